@@ -1,0 +1,117 @@
+"""The contract behind which every source of data stands: clips of named, ragged sequences."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from deadpan.errors import DataError, unknown_name
+from deadpan.types import SPLITS, Modality, in_order
+
+TaskName = Literal["regression", "emotions"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Truth:
+    """What the generator of a clip knows of it; real data has none.
+
+    Attributes:
+        kind: ``congruent`` or the kind of incongruity.
+        tendencies: the sentiment each modality shows by itself, in [-1, 1].
+        salient: per modality the steps that decide the label, as indices into its sequence.
+    """
+
+    kind: str
+    tendencies: Mapping[Modality, float]
+    salient: Mapping[Modality, tuple[int, ...]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Clip:
+    """One utterance.
+
+    Attributes:
+        id: unique within a data set.
+        sequences: real steps only, float32 and finite; a modality the clip lacks is left out.
+        label: regression: one score in [-3, 3]; emotions: 0 or 1 for each.
+        group: the video or speaker the clip is from; None if not known.
+        words: the words spoken, one per step of ``text`` where the source tells; else empty.
+        times: start and end of each step in seconds from the start of the clip, where known.
+        truth: what the generator knows; None for real data.
+    """
+
+    id: str
+    sequences: Mapping[Modality, Float[np.ndarray, "_ _"]]
+    label: Float[np.ndarray, " label"]
+    group: str | None = None
+    words: tuple[str, ...] = ()
+    times: Mapping[Modality, Float[np.ndarray, "_ 2"]] = dataclasses.field(default_factory=dict)
+    truth: Truth | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Clips in splits.
+
+    Attributes:
+        name: as it is shown in tables.
+        task: what the labels are.
+        labels: names of the label's columns; ``("sentiment",)`` for regression.
+        widths: features per step of each modality, in canonical order.
+        splits: clips of each of ``train``, ``valid``, ``test`` (one may be empty).
+        repairs: what had to be mended in the file, by name, with the number of values or clips.
+        warnings: what the user should know, a sentence each.
+    """
+
+    name: str
+    task: TaskName
+    labels: tuple[str, ...]
+    widths: Mapping[Modality, int]
+    splits: Mapping[str, Sequence[Clip]]
+    repairs: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __getitem__(self, split: str) -> Sequence[Clip]:
+        """The clips of a split; empty where the data set has none of it."""
+        if split not in SPLITS:
+            raise DataError(unknown_name("split", split, SPLITS))
+        return self.splits.get(split, ())
+
+    def require(self, *splits: str) -> None:
+        """Raise DataError unless each of these splits has a clip."""
+        for split in splits:
+            if not len(self[split]):
+                counts = ", ".join(f"{name} {len(self[name])}" for name in SPLITS)
+                raise DataError(f"{self.name}: split '{split}' has no clips (found {counts}); give it some")
+
+    def only(self, modalities: Sequence[Modality]) -> "Dataset":
+        """The same clips with just these modalities."""
+        for modality in modalities:
+            if modality not in self.widths:
+                raise DataError(f"{self.name}: {unknown_name('modality', modality, self.widths)}")
+        kept = in_order(modalities)
+
+        def restrict(clip: Clip) -> Clip:
+            return dataclasses.replace(
+                clip, sequences={m: clip.sequences[m] for m in kept if m in clip.sequences}
+            )
+
+        return dataclasses.replace(
+            self,
+            widths={m: self.widths[m] for m in kept},
+            splits={name: [restrict(clip) for clip in clips] for name, clips in self.splits.items()},
+        )
+
+
+def shared_groups(dataset: Dataset) -> list[str]:
+    """A warning for each pair of splits that share a video: their clips are not independent."""
+    groups = {s: Counter(c.group for c in dataset[s] if c.group is not None) for s in SPLITS}
+    warnings = []
+    for first, second in (("train", "valid"), ("train", "test"), ("valid", "test")):
+        if common := sorted(groups[first].keys() & groups[second].keys()):
+            more = f" and {len(common) - 1} more" if len(common) > 1 else ""
+            warnings.append(f"video '{common[0]}'{more} is in both {first} and {second}: scores will flatter")
+    return warnings

@@ -1,0 +1,35 @@
+"""The errors a user can cause, told apart from our own bugs."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class DeadpanError(Exception):
+    """Something the user can mend: one line saying what was got, what was wanted and what to do.
+
+    The command line prints it after ``deadpan: error:`` and leaves with exit status 2. Anything
+    else that escapes is a defect of ours and keeps its traceback.
+    """
+
+
+class DataError(DeadpanError):
+    """A file or data set that cannot be used; the message names the path and the reason."""
+
+
+class RunError(DeadpanError):
+    """A run directory that is missing, incomplete, or in the way."""
+
+
+def unknown_name(kind: str, got: str, known: Iterable[str]) -> str:
+    """Say which names are known, nearest first: ``unknown model 'HTCMG'; did you mean ...``.
+
+    Args:
+        kind: what the name stands for, as a noun ("model", "data set", "option of HCTMG").
+        got: the name that was given.
+        known: every name that would have been right.
+    """
+    known = sorted(known)
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(got.lower(), by_lower, n=1, cutoff=0.5)
+    hint = f"did you mean '{by_lower[near[0]]}'? " if near else ""
+    return f"unknown {kind} '{got}'; {hint}known: {', '.join(known) or 'none'}"

@@ -1,0 +1,73 @@
+"""The shape vocabulary: what a batch, an output and a modality are, everywhere in this package."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+Modality = str
+"""The name of a stream of features. Modalities are told apart by name, never by position."""
+
+TEXT: Modality = "text"
+AUDIO: Modality = "audio"
+VISION: Modality = "vision"
+MODALITIES: tuple[Modality, ...] = (TEXT, AUDIO, VISION)
+SPLITS: tuple[str, ...] = ("train", "valid", "test")
+
+
+def in_order(modalities: Iterable[Modality]) -> tuple[Modality, ...]:
+    """Text, audio, vision, then any other name alphabetically: the one order used for display and ties."""
+    rank = {name: index for index, name in enumerate(MODALITIES)}
+    return tuple(sorted(set(modalities), key=lambda name: (rank.get(name, len(rank)), name)))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Clips padded to a common length per modality.
+
+    A step is real where its mask is True; what stands in a padded step never matters, nor on which
+    side it stands. A modality that a clip lacks has no real step in that clip. A modality that no
+    clip has may be left out of both mappings.
+
+    Attributes:
+        ids: one per clip.
+        sequences: features, finite, per modality.
+        masks: True = real step, per modality.
+        labels: regression: one score in [-3, 3]; emotions: 1 where present, 0 where absent.
+    """
+
+    ids: tuple[str, ...]
+    sequences: Mapping[Modality, Float[Tensor, "clip _ _"]]
+    masks: Mapping[Modality, Bool[Tensor, "clip _"]]
+    labels: Float[Tensor, "clip label"]
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on another device."""
+        return Batch(
+            ids=self.ids,
+            sequences={name: x.to(device, non_blocking=True) for name, x in self.sequences.items()},
+            masks={name: mask.to(device, non_blocking=True) for name, mask in self.masks.items()},
+            labels=self.labels.to(device, non_blocking=True),
+        )
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.ids)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Output:
+    """What a model returns.
+
+    Attributes:
+        prediction: what the task's loss and decoding read; regression: the score; emotions: logits
+            (absent, present) of each emotion in turn.
+        losses: further terms of the objective by name, already weighted; added to the task's loss.
+        gate: weights of the modality gate, in the order of ``model.modalities``; sum 1.
+    """
+
+    prediction: Float[Tensor, "clip output"]
+    losses: Mapping[str, Float[Tensor, ""]] = dataclasses.field(default_factory=dict)
+    gate: Float[Tensor, "modality"] | None = None
