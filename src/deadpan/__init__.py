@@ -1,0 +1,26 @@
+"""deadpan: sentiment and emotion in words, voice and face, and where they disagree.
+
+``deadpan.train("controlled")`` and its companions do what the command line does. Importing this
+package is free: torch and the rest are loaded with the first call.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deadpan.api import demo, evaluate, inspect, load, models, predict, report, train
+
+__all__ = ["demo", "evaluate", "inspect", "load", "models", "predict", "report", "train"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - as PEP 562 has it
+    """Load the library at the first use of one of its functions."""
+    if name not in __all__:
+        raise AttributeError(
+            f"module 'deadpan' has no attribute '{name}'; it has {', '.join(__all__)}"
+        )
+    return getattr(importlib.import_module("deadpan.api"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -23,7 +23,7 @@ def in_order(modalities: Iterable[Modality]) -> tuple[Modality, ...]:
     return tuple(sorted(set(modalities), key=lambda name: (rank.get(name, len(rank)), name)))
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(kw_only=True)
 class Batch:
     """Clips padded to a common length per modality.
 
@@ -57,7 +57,7 @@ class Batch:
         return len(self.ids)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(kw_only=True)
 class Output:
     """What a model returns.
 

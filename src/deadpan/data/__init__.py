@@ -1,0 +1,95 @@
+"""Every source of data behind one door: ``load(NAME_OR_PATH)``."""
+
+import inspect as _inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from deadpan.data.clip_table import clip_table_dataset
+from deadpan.data.controlled import controlled
+from deadpan.data.dataset import Clip, Dataset
+from deadpan.data.folds import leave_out
+from deadpan.data.mult import mult_dataset
+from deadpan.data.readers.clip_table import looks_like_clip_table
+from deadpan.data.readers.unpickling import looks_like_pickle
+from deadpan.errors import DataError, unknown_name
+
+__all__ = ["DATASETS", "FILES", "Clip", "Dataset", "load"]
+
+DATASETS: dict[str, Callable[..., Dataset]] = {"controlled": controlled}
+"""Data sets that are generated, by name."""
+
+FILES: tuple[tuple[Callable[[Path], bool], Callable[..., Dataset]], ...] = (
+    (looks_like_clip_table, clip_table_dataset),
+    (looks_like_pickle, mult_dataset),
+)
+"""Layouts of files: what recognises one, by content, and what reads it."""
+
+
+def load(source: str | Path, **options: Any) -> Dataset:
+    """A data set by name, or from a file whose layout is found out by its content.
+
+    Args:
+        source: ``controlled``, a pickle in MulT's layout, or a clip table in the MMSA convention.
+        **options: arguments of the source (``carrier=``, ``vectors=``, ...), and for any source
+            ``leave_out=GROUP``: test on that video or speaker and train on the others.
+
+    Raises:
+        DataError: no such name or path, an unknown option, or a file that does not fit.
+    """
+    held_out = options.pop("leave_out", None)
+    make, given = _maker(str(source))
+    known = {k: p for k, p in _inspect.signature(make).parameters.items() if k != "path"}
+    for name in options:
+        if name not in known:
+            raise DataError(unknown_name(f"option of {source}", name, [*known, "leave_out"]))
+    for name, parameter in known.items():
+        if parameter.default is parameter.empty and name not in options:
+            raise DataError(
+                f"{source}: needs the option '{name}'; give --data_options.{name} VALUE"
+            )
+    dataset = make(*given, **_typed(known, options))
+    return dataset if held_out is None else leave_out(dataset, str(held_out))
+
+
+def _maker(source: str) -> tuple[Callable[..., Dataset], tuple[Path, ...]]:
+    if source in DATASETS:
+        return DATASETS[source], ()
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise DataError(
+            f"{source}: neither a file nor a {unknown_name('data set', source, DATASETS)}"
+        )
+    for recognises, read in FILES:
+        if path.is_file() and recognises(path):
+            return read, (path,)
+    # The pickle reader knows how to say what is wrong: a directory, an empty file, no permission.
+    return mult_dataset, (path,)
+
+
+def _typed(known: Mapping[str, _inspect.Parameter], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as their parameters want them: the command line and YAML know no paths."""
+    typed = dict(options)
+    for name, value in options.items():
+        wanted = known[name].annotation
+        if wanted is Path:
+            typed[name] = Path(str(value)).expanduser()
+        elif wanted in (int, float) and (
+            isinstance(value, bool) or not isinstance(value, int | float)
+        ):
+            raise DataError(f"option '{name}' wants a number; got {value!r}")
+        elif wanted is int and value != int(value):
+            raise DataError(f"option '{name}' wants a whole number; got {value!r}")
+        elif wanted is int:
+            typed[name] = int(value)
+    return typed
+
+
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """What a run remembers of its data."""
+    return {
+        "name": dataset.name,
+        "splits": {name: len(clips) for name, clips in dataset.splits.items()},
+        "repairs": dict(dataset.repairs),
+        "warnings": list(dataset.warnings),
+    }

@@ -85,7 +85,9 @@ class Dataset:
         for split in splits:
             if not len(self[split]):
                 counts = ", ".join(f"{name} {len(self[name])}" for name in SPLITS)
-                raise DataError(f"{self.name}: split '{split}' has no clips (found {counts}); give it some")
+                raise DataError(
+                    f"{self.name}: split '{split}' has no clips (found {counts}); give it some"
+                )
 
     def only(self, modalities: Sequence[Modality]) -> "Dataset":
         """The same clips with just these modalities."""
@@ -102,7 +104,9 @@ class Dataset:
         return dataclasses.replace(
             self,
             widths={m: self.widths[m] for m in kept},
-            splits={name: [restrict(clip) for clip in clips] for name, clips in self.splits.items()},
+            splits={
+                name: [restrict(clip) for clip in clips] for name, clips in self.splits.items()
+            },
         )
 
 
@@ -113,5 +117,7 @@ def shared_groups(dataset: Dataset) -> list[str]:
     for first, second in (("train", "valid"), ("train", "test"), ("valid", "test")):
         if common := sorted(groups[first].keys() & groups[second].keys()):
             more = f" and {len(common) - 1} more" if len(common) > 1 else ""
-            warnings.append(f"video '{common[0]}'{more} is in both {first} and {second}: scores will flatter")
+            warnings.append(
+                f"video '{common[0]}'{more} is in both {first} and {second}: scores will flatter"
+            )
     return warnings

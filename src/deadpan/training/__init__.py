@@ -1,0 +1,1 @@
+"""Training, resuming, evaluating: one loop for every model, one directory for every run."""

@@ -1,0 +1,1 @@
+"""Files turned into arrays, without knowing what the numbers mean."""

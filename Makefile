@@ -1,0 +1,55 @@
+# Every target makes what it needs: Python 3.11 and make are enough to start.
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
+JOBS ?= 2
+
+.PHONY: help demo test check bench clean
+
+help:  ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+
+demo: $(VENV)/.installed  ## train HCT-MG on embedded data and score it: minutes, no download of data
+	@$(BIN)/deadpan demo
+
+test: check  ## everything a change must pass: check, then the tests with coverage
+	@$(BIN)/pytest -q -n $(JOBS) --cov
+
+check: $(VENV)/.installed-dev  ## linters, formatter, floors, types
+	@$(BIN)/ruff check -q
+	@$(BIN)/ruff format -q --check
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/basedpyright
+
+bench: $(VENV)/.installed  ## every script in benchmarks/
+	@shopt -s nullglob; scripts=(benchmarks/*.py); \
+	if (( ! $${#scripts[@]} )); then echo "benchmarks/ holds no script yet"; fi; \
+	for script in "$${scripts[@]}"; do echo "$$script"; $(BIN)/python "$$script"; done
+
+clean:  ## remove the environment, the caches and the build products; runs/ stays
+	@rm -rf $(VENV) build dist .coverage .coverage.* coverage.xml .hypothesis .import_linter_cache \
+		.pytest_cache .ruff_cache
+	@find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+# A stamp is newer than what it was installed from. One pip at a time: the second needs the first.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@python=python3; if python3.11 -c '' 2>/dev/null; then python=python3.11; fi; \
+	if [[ -x $(BIN)/python ]]; then python=$(BIN)/python; fi; \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "deadpan needs Python 3.11 or newer, but $$python is $$($$python -V 2>&1);" \
+			"install it (and remove $(VENV) if it is there)" >&2; exit 1; }; \
+	echo "installing into $(VENV)"; \
+	if [[ ! -x $(BIN)/pip ]]; then $$python -m venv $(VENV); fi
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "installing the tools of development"
+	@$(PIP) --editable '.[dev]'
+	@touch $@

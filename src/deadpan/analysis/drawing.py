@@ -1,0 +1,126 @@
+"""How every figure looks, and how it becomes SVG that can stand inside a page."""
+
+import dataclasses
+import io
+import re
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+if typing.TYPE_CHECKING:
+    import matplotlib.figure
+
+WIDTH = 5.0
+"""Inches. Small, so that 9 pt is still read on a phone, where a figure is 4.5 inches wide."""
+
+INK, MUTED, FAINT = "#1b1f24", "#6b737c", "#c9ced4"
+
+LineStyle = str | tuple[int, tuple[int | float, ...]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """A colour, and what still tells it apart in grey print: a line style and a marker."""
+
+    colour: str
+    line: LineStyle
+    marker: str
+
+
+# Okabe and Ito's palette, told apart by colour-blind eyes.
+_MODALITIES = {
+    "text": Look("#0072B2", "-", "o"),
+    "audio": Look("#D55E00", (0, (5, 1.6)), "s"),
+    "vision": Look("#009E73", (0, (6, 1.4, 1.2, 1.4)), "^"),
+}
+_OTHERS = (
+    Look("#CC79A7", (0, (1.2, 1.2)), "D"),
+    Look("#E69F00", (0, (9, 2)), "v"),
+    Look("#56B4E9", (0, (4, 1.2, 1, 1.2, 1, 1.2)), "P"),
+    Look("#111111", (0, (2.5, 1.2)), "X"),
+)
+_KINDS = (
+    Look("#D55E00", "-", "s"),
+    Look("#0072B2", "-", "^"),
+    Look("#E69F00", "-", "D"),
+    Look("#009E73", "-", "v"),
+    Look("#CC79A7", "-", "P"),
+    Look("#56B4E9", "-", "X"),
+    Look("#111111", "-", "*"),
+)
+PLAIN = Look("#0072B2", "-", "o")
+_QUIET = {"congruent": Look("#9aa2ab", "-", "o"), "": Look(FAINT, "-", "o")}
+
+
+def modality_looks(modalities: Sequence[str]) -> dict[str, Look]:
+    """Text, audio and vision look the same on every page; other names share out the rest."""
+    others = sorted(set(modalities) - _MODALITIES.keys())
+    looks = _MODALITIES | {m: _OTHERS[i % len(_OTHERS)] for i, m in enumerate(others)}
+    return {modality: looks[modality] for modality in modalities}
+
+
+def kind_looks(kinds: Sequence[str]) -> dict[str, Look]:
+    """A look per kind of incongruity, quiet ones first: they are drawn below the others."""
+    quiet = {kind: look for kind, look in _QUIET.items() if kind in kinds}
+    loud = sorted(set(kinds) - quiet.keys())
+    return quiet | {kind: _KINDS[i % len(_KINDS)] for i, kind in enumerate(loud)}
+
+
+_STYLE = {
+    "svg.fonttype": "path",  # no font has to be there, and no text of the data gets into the page
+    "text.parse_math": False,  # a dollar in a name is a dollar
+    "font.size": 9,
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.grid": True,
+    "grid.color": "#e9ecef",
+    "grid.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.handlelength": 3.2,
+    "lines.linewidth": 1.6,
+}
+
+
+def to_svg(
+    name: str, paint: "Callable[[matplotlib.figure.Figure], None]", *, height: float = 2.9
+) -> str:
+    """An ``<svg>`` element to stand inside HTML, the same bytes for the same input.
+
+    Args:
+        name: unique in the page; the element's inner ids start with it.
+        paint: draws on the empty figure it is given.
+        height: in inches.
+    """
+    import warnings
+
+    import matplotlib.figure
+    import matplotlib.style
+
+    buffer = io.StringIO()
+    style: dict[str, Any] = _STYLE | {"svg.hashsalt": name}
+    # "default" first: a matplotlibrc of the user's must not change the page.
+    with matplotlib.style.context(["default", style]), warnings.catch_warnings():
+        # A name in a script the font lacks is drawn as boxes; the page's text has it right.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure = matplotlib.figure.Figure(figsize=(WIDTH, height), layout="constrained")
+        paint(figure)
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    return _inline(buffer.getvalue(), name)
+
+
+def _inline(svg: str, name: str) -> str:
+    svg = svg[svg.index("<svg") :]
+    # The comments repeat every text of the figure; neither they nor the metadata are shown.
+    svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)
+    svg = re.sub(r'(\sid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    return re.sub(r'\s(width|height)="[\d.]+pt"', "", svg, count=2)

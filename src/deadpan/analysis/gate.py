@@ -1,0 +1,100 @@
+"""What the modality gate did in a run : arithmetic on ``gate.csv``, no drawing."""
+
+import dataclasses
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from deadpan.analysis.epochs import epoch_history
+from deadpan.analysis.run_files import RETRAIN
+from deadpan.analysis.tables import Table
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GateHistory:
+    """The gate's weights over a run. Steps and epochs are counted from 1.
+
+    The primary modality of a step is the one with the largest weight; ties go to the first named.
+
+    Attributes:
+        modalities: names of the weights' columns.
+        weights: in [0, 1]; each step sums to 1.
+        epochs: the epoch each step belongs to, never decreasing.
+        frozen_epoch: the first epoch whose row says that the gate is frozen; None if none does.
+    """
+
+    modalities: tuple[str, ...]
+    weights: Float[np.ndarray, "step modality"]
+    epochs: Int[np.ndarray, " step"]
+    frozen_epoch: int | None
+
+    @cached_property
+    def primaries(self) -> Int[np.ndarray, " step"]:
+        """The primary modality of each step, as an index into ``modalities``."""
+        return self.weights.argmax(axis=1)  # numpy's argmax gives ties to the lowest index
+
+    @cached_property
+    def flip_steps(self) -> tuple[int, ...]:
+        """Steps whose primary modality is another than that of the step before."""
+        return tuple(int(i) + 2 for i in np.flatnonzero(np.diff(self.primaries)))
+
+    @property
+    def flips(self) -> int:
+        """How often the primary modality changed from one step to the next."""
+        return len(self.flip_steps)
+
+    @property
+    def last_flip(self) -> int | None:
+        """The step of the last flip; None if the primary modality never changed."""
+        return self.flip_steps[-1] if self.flip_steps else None
+
+    @property
+    def primary(self) -> str:
+        """The primary modality at the last step."""
+        return self.modalities[int(self.primaries[-1])]
+
+    def primary_in(self, epoch: int) -> str:
+        """The primary modality at the last step of an epoch."""
+        last = int(np.flatnonzero(self.epochs == epoch)[-1])
+        return self.modalities[int(self.primaries[last])]
+
+    @cached_property
+    def epoch_numbers(self) -> Int[np.ndarray, " epoch"]:
+        """The epochs that have a step, ascending: the rows of ``means``."""
+        return np.unique(self.epochs)
+
+    @cached_property
+    def means(self) -> Float[np.ndarray, "epoch modality"]:
+        """The mean weight over each epoch's steps."""
+        rows = [self.weights[self.epochs == epoch].mean(axis=0) for epoch in self.epoch_numbers]
+        return np.stack(rows)
+
+
+def gate_history(run: Path) -> GateHistory:
+    """Read ``gate.csv`` of a run, and from its ``epochs.csv`` when the gate froze.
+
+    Raises:
+        RunError: a file is missing (a model without a gate writes no ``gate.csv``) or broken.
+    """
+    table = Table(run / "gate.csv", f"only a model with a gate writes it; {RETRAIN}")
+    steps, epochs = table.numbers("step"), table.numbers("epoch")
+    modalities = tuple(name for name in table.columns if name not in ("step", "epoch"))
+    if not modalities:
+        table.refuse("has no column of weights")
+    weights = np.stack([table.numbers(name) for name in modalities], axis=1)
+    if not np.array_equal(steps, np.arange(1, len(steps) + 1)):
+        table.refuse("does not count its steps 1, 2, 3, ...")  # flips would be miscounted
+    history = epoch_history(run)
+    if not np.isin(np.diff(epochs, prepend=0), (0, 1)).all() or epochs[-1] < history.epochs[-1]:
+        table.refuse("skips or lacks epochs that epochs.csv has")
+    # Weights written with few digits still sum to 1 within this.
+    if (weights < 0).any() or not np.allclose(weights.sum(axis=1), 1, atol=1e-2):
+        table.refuse("holds weights that do not sum to 1")
+    return GateHistory(
+        modalities=modalities,
+        weights=weights,
+        epochs=epochs.astype(np.int64),
+        frozen_epoch=history.frozen_epoch,
+    )

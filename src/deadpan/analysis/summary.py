@@ -1,0 +1,90 @@
+"""The top of a report, what a busy person reads: a verdict and a handful of facts."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+import numpy as np
+
+from deadpan.analysis.drawing import modality_looks
+from deadpan.analysis.epochs import EpochHistory
+from deadpan.analysis.fields import Fields
+from deadpan.analysis.gate import GateHistory
+from deadpan.analysis.scores import Scores
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fact:
+    """A term, its value, and a smaller line below; ``colour`` is that of the modality named."""
+
+    term: str
+    value: str
+    note: str
+    colour: str = ""
+
+
+def facts(
+    environment: Fields, config: Fields, history: EpochHistory, gate: GateHistory | None
+) -> list[Fact]:
+    """Data set, model, primary modality and training of a run."""
+    dataset = environment.fields("dataset")
+    clips = [f"{split} {count}" for split, count in dataset.fields("splits").values.items()]
+    seconds = float(np.nansum(history.seconds))
+    took = f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
+    best = history.best_epoch
+    return [
+        Fact(term="Data", value=dataset.text("name"), note=f"clips: {', '.join(clips)}"),
+        Fact(
+            term="Model",
+            value=config.text("model"),
+            note=f"{environment.whole('parameters'):,} parameters, seed {config.whole('seed')}",
+        ),
+        _primary(environment, history, gate),
+        Fact(
+            term="Training",
+            value="1 epoch" if len(history.epochs) == 1 else f"{len(history.epochs)} epochs",
+            note=f"{f'best: epoch {best}' if best else 'none improved'}, {took}",
+        ),
+    ]
+
+
+def _primary(environment: Fields, history: EpochHistory, gate: GateHistory | None) -> Fact:
+    term = "Primary modality"
+    if gate is None:
+        return Fact(
+            term=term, value="no gate", note=f"uses {', '.join(environment.strings('modalities'))}"
+        )
+    # The weights that are scored are the best epoch's: its choice is the one that counts.
+    scored = history.best_epoch or int(gate.epochs[-1])
+    chosen = gate.primary_in(scored)
+    notes = [f"frozen at epoch {gate.frozen_epoch}" if gate.frozen_epoch else "gate never frozen"]
+    if chosen != gate.primary:
+        notes = [f"in epoch {scored}, the one scored; {gate.primary} at the end", *notes]
+    colour = modality_looks(gate.modalities)[chosen].colour
+    return Fact(term=term, value=chosen, note=", ".join(notes), colour=colour)
+
+
+def verdict(scores: Scores, model: str) -> str:
+    """How often the model is best among the rows of the table, in one sentence."""
+    clips = f"{scores.clips:,} {scores.split} clip{'s' if scores.clips != 1 else ''}"
+    others = [row.system for row in scores.rows if row.system != model]
+    compared = [column for column in scores.columns if scores.best(column)]
+    if not others or not compared or len(others) == len(scores.rows):
+        return f"Scored on {clips}."
+    won = sum(model in scores.best(column) for column in compared)
+    return (
+        f"On {clips}, {model} is best in {won} of {len(compared)} columns, "
+        f"beside {' and '.join([', '.join(others[:-1]), others[-1]] if others[1:] else others)}."
+    )
+
+
+def flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as rows: ``model_options.layers``, ``2``."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            nested = cast(Mapping[object, object], value)
+            yield from flat({str(k): v for k, v in nested.items()}, f"{prefix}{key}.")
+        elif isinstance(value, list | tuple):
+            yield f"{prefix}{key}", ", ".join(str(v) for v in cast(list[object], value)) or "none"
+        else:
+            yield f"{prefix}{key}", "none" if value is None or value == {} else str(value)

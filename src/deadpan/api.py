@@ -1,0 +1,112 @@
+"""What the command line does, each in one call."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deadpan.analysis.report import write_report
+from deadpan.data import load
+from deadpan.data.inspection import inspect as inspect_dataset
+from deadpan.models import MODELS
+from deadpan.training.loop import Watch
+from deadpan.training.run import train_run
+from deadpan.training.run_directory import RunDirectory
+from deadpan.training.scoring import evaluate_run, predict_run
+from deadpan.training.settings import Settings
+from deadpan.types import AUDIO, TEXT, VISION
+
+__all__ = ["demo", "evaluate", "inspect", "load", "models", "predict", "report", "train"]
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "MOSI": {"widths": {TEXT: 300, AUDIO: 5, VISION: 20}, "outputs": 1, "layers": 2},
+    "MOSEI": {"widths": {TEXT: 300, AUDIO: 74, VISION: 35}, "outputs": 1, "layers": 4},
+    "IEMOCAP": {"widths": {TEXT: 300, AUDIO: 74, VISION: 35}, "outputs": 8, "layers": 2},
+}
+"""The three data sets of the paper: feature widths, outputs, and depth (table 8)."""
+
+
+def train(
+    data: str | None = None,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    watch: Watch | None = None,
+    **settings: Any,
+) -> RunDirectory:
+    """Train a model and keep the run; the test split stays closed.
+
+    Args:
+        data: a data set's name or a path; may be left out with ``resume``.
+        out: the run directory, which must not exist; None = ``runs/DATA-MODEL-SEED``.
+        resume: go on with the run in ``out``, which ends as if it had never been interrupted.
+        watch: is told of progress.
+        **settings: see ``deadpan.training.settings.Settings``.
+
+    Returns:
+        The run; ``.path`` is its directory.
+    """
+    if data is None and resume and out is not None and not settings:
+        chosen = RunDirectory(Path(out)).settings()
+    else:
+        chosen = Settings.from_dict({} if data is None else {"data": str(data)} | settings)
+    return train_run(chosen, Path(out) if out else default_run(chosen), resume=resume, watch=watch)
+
+
+def default_run(settings: Settings) -> Path:
+    """Where a run goes that was given no name."""
+    return Path("runs") / f"{Path(settings.data).stem}-{settings.model}-{settings.seed}"
+
+
+def evaluate(run: str | Path) -> dict[str, Any]:
+    """Open the test split of a finished run, once: scores beside the majority and ridge rows."""
+    return evaluate_run(RunDirectory(Path(run)))
+
+
+def predict(run: str | Path, data: str, **options: Any) -> list[dict[str, Any]]:
+    """Predictions of a finished run for every clip of another data set, one row each."""
+    return predict_run(RunDirectory(Path(run)), data, **options)
+
+
+def report(run: str | Path) -> Path:
+    """Write ``report.html`` into a finished run (scoring it first if need be); returns its path."""
+    directory = RunDirectory(Path(run))
+    evaluate_run(directory)
+    return write_report(directory.path)
+
+
+def models() -> list[dict[str, Any]]:
+    """Every model: its name, its paper, and its parameters at the sizes of the paper's data sets."""
+    return [
+        {
+            "name": name,
+            "paper": kind.paper,
+            "parameters": {
+                preset: kind.parameters_at(**sizes) for preset, sizes in PRESETS.items()
+            },
+        }
+        for name, kind in MODELS.items()
+    ]
+
+
+def inspect(data: str, **options: Any) -> dict[str, Any]:
+    """The health of a data set: clips, lengths, labels, repairs, warnings."""
+    return inspect_dataset(load(data, **options))
+
+
+def demo(
+    out: str | Path = "runs/demo", *, watch: Watch | None = None, **settings: Any
+) -> RunDirectory:
+    """Train HCT-MG on ``controlled``, score it beside its baselines, write the report.
+
+    A finished demo is shown again rather than repeated; an interrupted one goes on.
+    """
+    chosen = dataclasses.replace(Settings(data="controlled", **DEMO), **settings)
+    run = train_run(chosen, Path(out), resume=Path(out).exists(), watch=watch)
+    evaluate_run(run)
+    write_report(run.path)
+    return run
+
+
+DEMO: Mapping[str, Any] = {"epochs": 16}
+"""What a stranger waits for: under five minutes on two cores."""

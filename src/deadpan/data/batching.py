@@ -1,0 +1,77 @@
+"""From clips to padded batches of similar length; sampling is a pure function of (seed, epoch)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from deadpan.data.dataset import Clip
+from deadpan.types import Batch, Modality
+
+POOL = 16
+"""Batches whose clips are sorted together: wide enough to save padding, narrow enough to stay random."""
+
+
+def lengths_of(clips: Sequence[Clip]) -> Int[np.ndarray, " clip"]:
+    """Steps of each clip over all modalities: what it costs to compute."""
+    return np.array(
+        [sum(len(x) for x in clip.sequences.values()) for clip in clips], dtype=np.int64
+    )
+
+
+def training_batches(
+    lengths: Int[np.ndarray, " clip"], size: int, *, seed: int, epoch: int
+) -> list[Int[np.ndarray, " index"]]:
+    """Every clip once, in random batches of clips of similar length.
+
+    Clips are shuffled, sorted by length within pools of ``POOL`` batches, cut, and the batches
+    shuffled again. Nothing of a clip is computed on padding worth speaking of, and yet no two epochs
+    share a batch. A last batch of a single clip joins its neighbour.
+
+    Args:
+        lengths: steps of each clip.
+        size: clips in a batch.
+        seed: of the run.
+        epoch: from 1.
+    """
+    random = np.random.default_rng((seed, epoch))
+    order = random.permutation(len(lengths))
+    pools = [order[i : i + POOL * size] for i in range(0, len(order), POOL * size)]
+    ordered = np.concatenate([pool[np.argsort(lengths[pool], kind="stable")] for pool in pools])
+    batches = [ordered[i : i + size] for i in range(0, len(ordered), size)]
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [np.concatenate(batches[-2:])]
+    return [batches[i] for i in random.permutation(len(batches))]
+
+
+def evaluation_batches(
+    lengths: Int[np.ndarray, " clip"], size: int
+) -> list[Int[np.ndarray, " index"]]:
+    """Every clip once, shortest first."""
+    order = np.argsort(lengths, kind="stable")
+    return [order[i : i + size] for i in range(0, len(order), size)]
+
+
+def collate(clips: Sequence[Clip], widths: Mapping[Modality, int]) -> Batch:
+    """Pad at the end to the longest clip of the batch, for each modality of ``widths``.
+
+    A clip that lacks a modality has no real step of it; sequences not in ``widths`` are left out.
+    """
+    sequences: dict[Modality, torch.Tensor] = {}
+    masks: dict[Modality, torch.Tensor] = {}
+    for name, width in widths.items():
+        present = [clip.sequences.get(name, _nothing(width)) for clip in clips]
+        steps = max(1, *(len(x) for x in present))
+        padded = np.zeros((len(clips), steps, width), dtype=np.float32)
+        for row, x in zip(padded, present, strict=True):
+            row[: len(x)] = x
+        lengths = np.array([len(x) for x in present])
+        sequences[name] = torch.from_numpy(padded)
+        masks[name] = torch.from_numpy(np.arange(steps) < lengths[:, None])
+    labels = torch.from_numpy(np.stack([clip.label for clip in clips]).astype(np.float32))
+    return Batch(ids=tuple(c.id for c in clips), sequences=sequences, masks=masks, labels=labels)
+
+
+def _nothing(width: int) -> Float[np.ndarray, "0 width"]:
+    return np.zeros((0, width), dtype=np.float32)

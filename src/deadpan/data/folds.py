@@ -1,0 +1,54 @@
+"""Leave-one-group-out: honest scores where a data set is small and its videos are few."""
+
+import dataclasses
+
+from deadpan.data.dataset import Clip, Dataset
+from deadpan.errors import DataError, unknown_name
+from deadpan.types import SPLITS
+
+
+def groups_of(dataset: Dataset) -> list[str]:
+    """Every video or speaker of a data set, in alphabetical order.
+
+    Raises:
+        DataError: a clip whose group is not known.
+    """
+    clips = [clip for split in SPLITS for clip in dataset[split]]
+    if lost := [clip.id for clip in clips if clip.group is None]:
+        raise DataError(
+            f"{dataset.name}: the video of {len(lost)} clips is not known (first: '{lost[0]}'); "
+            f"folds need ids such as VIDEO_CLIP"
+        )
+    return sorted({str(clip.group) for clip in clips})
+
+
+def leave_out(dataset: Dataset, group: str) -> Dataset:
+    """Test on one group, validate on the next two in the alphabet (around the end), train on the rest.
+
+    The file's own splits are pooled first, so that each group is tested once over all folds.
+
+    Raises:
+        DataError: an unknown group, or fewer than four groups.
+    """
+    groups = groups_of(dataset)
+    if group not in groups:
+        raise DataError(f"{dataset.name}: {unknown_name('group', group, groups)}")
+    if len(groups) < 4:
+        raise DataError(
+            f"{dataset.name}: leaving one out needs 4 groups or more; found {len(groups)}"
+        )
+    place = groups.index(group)
+    split_of = dict.fromkeys(groups, "train")
+    split_of[groups[(place + 1) % len(groups)]] = split_of[groups[(place + 2) % len(groups)]] = (
+        "valid"
+    )
+    split_of[group] = "test"
+    splits: dict[str, list[Clip]] = {name: [] for name in SPLITS}
+    for name in SPLITS:
+        for clip in dataset[name]:
+            splits[split_of[str(clip.group)]].append(clip)
+    # The file's splits are gone, and so is what was said of them.
+    warnings = tuple(text for text in dataset.warnings if "is in both" not in text)
+    return dataclasses.replace(
+        dataset, name=f"{dataset.name} without {group}", splits=splits, warnings=warnings
+    )

@@ -1,0 +1,75 @@
+"""Scaling of features, fitted on the training split alone."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from deadpan.data.dataset import Clip, Dataset
+from deadpan.types import TEXT, Modality
+
+Method = Literal["robust", "standard", "none"]
+
+LIMIT = 5.0
+"""Robustly scaled features beyond this many deviations are cut: outliers of extractors, not speech."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Normalizer:
+    """Per feature ``(x - center) / scale``, cut to ``[-LIMIT, LIMIT]``.
+
+    Attributes:
+        centers: per modality.
+        scales: per modality, positive.
+    """
+
+    centers: Mapping[Modality, Float[np.ndarray, " width"]]
+    scales: Mapping[Modality, Float[np.ndarray, " width"]]
+
+    def __call__(self, dataset: Dataset) -> Dataset:
+        """The data set with every split scaled; modalities it was not fitted on stay as they are."""
+        splits = {
+            name: [self._clip(clip) for clip in clips] for name, clips in dataset.splits.items()
+        }
+        return dataclasses.replace(dataset, splits=splits)
+
+    def _clip(self, clip: Clip) -> Clip:
+        scaled = {
+            name: np.clip((x - self.centers[name]) / self.scales[name], -LIMIT, LIMIT)
+            if name in self.centers
+            else x
+            for name, x in clip.sequences.items()
+        }
+        return dataclasses.replace(clip, sequences=scaled)
+
+
+def fit(clips: Sequence[Clip], widths: Mapping[Modality, int], method: Method) -> Normalizer:
+    """Learn centers and scales from training clips.
+
+    Word vectors are left alone: their geometry is the information, and they are scaled already.
+
+    Args:
+        clips: of the training split.
+        widths: features per modality.
+        method: "robust": median and interquartile range / 1.349 (the deviation, for a normal
+            distribution), or the standard deviation where more than half the values are equal;
+            "standard": mean and standard deviation; "none": nothing is scaled or cut.
+    """
+    centers: dict[Modality, np.ndarray] = {}
+    scales: dict[Modality, np.ndarray] = {}
+    for name in widths if method != "none" else ():
+        steps = [clip.sequences[name] for clip in clips if name in clip.sequences]
+        if name == TEXT or not steps:
+            continue
+        x = np.concatenate(steps).astype(np.float64)
+        deviation = x.std(axis=0)
+        center, scale = x.mean(axis=0), deviation
+        if method == "robust":
+            low, center, high = np.quantile(x, (0.25, 0.5, 0.75), axis=0)
+            scale = np.where(high > low, (high - low) / 1.349, deviation)
+        centers[name] = center.astype(np.float32)
+        # A constant feature says nothing; dividing by 1 keeps it finite.
+        scales[name] = np.where(scale > 1e-8, scale, 1.0).astype(np.float32)
+    return Normalizer(centers=centers, scales=scales)

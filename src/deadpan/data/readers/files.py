@@ -1,0 +1,53 @@
+"""Opening what the user named: everything that can be wrong with a path, in one line each."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from deadpan.errors import DataError
+
+
+@contextmanager
+def opened(path: Path, wanted: str) -> Generator[BinaryIO, None, None]:
+    """Open a regular, non-empty file for reading bytes.
+
+    Args:
+        path: what the user named.
+        wanted: what it should have been, as a noun ("a pickle file"), for the message.
+
+    Raises:
+        DataError: the path is missing, a directory, not a regular file, empty or unreadable.
+    """
+    try:
+        if path.is_dir():
+            raise DataError(f"{path}: is a directory; give {wanted}")
+        if not path.exists():
+            raise DataError(f"{path}: no such file; give {wanted}")
+        # A device or a pipe has no end and no size to hold declared sizes against.
+        if not path.is_file():
+            raise DataError(f"{path}: is not a regular file; give {wanted}")
+        if not path.stat().st_size:
+            raise DataError(f"{path}: is empty; give {wanted}")
+        with path.open("rb") as stream:
+            yield stream
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise DataError(f"{path}: cannot be read ({reason}); give {wanted}") from None
+
+
+def first_bytes(path: Path, count: int) -> bytes:
+    """The first bytes of a file; none where there is no readable regular file."""
+    try:
+        if not path.is_file():
+            return b""
+        with path.open("rb") as stream:
+            return stream.read(count)
+    except OSError:
+        return b""
+
+
+def shown(value: object) -> str:
+    """A text from a file as it may stand in a message: on one line and not endless."""
+    text = repr(str(value))[1:-1]
+    return text if len(text) <= 60 else f"{text[:57]}..."

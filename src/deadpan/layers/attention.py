@@ -1,0 +1,73 @@
+"""Multi-head attention with true masks."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+
+class Attention(nn.Module):
+    """Scaled dot-product attention from a target sequence to a source sequence.
+
+    Vaswani et al. 2017, with Xavier-uniform projections and zero biases as in MulT.
+
+    Args:
+        width: channels of both sequences.
+        heads: must divide ``width``.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"heads must divide the width; got width {width} and heads {heads}")
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.output = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.query.weight)
+        for block in self.key_value.weight.data.chunk(2):
+            nn.init.xavier_uniform_(block)
+        nn.init.xavier_uniform_(self.output.weight)
+        for linear in (self.query, self.key_value, self.output):
+            nn.init.zeros_(linear.bias)
+
+    def forward(
+        self,
+        target: Float[Tensor, "clip step width"],
+        source: Float[Tensor, "clip source_step width"],
+        source_mask: Bool[Tensor, "clip source_step"],
+        *,
+        dropout: float = 0.0,
+        mask_future: bool = False,
+    ) -> Float[Tensor, "clip step width"]:
+        """Attend from every target step to the real source steps.
+
+        A clip whose source has no real step receives the output bias alone: nothing is attended.
+
+        Args:
+            target: asks.
+            source: answers.
+            source_mask: True = real step.
+            dropout: of attention weights, while training.
+            mask_future: hide source steps after ``target step + |steps - source_steps|``, MulT's
+                offset mask; off where true masks are used.
+        """
+        present = source_mask.any(dim=1)[:, None, None, None]
+        # Softmax over nothing is NaN: a clip without source looks at everything, then forgets it.
+        visible = source_mask[:, None, None, :] | ~present
+        if mask_future:
+            steps, source_steps = target.shape[1], source.shape[1]
+            causal = torch.ones(steps, source_steps, dtype=torch.bool, device=target.device)
+            visible = visible & causal.tril(abs(steps - source_steps))
+            # Padding of the source may leave a target step with nothing to see; it sees step 1.
+            visible = visible | (~visible.any(dim=3, keepdim=True) & causal.tril(0)[:1])
+        query = self._split(self.query(target))
+        key, value = (self._split(x) for x in self.key_value(source).chunk(2, dim=2))
+        attended = scaled_dot_product_attention(
+            query, key, value, attn_mask=visible, dropout_p=dropout if self.training else 0.0
+        )
+        attended = attended * present
+        return self.output(attended.transpose(1, 2).flatten(2))
+
+    def _split(self, x: Float[Tensor, "clip step width"]) -> Float[Tensor, "clip head step part"]:
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)

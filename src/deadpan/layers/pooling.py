@@ -1,0 +1,37 @@
+"""From masked sequences to vectors, and from any padding to padding at the end."""
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def front_aligned(
+    x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
+) -> tuple[Float[Tensor, "clip real width"], Bool[Tensor, "clip real"]]:
+    """Move the real steps to the front, in their order, and cut what no clip of the batch uses.
+
+    At least one step is kept, so that a batch without any real step keeps its shape.
+    """
+    longest = max(int(mask.sum(dim=1).max()), 1)
+    if not bool((mask[:, 1:] <= mask[:, :-1]).all()):
+        order = mask.byte().argsort(dim=1, descending=True, stable=True)[:, :longest]
+        x = x.gather(1, order[:, :, None].expand(-1, -1, x.shape[2]))
+        mask = mask.gather(1, order)
+    x, mask = x[:, :longest], mask[:, :longest]
+    return x.masked_fill(~mask[:, :, None], 0.0), mask
+
+
+def last_step(
+    x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
+) -> Float[Tensor, "clip width"]:
+    """The last real step (padding stands last); zeros for a clip without one."""
+    last = mask.sum(dim=1).clamp(min=1) - 1
+    picked = x.gather(1, last[:, None, None].expand(-1, 1, x.shape[2])).squeeze(1)
+    return picked * mask.any(dim=1)[:, None]
+
+
+def mean_step(
+    x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
+) -> Float[Tensor, "clip width"]:
+    """The mean of the real steps; zeros for a clip without one."""
+    total = (x * mask[:, :, None]).sum(dim=1)
+    return total / mask.sum(dim=1).clamp(min=1)[:, None]

@@ -1,0 +1,31 @@
+"""Sinusoidal positions."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def sinusoidal_positions(
+    steps: int, width: int, like: Tensor, *, scale: float = 10_000.0
+) -> Float[Tensor, "step width"]:
+    """Positions of steps 1, 2, ...: sines in the first half of the channels, cosines in the second.
+
+    The layout of fairseq and MulT (Tsai et al. 2019), not the interleaved one of Vaswani et al.
+
+    Args:
+        steps: number of positions.
+        width: channels, at least 4; an odd last channel is zero.
+        like: a tensor whose device and type the result takes.
+        scale: wavelengths run geometrically from 2 pi to 2 pi ``scale``.
+    """
+    half = width // 2
+    rates = torch.exp(
+        torch.arange(half, device=like.device, dtype=torch.float32)
+        * (-math.log(scale) / (half - 1))
+    )
+    index = torch.arange(1, steps + 1, device=like.device, dtype=torch.float32)
+    angles = index[:, None] * rates
+    positions = torch.cat([angles.sin(), angles.cos()], dim=1)
+    return torch.nn.functional.pad(positions, (0, width - 2 * half)).to(like.dtype)

@@ -1,0 +1,57 @@
+"""What a model says of clips, and how good that is."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import nn
+
+from deadpan.data.batching import collate, evaluation_batches, lengths_of
+from deadpan.data.dataset import Clip
+from deadpan.tasks import Task
+from deadpan.types import Modality
+
+EVALUATION_BATCH = 64
+"""Clips at once where no gradient is kept; changes speed only."""
+
+
+@torch.no_grad()
+def predict_clips(
+    model: nn.Module,
+    clips: Sequence[Clip],
+    widths: Mapping[Modality, int],
+    *,
+    device: torch.device | None = None,
+) -> Float[np.ndarray, "clip output"]:
+    """The model's raw outputs, in the order of the clips; leaves the model in evaluation mode.
+
+    Args:
+        model: takes a Batch, returns an Output.
+        clips: at least one.
+        widths: the modalities to collate.
+        device: where the model is; None = the CPU.
+    """
+    model.eval()
+    found: dict[int, np.ndarray] = {}
+    for chosen in evaluation_batches(lengths_of(clips), EVALUATION_BATCH):
+        batch = collate([clips[i] for i in chosen], widths)
+        output = model(batch if device is None else batch.to(device))
+        values = output.prediction.float().cpu().numpy()
+        found.update(zip(chosen.tolist(), values, strict=True))
+    return np.stack([found[i] for i in range(len(clips))])
+
+
+def labels_of(clips: Sequence[Clip]) -> Float[np.ndarray, "clip label"]:
+    """The labels, in the order of the clips."""
+    return np.stack([clip.label for clip in clips])
+
+
+def loss_and_metrics(
+    task: Task,
+    prediction: Float[np.ndarray, "clip output"],
+    labels: Float[np.ndarray, "clip label"],
+) -> tuple[float, dict[str, float]]:
+    """The task's loss over all clips at once, and its metrics."""
+    loss = task.loss(torch.from_numpy(prediction), torch.from_numpy(labels.astype(np.float32)))
+    return float(loss), task.metrics(prediction, labels)

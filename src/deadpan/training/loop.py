@@ -1,0 +1,94 @@
+"""The training loop, on one screen, for every model."""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.utils.data import DistributedSampler
+
+from deadpan.data.batching import collate, lengths_of, training_batches
+from deadpan.data.dataset import Dataset
+from deadpan.tasks import Task
+from deadpan.training.evaluation import labels_of, loss_and_metrics, predict_clips
+from deadpan.training.seeding import seed_everything
+from deadpan.training.settings import Settings
+from deadpan.training.state import State
+
+
+class Watch(Protocol):
+    """Someone who looks on: a progress bar, a log, a test."""
+
+    def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
+        """After each training step; ``step`` from 1."""
+
+    def epoch(self, row: dict[str, float]) -> None:
+        """After each epoch, with its row of epochs.csv."""
+
+
+def fit(
+    fabric: Fabric,
+    network: nn.Module,
+    state: State,
+    task: Task,
+    dataset: Dataset,
+    settings: Settings,
+    *,
+    after_epoch: Callable[[State], None],
+    watch: Watch | None = None,
+) -> None:
+    """Train from where ``state`` stands to the last epoch.
+
+    Every epoch is a pure function of the state, the settings and the data: generators are seeded by
+    (seed, epoch, rank) and batches by (seed, epoch), so that an interrupted run ends like any other.
+
+    Args:
+        fabric: launched; knows device, precision and processes.
+        network: ``state.model``, wrapped by Fabric.
+        state: is advanced.
+        task: the loss and the metrics.
+        dataset: normalised; its ``train`` and ``valid`` splits are read.
+        settings: of the run.
+        after_epoch: called when an epoch is complete, to keep it.
+        watch: is told of each step and epoch.
+    """
+    clips, lengths = dataset["train"], lengths_of(dataset["train"])
+    valid, valid_labels = dataset["valid"], labels_of(dataset["valid"])
+    for epoch in range(state.epoch + 1, settings.epochs + 1):
+        started, losses, gate = time.perf_counter(), list[float](), list[Tensor]()
+        seed_everything(settings.seed, epoch, fabric.global_rank)
+        batches = training_batches(lengths, settings.batch_size, seed=settings.seed, epoch=epoch)
+        mine = DistributedSampler(batches, fabric.world_size, fabric.global_rank, shuffle=False)  # pyright: ignore[reportArgumentType]
+        network.train()
+        for index in mine:
+            batch = collate([clips[i] for i in batches[index]], dataset.widths).to(fabric.device)
+            output = network(batch)
+            loss = task.loss(output.prediction, batch.labels) + sum(output.losses.values())
+            fabric.backward(loss)
+            fabric.clip_gradients(network, state.optimizer, max_norm=settings.gradient_clip)
+            state.optimizer.step()
+            state.optimizer.zero_grad()
+            losses.append(loss.item())
+            if output.gate is not None:
+                gate.append(output.gate.detach())
+            if watch:
+                watch.step(epoch, len(losses), len(mine), losses[-1])
+        predicted = predict_clips(network, valid, dataset.widths, device=fabric.device)
+        valid_loss, metrics = loss_and_metrics(task, predicted, valid_labels)
+        rate = state.optimizer.param_groups[0]["lr"]
+        best = state.finish_epoch(gate, len(losses), valid_loss)
+        row = {
+            "epoch": epoch,
+            "train_loss": sum(losses) / len(losses),
+            "valid_loss": valid_loss,
+            "learning_rate": rate,
+            "seconds": round(time.perf_counter() - started, 3),
+            "best": int(best),
+            "frozen": int(state.model.frozen),
+            **{f"valid_{name}": value for name, value in metrics.items()},
+        }
+        state.rows.append(row)
+        after_epoch(state)
+        if watch:
+            watch.epoch(row)

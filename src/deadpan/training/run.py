@@ -1,0 +1,178 @@
+"""Training, evaluating and using a run, each in one call."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
+
+from deadpan import data as sources
+from deadpan.data.dataset import Dataset
+from deadpan.data.normalization import Normalizer
+from deadpan.data.normalization import fit as fit_normalizer
+from deadpan.errors import DeadpanError, RunError, unknown_name
+from deadpan.models import MODELS, Model, check_options
+from deadpan.tasks import Task, make_task
+from deadpan.training.checkpoint import load_tensors, nested, save_tensors, unnested
+from deadpan.training.environment import environment
+from deadpan.training.loop import Watch, fit
+from deadpan.training.optimizers import make_optimizer, make_scheduler
+from deadpan.training.run_directory import RunDirectory, write_csv
+from deadpan.training.seeding import seed_everything
+from deadpan.training.settings import Settings
+from deadpan.training.state import State
+
+
+def train_run(
+    settings: Settings, out: Path, *, resume: bool = False, watch: Watch | None = None
+) -> RunDirectory:
+    """Train a model and keep it; the test split stays closed.
+
+    Everything that can be refused is refused before the directory is made.
+
+    Args:
+        settings: what to train, on what, how.
+        out: the run directory; must not exist, unless ``resume``.
+        resume: go on with the run in ``out``, whose settings must be the same; it ends bit-identical
+            to one that was never interrupted. A finished run is left as it is.
+        watch: is told of progress.
+
+    Raises:
+        DeadpanError: bad settings, data or model options, or a run that is in the way or not there.
+    """
+    child = (
+        "LOCAL_RANK" in os.environ
+    )  # a further process of a distributed run: the first one prepares
+    if resume:
+        run = RunDirectory(out)
+        if difference := settings.difference(run.settings()):
+            raise RunError(f"{out}: cannot go on with other settings ({difference}); give the same")
+        if run.weights.is_file():
+            return run
+    elif out.exists() and not child:
+        raise RunError(f"{out}: exists already; choose another --out, or go on with --resume")
+    dataset = load_data(settings)
+    dataset.require("train", "valid")
+    normalizer = fit_normalizer(dataset["train"], dataset.widths, settings.normalization)
+    dataset = normalizer(dataset)
+    task = make_task(dataset.task, dataset.labels)
+    seed_everything(settings.seed)
+    model = build(settings, dataset.widths, task)
+    fabric = _fabric(settings)
+    if not resume and not child:
+        RunDirectory.create(out, settings, environment() | about(model, dataset, task))
+    fabric.launch()
+    run = RunDirectory(out)
+    state = _state(settings, model)
+    if run.checkpoint.is_file():
+        state.load(run.checkpoint)
+    network, state.optimizer = fabric.setup(model, state.optimizer)
+
+    def keep(state: State) -> None:
+        if fabric.is_global_zero:
+            write_csv(run.path / "epochs.csv", state.rows)
+            write_csv(run.path / "gate.csv", state.gate_rows())
+            state.save(run.checkpoint)
+        fabric.barrier()
+
+    torch.set_flush_denormal(True)
+    fit(fabric, network, state, task, dataset, settings, after_epoch=keep, watch=watch)
+    if fabric.is_global_zero:
+        if not state.best:
+            raise DeadpanError(f"{out}: the loss was never finite; try a lower learning rate")
+        save_model(run, state.best, normalizer, dataset.widths)
+    fabric.barrier()
+    return run
+
+
+def load_data(settings: Settings) -> Dataset:
+    """The data set of a run, with just its modalities."""
+    dataset = sources.load(settings.data, **settings.data_options)
+    return dataset if settings.modalities is None else dataset.only(settings.modalities)
+
+
+def build(settings: Settings, widths: Mapping[str, int], task: Task) -> Model:
+    """The model of a run, untrained."""
+    if settings.model not in MODELS:
+        raise DeadpanError(unknown_name("model", settings.model, MODELS))
+    kind = MODELS[settings.model]
+    check_options(kind, settings.model_options)
+    try:
+        return kind(widths=widths, outputs=task.outputs, **settings.model_options)
+    except (ValueError, TypeError, KeyError) as error:
+        raise DeadpanError(f"{settings.model}: {error}; see 'deadpan train --help'") from error
+
+
+def about(model: Model, dataset: Dataset, task: Task) -> dict[str, Any]:
+    """What a run is about, for its environment.json."""
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "task": dataset.task,
+        "labels": list(task.labels),
+        "modalities": list(model.modalities),
+        "dataset": sources.describe(dataset),
+    }
+
+
+def save_model(
+    run: RunDirectory,
+    weights: Mapping[str, torch.Tensor],
+    normalizer: Normalizer,
+    widths: Mapping[str, int],
+) -> None:
+    """Write the weights of the best epoch and the normalisation they were trained behind."""
+    parts = {"centers": normalizer.centers, "scales": normalizer.scales}
+    tensors = {
+        f"{part}/{m}": torch.from_numpy(x) for part, by in parts.items() for m, x in by.items()
+    }
+    save_tensors(run.weights, {**nested("model", weights), **tensors}, {"widths": dict(widths)})
+
+
+def load_model(run: RunDirectory) -> tuple[Model, Task, Normalizer]:
+    """The best model of a finished run, in evaluation mode, with its task and normalisation."""
+    if not run.weights.is_file():
+        raise RunError(
+            f"{run.path}: training has not finished; go on with 'deadpan train --resume'"
+        )
+    tensors, meta = load_tensors(run.weights)
+    settings, facts = run.settings(), run.environment()
+    task = make_task(facts["task"], tuple(facts["labels"]))
+    model = build(settings, meta["widths"], task)
+    model.load_state_dict(unnested("model", tensors))
+
+    def arrays(part: str) -> dict[str, np.ndarray]:
+        return {name: x.numpy() for name, x in unnested(part, tensors).items()}
+
+    return model.eval(), task, Normalizer(centers=arrays("centers"), scales=arrays("scales"))
+
+
+def _state(settings: Settings, model: Model) -> State:
+    optimizer = make_optimizer(
+        model,
+        learning_rate=settings.learning_rate,
+        gate_learning_rate=settings.gate_learning_rate,
+        weight_decay=settings.weight_decay,
+    )
+    scheduler = make_scheduler(optimizer, patience=settings.decay_when)
+    return State(model=model, optimizer=optimizer, scheduler=scheduler)
+
+
+def _fabric(settings: Settings) -> Fabric:
+    # Roles that a gate leaves out of a step have no gradient there.
+    strategy = DDPStrategy(find_unused_parameters=True) if settings.devices > 1 else "auto"
+    try:
+        return Fabric(
+            accelerator=settings.accelerator,
+            devices=settings.devices,
+            precision=settings.precision,
+            strategy=strategy,
+        )
+    except (ValueError, RuntimeError) as error:
+        text = str(error).splitlines()[0]
+        raise DeadpanError(
+            f"this machine cannot train so: {text}; try --accelerator cpu"
+        ) from error

@@ -1,0 +1,136 @@
+"""The test split, opened once; and predictions for clips that are new."""
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from deadpan.data import load
+from deadpan.data.dataset import Clip, Dataset
+from deadpan.errors import DataError
+from deadpan.tasks import Task
+from deadpan.training.baselines import constant_outputs, ridge_outputs
+from deadpan.training.environment import commit
+from deadpan.training.evaluation import labels_of, predict_clips
+from deadpan.training.run import load_data, load_model
+from deadpan.training.run_directory import RunDirectory, read_json, write_csv, write_json
+from deadpan.types import SPLITS
+
+
+def evaluate_run(run: RunDirectory) -> dict[str, Any]:
+    """Scores of a finished run on its test split, beside the majority and ridge rows.
+
+    The split is opened once: the scores and every prediction are kept in ``scores.json`` and
+    ``predictions.csv``, and a second call returns what is kept. ``scores.json`` is written last.
+
+    Raises:
+        RunError: the run has not finished.
+        DataError: its data set is gone, has changed shape, or has no test split.
+    """
+    if run.scores.is_file():
+        return read_json(run.scores)
+    model, task, normalizer = load_model(run)
+    settings = run.settings()
+    dataset = load_data(settings)
+    dataset.require("train", "valid", "test")
+    if dict(dataset.widths) != model.widths or dataset.labels != task.labels:
+        raise DataError(
+            f"{settings.data}: has changed since training (now {dict(dataset.widths)}, "
+            f"then {model.widths}); train again"
+        )
+    dataset = normalizer(dataset)
+    clips, labels = dataset["test"], labels_of(dataset["test"])
+    outputs = {
+        task.constant_name: constant_outputs(task, dataset["train"], len(clips)),
+        "ridge": ridge_outputs(task, dataset, "test"),
+        settings.model: predict_clips(model, clips, model.widths),
+    }
+    sizes = {settings.model: sum(p.numel() for p in model.parameters())}
+    scores = {
+        "data": dataset.name,
+        "split": "test",
+        "clips": len(clips),
+        "seed": settings.seed,
+        "rows": [
+            {
+                "system": name,
+                "parameters": sizes.get(name, 0),
+                "metrics": task.metrics(output, labels),
+            }
+            for name, output in outputs.items()
+        ],
+        "columns": [dataclasses.asdict(column) for column in task.columns],
+        "opened": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **commit(),
+    }
+    write_csv(run.path / "predictions.csv", prediction_rows(task, clips, outputs[settings.model]))
+    write_json(run.scores, scores)
+    return read_json(run.scores)
+
+
+def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str, Any]]:
+    """What a finished run says of the clips of another data set, whatever split they are in.
+
+    A modality that the model knows and the data lacks counts as missing; one that the model does not
+    know is left out.
+
+    Args:
+        run: a finished run.
+        source: a name or a path, as for training.
+        **options: of the data set.
+
+    Raises:
+        DataError: no modality in common, or other widths than those trained on.
+    """
+    model, task, normalizer = load_model(run)
+    dataset = _only_known(load(source, **options), model.widths, run)
+    dataset = normalizer(dataset)
+    rows: list[dict[str, Any]] = []
+    for split in SPLITS:
+        if clips := dataset[split]:
+            outputs = predict_clips(model, clips, dataset.widths)
+            rows += [{"split": split, **row} for row in prediction_rows(task, clips, outputs)]
+    if not rows:
+        raise DataError(f"{source}: has no clip to predict")
+    return rows
+
+
+def prediction_rows(
+    task: Task, clips: Sequence[Clip], outputs: Float[np.ndarray, "clip output"]
+) -> list[dict[str, Any]]:
+    """One row per clip: who, what was said, what is true, what is predicted."""
+    return [
+        {
+            "id": clip.id,
+            "group": clip.group or "",
+            "words": " ".join(clip.words),
+            "kind": clip.truth.kind if clip.truth else "",
+            # A data set of another task has labels of its own: nothing to hold the prediction against.
+            **(
+                {f"label_{name}": float(x) for name, x in zip(task.labels, clip.label, strict=True)}
+                if len(clip.label) == len(task.labels)
+                else {}
+            ),
+            **{f"prediction_{name}": float(x) for name, x in zip(task.labels, said, strict=True)},
+        }
+        for clip, said in zip(clips, task.decisions(outputs), strict=True)
+    ]
+
+
+def _only_known(dataset: Dataset, widths: dict[str, int], run: RunDirectory) -> Dataset:
+    common = [name for name in dataset.widths if name in widths]
+    if not common:
+        raise DataError(
+            f"{dataset.name}: has {', '.join(dataset.widths) or 'no modality'}, but {run.path} was "
+            f"trained on {', '.join(widths)}; give data with one of these"
+        )
+    for name in common:
+        if dataset.widths[name] != widths[name]:
+            raise DataError(
+                f"{dataset.name}: {name} has {dataset.widths[name]} features per step, but "
+                f"{run.path} was trained on {widths[name]}; extract the same features"
+            )
+    return dataset.only(common)

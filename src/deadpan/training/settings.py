@@ -1,0 +1,83 @@
+"""All that decides a run; resolved and written as YAML, it rebuilds the run."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from deadpan.data.normalization import Method
+from deadpan.errors import DeadpanError, unknown_name
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What to train, on what, and how. Defaults suit small data; ``configs/`` has the paper's.
+
+    Attributes:
+        data: a data set's name or a path.
+        data_options: arguments of the data set, e.g. ``carrier`` of ``controlled``.
+        modalities: the modalities to use; None = all the data set has.
+        model: a model's name.
+        model_options: its hyperparameters.
+        seed: of weights, order and dropout.
+        epochs: passes over the training split.
+        batch_size: clips per step and process.
+        learning_rate: of Adam.
+        gate_learning_rate: of a modality gate; None = max(learning_rate, 1e-3).
+        weight_decay: L2 of all but the gate.
+        gradient_clip: largest norm of the gradient.
+        decay_when: epochs without a better validation loss until the learning rate is divided by 10.
+        normalization: of every modality but text, fitted on the training split.
+        accelerator: Fabric's device ("cpu", "cuda", "auto").
+        devices: processes, each on its own device.
+        precision: Fabric's precision.
+    """
+
+    data: str
+    data_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    modalities: list[str] | None = None
+    model: str = "HCTMG"
+    model_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    seed: int = 0
+    epochs: int = 30
+    batch_size: int = 36
+    learning_rate: float = 1e-3
+    gate_learning_rate: float | None = None
+    weight_decay: float = 0.0
+    gradient_clip: float = 0.8
+    decay_when: int = 20
+    normalization: Method = "robust"
+    accelerator: str = "cpu"
+    devices: int = 1
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot train anything."""
+        for name in ("epochs", "batch_size", "devices", "learning_rate", "gradient_clip"):
+            if not getattr(self, name) > 0:
+                raise DeadpanError(f"{name} must be above 0; got {getattr(self, name)}")
+        for name in ("seed", "weight_decay", "decay_when", "gate_learning_rate"):
+            if (value := getattr(self, name)) is not None and value < 0:
+                raise DeadpanError(f"{name} must not be negative; got {value}")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Settings":
+        """The settings of a resolved YAML; a key it does not know is refused."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in values:
+            if key not in known:
+                raise DeadpanError(unknown_name("setting", key, known))
+        if "data" not in values:
+            raise DeadpanError("the configuration names no data; add 'data: NAME_OR_PATH'")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, in the order of the fields."""
+        return dataclasses.asdict(self)
+
+    def difference(self, other: "Settings") -> str | None:
+        """The first setting in which two runs differ, as "name: this, not that"; None if none."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        for name, value in mine.items():
+            if value != theirs[name]:
+                return f"{name}: {value!r}, not {theirs[name]!r}"
+        return None

@@ -1,0 +1,216 @@
+import errno
+import json
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+import yaml
+
+from deadpan.analysis.report import write_report
+from deadpan.errors import RunError
+
+from .fake_run import fake_run, write_csv
+
+HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)> \" & $\\frac{"
+VOID = {"meta", "br", "img", "link", "input"}
+
+
+class Page(HTMLParser):
+    """What a browser would find: elements with their attributes, and the text a reader sees."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements, self.open, self.text = [], [], ""
+        self.feed(html)
+        self.close()
+        assert self.open == [], "every element is closed"
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.text += data
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def page(run):
+    return Page(write_report(run).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module", params=["regression", "emotions"])
+def run(request, tmp_path_factory):
+    return fake_run(tmp_path_factory.mktemp("reports") / request.param, request.param)
+
+
+def test_the_page_stands_alone(run):
+    target = write_report(run)
+    html = target.read_text(encoding="utf-8")
+    assert target == run / "report.html"
+    assert "http" not in html
+    assert "@import" not in html
+    found = Page(html)
+    assert not {tag for tag, _ in found.elements} & {"script", "link", "img", "iframe", "object"}
+    links = {a["href"] for a in found.all("a")}
+    assert links == {
+        *("scores.json", "gate.csv", "epochs.csv", "predictions.csv"),
+        *("config.yaml", "environment.json"),
+    }
+    assert all((run / link).is_file() for link in links)
+    ids = [attributes["id"] for _, attributes in found.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_page_can_be_read_by_everyone(run):
+    found = page(run)
+    assert found.all("html") == [{"lang": "en"}]
+    assert any(meta.get("name") == "viewport" for meta in found.all("meta"))
+    assert len(found.all("h1")) == len(found.all("title")) == 1
+    figures = [a for a in found.all("div") if a.get("role") == "img"]
+    assert len(figures) == len(found.all("figure")) == len(found.all("svg")) == 4
+    assert all(len(figure["aria-label"]) > 40 for figure in figures)
+    assert len(found.all("details")) == 2
+    assert "Expression is not felt emotion" in found.text
+
+
+def test_the_page_says_what_a_run_was(run):
+    text = page(run).text
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    for said in ("HCTMG", "540,684 parameters, seed 1", "frozen at epoch 16", "gate_learning_rate"):
+        assert said in text
+    assert "model_options.layers" in text
+    assert f"deadpan train --data {config['data']}" in text
+    if run.name == "regression":
+        for said in ("Acc-2 non0", "Acc-2 has0", "will flatter", "-inf set to 0: 1312", "sarcasm"):
+            assert said in text
+    else:
+        for said in ("needed no repair", "P(truth)", "4-way Acc"):
+            assert said in text
+
+
+def test_the_best_of_each_column_is_bold(run):
+    html = write_report(run).read_text(encoding="utf-8")
+    ours = re.search(r'<tr class="ours">(.*?)</tr>', html, re.DOTALL)[1]
+    bold = ours.count("<strong>")
+    assert bold == (8 if run.name == "regression" else 6)
+    assert "<strong>70.1</strong>" in html or run.name == "emotions"
+
+
+def test_the_hardest_clips_are_ten(run):
+    html = write_report(run).read_text(encoding="utf-8")
+    table = html[html.index('class="hard"') :]
+    rows = re.findall(r"<tr><td class=\"id\">", table)
+    assert len(rows) == 10
+
+
+def test_the_same_run_gives_the_same_bytes(run):
+    assert write_report(run).read_bytes() == write_report(run).read_bytes()
+
+
+def test_text_of_the_data_is_inert(tmp_path):
+    run = fake_run(tmp_path / "run", epochs=2, batches=2, clips=5, modalities=("text", HOSTILE))
+    environment = json.loads((run / "environment.json").read_text())
+    environment["dataset"] |= {"name": HOSTILE, "warnings": [HOSTILE], "repairs": {HOSTILE: 1}}
+    environment["command"] = HOSTILE
+    (run / "environment.json").write_text(json.dumps(environment))
+    config = yaml.safe_load((run / "config.yaml").read_text()) | {
+        "model": HOSTILE,
+        HOSTILE: HOSTILE,
+    }
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    scores = json.loads((run / "scores.json").read_text())
+    scores["rows"][2]["system"] = scores["columns"][0]["title"] = scores["split"] = HOSTILE
+    (run / "scores.json").write_text(json.dumps(scores))
+    header = ["id", "group", "words", "kind", "label_sentiment", "prediction_sentiment"]
+    write_csv(run / "predictions.csv", header, [[HOSTILE] * 4 + [1, 2]])
+    found = page(run)
+    assert not found.all("script")
+    assert not found.all("img")
+    assert not any(name.startswith("on") for _, attributes in found.elements for name in attributes)
+    assert found.text.count(HOSTILE) > 10
+
+
+def test_text_that_is_not_unicode_is_replaced(tmp_path):
+    run = fake_run(tmp_path / "run", epochs=1, clips=2)
+    environment = json.loads((run / "environment.json").read_text())
+    environment["dataset"]["name"] = "\ud800"
+    (run / "environment.json").write_text(json.dumps(environment))
+    assert "HCTMG on ?" in page(run).text
+
+
+@pytest.mark.parametrize("task", ["regression", "emotions"])
+@pytest.mark.parametrize("gate", [True, False])
+@pytest.mark.parametrize("modalities", [("vision",), ("eeg", "gaze", "text", "voice")])
+def test_the_smallest_run_has_a_page(tmp_path, task, gate, modalities):
+    small = {"epochs": 1, "batches": 1, "clips": 1, "kinds": ()}
+    found = page(fake_run(tmp_path / "run", task, gate=gate, modalities=modalities, **small))
+    assert len(found.all("svg")) == (4 if gate else 2)
+    assert ("no gate" in found.text) is not gate
+
+
+FILES = ["config.yaml", "environment.json", "epochs.csv", "scores.json", "predictions.csv"]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("fault", ["missing", "empty", "binary", "truncated"])
+def test_a_broken_run_is_refused_and_the_old_page_kept(tmp_path, name, fault):
+    run = fake_run(tmp_path / "run", epochs=2, batches=1, clips=3)
+    before = write_report(run).read_bytes()
+    path = run / name
+    content = path.read_bytes()
+    path.unlink()
+    if fault != "missing":
+        # Cut where the cell, string or mapping is unfinished.
+        cut = content[: content.rindex(b",") if b"," in content else content.index(b"\n") - 1]
+        path.write_bytes({"empty": b"", "binary": b"\xff\x00\xfe", "truncated": cut}[fault])
+    with pytest.raises(RunError) as refusal:
+        write_report(run)
+    message = str(refusal.value)
+    assert name in message
+    assert "\n" not in message
+    if name in ("scores.json", "predictions.csv"):
+        assert f"run `deadpan evaluate {run}` first" in message
+    assert (run / "report.html").read_bytes() == before
+
+
+def test_a_run_that_is_not_there(tmp_path):
+    with pytest.raises(RunError, match="nowhere is not a run directory"):
+        write_report(tmp_path / "nowhere")
+
+
+def test_a_full_disk_leaves_the_old_page_and_no_litter(tmp_path, monkeypatch):
+    run = fake_run(tmp_path / "run", epochs=1, clips=2)
+    before = write_report(run).read_bytes()
+    names = sorted(run.iterdir())
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(
+        RunError, match=r"report\.html cannot be written \(No space left on device\)"
+    ):
+        write_report(run)
+    assert (run / "report.html").read_bytes() == before
+    assert sorted(run.iterdir()) == names
+
+
+def test_drawing_is_paid_for_only_when_drawn():
+    script = (
+        "import sys, deadpan.analysis.report, deadpan.analysis.gate;"
+        "sys.exit(bool({'matplotlib', 'jinja2', 'torch'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

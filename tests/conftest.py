@@ -1,0 +1,29 @@
+"""What every test stands on: one thread, no display, and the clips in ../shared."""
+
+import os
+from pathlib import Path
+
+# Before anything imports torch or matplotlib. Workers share the cores: a thread for each.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import hypothesis
+import pytest
+
+IN_CI = os.environ.get("CI") == "true"
+
+# The first example pays for imports, and the machine may be busy: time says nothing here.
+hypothesis.settings.register_profile("house", deadline=None, derandomize=IN_CI)
+hypothesis.settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder ../shared with its real clips; skips where it is absent, but fails in CI."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not (folder / "data").is_dir():
+        reason = f"needs the real clips in {folder / 'data'}, which is not there"
+        if IN_CI or os.environ.get("DEADPAN_REQUIRE_SHARED") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
