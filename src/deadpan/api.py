@@ -16,7 +16,7 @@ from deadpan.training.scoring import evaluate_run, predict_run
 from deadpan.training.settings import Settings
 from deadpan.types import AUDIO, TEXT, VISION
 
-__all__ = ["demo", "evaluate", "inspect", "load", "models", "predict", "report", "train"]
+__all__ = ["demo", "evaluate", "inspect", "list_models", "load", "predict", "report", "train"]
 
 PRESETS: dict[str, dict[str, Any]] = {
     "MOSI": {"widths": {TEXT: 300, AUDIO: 5, VISION: 20}, "outputs": 1, "layers": 2},
@@ -75,7 +75,7 @@ def report(run: str | Path) -> Path:
     return write_report(directory.path)
 
 
-def models() -> list[dict[str, Any]]:
+def list_models() -> list[dict[str, Any]]:
     """Every model: its name, its paper, and its parameters at the sizes of the paper's data sets."""
     return [
         {
