@@ -1,6 +1,5 @@
 """What the command line does, each in one call."""
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,8 @@ def train(
     """Train a model and keep the run; the test split stays closed.
 
     Args:
-        data: a data set's name or a path; may be left out with ``resume``.
+        data: a data set's name or a path; with ``resume``, None = that of the run, as are then
+            all settings not given.
         out: the run directory, which must not exist; None = ``runs/DATA-MODEL-SEED``.
         resume: go on with the run in ``out``, which ends as if it had never been interrupted.
         watch: is told of progress.
@@ -46,10 +46,10 @@ def train(
     Returns:
         The run; ``.path`` is its directory.
     """
-    if data is None and resume and out is not None and not settings:
-        chosen = RunDirectory(Path(out)).settings()
-    else:
-        chosen = Settings.from_dict({} if data is None else {"data": str(data)} | settings)
+    given = settings if data is None else {"data": str(data), **settings}
+    if data is None and resume and out is not None:
+        given = RunDirectory(Path(out)).settings().to_dict() | given
+    chosen = Settings.from_dict(given)
     return train_run(chosen, Path(out) if out else default_run(chosen), resume=resume, watch=watch)
 
 
@@ -76,7 +76,7 @@ def report(run: str | Path) -> Path:
 
 
 def list_models() -> list[dict[str, Any]]:
-    """Every model: its name, its paper, and its parameters at the sizes of the paper's data sets."""
+    """Every model: name, paper, and parameters at the sizes of the paper's data sets."""
     return [
         {
             "name": name,
@@ -101,12 +101,12 @@ def demo(
 
     A finished demo is shown again rather than repeated; an interrupted one goes on.
     """
-    chosen = dataclasses.replace(Settings(data="controlled", **DEMO), **settings)
+    chosen = Settings.from_dict({"data": "controlled", **DEMO, **settings})
     run = train_run(chosen, Path(out), resume=Path(out).exists(), watch=watch)
     evaluate_run(run)
     write_report(run.path)
     return run
 
 
-DEMO: Mapping[str, Any] = {"epochs": 16}
+DEMO: Mapping[str, Any] = {"epochs": 12}
 """What a stranger waits for: under five minutes on two cores."""

@@ -18,7 +18,7 @@ SPLITS: tuple[str, ...] = ("train", "valid", "test")
 
 
 def in_order(modalities: Iterable[Modality]) -> tuple[Modality, ...]:
-    """Text, audio, vision, then any other name alphabetically: the one order used for display and ties."""
+    """Text, audio, vision, then other names alphabetically: the order of display and ties."""
     rank = {name: index for index, name in enumerate(MODALITIES)}
     return tuple(sorted(set(modalities), key=lambda name: (rank.get(name, len(rank)), name)))
 

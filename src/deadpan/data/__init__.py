@@ -55,11 +55,13 @@ def load(source: str | Path, **options: Any) -> Dataset:
 def _maker(source: str) -> tuple[Callable[..., Dataset], tuple[Path, ...]]:
     if source in DATASETS:
         return DATASETS[source], ()
-    path = Path(source).expanduser()
-    if not path.exists():
-        raise DataError(
-            f"{source}: neither a file nor a {unknown_name('data set', source, DATASETS)}"
-        )
+    try:
+        path = Path(source).expanduser()
+        exists = path.exists()
+    except (OSError, RuntimeError) as error:  # no permission, a name too long, ~NOBODY
+        raise DataError(f"{source}: cannot be opened ({error}); give another path") from error
+    if not exists:
+        raise DataError(f"no file '{source}', and {unknown_name('data set', source, DATASETS)}")
     for recognises, read in FILES:
         if path.is_file() and recognises(path):
             return read, (path,)
@@ -78,7 +80,7 @@ def _typed(known: Mapping[str, _inspect.Parameter], options: Mapping[str, Any]) 
             isinstance(value, bool) or not isinstance(value, int | float)
         ):
             raise DataError(f"option '{name}' wants a number; got {value!r}")
-        elif wanted is int and value != int(value):
+        elif wanted is int and not float(value).is_integer():  # NaN and infinity are none
             raise DataError(f"option '{name}' wants a whole number; got {value!r}")
         elif wanted is int:
             typed[name] = int(value)

@@ -1,22 +1,21 @@
 """The ``controlled`` corpus: generated clips whose truth is known.
 
-Every clip has a few *beats*. At each one a word with valence is spoken (a negator before it flips it),
-the pitch of the voice rises or falls, and an expression flows over the face, 120 ms ahead of the voice. Some
-beats are emphasised, by a burst of energy in the voice or by raised brows: only these count. The others
-are decoys of random sign. So nothing about the label is in an average over time, by construction:
+Every clip has a few *beats*. At each one a word with valence is spoken (a negator before it flips
+it), the pitch of the voice rises or falls, and an expression flows over the face, 120 ms ahead of
+the voice. The beats of one phrase are emphasised, by bursts of energy in the voice or by raised
+brows: only these count; the others are decoys of random sign. While the modalities agree, the one
+that carries tells the label and the others show little of themselves; in an incongruent clip one
+of them contradicts another, loudly, and the negative one tells the truth.
 
-- a negator stands before a valence word in half of the cases, whatever it means to say, so the mean
-  valence of the words is independent of what they say;
-- a rising pitch is a fall that was put in another order (low then high, high then low); the same holds
-  for the face: their averages over time are the same;
-- and no stream alone tells all the beats that count.
+Nothing about the label is in an average over time, by construction: a negator stands before a
+valence word in half of the cases, whatever is meant, so the mean valence of the words is
+independent of what they say; and a rising pitch is a falling one in another order, as it is with
+the expressions of the face.
 """
 
-import dataclasses
-
 import numpy as np
-from jaxtyping import Float
 
+from deadpan.data.controlled_streams import Beat, World, make_world, speak, stream
 from deadpan.data.dataset import Clip, Dataset, Truth
 from deadpan.errors import DataError
 from deadpan.types import AUDIO, MODALITIES, TEXT, VISION, Modality
@@ -24,9 +23,6 @@ from deadpan.types import AUDIO, MODALITIES, TEXT, VISION, Modality
 WORD_RATE, AUDIO_RATE, VISION_RATE = 2.9, 12.5, 15.0  # per second
 VISION_LEAD = 0.12  # seconds by which the face precedes the voice (Grant and Greenberg 2001)
 MEAN_DURATION, SHORTEST, LONGEST = 4.4, 1.6, 14.0  # seconds
-BURST = 0.48  # seconds that a gesture of voice or face lasts
-NOISE = 0.3  # deviation of each feature
-VOCABULARY_SEED = 20230523  # words and axes are the same whatever the seed of the clips
 
 KINDS: dict[str, tuple[Modality, dict[Modality, float]]] = {
     "sarcasm": (AUDIO, {TEXT: 1.0, AUDIO: -1.0, VISION: 0.0}),
@@ -43,55 +39,18 @@ EMPHASIS: dict[Modality, tuple[tuple[bool, bool], ...]] = {
     AUDIO: ((False, True),),
     VISION: ((True, False),),
 }
-"""How a phrase can be emphasised (by the voice, by the face): never by the modality that carries."""
-
+"""Who emphasises a phrase (the voice, the face): never the modality that carries."""
 
 LED_BY_CARRIER = 0.5  # share of incongruent clips in which the carrying modality tells the truth
-QUIET = 0.3  # how much of themselves the other modalities show while they agree
+QUIET = 0.15  # how much of themselves the other modalities show while they agree
 POSITIVE_SHARE = 0.75  # of congruent clips; incongruent ones are negative
-DECOY = 0.6  # strongest decoy
-
 LABEL_NOISE = 0.15  # deviation of the label around the truth, on the scale [-3, 3]
-
-FILLERS = tuple(
-    ["the", "a", "this", "that", "it", "and", "so", "but", "i", "we", "you", "they", "he", "she", "movie", "story", "film", "scene", "actor", "plot", "part", "music", "was", "is", "were", "had", "um", "uh", "like", "just", "really", "kind", "of", "to", "in", "on", "with", "about", "for", "from", "when", "then", "there", "what", "who", "all", "one", "two", "time", "way", "thing", "people", "think", "know", "mean", "see", "watch", "said", "went", "came", "made", "looks"]
-)
-NEGATORS = ("not", "never", "hardly")
-POSITIVE = tuple(
-    ["okay", "nice", "pleasant", "solid", "good", "fun", "sweet", "lovely", "great", "funny", "moving", "superb", "wonderful", "brilliant", "amazing", "perfect"]
-)
-NEGATIVE = tuple(
-    ["odd", "slow", "bland", "weak", "bad", "dull", "messy", "lame", "poor", "ugly", "stupid", "painful", "terrible", "awful", "horrible", "unbearable"]
-)
-STRENGTHS = np.linspace(0.15, 1.0, len(POSITIVE))  # of the words above, weakest first
-
-
-@dataclasses.dataclass(frozen=True)
-class _World:
-    """Word vectors and the directions in feature space along which voice and face speak."""
-
-    words: dict[str, Float[np.ndarray, " width"]]
-    pitch: Float[np.ndarray, " width"]
-    energy: Float[np.ndarray, " width"]
-    expression: Float[np.ndarray, " width"]
-    brows: Float[np.ndarray, " width"]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Beat:
-    word: int  # index of the word with valence; the one before it may negate
-    voice: bool  # emphasised by the voice
-    face: bool  # emphasised by the face
-
-    @property
-    def counts(self) -> bool:
-        return self.voice or self.face
 
 
 def controlled(
     *,
     carrier: Modality = TEXT,
-    incongruity: float = 0.4,
+    incongruity: float = 0.3,
     clips: int = 2000,
     seed: int = 0,
     text_width: int = 300,
@@ -101,8 +60,8 @@ def controlled(
     """Generate the corpus; the same arguments give the same bytes.
 
     Args:
-        carrier: the modality that carries most: it weighs most in congruent clips and tells the truth
-            in most of the incongruent ones.
+        carrier: the modality that carries most: it alone tells the label of congruent clips, and
+            half of the incongruent ones.
         incongruity: share of clips, in [0, 1], whose modalities contradict each other in one of the
             ways of ``KINDS``; in each of them the negative modality tells the truth.
         clips: number of clips, 10 or more; 60 % train, 15 % valid, 25 % test.
@@ -123,7 +82,7 @@ def controlled(
     widths = {TEXT: text_width, AUDIO: audio_width, VISION: vision_width}
     if narrow := [name for name in MODALITIES if widths[name] < 4]:
         raise DataError(f"{narrow[0]}_width must be at least 4; got {widths[narrow[0]]}")
-    world = _world(widths)
+    world = make_world(widths)
     made = [
         _clip(np.random.default_rng((seed, index)), world, f"clip{index:05d}", carrier, incongruity)
         for index in range(clips)
@@ -135,29 +94,8 @@ def controlled(
     )
 
 
-def _world(widths: dict[Modality, int]) -> _World:
-    random = np.random.default_rng(VOCABULARY_SEED)
-
-    def axes(width: int) -> Float[np.ndarray, "axis width"]:
-        return np.linalg.qr(random.normal(size=(width, 2)))[0].T
-
-    valence, negation = 5.0 * axes(widths[TEXT])
-    words = {
-        w: random.normal(0, NOISE, widths[TEXT])
-        for w in (*FILLERS, *NEGATORS, *POSITIVE, *NEGATIVE)
-    }
-    for sign, names in ((1, POSITIVE), (-1, NEGATIVE)):
-        for name, strength in zip(names, STRENGTHS, strict=True):
-            words[name] = words[name] + sign * strength * valence
-    for name in NEGATORS:
-        words[name] = words[name] + negation
-    pitch, energy = 2.0 * axes(widths[AUDIO])
-    expression, brows = 2.0 * axes(widths[VISION])
-    return _World(words=words, pitch=pitch, energy=energy, expression=expression, brows=brows)
-
-
 def _clip(
-    random: np.random.Generator, world: _World, name: str, carrier: Modality, incongruity: float
+    random: np.random.Generator, world: World, name: str, carrier: Modality, incongruity: float
 ) -> Clip:
     kind, tendencies, score = _meaning(random, carrier, incongruity)
     sigma = 0.45
@@ -169,11 +107,11 @@ def _clip(
     ends *= duration / ends[-1]
     times = np.stack([np.concatenate([[0.0], ends[:-1]]), ends], axis=1)
     beats = _beats(random, count, carrier)
-    words, text_salient = _speak(random, beats, count, tendencies[TEXT])
+    words, text_salient = speak(random, beats, count, tendencies[TEXT])
     middles = times.mean(axis=1)
     counts = [beat.counts for beat in beats]
     moments = np.array([middles[beat.word] for beat in beats])
-    audio, audio_times, audio_salient = _stream(
+    audio, audio_times, audio_salient = stream(
         random,
         world.pitch,
         world.energy,
@@ -184,7 +122,7 @@ def _clip(
         counts,
         [beat.voice for beat in beats],
     )
-    vision, vision_times, vision_salient = _stream(
+    vision, vision_times, vision_salient = stream(
         random,
         world.expression,
         world.brows,
@@ -231,71 +169,14 @@ def _meaning(
     return kind, tendencies, tendencies[leader]
 
 
-def _beats(random: np.random.Generator, words: int, carrier: Modality) -> list[_Beat]:
+def _beats(random: np.random.Generator, words: int, carrier: Modality) -> list[Beat]:
     """A beat every third word; those of one phrase, about half of them, are emphasised."""
     places = range(int(random.integers(1, 3)), words, 3)
     size = max(1, round(len(places) / 2))
     start = int(random.integers(0, len(places) - size + 1))
     voice, face = EMPHASIS[carrier][random.integers(len(EMPHASIS[carrier]))]
     return [
-        _Beat(word=word, voice=voice and real, face=face and real)
+        Beat(word=word, voice=voice and real, face=face and real)
         for index, word in enumerate(places)
         for real in [start <= index < start + size]
     ]
-
-
-def _shown(random: np.random.Generator, tendency: float, counts: bool) -> float:
-    """What a modality shows at a beat: its tendency where it counts, else a decoy."""
-    return tendency if counts else float(random.choice((-1, 1)) * random.uniform(0.15, DECOY))
-
-
-def _speak(
-    random: np.random.Generator, beats: list[_Beat], count: int, tendency: float
-) -> tuple[list[str], tuple[int, ...]]:
-    """Words, and the indices of those that count."""
-    words = [str(word) for word in random.choice(FILLERS, count)]
-    salient: list[int] = []
-    for beat in beats:
-        meant = _shown(random, tendency, beat.counts)
-        negated = random.random() < 0.5
-        if meant:
-            surface = -meant if negated else meant
-            level = int(np.abs(STRENGTHS - abs(meant)).argmin())
-            words[beat.word] = (POSITIVE if surface > 0 else NEGATIVE)[level]
-        if negated:
-            words[beat.word - 1] = str(random.choice(NEGATORS))
-        if beat.counts:
-            salient += [beat.word - 1, beat.word] if negated else [beat.word]
-    return words, tuple(salient)
-
-
-def _stream(
-    random: np.random.Generator,
-    gesture: Float[np.ndarray, " width"],
-    emphasis: Float[np.ndarray, " width"],
-    duration: float,
-    rate: float,
-    moments: Float[np.ndarray, " beat"],
-    tendency: float,
-    counts: list[bool],
-    emphasised: list[bool],
-) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
-    """Frames of voice or face, their times, and the indices of those that count."""
-    steps = max(2, round(duration * rate))
-    frames = random.normal(0, NOISE, (steps, len(gesture)))
-    half = max(1, round(BURST * rate / 2))
-    salient: list[int] = []
-    for moment, real, marked in zip(moments, counts, emphasised, strict=True):
-        # The whole gesture has to fit, or its two halves would no longer cancel in the average.
-        middle = int(np.clip(round(moment * rate), half, max(half, steps - half)))
-        before, after = slice(middle - half, middle), slice(middle, middle + half)
-        size = _shown(random, tendency, real)
-        frames[before] -= size * gesture
-        frames[after] += size * gesture
-        if marked:
-            frames[middle - half : middle + half] += emphasis
-        if real:
-            salient += range(middle - half, min(middle + half, steps))
-    starts = np.arange(steps) / rate
-    times = np.stack([starts, starts + 1 / rate], axis=1)
-    return frames.astype(np.float32), times.astype(np.float32), tuple(sorted(set(salient)))

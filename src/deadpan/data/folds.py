@@ -23,9 +23,10 @@ def groups_of(dataset: Dataset) -> list[str]:
 
 
 def leave_out(dataset: Dataset, group: str) -> Dataset:
-    """Test on one group, validate on the next two in the alphabet (around the end), train on the rest.
+    """Test on one group, validate on the next two in the alphabet, train on the rest.
 
-    The file's own splits are pooled first, so that each group is tested once over all folds.
+    After the last group comes the first. The file's own splits are pooled, so that each group is
+    tested once over all folds.
 
     Raises:
         DataError: an unknown group, or fewer than four groups.

@@ -13,7 +13,7 @@ from deadpan.types import TEXT, Modality
 Method = Literal["robust", "standard", "none"]
 
 LIMIT = 5.0
-"""Robustly scaled features beyond this many deviations are cut: outliers of extractors, not speech."""
+"""Robustly scaled features beyond this many deviations are cut: extractors fail, people do not."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Normalizer:
     scales: Mapping[Modality, Float[np.ndarray, " width"]]
 
     def __call__(self, dataset: Dataset) -> Dataset:
-        """The data set with every split scaled; modalities it was not fitted on stay as they are."""
+        """Scale every split; modalities it was not fitted on stay as they are."""
         splits = {
             name: [self._clip(clip) for clip in clips] for name, clips in dataset.splits.items()
         }

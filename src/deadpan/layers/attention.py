@@ -34,6 +34,7 @@ class Attention(nn.Module):
     def forward(
         self,
         target: Float[Tensor, "clip step width"],
+        target_mask: Bool[Tensor, "clip step"],
         source: Float[Tensor, "clip source_step width"],
         source_mask: Bool[Tensor, "clip source_step"],
         *,
@@ -46,21 +47,23 @@ class Attention(nn.Module):
 
         Args:
             target: asks.
+            target_mask: True = real step.
             source: answers.
             source_mask: True = real step.
             dropout: of attention weights, while training.
-            mask_future: hide source steps after ``target step + |steps - source_steps|``, MulT's
-                offset mask; off where true masks are used.
+            mask_future: hide source steps after ``target step + |real steps - real source steps|``,
+                MulT's offset mask, counted in each clip so that padding cannot move it; needs
+                padded steps to stand last.
         """
         present = source_mask.any(dim=1)[:, None, None, None]
         # Softmax over nothing is NaN: a clip without source looks at everything, then forgets it.
         visible = source_mask[:, None, None, :] | ~present
         if mask_future:
-            steps, source_steps = target.shape[1], source.shape[1]
-            causal = torch.ones(steps, source_steps, dtype=torch.bool, device=target.device)
-            visible = visible & causal.tril(abs(steps - source_steps))
-            # Padding of the source may leave a target step with nothing to see; it sees step 1.
-            visible = visible | (~visible.any(dim=3, keepdim=True) & causal.tril(0)[:1])
+            # Step 1 is never in the future: whoever has a source keeps something to look at.
+            offset = (target_mask.sum(dim=1) - source_mask.sum(dim=1)).abs()
+            step = torch.arange(target.shape[1], device=target.device)[:, None]
+            source_step = torch.arange(source.shape[1], device=target.device)
+            visible = visible & (source_step - step <= offset[:, None, None])[:, None]
         query = self._split(self.query(target))
         key, value = (self._split(x) for x in self.key_value(source).chunk(2, dim=2))
         attended = scaled_dot_product_attention(

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 class ModalityGate(nn.Module):
     """One trainable weight per modality; the heaviest modality is the primary.
 
-    The weights are the softmax of logits that start at 0, so they sum to 1. The choice itself has no
-    gradient and nothing is sampled: the task reaches the logits only through the features that are
-    multiplied by the weights.
+    The weights are the softmax of logits that start at 0, so they sum to 1. The choice itself has
+    no gradient and nothing is sampled: the task reaches the logits only through the features that
+    are multiplied by the weights.
 
     Args:
         modalities: how many modalities to weigh.
@@ -38,8 +38,8 @@ def converged(
 ) -> bool:
     """Whether the gate has settled, judged by its mean weights in each epoch so far.
 
-    True when the last epoch's primary is that of the ``patience`` epochs before it and no mean weight
-    moved by ``tolerance`` or more since the previous epoch.
+    True when the last epoch's primary is that of the ``patience`` epochs before it and no mean
+    weight moved by ``tolerance`` or more since the previous epoch.
     """
     if len(means) <= patience:
         return False

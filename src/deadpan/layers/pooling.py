@@ -2,6 +2,7 @@
 
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import pad
 
 
 def front_aligned(
@@ -11,6 +12,8 @@ def front_aligned(
 
     At least one step is kept, so that a batch without any real step keeps its shape.
     """
+    if not x.shape[1]:
+        x, mask = pad(x, (0, 0, 0, 1)), pad(mask, (0, 1))
     longest = max(int(mask.sum(dim=1).max()), 1)
     if not bool((mask[:, 1:] <= mask[:, :-1]).all()):
         order = mask.byte().argsort(dim=1, descending=True, stable=True)[:, :longest]

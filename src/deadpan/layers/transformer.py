@@ -34,6 +34,7 @@ class EncoderLayer(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "clip step width"],
+        mask: Bool[Tensor, "clip step"],
         source: Float[Tensor, "clip source_step width"] | None,
         source_mask: Bool[Tensor, "clip source_step"],
         *,
@@ -44,6 +45,7 @@ class EncoderLayer(nn.Module):
         normed = self.attention_norm(x)
         attended = self.attention(
             normed,
+            mask,
             normed if source is None else self.attention_norm(source),
             source_mask,
             dropout=attention_dropout,
@@ -62,7 +64,7 @@ class Encoder(nn.Module):
     source's embedding; without, a self-attention encoder. L (12 d^2 + 13 d) + 2 d parameters.
 
     Args:
-        width: channels d.
+        width: channels d, at least 4.
         heads: attention heads; must divide ``width``.
         layers: depth L.
         residual_dropout: after attention and after the feed-forward part.
@@ -81,6 +83,8 @@ class Encoder(nn.Module):
         mask_future: bool = False,
     ) -> None:
         super().__init__()
+        if width < 4:  # sinusoidal positions need two wavelengths
+            raise ValueError(f"width must be at least 4; got {width}")
         self.mask_future = mask_future
         self.layers = nn.ModuleList(
             EncoderLayer(width, heads, residual_dropout=residual_dropout, relu_dropout=relu_dropout)
@@ -116,6 +120,7 @@ class Encoder(nn.Module):
         for layer in self.layers:
             x = layer(
                 x,
+                target_mask,
                 source,
                 target_mask if source_mask is None else source_mask,
                 attention_dropout=attention_dropout,

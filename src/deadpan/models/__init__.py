@@ -1,4 +1,4 @@
-"""Every model; what is exported here is what exists: the registry, the CLI and the tests read it."""
+"""Every model; what is exported here is what exists: registry, CLI and tests read it."""
 
 from deadpan.models.base import Model, check_options
 from deadpan.models.hct_mg import HCTMG

@@ -2,8 +2,8 @@
 
 import abc
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.layers.pooling import front_aligned
 from deadpan.types import Batch, Modality, Output, in_order
+
+M = TypeVar("M", bound="Model")
 
 
 class Model(nn.Module, abc.ABC):
@@ -32,10 +34,20 @@ class Model(nn.Module, abc.ABC):
 
     paper: ClassVar[str]
 
+    def __new__(cls: type[M], *_: Any, **arguments: Any) -> M:  # noqa: ANN401 - as in __init__
+        """Refuse hyperparameters that make no sense before anything is built from them."""
+        known = hyperparameters(cls)
+        check_options(cls, {name: x for name, x in arguments.items() if name in known})
+        return object.__new__(cls)
+
     def __init__(self, *, widths: Mapping[Modality, int], outputs: int) -> None:
         super().__init__()
         if not widths:
             raise DeadpanError(f"{type(self).__name__} needs at least one modality; got none")
+        for name, size in [("outputs", outputs), *widths.items()]:
+            if size < 1:
+                kind = type(self).__name__
+                raise DeadpanError(f"{kind} needs a size of at least 1 for {name}; got {size}")
         self.modalities = in_order(widths)
         self.widths = {name: widths[name] for name in self.modalities}
         self.outputs = outputs
@@ -52,8 +64,8 @@ class Model(nn.Module, abc.ABC):
         """Told after each training epoch the gate's mean weights so far; may freeze the gate."""
 
     @classmethod
-    def parameters_at(cls, **hyper: Any) -> int:
-        """Number of parameters at given sizes; a hyperparameter that the model lacks is left out."""
+    def parameters_at(cls, **hyper: Any) -> int:  # noqa: ANN401 - of as many types as there are
+        """Number of parameters at given sizes; hyperparameters the model lacks are left out."""
         known = {"widths", "outputs", *hyperparameters(cls)}
         model = cls(**{name: value for name, value in hyper.items() if name in known})
         return sum(p.numel() for p in model.parameters())
@@ -89,9 +101,34 @@ def hyperparameters(model: type[Model]) -> dict[str, inspect.Parameter]:
     return {k: p for k, p in signature.items() if k not in ("self", "widths", "outputs")}
 
 
-def check_options(model: type[Model], options: Sequence[str] | Mapping[str, object]) -> None:
-    """Raise DeadpanError at the first option the model does not have."""
+def check_options(model: type[Model], options: Mapping[str, object]) -> None:
+    """Raise DeadpanError at the first option that the model lacks or whose value makes no sense.
+
+    A choice must be one of its Literal's, a number must be of its type, a dropout in [0, 1), and
+    an integer at least 1, for it counts something.
+    """
     known = hyperparameters(model)
-    for name in options:
+    for name, value in options.items():
         if name not in known:
             raise DeadpanError(unknown_name(f"option of {model.__name__}", name, known))
+        annotation = known[name].annotation
+        if get_origin(annotation) is Literal:
+            if value not in get_args(annotation):
+                kind = f"{name} of {model.__name__}"
+                raise DeadpanError(unknown_name(kind, str(value), get_args(annotation)))
+        elif wanted := _wanted(name, value, annotation):
+            raise DeadpanError(f"{name} of {model.__name__} must be {wanted}; got {value!r}")
+
+
+def _wanted(name: str, value: object, annotation: object) -> str | None:
+    """What a number should have been; None if it is right or not a number's place."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if annotation is bool and not isinstance(value, bool):
+        return "true or false"
+    if annotation is int and not (is_number and isinstance(value, int) and value >= 1):
+        return "a whole number of at least 1"
+    if annotation is float:
+        below = 1.0 if "dropout" in name else float("inf")
+        if not (is_number and 0 <= value < below):  # pyright: ignore[reportOperatorIssue]
+            return "a number from 0 to below 1" if below == 1 else "a number of at least 0"
+    return None

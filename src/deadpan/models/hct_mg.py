@@ -25,21 +25,22 @@ class HCTMG(Model):
     """Fuse the auxiliary modalities first, then fold them into the primary one that a gate picks.
 
     Each modality is projected and read by a GRU; the two auxiliaries enhance each other (eq. 1-2);
-    all are multiplied by the gate's weights; the primary attends to each auxiliary (eq. 3-4); its two
-    views are concatenated under self-attention (eq. 5); the last real steps of all three are
+    all are multiplied by the gate's weights; the primary attends to each auxiliary (eq. 3-4); its
+    two views are concatenated under self-attention (eq. 5); the last real steps of all three are
     concatenated (eq. 6) and read by a residual head.
 
     Three named modalities; also two (the auxiliary has no partner: eq. 1-2 and the second view fall
-    away) or one (only its self-attention is left). A modality missing in a clip has no real step: as
-    a source it adds nothing, and its own part of Z is zero. One that is missing in the data set is
-    left out of ``widths``; one that only later data lacks counts as missing in every clip.
+    away) or one (only its self-attention is left). A modality missing in a clip has no real step:
+    nothing of it is attended to (a learned bias stands in its place), and its own part of Z is
+    zero. One that is missing in the data set is left out of ``widths``; one that only later data
+    lacks counts as missing in every clip.
 
     Args:
         widths: features per step of each modality.
         outputs: numbers predicted per clip.
         width: channels d of every stream.
         heads: attention heads.
-        layers: depth of each crossmodal transformer; self-attention has max(layers, 3), MulT's rule.
+        layers: depth of each crossmodal transformer; self-attention has max(layers, 3).
         head_blocks: residual blocks of the head; two give the paper's sizes, MulT has one.
         primary: fix the primary modality and set all weights to 1: the paper's HCT (table 4).
         gate: multiply by the weights after the auxiliaries meet ("post") or before ("pre").
@@ -50,8 +51,10 @@ class HCTMG(Model):
         pooling: the "last" real step of each stream, or the "mean" of its real steps.
         attention_dropout: of attention weights whose source is text, and of self-attention; 0 from
             other modalities.
-        embedding_dropout: of a stream's embedding, as target and as source.
-        embedding_dropout_on: drop in "text" streams only, or in "all".
+        embedding_dropout: of the features that come in and of each embedding, as target and as
+            source (MulT's code).
+        embedding_dropout_on: drop in "text" streams only, as the paper's settings have it, or in
+            "all", which keeps the gate from shunning the one modality that is noisier.
         residual_dropout: after each attention and feed-forward part.
         relu_dropout: inside each feed-forward part.
         output_dropout: inside the head.
@@ -76,7 +79,7 @@ class HCTMG(Model):
         pooling: Literal["last", "mean"] = "last",
         attention_dropout: float = 0.1,
         embedding_dropout: float = 0.25,
-        embedding_dropout_on: Literal["text", "all"] = "text",
+        embedding_dropout_on: Literal["text", "all"] = "all",
         residual_dropout: float = 0.1,
         relu_dropout: float = 0.1,
         output_dropout: float = 0.0,
@@ -85,7 +88,8 @@ class HCTMG(Model):
         count = len(self.modalities)
         if count > 3:
             raise DeadpanError(
-                f"HCTMG fuses one to three modalities; got {count} ({', '.join(self.modalities)}): name three"
+                f"HCTMG fuses one to three modalities; got {count} ({', '.join(self.modalities)}); "
+                "name three with --modalities"
             )
         if primary is not None and primary not in self.modalities:
             raise DeadpanError(unknown_name("primary modality", primary, self.modalities))

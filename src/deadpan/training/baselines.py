@@ -35,12 +35,14 @@ def ridge_outputs(task: Task, dataset: Dataset, split: str) -> Float[np.ndarray,
     features = {
         name: time_averages(dataset[name], dataset.widths) for name in {"train", "valid", split}
     }
-    fill = np.nan_to_num(np.nanmean(features["train"], axis=0))
+    known = ~np.isnan(features["train"])
+    # 0 for a modality that no training clip has: np.nanmean would warn.
+    fill = np.nan_to_num(features["train"]).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     scaler = StandardScaler().fit(np.where(np.isnan(features["train"]), fill, features["train"]))
     scaled = {k: scaler.transform(np.where(np.isnan(x), fill, x)) for k, x in features.items()}
     train, valid = labels_of(dataset["train"]), labels_of(dataset["valid"])
 
-    def error(model: Any) -> float:
+    def error(model: Any) -> float:  # noqa: ANN401 - sklearn is not loaded yet
         return float(np.square(model.predict(scaled["valid"]).reshape(valid.shape) - valid).mean())
 
     models = [Ridge(alpha=float(alpha)).fit(scaled["train"], train) for alpha in STRENGTHS]

@@ -15,7 +15,7 @@ from deadpan.errors import RunError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file: after a crash, a full disk or SIGKILL it is the old one or the new one, whole."""
+    """Replace a file: after a crash, a full disk or SIGKILL it is the old or the new one, whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -76,7 +76,8 @@ def restore_optimizer(
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, moment = name.split("/")
-        moments.setdefault(int(index), {})[moment] = tensor
+        # A copy: load_state_dict would keep the tensor itself, in the file's alignment.
+        moments.setdefault(int(index), {})[moment] = tensor.clone()
     current = optimizer.state_dict()["param_groups"]
     merged = [{**new, **old} for new, old in zip(current, groups, strict=True)]
     optimizer.load_state_dict({"state": moments, "param_groups": merged})

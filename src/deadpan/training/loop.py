@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -17,13 +17,14 @@ from deadpan.training.settings import Settings
 from deadpan.training.state import State
 
 
+@runtime_checkable
 class Watch(Protocol):
     """Someone who looks on: a progress bar, a log, a test."""
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
         """After each training step; ``step`` from 1."""
 
-    def epoch(self, row: dict[str, float]) -> None:
+    def epoch(self, row: dict[str, int | float]) -> None:
         """After each epoch, with its row of epochs.csv."""
 
 
@@ -41,7 +42,7 @@ def fit(
     """Train from where ``state`` stands to the last epoch.
 
     Every epoch is a pure function of the state, the settings and the data: generators are seeded by
-    (seed, epoch, rank) and batches by (seed, epoch), so that an interrupted run ends like any other.
+    (seed, epoch, rank) and batches by (seed, epoch), so that an interrupted run ends like any.
 
     Args:
         fabric: launched; knows device, precision and processes.
@@ -66,7 +67,12 @@ def fit(
             output = network(batch)
             loss = task.loss(output.prediction, batch.labels) + sum(output.losses.values())
             fabric.backward(loss)
-            fabric.clip_gradients(network, state.optimizer, max_norm=settings.gradient_clip)
+            fabric.clip_gradients(
+                network,
+                state.optimizer,
+                max_norm=settings.gradient_clip,
+                error_if_nonfinite=False,  # validation says better what to do
+            )
             state.optimizer.step()
             state.optimizer.zero_grad()
             losses.append(loss.item())

@@ -33,5 +33,5 @@ def make_optimizer(
 
 
 def make_scheduler(optimizer: Adam, *, patience: int) -> ReduceLROnPlateau:
-    """Divide the learning rates by 10 after ``patience`` epochs without a better validation loss."""
+    """Divide the learning rates by 10 after ``patience`` epochs without a better loss."""
     return ReduceLROnPlateau(optimizer, factor=0.1, patience=patience)

@@ -1,5 +1,6 @@
 """Training, evaluating and using a run, each in one call."""
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 
 from deadpan import data as sources
 from deadpan.data.dataset import Dataset
@@ -16,6 +17,7 @@ from deadpan.data.normalization import Normalizer
 from deadpan.data.normalization import fit as fit_normalizer
 from deadpan.errors import DeadpanError, RunError, unknown_name
 from deadpan.models import MODELS, Model, check_options
+from deadpan.models.base import hyperparameters
 from deadpan.tasks import Task, make_task
 from deadpan.training.checkpoint import load_tensors, nested, save_tensors, unnested
 from deadpan.training.environment import environment
@@ -37,24 +39,30 @@ def train_run(
     Args:
         settings: what to train, on what, how.
         out: the run directory; must not exist, unless ``resume``.
-        resume: go on with the run in ``out``, whose settings must be the same; it ends bit-identical
-            to one that was never interrupted. A finished run is left as it is.
+        resume: go on with the run in ``out``, whose settings must be the same; it ends
+            bit-identical to one that was never interrupted. A finished run is left as it is.
         watch: is told of progress.
 
     Raises:
         DeadpanError: bad settings, data or model options, or a run that is in the way or not there.
     """
-    child = (
-        "LOCAL_RANK" in os.environ
-    )  # a further process of a distributed run: the first one prepares
+    # Before anything computes: denormals are slow, and no run may depend on an earlier one.
+    torch.set_flush_denormal(True)
+    try:
+        return _train(resolved(settings), out, resume=resume, watch=watch)
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) -> RunDirectory:
+    # A further process of a distributed run; the first one, rank 0, prepares.
+    child = int(os.environ.get("LOCAL_RANK", "0")) > 0
     if resume:
-        run = RunDirectory(out)
-        if difference := settings.difference(run.settings()):
-            raise RunError(f"{out}: cannot go on with other settings ({difference}); give the same")
+        run = _resumed(settings, out)
         if run.weights.is_file():
             return run
-    elif out.exists() and not child:
-        raise RunError(f"{out}: exists already; choose another --out, or go on with --resume")
+    elif not child:
+        RunDirectory.refuse_taken(out)
     dataset = load_data(settings)
     dataset.require("train", "valid")
     normalizer = fit_normalizer(dataset["train"], dataset.widths, settings.normalization)
@@ -66,6 +74,7 @@ def train_run(
     if not resume and not child:
         RunDirectory.create(out, settings, environment() | about(model, dataset, task))
     fabric.launch()
+    fabric.barrier()
     run = RunDirectory(out)
     state = _state(settings, model)
     if run.checkpoint.is_file():
@@ -79,13 +88,23 @@ def train_run(
             state.save(run.checkpoint)
         fabric.barrier()
 
-    torch.set_flush_denormal(True)
-    fit(fabric, network, state, task, dataset, settings, after_epoch=keep, watch=watch)
+    # One process speaks.
+    seen = watch if fabric.is_global_zero else None
+    fit(fabric, network, state, task, dataset, settings, after_epoch=keep, watch=seen)
+    if not state.best:
+        raise DeadpanError(f"{out}: the loss was never finite; try a lower learning rate")
     if fabric.is_global_zero:
-        if not state.best:
-            raise DeadpanError(f"{out}: the loss was never finite; try a lower learning rate")
         save_model(run, state.best, normalizer, dataset.widths)
     fabric.barrier()
+    return run
+
+
+def _resumed(settings: Settings, out: Path) -> RunDirectory:
+    """The run in ``out``, if it is one of these settings, rid of what a killed process left."""
+    run = RunDirectory(out)
+    if difference := settings.difference(resolved(run.settings())):
+        raise RunError(f"{out}: cannot go on with other settings ({difference}); give the same")
+    run.clean()
     return run
 
 
@@ -95,12 +114,20 @@ def load_data(settings: Settings) -> Dataset:
     return dataset if settings.modalities is None else dataset.only(settings.modalities)
 
 
-def build(settings: Settings, widths: Mapping[str, int], task: Task) -> Model:
-    """The model of a run, untrained."""
+def resolved(settings: Settings) -> Settings:
+    """The same settings with every hyperparameter of the model: a later default changes no run."""
     if settings.model not in MODELS:
         raise DeadpanError(unknown_name("model", settings.model, MODELS))
     kind = MODELS[settings.model]
     check_options(kind, settings.model_options)
+    defaults = {name: p.default for name, p in hyperparameters(kind).items()}
+    return dataclasses.replace(settings, model_options=defaults | dict(settings.model_options))
+
+
+def build(settings: Settings, widths: Mapping[str, int], task: Task) -> Model:
+    """The model of a run, untrained."""
+    settings = resolved(settings)
+    kind = MODELS[settings.model]
     try:
         return kind(widths=widths, outputs=task.outputs, **settings.model_options)
     except (ValueError, TypeError, KeyError) as error:
@@ -136,13 +163,20 @@ def load_model(run: RunDirectory) -> tuple[Model, Task, Normalizer]:
     """The best model of a finished run, in evaluation mode, with its task and normalisation."""
     if not run.weights.is_file():
         raise RunError(
-            f"{run.path}: training has not finished; go on with 'deadpan train --resume'"
+            f"{run.path}: training has not finished; go on with "
+            f"'deadpan train --resume --out {run.path}'"
         )
     tensors, meta = load_tensors(run.weights)
     settings, facts = run.settings(), run.environment()
-    task = make_task(facts["task"], tuple(facts["labels"]))
-    model = build(settings, meta["widths"], task)
-    model.load_state_dict(unnested("model", tensors))
+    try:
+        task = make_task(facts["task"], tuple(facts["labels"]))
+        model = build(settings, meta["widths"], task)
+        model.load_state_dict(unnested("model", tensors))
+    except (DeadpanError, KeyError, RuntimeError) as error:  # edited by hand, or files of two runs
+        first_line = str(error).partition("\n")[0]
+        raise RunError(
+            f"{run.path}: its files do not fit each other ({first_line}); train again"
+        ) from error
 
     def arrays(part: str) -> dict[str, np.ndarray]:
         return {name: x.numpy() for name, x in unnested(part, tensors).items()}

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from deadpan.errors import RunError
+from deadpan.errors import DeadpanError, RunError
 from deadpan.training.checkpoint import write_atomically
 from deadpan.training.settings import Settings
 
@@ -45,9 +45,8 @@ class RunDirectory:
     def create(
         cls, path: Path, settings: Settings, environment: Mapping[str, Any]
     ) -> "RunDirectory":
-        """A new run, complete from the first moment it can be seen; RunError if the path is taken."""
-        if path.exists() or path.is_symlink():
-            raise RunError(f"{path}: exists already; choose another --out, or go on with --resume")
+        """Make a run, complete from the moment it can be seen; RunError if the path is taken."""
+        cls.refuse_taken(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         making = path.with_name(f".{path.name}.making")
         shutil.rmtree(making, ignore_errors=True)
@@ -61,6 +60,17 @@ class RunDirectory:
             shutil.rmtree(making, ignore_errors=True)
             raise
         return cls(path)
+
+    @staticmethod
+    def refuse_taken(path: Path) -> None:
+        """Raise RunError if there is something where a new run is to go."""
+        if path.exists() or path.is_symlink():
+            raise RunError(f"{path}: exists already; choose another --out, or go on with --resume")
+
+    def clean(self) -> None:
+        """Remove what a killed process was about to write; nothing ever reads it."""
+        for leftover in self.path.glob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
 
     @property
     def config(self) -> Path:
@@ -90,7 +100,10 @@ class RunDirectory:
             raise RunError(f"{self.config}: not valid YAML ({error})".replace("\n", " ")) from error
         if not isinstance(values, dict):
             raise RunError(f"{self.config}: should be a mapping of settings; train again")
-        return Settings.from_dict(values)
+        try:
+            return Settings.from_dict(values)
+        except (DeadpanError, TypeError) as error:  # another tool's file, or one edited by hand
+            raise RunError(f"{self.config}: not the settings of a run ({error})") from error
 
     def environment(self) -> dict[str, Any]:
         """What the run was made with."""

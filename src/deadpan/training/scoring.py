@@ -74,8 +74,8 @@ def evaluate_run(run: RunDirectory) -> dict[str, Any]:
 def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str, Any]]:
     """What a finished run says of the clips of another data set, whatever split they are in.
 
-    A modality that the model knows and the data lacks counts as missing; one that the model does not
-    know is left out.
+    A modality that the model knows and the data lacks counts as missing; one that the model does
+    not know is left out.
 
     Args:
         run: a finished run.
@@ -108,7 +108,7 @@ def prediction_rows(
             "group": clip.group or "",
             "words": " ".join(clip.words),
             "kind": clip.truth.kind if clip.truth else "",
-            # A data set of another task has labels of its own: nothing to hold the prediction against.
+            # A data set of another task has other labels: nothing to hold predictions against.
             **(
                 {f"label_{name}": float(x) for name, x in zip(task.labels, clip.label, strict=True)}
                 if len(clip.label) == len(task.labels)

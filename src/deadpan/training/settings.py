@@ -2,10 +2,16 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
 
 from deadpan.data.normalization import Method
 from deadpan.errors import DeadpanError, unknown_name
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,7 +31,7 @@ class Settings:
         gate_learning_rate: of a modality gate; None = max(learning_rate, 1e-3).
         weight_decay: L2 of all but the gate.
         gradient_clip: largest norm of the gradient.
-        decay_when: epochs without a better validation loss until the learning rate is divided by 10.
+        decay_when: epochs without a better validation loss before the rate is divided by 10.
         normalization: of every modality but text, fitted on the training split.
         accelerator: Fabric's device ("cpu", "cuda", "auto").
         devices: processes, each on its own device.
@@ -48,31 +54,31 @@ class Settings:
     normalization: Method = "robust"
     accelerator: str = "cpu"
     devices: int = 1
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Precision = "32-true"
 
     def __post_init__(self) -> None:
-        """Refuse numbers that cannot train anything."""
+        """Refuse numbers that cannot train anything, NaN among them."""
         for name in ("epochs", "batch_size", "devices", "learning_rate", "gradient_clip"):
             if not getattr(self, name) > 0:
                 raise DeadpanError(f"{name} must be above 0; got {getattr(self, name)}")
         for name in ("seed", "weight_decay", "decay_when", "gate_learning_rate"):
-            if (value := getattr(self, name)) is not None and value < 0:
+            if (value := getattr(self, name)) is not None and not value >= 0:
                 raise DeadpanError(f"{name} must not be negative; got {value}")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Settings":
-        """The settings of a resolved YAML; a key it does not know is refused."""
+        """The settings of a resolved YAML; unknown keys and values of another type are refused."""
         known = [field.name for field in dataclasses.fields(cls)]
         for key in values:
             if key not in known:
                 raise DeadpanError(unknown_name("setting", key, known))
         if "data" not in values:
             raise DeadpanError("the configuration names no data; add 'data: NAME_OR_PATH'")
-        return cls(**values)
+        return cls(**{name: _typed(name, value) for name, value in values.items()})
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, in the order of the fields."""
-        return dataclasses.asdict(self)
+        """Plain values that YAML knows, in the order of the fields."""
+        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
     def difference(self, other: "Settings") -> str | None:
         """The first setting in which two runs differ, as "name: this, not that"; None if none."""
@@ -81,3 +87,37 @@ class Settings:
             if value != theirs[name]:
                 return f"{name}: {value!r}, not {theirs[name]!r}"
         return None
+
+
+_WHOLE = ("epochs", "batch_size", "devices", "seed", "decay_when")
+_NUMBERS = ("learning_rate", "gate_learning_rate", "weight_decay", "gradient_clip")
+_CHOICES = {"normalization": get_args(Method), "precision": get_args(Precision)}
+
+
+def _typed(name: str, value: object) -> Any:  # noqa: ANN401 - as many types as fields
+    """The value as its field wants it; YAML, for one, reads 1e-3 as a text."""
+    if name in _WHOLE:
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise DeadpanError(f"{name} wants a whole number; got {value!r}")
+        return int(value)
+    if name in _NUMBERS and not (name == "gate_learning_rate" and value is None):
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise DeadpanError(f"{name} wants a number such as 0.001; got {value!r}")
+        return float(value)
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise DeadpanError(unknown_name(name, str(value), _CHOICES[name]))
+    if name == "modalities" and value is not None:
+        if not isinstance(value, list | tuple):
+            raise DeadpanError(f"modalities wants a list of names; got {value!r}")
+        return list(value)
+    return value
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return str(value) if isinstance(value, Path) else value

@@ -1,4 +1,4 @@
-"""Where a training run stands: all that the next epoch depends on, and the record of the past ones."""
+"""Where a training run stands: all that the next epoch depends on, and the past ones' record."""
 
 import dataclasses
 from pathlib import Path
@@ -42,7 +42,7 @@ class State:
     epoch: int = 0
     best_loss: float = float("inf")
     best: dict[str, Tensor] = dataclasses.field(default_factory=dict)
-    rows: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    rows: list[dict[str, int | float]] = dataclasses.field(default_factory=list)
     gate: Tensor | None = None
     steps: list[int] = dataclasses.field(default_factory=list)
 
@@ -61,7 +61,7 @@ class State:
             self.best = {name: x.detach().clone() for name, x in self.model.state_dict().items()}
         return improved
 
-    def gate_rows(self) -> list[dict[str, float]]:
+    def gate_rows(self) -> list[dict[str, int | float]]:
         """Gate weights per training step, as in gate.csv."""
         if self.gate is None:
             return []

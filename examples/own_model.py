@@ -1,0 +1,59 @@
+"""A model of your own, trained by the same loop and scored beside the same baselines.
+
+A model is a subclass of ``deadpan.models.base.Model``: it gets named, masked sequences and returns
+an Output. In the repository it would be a file in src/deadpan/models/ and one export line.
+
+    python examples/own_model.py [--clips 1000] [--epochs 10]
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import nn
+
+import deadpan
+from deadpan.layers.pooling import mean_step
+from deadpan.models import MODELS
+from deadpan.models.base import Model
+from deadpan.types import Batch, Output
+
+
+class MeanMLP(Model):
+    """Time averages of all modalities, concatenated, through one hidden layer."""
+
+    paper = "none: an example"
+
+    def __init__(self, *, widths: dict[str, int], outputs: int, hidden: int = 32) -> None:
+        super().__init__(widths=widths, outputs=outputs)
+        self.body = nn.Sequential(
+            nn.Linear(sum(widths.values()), hidden), nn.ReLU(), nn.Linear(hidden, outputs)
+        )
+
+    def forward(self, batch: Batch) -> Output:
+        means = [mean_step(x, mask) for x, mask in self.inputs(batch).values()]
+        return Output(prediction=self.body(torch.cat(means, dim=1)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=int, default=1000)
+    parser.add_argument("--epochs", type=int, default=10)
+    chosen = parser.parse_args()
+    MODELS["MeanMLP"] = MeanMLP
+    with tempfile.TemporaryDirectory() as folder:
+        run = deadpan.train(
+            "controlled",
+            data_options={"clips": chosen.clips},
+            model="MeanMLP",
+            model_options={"hidden": 64},
+            epochs=chosen.epochs,
+            out=Path(folder) / "run",
+        )
+        for row in deadpan.evaluate(run.path)["rows"]:
+            print(f"{row['system']:<12} Corr {row['metrics']['corr']:.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""One function per command: read its options, call the library once, show what it returned."""
+
+import json
+import os
+import sys
+import webbrowser
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, RenderableType
+
+import deadpan
+from deadpan.cli.failures import resumable, resume_command
+from deadpan.cli.parsers import add_data_options, parse, parser_of
+from deadpan.errors import DeadpanError
+
+WIDTH = 100
+"""Columns of a table that no terminal limits."""
+ROWS = 30
+"""Predictions shown on the screen; files get all."""
+
+
+def train(arguments: Sequence[str]) -> None:
+    """Train a model and keep the run."""
+    from deadpan.cli.progress import Lines, watching
+    from deadpan.cli.tables import training_summary
+    from deadpan.cli.training_options import training_options
+
+    given = training_options(arguments)
+    with resumable(given.out, resume_command(given.out)), watching(given.out) as watch:
+        values = given.settings.to_dict()
+        run = deadpan.train(**values, out=given.out, resume=given.resume, watch=watch)
+    if isinstance(watch, Lines) and not watch.seen:
+        _note(f"{run.path}: had finished already; nothing was left to train")
+    print("\n".join(training_summary(run.path)))
+
+
+def evaluate(arguments: Sequence[str]) -> None:
+    """Score a finished run on its test split."""
+    parser = parser_of("evaluate", "RUN [--json]", "Score a finished run on its test split.")
+    parser.add_argument("run", type=str, help="the directory of a finished run")
+    parser.add_argument("--json", action="store_true", help="print what scores.json holds")
+    given = parse(parser, arguments)
+    scores = deadpan.evaluate(given["run"])
+    if given["json"]:
+        _show_json(scores)
+    else:
+        _show_scores(Path(given["run"]))
+
+
+def predict(arguments: Sequence[str]) -> None:
+    """Say what a finished run makes of other clips."""
+    parser = parser_of(
+        "predict",
+        "RUN --data NAME_OR_PATH [--json | --csv FILE]",
+        "What a finished run says of every clip of other data.",
+    )
+    parser.add_argument("run", type=str, help="the directory of a finished run")
+    parser.add_argument("--data", type=str, required=True, help="a data set's name or a path")
+    add_data_options(parser)
+    parser.add_argument("--json", action="store_true", help="print a list, one entry per clip")
+    parser.add_argument("--csv", type=str | None, help="write a table; replaces one that is there")
+    given = parse(parser, arguments)
+    file = Path(given["csv"]) if given["csv"] else None
+    if file and given["json"]:
+        raise DeadpanError("got both --json and --csv; give one of them")
+    if file and (file.is_dir() or not file.parent.is_dir()):
+        raise DeadpanError(f"{file}: not a file in a directory that exists; give another --csv")
+    rows = deadpan.predict(given["run"], given["data"], **given["data_options"])
+    if file:
+        _write_predictions(file, rows)
+    elif given["json"]:
+        _show_json(rows)
+    else:
+        from deadpan.cli.tables import predictions_table
+
+        _show(predictions_table(rows[:ROWS]))
+        if len(rows) > ROWS:
+            _note(f"{len(rows) - ROWS:,} more clips; --csv FILE or --json gives all")
+
+
+def report(arguments: Sequence[str]) -> None:
+    """Write the page that shows a finished run."""
+    parser = parser_of("report", "RUN", "Write one HTML page that shows a finished run.")
+    parser.add_argument("run", type=str, help="the directory of a finished run")
+    print(deadpan.report(parse(parser, arguments)["run"]))
+
+
+def models(arguments: Sequence[str]) -> None:
+    """List every model."""
+    parser = parser_of("models", "[--json]", "Every model, its parameters and its paper.")
+    parser.add_argument("--json", action="store_true", help="print a list")
+    as_json = parse(parser, arguments)["json"]
+    listed = deadpan.list_models()
+    if as_json:
+        _show_json(listed)
+    else:
+        from deadpan.cli.tables import models_table
+
+        _show(models_table(listed))
+
+
+def data_inspect(arguments: Sequence[str]) -> None:
+    """Tell the health of a data set."""
+    parser = parser_of(
+        "data inspect",
+        "NAME_OR_PATH [--json] [--data_options.OPTION VALUE ...]",
+        "The health of a data set: clips, lengths, labels, repairs, warnings.",
+    )
+    parser.add_argument("name_or_path", type=str, help="a data set's name or a path")
+    add_data_options(parser)
+    parser.add_argument("--json", action="store_true", help="print all figures")
+    given = parse(parser, arguments)
+    facts = deadpan.inspect(given["name_or_path"], **given["data_options"])
+    if given["json"]:
+        _show_json(facts)
+    else:
+        from deadpan.cli.tables import dataset_view
+
+        _show(dataset_view(facts))
+
+
+def demo(arguments: Sequence[str]) -> None:
+    """Train HCT-MG on generated clips, score it, and show where its report is."""
+    from deadpan.cli.progress import watching
+
+    parser = parser_of(
+        "demo",
+        "[--out RUN]",
+        "Train HCT-MG on generated clips, score it beside its baselines, write its report. "
+        "A finished demo is shown again.",
+    )
+    parser.add_argument("--out", type=str, default="runs/demo", help="the run directory")
+    out = Path(parse(parser, arguments)["out"])
+    if (out / "report.html").is_file():
+        _note(f"{out}: the demo that was trained before; for another, give a new --out")
+    with resumable(out, f"deadpan demo --out {out}"), watching(out) as watch:
+        run = deadpan.demo(out, watch=watch)
+    _show_scores(run.path)
+    page = (run.path / "report.html").resolve()
+    print(f"\nreport: {page}")
+    if on_a_desktop():
+        webbrowser.open(page.as_uri())
+
+
+def on_a_desktop() -> bool:
+    """Whether somebody sits before this command who could look at a page."""
+    screen = sys.platform in ("darwin", "win32") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+    return screen and sys.stdout.isatty() and not os.environ.get("CI")
+
+
+def _show_scores(run: Path) -> None:
+    from deadpan.analysis.scores import read_scores
+    from deadpan.cli.tables import score_notes, score_table
+
+    scores = read_scores(run)
+    _show(score_table(scores))
+    for line in score_notes(scores):
+        _show(line)
+
+
+def _write_predictions(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    from deadpan.training.run_directory import write_csv
+
+    replaced = " (replaced)" if file.exists() else ""
+    try:
+        write_csv(file, rows)
+    except OSError as error:
+        error.filename = str(file)  # not the file it is written as, before it is renamed
+        raise
+    _note(f"{file}: {len(rows):,} clips{replaced}")
+
+
+def _show(what: RenderableType) -> None:
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = WIDTH
+    console.print(what)
+
+
+def _show_json(value: object) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _note(line: str) -> None:
+    print(line, file=sys.stderr)

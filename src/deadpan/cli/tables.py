@@ -1,0 +1,185 @@
+"""What the library returned, as tables of at most 100 columns."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from deadpan.analysis.fields import read_json
+from deadpan.analysis.run_files import RETRAIN
+from deadpan.analysis.scores import Column, Scores
+from deadpan.analysis.tables import Table as EpochTable
+from deadpan.tasks import Regression, make_task
+from deadpan.types import SPLITS
+
+WIDEST = 8  # metrics that fit side by side; more stand below each other
+BAR = 12  # characters of the longest bar of a histogram
+
+
+def score_table(scores: Scores) -> Table:
+    """Systems by metrics, the best of each in bold; metrics by systems where they are many."""
+    systems = [row.system for row in scores.rows]
+    sizes = [f"{row.parameters:,}" if row.parameters else "" for row in scores.rows]
+    cells = [[_cell(scores, column, system) for column in scores.columns] for system in systems]
+    titles = [f"{column.title} {_arrow(column)}" for column in scores.columns]
+    title = f"{scores.split} split, {scores.clips:,} clips"
+    if len(titles) > WIDEST:
+        table = _table(title, "", *systems)
+        table.add_row("parameters", *sizes)
+        for heading, column in zip(titles, zip(*cells, strict=True), strict=True):
+            table.add_row(heading, *column)
+        return table
+    table = _table(title, "system", "parameters", *(t.replace(" ", "\n", 1) for t in titles))
+    for system, size, row in zip(systems, sizes, cells, strict=True):
+        table.add_row(system, size, *row)
+    return table
+
+
+def score_notes(scores: Scores) -> list[str]:
+    """What must be known to read the table, a line each."""
+    keys = {column.key for column in scores.columns}
+    notes = ["best in bold; arrows point to better"]
+    if "acc2_non0" in keys:
+        notes.append(
+            "non0 leaves out clips labelled 0, has0 counts them as positive: never compare the two"
+        )
+    if any(row.system == Regression.constant_name for row in scores.rows):
+        notes.append(
+            f"{Regression.constant_name}: one score for all clips; Acc-2 is the share of its sign, "
+            "not of the majority"
+        )
+    return notes
+
+
+def training_summary(run: Path) -> list[str]:
+    """Where a finished run is, how good its best epoch was on ``valid``, and what to do next."""
+    about = read_json(run / "environment.json", RETRAIN)
+    task = make_task(about.text("task"), about.strings("labels"))
+    epochs = EpochTable(run / "epochs.csv", RETRAIN)
+    best = int(np.flatnonzero(epochs.numbers("best"))[-1])
+    scores = [
+        f"{column.title} {column.format(epochs.numbers(f'valid_{column.key}', finite=False)[best])}"
+        for column in task.columns
+    ]
+    where = shlex.quote(str(run))
+    return [
+        f"{run}: best epoch {best + 1} of {len(epochs['epoch'])}",
+        *wrap(f"valid: {', '.join(scores)}", 100, subsequent_indent="       "),
+        f"next: deadpan evaluate {where}",
+        f"      deadpan report {where}",
+    ]
+
+
+def models_table(models: Sequence[Mapping[str, Any]]) -> Table:
+    """Every model, with its parameters at the sizes of the paper's data sets."""
+    presets = list(models[0]["parameters"]) if models else []
+    table = _table("parameters at the sizes of each data set", "model", *presets)
+    table.add_column("paper", overflow="fold")
+    for model in models:
+        sizes = (f"{model['parameters'][preset]:,}" for preset in presets)
+        table.add_row(model["name"], *sizes, model["paper"])
+    return table
+
+
+def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """One row per clip: a prediction of each label beside what is true, where that is known."""
+    names = [key.removeprefix("prediction_") for key in rows[0] if key.startswith("prediction_")]
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("split")
+    table.add_column("clip", overflow="fold", max_width=28)
+    if with_words := any(row["words"] for row in rows):
+        table.add_column("words", no_wrap=True, overflow="ellipsis", max_width=36)
+    for name in names:
+        table.add_column(name, justify="right")
+    if with_labels := f"label_{names[0]}" in rows[0]:
+        table.add_column("true", justify="right")
+    for row in rows:
+        values = [row[f"prediction_{name}"] for name in names]
+        cells = [row["split"], row["id"], *([row["words"]] if with_words else [])]
+        cells += [f"{value:.2f}" for value in values]
+        if with_labels:
+            cells.append(_truth(row, names))
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def dataset_view(facts: Mapping[str, Any]) -> RenderableType:
+    """The health of a data set: a column per split, then what was mended and what to know."""
+    widths = ", ".join(f"{name} {width}" for name, width in facts["widths"].items())
+    lines = [f"{facts['name']}: {facts['task']} of {', '.join(facts['labels'])}"]
+    lines.append(f"features per step: {widths or 'none'}")
+    splits = [name for name in SPLITS if facts["splits"][name]["clips"]]
+    columns = [dict(_split_rows(facts["splits"][name])) for name in splits]
+    table = _table(None, "", *splits)
+    for key in dict.fromkeys(key for column in columns for key in column):
+        table.add_row(key, *(column.get(key, "") for column in columns))
+    after = [f"{name}: no clips" for name in SPLITS if name not in splits]
+    after += [f"repaired {count:,} times: {what}" for what, count in facts["repairs"].items()]
+    after += [f"warning: {warning}" for warning in facts["warnings"]]
+    below = after or ["nothing to mend, nothing to warn of"]
+    return Group(Text("\n".join(lines)), table, Text("\n".join(below)))
+
+
+def _split_rows(split: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = [("clips", f"{split['clips']:,}")]
+    if split["groups"]:
+        rows.append(("videos or speakers", f"{split['groups']:,}"))
+    if "seconds" in split:
+        rows.append(("seconds", _range(split["seconds"], 1)))
+    for name, modality in split["modalities"].items():
+        if "steps" in modality:
+            rows.append((f"{name} steps", _range(modality["steps"], 0)))
+        if modality["missing"]:
+            rows.append((f"{name} missing", f"{100 * modality['missing']:.1f} %"))
+    labels = split["labels"]
+    if "present" in labels:
+        shares = labels["present"].items()
+        rows += [(f"{name} present", _bar(x, 1, f"{x:.0%}")) for name, x in shares]
+    else:
+        rows.append(("label, mean ± deviation", f"{labels['mean']:+.2f} ± {labels['std']:.2f}"))
+        most = max(labels["histogram"].values())
+        rows += [
+            (f"label {score}", _bar(n, most, f"{n:,}")) for score, n in labels["histogram"].items()
+        ]
+    kinds = split.get("kinds", {})
+    rows += [(f"kind: {kind}", f"{count:,}") for kind, count in kinds.items()]
+    return rows
+
+
+def _table(title: str | None, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold")
+    table.add_column(first, overflow="fold")
+    for name in others:
+        table.add_column(name, justify="right", overflow="fold")
+    return table
+
+
+def _cell(scores: Scores, column: Column, system: str) -> Text:
+    row = next(row for row in scores.rows if row.system == system)
+    style = "bold" if system in scores.best(column) else ""
+    return Text(column.shown(row.metrics[column.key]), style=style)
+
+
+def _arrow(column: Column) -> str:
+    return "↑" if column.higher_is_better else "↓"
+
+
+def _truth(row: Mapping[str, Any], names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"{row[f'label_{names[0]}']:.2f}"
+    return ", ".join(name for name in names if row[f"label_{name}"]) or "none"
+
+
+def _range(summary: Mapping[str, float], digits: int) -> str:
+    low, middle, high = (f"{summary[key]:.{digits}f}" for key in ("min", "median", "max"))
+    return f"{middle} ({low} to {high})"
+
+
+def _bar(value: int | float, most: int | float, told: str) -> str:
+    return f"{'█' * round(BAR * value / most) if most else ''} {told:>5}"

@@ -1,0 +1,73 @@
+import errno
+
+import pytest
+
+from deadpan.cli.failures import one_line, os_failure, resumable, resume_command
+from deadpan.errors import DeadpanError
+
+
+def error(number, path="there"):
+    return OSError(number, "as the system says", path)
+
+
+def test_one_line_keeps_letters_and_drops_what_steers_a_terminal():
+    assert one_line("é\nb\x1b[31m\tc\r") == "é b [31m c "
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, "there: the disk is full; free some space and run"),
+        (errno.EDQUOT, "the disk is full"),
+        (errno.EACCES, "there: no permission; change its rights"),
+        (errno.EROFS, "no permission"),
+        (errno.ENOTDIR, "there: is in the way"),
+        (errno.EIO, "there: as the system says; choose another path"),
+    ],
+)
+def test_the_system_s_errors_say_what_to_do(number, told):
+    assert told in os_failure(error(number))
+
+
+def test_an_error_of_no_file_names_none():
+    assert os_failure(OSError(errno.ENOSPC, "full")).startswith("the disk is full")
+    assert "odd" in os_failure(OSError("odd"))
+
+
+def test_a_run_that_stands_can_be_gone_on_with(tmp_path):
+    with (
+        pytest.raises(DeadpanError, match="and run the command again"),
+        resumable(tmp_path, "deadpan again"),
+    ):
+        raise error(errno.ENOSPC)
+    (tmp_path / "config.yaml").touch()
+    with (
+        pytest.raises(DeadpanError, match="free some space and go on with: deadpan again"),
+        resumable(tmp_path, "deadpan again"),
+    ):
+        raise error(errno.ENOSPC)
+
+
+def test_an_interrupted_run_can_be_gone_on_with(tmp_path):
+    with (
+        pytest.raises(KeyboardInterrupt, match="interrupted; no run was made"),
+        resumable(tmp_path / ("x" * 300), "deadpan again"),
+    ):  # a name no system takes
+        raise KeyboardInterrupt
+    (tmp_path / "config.yaml").touch()
+    with (
+        pytest.raises(KeyboardInterrupt, match="interrupted; go on with: deadpan again"),
+        resumable(tmp_path, "deadpan again"),
+    ):
+        raise KeyboardInterrupt
+
+
+def test_a_closed_pipe_and_our_own_errors_pass(tmp_path):
+    with pytest.raises(BrokenPipeError), resumable(tmp_path, "x"):
+        raise BrokenPipeError
+    with pytest.raises(DeadpanError, match="^as it is$"), resumable(tmp_path, "x"):
+        raise DeadpanError("as it is")
+
+
+def test_the_command_can_be_pasted(tmp_path):
+    assert resume_command(tmp_path / "a b").endswith(f"--out '{tmp_path}/a b'")

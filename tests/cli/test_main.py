@@ -1,0 +1,140 @@
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from deadpan import cli
+from deadpan.cli import COMMANDS, commands, main
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",), ("help",)])
+def test_help_lists_every_command(arguments, deadpan):
+    status, out, err = deadpan(*arguments)
+    assert (status, err) == (0, "")
+    for name, told in COMMANDS.items():
+        assert f"  {name} " in out
+        assert told in out
+
+
+def test_version(deadpan):
+    assert deadpan("--version") == deadpan("-V") == (0, "deadpan 0.1.0\n", "")
+
+
+def test_a_group_of_commands_lists_its_own(deadpan):
+    for arguments in (["data"], ["data", "--help"]):
+        status, out, _ = deadpan(*arguments)
+        assert status == 0
+        assert "data inspect" in out
+        assert "evaluate" not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["trian"], "unknown command 'trian'; did you mean 'train'?"),
+        (["evalute", "runs/x"], "did you mean 'evaluate'?"),
+        (["data", "inspekt"], "unknown command 'data inspekt'; did you mean 'data inspect'?"),
+        (["--versoin"], "unknown option '--versoin'; did you mean '--version'?"),
+    ],
+)
+def test_a_mistyped_command_is_told_the_nearest(arguments, told, refused):
+    assert told in refused(*arguments)
+
+
+def test_every_command_is_a_documented_function():
+    for name in COMMANDS:
+        assert getattr(commands, name.replace(" ", "_")).__doc__
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name, deadpan):
+    status, out, err = deadpan(*name.split(), "--help")
+    assert (status, err) == (0, "")
+    assert out.startswith(f"usage: deadpan {name}")
+    assert "``" not in out
+
+
+# Fast commands stay fast only while nothing heavy is imported; a clock would say so less surely.
+@pytest.mark.parametrize("arguments", ([], ["--help"], ["trian"], ["--version"]))
+def test_help_imports_nothing_heavy(arguments):
+    script = (
+        f"import sys; from deadpan.cli import main; main({arguments}); sys.exit(' '.join("
+        "{'torch', 'numpy', 'sklearn', 'jsonargparse', 'rich', 'yaml'} & set(sys.modules)) or 0)"
+    )
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert process.returncode == 0, process.stderr.decode()
+
+
+def test_the_module_runs_and_leaves_with_the_status():
+    command = [sys.executable, "-m", "deadpan", "evaluate", "no/such/run"]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr.startswith("deadpan: error: no/such/run")
+    assert process.stderr.count("\n") == 1
+
+
+def raising(error):
+    def command(arguments):
+        raise error
+
+    return command
+
+
+def test_an_interrupt_says_so(monkeypatch, deadpan):
+    monkeypatch.setattr(commands, "models", raising(KeyboardInterrupt()))
+    assert deadpan("models") == (130, "", "deadpan: interrupted\n")
+
+
+def test_what_the_system_refuses_is_one_line(monkeypatch, refused):
+    monkeypatch.setattr(commands, "models", raising(OSError(errno.EIO, "Input/output error", "x")))
+    assert (
+        refused("models") == "x: Input/output error; choose another path and run the command again"
+    )
+
+
+def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(commands, "models", raising(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        main(["models"])
+
+
+def test_a_further_process_of_a_distributed_run_is_silent(monkeypatch, deadpan):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert deadpan("trian") == (2, "", "")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert deadpan("trian")[2]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
+def test_a_full_disk_behind_stdout_is_one_line():
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        process = subprocess.run(
+            [sys.executable, "-m", "deadpan", "models", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert process.returncode == 2
+    assert process.stderr.startswith("deadpan: error: the disk is full")
+    assert process.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["models", "--json"], ["--help"]])
+def test_a_reader_that_leaves_ends_nothing_badly(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "deadpan", *arguments]
+    process = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (process.returncode, process.stderr) == (0, "")
+
+
+def test_a_reader_that_leaves_is_quiet(monkeypatch, deadpan):
+    monkeypatch.setattr(commands, "models", raising(BrokenPipeError()))
+    abandoned = []
+    monkeypatch.setattr(cli, "_abandon_stdout", lambda: abandoned.append(True))
+    assert deadpan("models") == (0, "", "")
+    assert abandoned

@@ -1,0 +1,79 @@
+import pytest
+
+from deadpan.cli.failures import Shown
+from deadpan.cli.parsers import add_data_options, last, parse, parser_of
+from deadpan.errors import DeadpanError
+
+
+@pytest.fixture
+def parser():
+    parser = parser_of("try", "RUN [...]", "Try it.")
+    parser.add_argument("run", type=str, help="a ``run``")
+    parser.add_argument("--count", type=int, default=1)
+    parser.add_argument("--names", type=list[str] | None)
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--group.mode", type=str)
+    add_data_options(parser)
+    return parser
+
+
+def test_values_are_typed_and_both_forms_are_taken(parser):
+    for arguments in (["r", "--count", "3"], ["--count=3", "r"]):
+        given = parse(parser, arguments)
+        assert (given["run"], given["count"]) == ("r", 3)
+    assert parse(parser, ["r", "--names=[a,b]"])["names"] == ["a", "b"]
+    assert parse(parser, ["r", "--rate", "-0.5"])["rate"] == -0.5
+    assert parse(parser, ["--count", "2", "--", "-odd"])["run"] == "-odd"
+
+
+def test_options_of_the_data_are_taken_by_any_name(parser):
+    given = parse(parser, ["r", "--data_options.clips", "20", "--data_options.carrier=audio"])
+    assert given["data_options"] == {"clips": 20, "carrier": "audio"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "deadpan try needs RUN; see 'deadpan try --help'"),
+        (["r", "s"], "unexpected argument 's'; see 'deadpan try --help'"),
+        # argparse itself would take it for --count
+        (["r", "--coun", "3"], "unknown option '--coun'; did you mean '--count'?"),
+        (["r", "--zzzzz"], "unknown option '--zzzzz'; see 'deadpan try --help'"),
+        (["r", "--count", "x"], "--count: got 'x', wanted a whole number"),
+        (["r", "--count", "1.5"], "--count: got '1.5', wanted a whole number"),
+        (["r", "--count"], "option '--count' got no value; give it one, see"),
+        (["r", "--names", "a"], "--names: got 'a', wanted a list such as [text,audio] or null"),
+        (["r", "--rate", "x"], "--rate: got 'x', wanted a number"),
+        (
+            ["r", "--data_options", "x"],
+            "--data_options: got 'x', wanted a value by name, as in --data_options.NAME VALUE",
+        ),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(parser, arguments, told):
+    with pytest.raises(DeadpanError) as caught:
+        parse(parser, arguments)
+    assert str(caught.value).startswith(told)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_group_goes_by_the_name_the_user_knows(parser):
+    alias = ("g.", "group.")
+    assert parse(parser, ["r", "--g.mode", "x"], alias=alias)["group"] == {"mode": "x"}
+    with pytest.raises(DeadpanError, match=r"^unknown option '--g.mod'; did you mean '--g.mode'"):
+        parse(parser, ["r", "--g.mod", "x"], alias=alias)
+    with pytest.raises(DeadpanError, match=r"^option '--g.mode' got no value"):
+        parse(parser, ["r", "--g.mode"], alias=alias)
+    with pytest.raises(Shown, match=r"--g\.mode"):
+        parse(parser, ["--help"], alias=alias)
+
+
+def test_help_wins_over_mistakes(parser):
+    with pytest.raises(Shown, match="a 'run'"):
+        parse(parser, ["--zzz", "-h"])
+
+
+def test_the_last_value_counts():
+    assert last(["--a", "1", "--a=2"], "--a") == "2"
+    assert last(["--a=1", "--ab", "2"], "--a") == "1"
+    assert last(["--a"], "--a") is None

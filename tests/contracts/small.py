@@ -1,0 +1,82 @@
+"""Every model of the registry at a quick size, once per choice it offers; and batches for it."""
+
+from typing import Literal, get_args, get_origin
+
+import torch
+
+from deadpan.models import MODELS
+from deadpan.models.base import hyperparameters
+from deadpan.types import AUDIO, TEXT, VISION, Batch
+
+WIDTHS = {TEXT: 6, AUDIO: 4, VISION: 3}
+SIZES = {"width": 8, "heads": 2, "layers": 1}
+
+
+def choices(kind):
+    """The defaults, then every other value of every choice by itself."""
+    found = [{}]
+    for name, parameter in hyperparameters(kind).items():
+        others = get_args(parameter.annotation) if _is_choice(parameter) else ()
+        if parameter.annotation is bool:
+            others = (True, False)
+        found += [{name: value} for value in others if value != parameter.default]
+    if "primary" in hyperparameters(kind):
+        found.append({"primary": VISION})
+    return found
+
+
+def _is_choice(parameter):
+    return get_origin(parameter.annotation) is Literal
+
+
+VARIANTS = [(kind, options) for kind in MODELS.values() for options in choices(kind)]
+
+
+def name_of(part):
+    if isinstance(part, dict):
+        return "-".join(f"{name}={value}" for name, value in part.items()) or "defaults"
+    return getattr(part, "__name__", None)
+
+
+def dropouts(kind):
+    return [name for name in hyperparameters(kind) if "dropout" in name and not name.endswith("on")]
+
+
+def build(kind, *, seed=0, widths=WIDTHS, outputs=1, **options):
+    sizes = {name: size for name, size in SIZES.items() if name in hyperparameters(kind)}
+    torch.manual_seed(seed)
+    return kind(widths=widths, outputs=outputs, **(sizes | options))
+
+
+def random_clips(count, *, seed=1, widths=WIDTHS):
+    """Per clip and modality [step, feature], 2 to 5 steps."""
+    torch.manual_seed(seed)
+    return [
+        {m: torch.randn(int(torch.randint(2, 6, ())), width) for m, width in widths.items()}
+        for _ in range(count)
+    ]
+
+
+def pad(clips, *, left=0, right=0, garbage=0.0, modalities=WIDTHS):
+    """A batch with extra padding; a clip may lack a modality."""
+    sequences, masks = {}, {}
+    for m in modalities:
+        rows = [clip.get(m, torch.zeros(0, WIDTHS[m])) for clip in clips]
+        steps = left + max(1, *map(len, rows)) + right
+        x = torch.full((len(rows), steps, WIDTHS[m]), garbage)
+        mask = torch.zeros(len(rows), steps, dtype=torch.bool)
+        for i, row in enumerate(rows):
+            # With both sides padded a short clip stands anywhere between.
+            start = steps - right - len(row) if left else 0
+            x[i, start : start + len(row)] = row
+            mask[i, start : start + len(row)] = True
+        sequences[m], masks[m] = x, mask
+    labels = torch.linspace(-3, 3, len(clips))[:, None]
+    ids = tuple(map(str, range(len(clips))))
+    return Batch(ids=ids, sequences=sequences, masks=masks, labels=labels)
+
+
+def gradients(model, batch):
+    model.zero_grad()
+    model(batch).prediction.sum().backward()
+    return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}

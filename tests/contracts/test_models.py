@@ -1,0 +1,204 @@
+"""What every model of the registry keeps to, in each of its choices."""
+
+import math
+
+import pytest
+import torch
+
+from deadpan.errors import DeadpanError
+from deadpan.models import MODELS
+from deadpan.models.base import hyperparameters
+from deadpan.training.checkpoint import load_tensors, save_tensors
+from deadpan.training.optimizers import make_optimizer
+from deadpan.types import AUDIO, TEXT, VISION
+
+from .small import VARIANTS, WIDTHS, build, dropouts, gradients, name_of, pad, random_clips
+
+each_choice = pytest.mark.parametrize(("kind", "options"), VARIANTS, ids=name_of)
+each_model = pytest.mark.parametrize("kind", MODELS.values(), ids=name_of)
+close = {"atol": 1e-5, "rtol": 1e-5}
+
+
+@each_choice
+@pytest.mark.parametrize("outputs", [1, 8])
+def test_forward_gives_one_row_per_clip_and_weights_that_sum_to_one(kind, options, outputs):
+    model = build(kind, outputs=outputs, **options)
+    output = model(pad(random_clips(3)))
+    assert output.prediction.shape == (3, outputs)
+    assert output.prediction.isfinite().all()
+    assert (output.gate is None) == (not list(model.gate_parameters()))
+    if output.gate is not None:
+        assert output.gate.shape == (len(model.modalities),)
+        torch.testing.assert_close(output.gate.sum(), torch.tensor(1.0))
+
+
+@each_choice
+def test_every_parameter_gets_a_gradient(kind, options):
+    model, batch = build(kind, **options).eval(), pad(random_clips(4))
+    reached = set()
+    # Weights tied to pairs of modalities are used as the gate chooses: give each its turn.
+    turns = len(WIDTHS) if "pairs" in options.values() else 1
+    for turn in range(turns):
+        for logits in model.gate_parameters():
+            with torch.no_grad():
+                logits[turn] = turn + 0.5
+        reached |= {name for name, grad in gradients(model, batch).items() if grad.any()}
+    assert reached == {name for name, _ in model.named_parameters()}
+
+
+@each_choice
+def test_every_parameter_is_in_the_optimizer_once(kind, options):
+    model = build(kind, **options)
+    optimizer = make_optimizer(model, learning_rate=1e-3, gate_learning_rate=None, weight_decay=0.0)
+    held = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    assert sorted(held) == sorted(id(p) for p in model.parameters())
+
+
+@each_choice
+@pytest.mark.parametrize(("left", "right"), [(3, 0), (0, 4), (2, 5)])
+@pytest.mark.parametrize("garbage", [math.nan, math.inf, 1e30, -7.0])
+def test_padding_changes_neither_prediction_nor_gradient(kind, options, left, right, garbage):
+    model, clips = build(kind, **options).eval(), random_clips(3)
+    plain, dirty = pad(clips), pad(clips, left=left, right=right, garbage=garbage)
+    torch.testing.assert_close(model(dirty).prediction, model(plain).prediction, **close)
+    torch.testing.assert_close(gradients(model, dirty), gradients(model, plain), **close)
+
+
+@each_choice
+def test_company_in_a_batch_changes_nothing(kind, options):
+    model, clips = build(kind, **options).eval(), random_clips(5)
+    together = model(pad(clips)).prediction
+    alone = torch.cat([model(pad([clip])).prediction for clip in clips])
+    torch.testing.assert_close(together, alone, **close)
+
+
+@each_choice
+def test_order_of_modalities_changes_nothing(kind, options):
+    turned = dict(reversed(WIDTHS.items()))
+    clips = random_clips(3)
+    one, other = build(kind, **options).eval(), build(kind, widths=turned, **options).eval()
+    batch = pad(clips, modalities=turned)
+    assert tuple(batch.sequences) == tuple(turned) != one.modalities
+    assert one.modalities == other.modalities
+    wanted = one(pad(clips)).prediction
+    assert torch.equal(one(batch).prediction, wanted)
+    assert torch.equal(other(batch).prediction, wanted)
+
+
+@each_choice
+@pytest.mark.parametrize("missing", [{TEXT}, {AUDIO}, {VISION}, {AUDIO, VISION}, set(WIDTHS)])
+def test_a_clip_may_lack_modalities(kind, options, missing):
+    model, clips = build(kind, **options).eval(), random_clips(3)
+    clips[1] = {m: x for m, x in clips[1].items() if m not in missing}
+    mixed = pad(clips, right=1, garbage=math.nan)
+    predictions = model(mixed).prediction
+    assert predictions.isfinite().all()
+    assert all(grad.isfinite().all() for grad in gradients(model, mixed).values())
+    # The same clip by itself: an empty mask, no key at all, or a sequence of no steps.
+    empty = pad([clips[1]], right=2, garbage=1e30)
+    left_out = pad([clips[1]], modalities=[m for m in WIDTHS if m not in missing])
+    no_steps = pad([clips[1]])
+    for m in missing:
+        assert not no_steps.masks[m].any()
+        no_steps.sequences[m], no_steps.masks[m] = (
+            torch.zeros(1, 0, WIDTHS[m]),
+            torch.zeros(1, 0, dtype=torch.bool),
+        )
+    for batch in (empty, left_out, no_steps):
+        torch.testing.assert_close(model(batch).prediction[0], predictions[1], **close)
+
+
+@each_choice
+@pytest.mark.parametrize("names", [(TEXT,), (VISION,), (TEXT, VISION), (AUDIO, VISION)])
+def test_a_data_set_may_lack_modalities(kind, options, names):
+    if options.get("primary", names[0]) not in names:
+        with pytest.raises(DeadpanError, match="unknown primary modality 'vision'"):
+            build(kind, widths={m: WIDTHS[m] for m in names}, **options)
+        return
+    model = build(kind, widths={m: WIDTHS[m] for m in names}, **options).eval()
+    clips = random_clips(3)
+    output = model(pad(clips))
+    assert output.prediction.isfinite().all()
+    assert model.modalities == names
+    # What the model was not built for is not looked at.
+    only = pad(clips, modalities=names)
+    assert torch.equal(model(only).prediction, output.prediction)
+
+
+@each_choice
+def test_weights_survive_a_file(kind, options, tmp_path):
+    saved, batch = build(kind, seed=1, **options).eval(), pad(random_clips(3))
+    save_tensors(tmp_path / "model.safetensors", saved.state_dict(), {})
+    loaded = build(kind, seed=2, **options).eval()
+    assert not torch.equal(loaded(batch).prediction, saved(batch).prediction)
+    loaded.load_state_dict(load_tensors(tmp_path / "model.safetensors")[0])
+    assert torch.equal(loaded(batch).prediction, saved(batch).prediction)
+
+
+@each_choice
+def test_training_matters_only_through_dropout(kind, options):
+    batch = pad(random_clips(3))
+    dry = build(kind, **options, **dict.fromkeys(dropouts(kind), 0.0))
+    torch.testing.assert_close(dry.train()(batch).prediction, dry.eval()(batch).prediction)
+    wet = build(kind, **options, **dict.fromkeys(dropouts(kind), 0.5))
+    assert not torch.equal(wet.train()(batch).prediction, wet(batch).prediction)
+    torch.testing.assert_close(wet.eval()(batch).prediction, dry(batch).prediction)
+
+
+def trained(kind, *, seed, steps, **options):
+    """Losses on eight clips."""
+    model, batch, losses = build(kind, seed=seed, **options), pad(random_clips(8)), []
+    optimizer = make_optimizer(model, learning_rate=5e-3, gate_learning_rate=None, weight_decay=0.0)
+    for _ in range(steps):
+        loss = (model(batch).prediction - batch.labels).abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.8)
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+@each_choice
+def test_the_seed_decides_everything(kind, options):
+    first = trained(kind, seed=3, steps=3, **options)
+    assert first == trained(kind, seed=3, steps=3, **options)
+    assert first != trained(kind, seed=4, steps=3, **options)
+
+
+@each_model
+def test_overfits_eight_clips(kind):
+    losses = trained(kind, seed=0, steps=200, **dict.fromkeys(dropouts(kind), 0.0))
+    assert losses[0] > 1
+    assert sum(losses[-10:]) / 10 < 0.15
+
+
+NONSENSE = {int: (0, -1, 2.5, "4", True, None), float: (-0.1, math.nan, "0.1", True)}
+
+
+@each_model
+def test_every_hyperparameter_refuses_nonsense(kind):
+    checked = set()
+    for name, parameter in hyperparameters(kind).items():
+        values = (
+            ("no such value",)
+            if not isinstance(parameter.annotation, type)
+            else NONSENSE.get(parameter.annotation, (1, "yes", None))
+        )
+        if name in dropouts(kind):
+            values = (*values, 1.0, 50)
+        for value in values:
+            with pytest.raises(DeadpanError, match=name):
+                build(kind, **{name: value})
+        checked.add(name)
+    assert checked == set(hyperparameters(kind)) != set()
+
+
+@each_model
+def test_sizes_that_make_no_model_are_refused(kind):
+    with pytest.raises(DeadpanError, match="at least one modality; got none"):
+        build(kind, widths={})
+    with pytest.raises(DeadpanError, match="at least 1 for text; got 0"):
+        build(kind, widths={TEXT: 0})
+    with pytest.raises(DeadpanError, match="at least 1 for outputs; got 0"):
+        build(kind, outputs=0)

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deadpan.data.dataset import Clip, Dataset
+from deadpan.data.folds import groups_of, leave_out
+from deadpan.errors import DataError
+from deadpan.types import SPLITS
+
+
+def dataset(groups, *, warnings=()):
+    """A clip per entry, dealt to the splits in turn."""
+    clips = [
+        Clip(id=f"{i}", sequences={}, label=np.zeros(1, np.float32), group=group)
+        for i, group in enumerate(groups)
+    ]
+    splits = {name: clips[i::3] for i, name in enumerate(SPLITS)}
+    return Dataset(
+        name="toy",
+        task="regression",
+        labels=("s",),
+        widths={"text": 1},
+        splits=splits,
+        warnings=warnings,
+    )
+
+
+def groups(fold, split):
+    return {clip.group for clip in fold[split]}
+
+
+def test_one_group_tests_and_the_next_two_validate():
+    fold = leave_out(dataset("edcba"), "b")
+    assert [groups(fold, name) for name in SPLITS] == [{"a", "e"}, {"c", "d"}, {"b"}]
+    assert fold.name == "toy without b"
+
+
+def test_after_the_last_group_comes_the_first():
+    fold = leave_out(dataset("abcde"), "e")
+    assert [groups(fold, name) for name in SPLITS] == [{"c", "d"}, {"a", "b"}, {"e"}]
+
+
+@given(
+    st.lists(st.sampled_from("abcdefgh"), min_size=4, max_size=40).filter(
+        lambda g: len(set(g)) >= 4
+    )
+)
+def test_each_clip_is_tested_once_and_no_group_is_in_two_splits(names):
+    toy = dataset(names)
+    tested = []
+    for group in groups_of(toy):
+        fold = leave_out(toy, group)
+        found = [groups(fold, name) for name in SPLITS]
+        assert found[2] == {group}
+        assert found[0] and len(found[1]) == 2
+        assert sum(map(len, found)) == len(set().union(*found)) == len(set(names))
+        assert sum(len(fold[name]) for name in SPLITS) == len(names)
+        tested += [clip.id for clip in fold["test"]]
+    assert sorted(tested) == sorted(str(i) for i in range(len(names)))
+
+
+def test_warnings_on_the_old_splits_go_and_others_stay():
+    toy = dataset("abcde", warnings=("video 'a' is in both train and test", "2 clips lack text"))
+    assert leave_out(toy, "a").warnings == ("2 clips lack text",)
+
+
+def test_an_unknown_group_is_refused():
+    with pytest.raises(DataError, match=r"unknown group 'vido1'; did you mean 'video1'"):
+        leave_out(dataset(["video1", "film", "c", "d"]), "vido1")
+
+
+def test_three_groups_are_too_few():
+    with pytest.raises(DataError, match="needs 4 groups or more; found 3"):
+        leave_out(dataset("abcabc"), "a")
+
+
+def test_clips_of_unknown_group_are_refused_with_their_number():
+    with pytest.raises(DataError, match=r"video of 2 clips is not known \(first: '0'\)"):
+        leave_out(dataset([None, "a", "b", None, "c", "d"]), "a")
+
+
+def test_the_real_videos_of_mosi_make_ten_folds(shared):
+    from deadpan.data import load
+
+    path = shared / "data" / "mosi" / "mosi229_aligned.pkl"
+    toy = load(path)
+    assert len(groups_of(toy)) == 10
+    assert sum(len(leave_out(toy, group)["test"]) for group in groups_of(toy)) == 229

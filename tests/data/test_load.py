@@ -1,0 +1,123 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deadpan.data import DATASETS, describe, load
+from deadpan.errors import DataError
+
+TINY = {"clips": 12, "text_width": 4, "audio_width": 4, "vision_width": 4}
+
+
+def refusal(source, **options):
+    with pytest.raises(DataError) as caught:
+        load(source, **options)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A clip table and its word vectors."""
+    path, vectors = tmp_path / "label.csv", tmp_path / "vectors.txt"
+    modes = {"a": "train", "b": "valid", "c": "test", "d": "train"}
+    rows = "".join(f"{video},1,good,1.0,{mode}\n" for video, mode in modes.items())
+    path.write_text("video_id,clip_id,text,label,mode\n" + rows)
+    vectors.write_text("good 1.0 2.0\n")
+    return path, vectors
+
+
+@pytest.fixture
+def mult(tmp_path):
+    """A pickle in MulT's layout under a name that tells nothing."""
+    path = tmp_path / "features"
+    splits = {
+        split: {
+            "text": np.ones((2, 3, 4), np.float32),
+            "labels": np.zeros((2, 1, 1), np.float32),
+            "id": np.array([f"{split}_0", f"{split}_1"]),
+        }
+        for split in ("train", "valid", "test")
+    }
+    path.write_bytes(pickle.dumps(splits))
+    return path
+
+
+def test_every_generated_data_set_loads_by_name():
+    for name in DATASETS:
+        assert load(name, **TINY).name == name
+    assert set(DATASETS) == {"controlled"}
+
+
+def test_a_file_is_known_by_its_content(table, mult):
+    path, vectors = table
+    renamed = path.rename(path.with_suffix(".data"))
+    assert load(renamed, vectors=vectors).widths == {"text": 2}
+    assert load(mult).widths == {"text": 4}
+
+
+def test_a_path_may_be_text_and_may_start_at_home(table, monkeypatch):
+    path, vectors = table
+    monkeypatch.setenv("HOME", str(path.parent))
+    dataset = load("~/label.csv", vectors=f"~/{vectors.name}")
+    assert dataset["train"][0].sequences["text"].tolist() == [[1.0, 2.0]]
+
+
+def test_an_unknown_name_is_answered_with_the_nearest():
+    text = refusal("controled")
+    assert "'controled'" in text
+    assert "did you mean 'controlled'?" in text
+
+
+def test_a_missing_path_and_a_directory_are_refused(tmp_path):
+    assert "no file" in refusal(tmp_path / "nothing.pkl")
+    assert "directory" in refusal(tmp_path)
+
+
+def test_a_path_that_cannot_be_looked_up_is_refused():
+    assert "cannot be opened" in refusal("x" * 5000)
+    assert "cannot be opened" in refusal("~no-such-user-here/file.pkl")
+
+
+def test_an_unknown_option_is_answered_with_the_nearest():
+    text = refusal("controlled", carier="text")
+    assert "unknown option of controlled 'carier'" in text
+    assert "did you mean 'carrier'?" in text
+    assert "leave_out" in text  # it is an option of every source
+    assert "path" not in text
+
+
+def test_a_table_needs_its_vectors(table):
+    text = refusal(table[0])
+    assert "needs the option 'vectors'" in text
+    assert "--data_options.vectors" in text
+
+
+def test_options_that_want_numbers_refuse_all_else():
+    for value in (True, "12", None, [12]):
+        assert "option 'clips' wants a number" in refusal("controlled", clips=value)
+        assert "option 'incongruity' wants a number" in refusal("controlled", incongruity=value)
+    for value in (12.5, float("nan"), float("inf")):
+        assert "option 'clips' wants a whole number" in refusal("controlled", clips=value)
+
+
+def test_a_whole_number_may_come_as_a_float():
+    assert len(load("controlled", **{**TINY, "clips": 12.0})["train"]) == 7
+
+
+def test_leaving_a_group_out_works_for_any_source(table):
+    path, vectors = table
+    dataset = load(path, vectors=Path(vectors), leave_out="b")
+    assert [clip.group for clip in dataset["test"]] == ["b"]
+    assert [clip.group for clip in dataset["train"]] == ["a"]
+    assert "unknown group 'z'" in refusal(path, vectors=vectors, leave_out="z")
+
+
+def test_a_run_remembers_what_matters_of_its_data(mult):
+    facts = describe(load(mult))
+    assert facts["name"] == "features"
+    assert facts["splits"] == {"train": 2, "valid": 2, "test": 2}
+    assert facts["repairs"] == {}
+    assert isinstance(facts["warnings"], list)

@@ -1,0 +1,86 @@
+import math
+
+import pytest
+import torch
+
+from deadpan.layers.attention import Attention
+
+
+def masks(*lengths, steps):
+    return torch.arange(steps) < torch.tensor(lengths)[:, None]
+
+
+def ready(width=4, heads=2, seed=0):
+    torch.manual_seed(seed)
+    layer = Attention(width, heads)
+    torch.nn.init.normal_(layer.output.bias)
+    return layer.eval()
+
+
+def test_without_a_preference_every_real_step_counts_the_same():
+    layer = ready()
+    torch.nn.init.zeros_(layer.query.weight)
+    layer.key_value.weight.data[4:] = torch.eye(4)
+    layer.output.weight.data.copy_(torch.eye(4))
+    torch.nn.init.zeros_(layer.output.bias)
+    source = torch.tensor([[[1.0, 2, 3, 4], [3, 4, 5, 6], [100, 100, 100, 100]]])
+    got = layer(torch.randn(1, 2, 4), masks(2, steps=2), source, masks(2, steps=3))
+    torch.testing.assert_close(got, torch.tensor([[[2.0, 3, 4, 5], [2, 3, 4, 5]]]))
+
+
+def test_weights_of_one_head_by_hand():
+    layer = Attention(1, 1)
+    for linear in (layer.query, layer.key_value, layer.output):
+        torch.nn.init.ones_(linear.weight)
+    source = torch.tensor([[[0.0], [math.log(3)]]])
+    got = layer(torch.ones(1, 1, 1), masks(1, steps=1), source, masks(2, steps=2))
+    # Scores 0 and log 3: weights 1/4 and 3/4.
+    torch.testing.assert_close(got, torch.tensor([[[0.75 * math.log(3)]]]))
+
+
+@pytest.mark.parametrize("mask_future", [False, True])
+def test_a_clip_without_source_gets_the_output_bias_and_finite_gradients(mask_future):
+    layer = ready()
+    target, source = torch.randn(2, 3, 4), torch.randn(2, 5, 4, requires_grad=True)
+    got = layer(target, masks(3, 3, steps=3), source, masks(0, 4, steps=5), mask_future=mask_future)
+    torch.testing.assert_close(got[0], layer.output.bias.expand(3, 4))
+    assert not torch.allclose(got[1], layer.output.bias.expand(3, 4))
+    got.sum().backward()
+    assert not source.grad[0].any()
+    assert source.grad[1, :4].all()
+    assert not source.grad[1, 4].any()
+
+
+def test_the_future_is_counted_in_real_steps():
+    layer = ready()
+    source = torch.randn(1, 6, 4, requires_grad=True)
+    # 2 real target steps in a batch padded to 5; 3 real source steps padded to 6: offset 1.
+    got = layer(
+        torch.randn(1, 5, 4), masks(2, steps=5), source, masks(3, steps=6), mask_future=True
+    )
+    (first,) = torch.autograd.grad(got[0, 0].sum(), source, retain_graph=True)
+    (second,) = torch.autograd.grad(got[0, 1].sum(), source)
+    assert first.any(dim=2).tolist() == [[True, True, False, False, False, False]]
+    assert second.any(dim=2).tolist() == [[True, True, True, False, False, False]]
+
+
+def test_dropout_of_weights_only_while_training():
+    layer = ready(8, 2)
+    x, mask = torch.randn(2, 6, 8), masks(6, 6, steps=6)
+    quiet = layer(x, mask, x, mask, dropout=0.5)
+    torch.testing.assert_close(quiet, layer(x, mask, x, mask))
+    assert not torch.allclose(quiet, layer.train()(x, mask, x, mask, dropout=0.5))
+
+
+def test_projections_start_xavier_uniform_with_zero_bias():
+    torch.manual_seed(0)
+    layer = Attention(40, 5)
+    bound = math.sqrt(6 / 80)
+    for weight in (layer.query.weight, *layer.key_value.weight.chunk(2), layer.output.weight):
+        assert 0.95 * bound < weight.abs().max() <= bound
+    assert not any(x.bias.any() for x in (layer.query, layer.key_value, layer.output))
+
+
+def test_heads_must_divide_the_width():
+    with pytest.raises(ValueError, match="heads must divide the width; got width 8 and heads 3"):
+        Attention(8, 3)

@@ -1,0 +1,45 @@
+import pytest
+import torch
+
+from deadpan.layers.recurrent import MaskedGRU
+
+
+def ready(**options):
+    torch.manual_seed(0)
+    return MaskedGRU(3, 4, **options)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_padding_never_reaches_a_real_step(bidirectional):
+    gru = ready(bidirectional=bidirectional)
+    mask = torch.tensor([[True, True, False, False], [True, True, True, True]])
+    x = torch.randn(2, 4, 3)
+    other = torch.where(mask[:, :, None], x, torch.full_like(x, 1e3))
+    torch.testing.assert_close(gru(x, mask), gru(other, mask))
+    torch.testing.assert_close(gru(x, mask)[0, :2], gru(x[:1, :2], mask[:1, :2])[0])
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_clip_without_a_real_step_is_zeros_with_finite_gradients(bidirectional):
+    gru, x = ready(bidirectional=bidirectional), torch.randn(2, 3, 3, requires_grad=True)
+    got = gru(x, torch.tensor([[False] * 3, [True] * 3]))
+    assert got.shape == (2, 3, 4)
+    assert not got[0].any()
+    got.sum().backward()
+    assert not x.grad[0].any()
+    assert x.grad[1].all()
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_both_directions_share_the_width(bidirectional):
+    hidden = 2 if bidirectional else 4
+    assert ready(bidirectional=bidirectional).gru.hidden_size == hidden
+
+
+def test_an_odd_width_cannot_be_split_in_two():
+    with pytest.raises(ValueError, match="even width; got 5"):
+        MaskedGRU(3, 5, bidirectional=True)
+
+
+def test_paper_size_with_both_biases():
+    assert sum(p.numel() for p in MaskedGRU(40, 40).parameters()) == 3 * (2 * 40 * 40 + 2 * 40)

@@ -1,0 +1,68 @@
+import pytest
+import torch
+
+from deadpan.layers.transformer import Encoder, EncoderLayer
+
+
+def size(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+@pytest.mark.parametrize(("d", "heads"), [(8, 2), (30, 5), (40, 5), (80, 5)])
+def test_a_layer_has_twelve_squares_and_thirteen_widths(d, heads):
+    layer = EncoderLayer(d, heads, residual_dropout=0.1, relu_dropout=0.1)
+    assert size(layer) == 12 * d**2 + 13 * d
+
+
+@pytest.mark.parametrize(("d", "layers"), [(8, 1), (40, 2), (40, 4), (80, 3)])
+def test_an_encoder_adds_only_its_last_norm(d, layers):
+    assert size(Encoder(d, 2, layers)) == layers * (12 * d**2 + 13 * d) + 2 * d
+
+
+def test_a_width_without_two_wavelengths_is_refused():
+    with pytest.raises(ValueError, match="width must be at least 4; got 2"):
+        Encoder(2, 1, 1)
+
+
+def ready(**options):
+    torch.manual_seed(0)
+    return Encoder(8, 2, 2, **options).eval()
+
+
+def test_every_layer_reads_the_same_source():
+    encoder = ready()
+    seen = []
+    for layer in encoder.layers:
+        layer.register_forward_pre_hook(lambda _, given: seen.append(given[2]))
+    mask = torch.ones(1, 3, dtype=torch.bool)
+    encoder(torch.randn(1, 3, 8), mask, torch.randn(1, 3, 8), mask)
+    assert seen[0] is seen[1]
+
+
+@pytest.mark.parametrize("crossmodal", [False, True])
+def test_a_clip_without_a_real_step_is_zeros_with_finite_gradients(crossmodal):
+    encoder = ready()
+    x, empty = torch.randn(2, 3, 8, requires_grad=True), torch.zeros(2, 3, dtype=torch.bool)
+    source = (torch.randn(2, 4, 8), torch.zeros(2, 4, dtype=torch.bool)) if crossmodal else ()
+    got = encoder(x, empty, *source)
+    assert not got.any()
+    got.sum().backward()
+    assert not x.grad.any()
+
+
+@pytest.mark.parametrize("rate", ["attention_dropout", "target_dropout", "source_dropout"])
+def test_each_dropout_acts_only_while_training(rate):
+    encoder = ready(residual_dropout=0.0, relu_dropout=0.0)
+    x, source, mask = torch.randn(1, 5, 8), torch.randn(1, 5, 8), torch.ones(1, 5, dtype=torch.bool)
+    quiet = encoder(x, mask, source, mask, **{rate: 0.5})
+    torch.testing.assert_close(quiet, encoder.train()(x, mask, source, mask))
+    assert not torch.allclose(quiet, encoder(x, mask, source, mask, **{rate: 0.5}))
+
+
+@pytest.mark.parametrize("rate", ["residual_dropout", "relu_dropout"])
+def test_each_inner_dropout_acts_only_while_training(rate):
+    encoder = ready(**({"residual_dropout": 0.0, "relu_dropout": 0.0} | {rate: 0.5}))
+    x, mask = torch.randn(1, 5, 8), torch.ones(1, 5, dtype=torch.bool)
+    quiet = encoder(x, mask)
+    torch.testing.assert_close(quiet, encoder(x, mask))
+    assert not torch.allclose(quiet, encoder.train()(x, mask))

@@ -1,0 +1,207 @@
+"""What only HCT-MG has; the contract is in tests/contracts, the equations in tests/parity."""
+
+import pytest
+import torch
+from torch.func import functional_call
+
+from deadpan.api import PRESETS
+from deadpan.errors import DeadpanError
+from deadpan.models import HCTMG
+from deadpan.training.checkpoint import load_tensors, save_tensors
+from deadpan.training.optimizers import make_optimizer
+from deadpan.types import AUDIO, TEXT, VISION
+
+from ..contracts.small import WIDTHS, build, gradients, pad, random_clips
+
+D40 = 12 * 40**2 + 13 * 40
+
+
+@pytest.mark.parametrize(
+    ("preset", "two_blocks", "one_block"),
+    [
+        ("MOSI", 540_684, 489_164),
+        ("MOSEI", 779_644, 728_124),
+        ("IEMOCAP", 545_171, 493_651),
+    ],
+)
+def test_sizes_of_the_paper(preset, two_blocks, one_block):
+    assert HCTMG.parameters_at(**PRESETS[preset]) == two_blocks
+    assert HCTMG.parameters_at(**PRESETS[preset], head_blocks=1) == one_block
+
+
+def test_sizes_of_the_variants():
+    paper = HCTMG.parameters_at(**PRESETS["MOSI"])
+    assert HCTMG.parameters_at(**PRESETS["MOSI"], primary=TEXT) == paper - 3
+    assert HCTMG.parameters_at(**PRESETS["MOSI"], sharing="pairs") == paper + 2 * (2 * D40 + 80)
+
+
+@pytest.mark.parametrize(("layers", "deep"), [(1, 3), (3, 3), (4, 4)])
+def test_self_attention_is_at_least_three_deep(layers, deep):
+    model = build(HCTMG, layers=layers)
+    assert len(model.self_attention.layers) == deep
+    assert {len(encoder.layers) for encoder in model.crossmodal.values()} == {layers}
+
+
+def test_more_than_three_modalities_are_refused():
+    with pytest.raises(DeadpanError, match="got 4 .text, audio, vision, eeg.; name three"):
+        build(HCTMG, widths=WIDTHS | {"eeg": 2})
+
+
+def test_an_unknown_primary_names_the_nearest():
+    with pytest.raises(DeadpanError, match="'vison'; did you mean 'vision'"):
+        build(HCTMG, primary="vison")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"heads": 3}, "heads must divide the width; got width 8 and heads 3"),
+        ({"width": 2, "heads": 1}, "width must be at least 4; got 2"),
+        ({"width": 5, "heads": 1, "bidirectional": True}, "even width; got 5"),
+    ],
+)
+def test_sizes_that_do_not_fit_together_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        build(HCTMG, **options)
+
+
+def choose(model, primary):
+    with torch.no_grad():
+        model.gate.logits.zero_()[model.modalities.index(primary)] = 1.0
+    return model
+
+
+def test_a_tie_makes_the_first_modality_primary():
+    fresh, batch = build(HCTMG).eval(), pad(random_clips(2))
+    tied = fresh(batch).prediction
+    fresh.gate.logits.data[0] += 1e-6
+    torch.testing.assert_close(tied, fresh(batch).prediction)
+    fresh.gate.logits.data[1] += 2e-6
+    assert not torch.allclose(tied, fresh(batch).prediction)
+
+
+@pytest.mark.parametrize("gate", ["post", "pre"])
+@pytest.mark.parametrize("primary", WIDTHS)
+def test_the_task_reaches_the_gate_through_products_alone(gate, primary):
+    model = choose(build(HCTMG, gate=gate), primary).double().eval()
+    batch = pad(random_clips(2))
+    batch.sequences = {m: x.double() for m, x in batch.sequences.items()}
+
+    def predict(logits):
+        return functional_call(model, {"gate.logits": logits}, (batch,)).prediction.sum()
+
+    logits = model.gate.logits.detach().clone()
+    slope = gradients(model, batch)["gate.logits"]
+    assert slope.abs().min() > 1e-6
+    # With the choice held, the weights are all that a logit moves: its gradient is the whole slope.
+    for i, step in enumerate(torch.eye(3, dtype=torch.float64) * 1e-6):
+        measured = (predict(logits + step) - predict(logits - step)) / 2e-6
+        torch.testing.assert_close(measured, slope[i], rtol=1e-4, atol=1e-8)
+
+
+def test_a_hct_has_no_gate():
+    model = build(HCTMG, primary=AUDIO)
+    assert not [name for name, _ in model.named_parameters() if "gate" in name]
+    assert model(pad(random_clips(2))).gate is None
+    model.end_epoch(torch.zeros(9, 3))
+    assert not model.frozen
+
+
+def test_the_gate_freezes_when_its_choice_has_converged(tmp_path):
+    model, batch = choose(build(HCTMG), VISION), pad(random_clips(2))
+    steady = model(batch).gate.detach().expand(6, 3)
+    model.end_epoch(steady[:5])
+    assert not model.frozen
+    optimizer = make_optimizer(model, learning_rate=0.1, gate_learning_rate=None, weight_decay=0.1)
+
+    def train():
+        optimizer.zero_grad()
+        model(batch).prediction.sum().backward()
+        optimizer.step()
+        return model.gate.logits.detach().clone()
+
+    start = model.gate.logits.detach().clone()
+    free = train()
+    assert not torch.equal(free, start)
+    model.end_epoch(steady)
+    assert model.frozen
+    # Momentum from before the freeze does not move it either.
+    assert torch.equal(train(), free)
+    assert model.gate.logits.grad is None
+    save_tensors(tmp_path / "model.safetensors", model.state_dict(), {})
+    again = build(HCTMG, seed=5)
+    again.load_state_dict(load_tensors(tmp_path / "model.safetensors")[0])
+    assert again.frozen
+    assert torch.equal(again(batch).gate, model(batch).gate)
+
+
+def test_evaluation_uses_the_stored_choice():
+    model = choose(build(HCTMG), AUDIO).eval()
+    first = model(pad(random_clips(2))).gate
+    for seed in range(3):
+        # Not even a batch that lacks the primary modality changes it.
+        lacking = pad(random_clips(2, seed=seed), modalities=(TEXT, VISION))
+        assert torch.equal(model(lacking).gate, first)
+
+
+@pytest.mark.parametrize("primary", [TEXT, AUDIO, VISION])
+def test_pairs_use_four_of_six(primary):
+    model = build(HCTMG, sharing="pairs", primary=primary).eval()
+    first, second = (m for m in WIDTHS if m != primary)
+    used = {name.split(".")[1] for name in gradients(model, pad(random_clips(2))) if "_to_" in name}
+    assert len(model.crossmodal) == 6
+    assert used == {
+        f"{first}_to_{second}",
+        f"{second}_to_{first}",
+        f"{first}_to_{primary}",
+        f"{second}_to_{primary}",
+    }
+
+
+def rates(model):
+    """Attention, target and source dropout that each encoder is called with."""
+    seen = {}
+
+    def note(name):
+        def hook(_, given, options):
+            names = ("attention_dropout", "target_dropout", "source_dropout")
+            seen[name] = tuple(options.get(key, 0.0) for key in names)
+
+        return hook
+
+    for name, encoder in (*model.crossmodal.items(), ("self", model.self_attention)):
+        encoder.register_forward_pre_hook(note(name), with_kwargs=True)
+    model(pad(random_clips(2)))
+    return seen
+
+
+def test_dropout_follows_the_text():
+    paper = {"embedding_dropout": 0.25, "embedding_dropout_on": "text", "attention_dropout": 0.1}
+    into_text = rates(build(HCTMG, primary=TEXT, **paper))
+    assert into_text == {
+        "auxiliary2_to_auxiliary1": (0.0, 0.0, 0.0),
+        "auxiliary1_to_auxiliary2": (0.0, 0.0, 0.0),
+        "auxiliary1_to_primary": (0.0, 0.25, 0.0),
+        "auxiliary2_to_primary": (0.0, 0.25, 0.0),
+        "self": (0.1, 0.25, 0.0),
+    }
+    into_audio = rates(build(HCTMG, primary=AUDIO, **paper))
+    assert into_audio == {
+        "auxiliary2_to_auxiliary1": (0.0, 0.25, 0.0),
+        "auxiliary1_to_auxiliary2": (0.1, 0.0, 0.25),
+        "auxiliary1_to_primary": (0.1, 0.0, 0.25),
+        "auxiliary2_to_primary": (0.0, 0.0, 0.0),
+        "self": (0.1, 0.0, 0.0),
+    }
+
+
+def test_embedding_dropout_on_all_streams():
+    seen = rates(build(HCTMG, embedding_dropout=0.2, embedding_dropout_on="all"))
+    assert {rate[1:] for name, rate in seen.items() if name != "self"} == {(0.2, 0.2)}
+
+
+def test_projections_have_no_bias_and_recurrences_both():
+    names = dict(build(HCTMG).named_parameters())
+    assert "projections.text.bias" not in names
+    assert {"recurrent.text.gru.bias_ih_l0", "recurrent.text.gru.bias_hh_l0"} <= names.keys()
+    assert not [name for name in names if name.startswith("auxiliary_maps") and "bias" in name]

@@ -1,0 +1,68 @@
+"""What exists, what is exported, what is documented and what is tested are one and the same."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+
+import pytest
+
+from deadpan import api, models
+from deadpan.models import MODELS, Model
+from deadpan.models.base import hyperparameters
+
+from .contracts.small import VARIANTS
+
+
+def defined():
+    """Subclasses of Model in any module of deadpan.models, by name."""
+    found = set()
+    for module in pkgutil.iter_modules(models.__path__, "deadpan.models."):
+        classes = inspect.getmembers(importlib.import_module(module.name), inspect.isclass)
+        found |= {n for n, c in classes if issubclass(c, Model) and not inspect.isabstract(c)}
+    return found
+
+
+def test_every_model_is_registered_exported_listed_and_tested():
+    assert set(MODELS) == defined() != set()
+    assert set(MODELS) == {name for name in models.__all__ if name in MODELS}
+    assert set(MODELS) == {row["name"] for row in api.list_models()}
+    assert set(MODELS.values()) == {kind for kind, _ in VARIANTS}
+    assert all(name == kind.__name__ for name, kind in MODELS.items())
+
+
+def test_every_export_exists():
+    assert all(hasattr(models, name) for name in models.__all__)
+
+
+@pytest.mark.parametrize("kind", MODELS.values(), ids=lambda kind: kind.__name__)
+def test_a_model_names_its_paper(kind):
+    assert re.fullmatch(r".+ (19|20)\d\d, .+", kind.paper)
+
+
+@pytest.mark.parametrize("kind", MODELS.values(), ids=lambda kind: kind.__name__)
+def test_a_model_documents_every_hyperparameter_in_order(kind):
+    documented = re.findall(r"^    (\w+): ", inspect.getdoc(kind).split("Args:\n")[1], re.MULTILINE)
+    assert documented == ["widths", "outputs", *hyperparameters(kind)]
+
+
+@pytest.mark.parametrize("kind", MODELS.values(), ids=lambda kind: kind.__name__)
+def test_a_hyperparameter_is_named_typed_and_has_a_default(kind):
+    for parameter in hyperparameters(kind).values():
+        assert parameter.kind is parameter.KEYWORD_ONLY
+        assert parameter.annotation is not parameter.empty
+        assert parameter.default is not parameter.empty
+
+
+def test_each_choice_of_a_model_is_tested():
+    assert len(VARIANTS) >= len(MODELS)
+    options = [options for kind, options in VARIANTS if kind is MODELS["HCTMG"]]
+    assert {name for option in options for name in option} == {
+        "primary",
+        "gate",
+        "sharing",
+        "bidirectional",
+        "mask_future",
+        "pooling",
+        "embedding_dropout_on",
+    }

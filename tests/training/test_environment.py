@@ -1,0 +1,49 @@
+import subprocess
+
+import torch
+
+from deadpan.training import environment as module
+from deadpan.training.environment import commit, environment
+
+
+def test_a_run_knows_what_it_was_made_with(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/usr/bin/deadpan", "train", "--seed", "1"])
+    facts = environment()
+    assert facts["command"] == "deadpan train --seed 1"
+    assert facts["torch"] == torch.__version__
+    assert {"commit", "dirty", "deadpan", "python", "platform", "threads", "started"} <= set(facts)
+
+
+def git(folder, *arguments):
+    subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True)
+
+
+def committed(folder, name="environment.py"):
+    """A repository that holds a file of that name."""
+    identity = ["-c", "user.name=x", "-c", "user.email=x@y.z", "-c", "commit.gpgsign=false"]
+    (folder / name).write_text("")
+    git(folder, "init", "-q")
+    git(folder, "add", name)
+    git(folder, *identity, "commit", "-qm", "first")
+    return folder
+
+
+def test_in_its_repository_the_commit_is_known(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "__file__", str(committed(tmp_path) / "environment.py"))
+    assert len(commit()["commit"]) == 12
+    assert commit()["dirty"] is False
+    (tmp_path / "environment.py").write_text("changed")
+    assert commit()["dirty"] is True
+
+
+def test_installed_inside_another_repository_no_commit_is_borrowed(tmp_path, monkeypatch):
+    site = committed(tmp_path, "other.py") / "site-packages"
+    site.mkdir()
+    (site / "environment.py").write_text("")
+    monkeypatch.setattr(module, "__file__", str(site / "environment.py"))
+    assert commit() == {"commit": None, "dirty": None}
+
+
+def test_without_git_there_is_no_commit(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert commit() == {"commit": None, "dirty": None}

@@ -1,0 +1,152 @@
+import os
+
+import pytest
+import torch
+
+from deadpan.errors import DeadpanError, RunError
+from deadpan.training.checkpoint import load_tensors
+from deadpan.training.run import load_model
+from deadpan.training.run_directory import RunDirectory
+
+from .tiny import STEPS, kept, rows, train
+
+
+def refusal(out, **changes):
+    with pytest.raises(DeadpanError) as caught:
+        train(out, **changes)
+    assert "\n" not in str(caught.value)
+    assert not out.exists()
+    assert list(out.parent.iterdir()) == []
+    return str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("runs") / "run")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "HCTGM"}, "unknown model 'HCTGM'; did you mean 'HCTMG'?"),
+        ({"model_options": {"layer": 2}}, "did you mean 'layers'?"),
+        ({"model_options": {"width": 8, "heads": 3}}, "heads"),
+        ({"data": "controled"}, "did you mean 'controlled'?"),
+        ({"data_options": {"clip": 2}}, "did you mean 'clips'?"),
+        ({"modalities": ["txt"]}, "did you mean 'text'?"),
+        ({"modalities": []}, "at least one modality"),
+        ({"epochs": 0}, "epochs must be above 0"),
+        ({"accelerator": "abacus"}, "--accelerator cpu"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_a_run_is_made(tmp_path, changes, message):
+    assert message in refusal(tmp_path / "run", **changes)
+
+
+def test_a_run_that_exists_is_left_as_it_is(run):
+    before = kept(run.path)
+    with pytest.raises(RunError, match="exists already; choose another --out, or go on with"):
+        train(run.path)
+    assert kept(run.path) == before
+
+
+def test_a_run_directory_holds_what_it_says(run):
+    assert sorted(p.name for p in run.path.iterdir()) == [
+        "checkpoint.safetensors",
+        "config.yaml",
+        "environment.json",
+        "epochs.csv",
+        "gate.csv",
+        "model.safetensors",
+    ]
+    facts = run.environment()
+    assert facts["task"] == "regression"
+    assert facts["labels"] == ["sentiment"]
+    assert facts["modalities"] == ["text", "audio", "vision"]
+    assert facts["dataset"]["splits"] == {"train": 10, "valid": 2, "test": 4}
+    model = load_model(run)[0]
+    assert facts["parameters"] == sum(p.numel() for p in model.parameters())
+
+
+def test_no_pickle_is_in_a_run(run):
+    for path in run.path.iterdir():
+        content = path.read_bytes()
+        # Pickles start with \x80 and a protocol up to 5; torch.save makes zip archives.
+        assert not (content[:1] == b"\x80" and content[1] <= 5), path
+        assert not content.startswith(b"PK"), path
+    for path in run.path.glob("*.safetensors"):
+        size = int.from_bytes(path.read_bytes()[:8], "little")
+        assert path.read_bytes()[8:9] == b"{" and size < path.stat().st_size
+
+
+def test_the_kept_weights_are_those_of_the_best_epoch(run):
+    table = rows(run.path / "epochs.csv")
+    losses = [float(row["valid_loss"]) for row in table]
+    best = [i for i, row in enumerate(table) if row["best"] == "1"]
+    assert best == [i for i in range(3) if losses[i] < min([*losses[:i], float("inf")])]
+    tensors, meta = load_tensors(run.checkpoint)
+    assert meta["best_loss"] == min(losses)
+    model, _, _ = load_model(run)
+    assert not model.training
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, tensors[f"best/{name}"]), name
+
+
+def test_the_scheduler_lowers_the_rate_after_an_epoch_without_progress(tmp_path):
+    # Weights that hardly move and rates that may not: decay_when 0 acts on each such epoch.
+    train(tmp_path / "run", epochs=4, learning_rate=1.0)
+    table = rows(tmp_path / "run" / "epochs.csv")
+    rate = 1.0
+    for row in table:
+        assert float(row["learning_rate"]) == pytest.approx(rate)
+        if row["best"] == "0":
+            rate /= 10
+    assert rate < 1.0
+
+
+def test_configuration_and_weights_rebuild_the_model(run, tmp_path):
+    for name in ("config.yaml", "environment.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((run.path / name).read_bytes())
+    one, other = load_model(run), load_model(RunDirectory(tmp_path))
+    for name, value in one[0].state_dict().items():
+        assert torch.equal(value, other[0].state_dict()[name])
+    assert set(one[2].centers) == set(other[2].centers) == {"audio", "vision"}
+    assert [one[2].scales[m].shape for m in ("audio", "vision")] == [(6,), (5,)]
+
+
+def test_every_hyperparameter_is_written_down(run):
+    options = run.settings().model_options
+    assert options["width"] == 8  # given
+    assert "residual_dropout" in options  # a default, which a later version may change
+
+
+def test_a_loss_that_is_never_finite_ends_with_advice(tmp_path):
+    with pytest.raises(DeadpanError, match="lower learning rate") as caught:
+        train(tmp_path / "run", learning_rate=1e30, normalization="none")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_a_watch_is_told_of_every_step_and_epoch(tmp_path):
+    told = []
+
+    class Watch:
+        def step(self, epoch, step, steps, loss):
+            told.append((epoch, step, steps))
+
+        def epoch(self, row):
+            told.append(row["epoch"])
+
+    train(tmp_path / "run", epochs=2, watch=Watch())
+    assert told == [
+        *[(1, step, STEPS) for step in range(1, STEPS + 1)],
+        1,
+        *[(2, step, STEPS) for step in range(1, STEPS + 1)],
+        2,
+    ]
+
+
+def test_the_first_process_that_a_launcher_starts_makes_the_run(tmp_path, monkeypatch):
+    # torchrun numbers the first one too.
+    monkeypatch.setitem(os.environ, "LOCAL_RANK", "0")
+    assert train(tmp_path / "run", epochs=1).config.is_file()

@@ -1,0 +1,222 @@
+import json
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+
+import deadpan
+from deadpan.data import load
+from deadpan.errors import DataError, RunError
+from deadpan.training import scoring
+
+from .tiny import DATA, rows, train
+
+WIDTHS = {"text": 8, "audio": 6, "vision": 5}
+
+
+def pickled(path, *, widths=WIDTHS, counts=(12, 4, 5), emotions=False, seed=0):
+    """A file in MulT's layout."""
+    random = np.random.default_rng(seed)
+    splits = {}
+    for name, count in zip(("train", "valid", "test"), counts, strict=True):
+        labels = random.uniform(-3, 3, (count, 1, 1))
+        if emotions:
+            labels = np.eye(2)[random.integers(0, 2, (count, 4))]
+        splits[name] = {
+            **{m: random.normal(size=(count, 4, w)).astype(np.float32) for m, w in widths.items()},
+            "labels": labels.astype(np.float32),
+            "id": np.array([f"{name}_{i}" for i in range(count)]),
+        }
+    path.write_bytes(pickle.dumps(splits))
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A finished run on a file, and the file."""
+    folder = tmp_path_factory.mktemp("scoring")
+    path = pickled(folder / "data.pkl")
+    run = train(folder / "run", data=str(path), data_options={}, epochs=1)
+    return run.path, path
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    return shutil.copytree(trained[0], tmp_path / "run")
+
+
+def test_scores_stand_beside_constant_and_ridge(run):
+    scores = deadpan.evaluate(run)
+    assert [row["system"] for row in scores["rows"]] == ["train mean", "ridge", "HCTMG"]
+    assert [row["parameters"] > 0 for row in scores["rows"]] == [False, False, True]
+    assert (scores["split"], scores["clips"], scores["seed"]) == ("test", 5, 0)
+    keys = [column["key"] for column in scores["columns"]]
+    for row in scores["rows"]:
+        assert list(row["metrics"]) == keys
+    assert {"acc2_non0", "acc2_has0", "mae", "corr"} <= set(keys)
+    assert {"commit", "dirty", "opened"} <= set(scores)
+    assert json.loads((run / "scores.json").read_text()) == scores
+
+
+def test_every_prediction_is_kept_and_adds_up_to_the_scores(run, trained):
+    scores = deadpan.evaluate(run)
+    table = rows(run / "predictions.csv")
+    test = load(trained[1])["test"]
+    assert [row["id"] for row in table] == [clip.id for clip in test]
+    assert [float(row["label_sentiment"]) for row in table] == [float(c.label[0]) for c in test]
+    errors = [abs(float(r["label_sentiment"]) - float(r["prediction_sentiment"])) for r in table]
+    assert np.mean(errors) == pytest.approx(scores["rows"][2]["metrics"]["mae"])
+
+
+def test_the_test_split_is_opened_once(run, monkeypatch):
+    first = deadpan.evaluate(run)
+    before = (run / "predictions.csv").read_bytes()
+
+    def gone(*_):
+        raise AssertionError("opened again")
+
+    for name in ("load_data", "load_model", "predict_clips"):
+        monkeypatch.setattr(scoring, name, gone)
+    assert deadpan.evaluate(run) == first
+    assert (run / "predictions.csv").read_bytes() == before
+
+
+def test_scores_outlive_their_data(tmp_path):
+    path = pickled(tmp_path / "data.pkl")
+    train(tmp_path / "run", data=str(path), data_options={}, epochs=1)
+    first = deadpan.evaluate(tmp_path / "run")
+    path.unlink()
+    assert deadpan.evaluate(tmp_path / "run") == first
+
+
+def test_training_leaves_the_test_split_closed(tmp_path, monkeypatch):
+    opened = []
+    read = deadpan.load("controlled").__class__.__getitem__
+
+    def watching(self, split):
+        opened.append(split)
+        return read(self, split)
+
+    monkeypatch.setattr("deadpan.data.dataset.Dataset.__getitem__", watching)
+    train(tmp_path / "run", epochs=1)
+    assert set(opened) == {"train", "valid"}
+    assert not (tmp_path / "run" / "scores.json").exists()
+
+
+def test_killed_between_its_two_files_it_is_evaluated_again(run):
+    first = deadpan.evaluate(run)
+    (run / "scores.json").unlink()
+    (run / "predictions.csv").write_text("half")
+    again = deadpan.evaluate(run)
+    assert {**again, "opened": ""} == {**first, "opened": ""}
+    assert len(rows(run / "predictions.csv")) == 5
+
+
+def test_without_checkpoint_and_tables_it_can_still_be_evaluated(run, trained):
+    for name in ("checkpoint.safetensors", "epochs.csv", "gate.csv"):
+        (run / name).unlink()
+    assert len(deadpan.evaluate(run)["rows"]) == 3
+
+
+def test_data_that_is_gone_or_changed_is_refused(tmp_path):
+    path = pickled(tmp_path / "data.pkl")
+    out = tmp_path / "run"
+    train(out, data=str(path), data_options={}, epochs=1)
+    pickled(path, widths={**WIDTHS, "audio": 7})
+    with pytest.raises(DataError, match="has changed since training"):
+        deadpan.evaluate(out)
+    pickled(path, counts=(12, 4, 0))
+    with pytest.raises(DataError, match="test"):
+        deadpan.evaluate(out)
+    path.unlink()
+    with pytest.raises(DataError, match=r"data\.pkl"):
+        deadpan.evaluate(out)
+    assert not (out / "scores.json").exists()
+
+
+def test_other_data_is_predicted_split_by_split(run, tmp_path):
+    path = pickled(tmp_path / "other.pkl", counts=(3, 0, 2), seed=1)
+    found = deadpan.predict(run, str(path))
+    assert [row["split"] for row in found] == ["train"] * 3 + ["test"] * 2
+    assert [row["id"] for row in found[3:]] == ["test_0", "test_1"]
+    assert all(np.isfinite(row["prediction_sentiment"]) for row in found)
+
+
+def test_predicting_the_test_split_says_what_evaluation_said(run, trained):
+    deadpan.evaluate(run)
+    kept = [float(row["prediction_sentiment"]) for row in rows(run / "predictions.csv")]
+    found = [r for r in deadpan.predict(run, str(trained[1])) if r["split"] == "test"]
+    assert [row["prediction_sentiment"] for row in found] == pytest.approx(kept, abs=1e-5)
+
+
+def test_options_of_the_data_may_be_given(run):
+    found = deadpan.predict(run, "controlled", **DATA)
+    assert len(found) == DATA["clips"]
+    assert {row["kind"] for row in found} >= {"congruent"}
+    assert all(row["words"] for row in found)
+
+
+def test_a_modality_the_data_lacks_counts_as_missing(run, tmp_path):
+    whole = pickled(tmp_path / "whole.pkl", counts=(2, 2, 2), seed=1)
+    full = deadpan.predict(run, str(whole))
+    with whole.open("rb") as file:
+        splits = pickle.load(file)
+    for split in splits.values():
+        del split["audio"]
+    lacking = tmp_path / "lacking.pkl"
+    lacking.write_bytes(pickle.dumps(splits))
+    found = deadpan.predict(run, str(lacking))
+    assert [row["id"] for row in found] == [row["id"] for row in full]
+    assert [r["prediction_sentiment"] for r in found] != [r["prediction_sentiment"] for r in full]
+
+
+def test_a_modality_the_model_does_not_know_is_left_out(tmp_path):
+    train(tmp_path / "run", modalities=["text"], epochs=1)
+    wide = {**DATA, "audio_width": 50, "clips": 12}
+    usual = {**DATA, "clips": 12}
+    found, wanted = (deadpan.predict(tmp_path / "run", "controlled", **o) for o in (wide, usual))
+    # Noise is drawn per feature, so only the clips, not their numbers, are the same.
+    assert [row["id"] for row in found] == [row["id"] for row in wanted]
+
+
+def test_other_widths_are_refused_with_both(run):
+    with pytest.raises(DataError) as caught:
+        deadpan.predict(run, "controlled", **{**DATA, "audio_width": 9})
+    assert "audio has 9 features per step" in str(caught.value)
+    assert "was trained on 6" in str(caught.value)
+
+
+def test_nothing_in_common_is_refused_with_both(tmp_path):
+    train(tmp_path / "run", modalities=["audio", "vision"], epochs=1)
+    table, vectors = tmp_path / "label.csv", tmp_path / "vectors.txt"
+    table.write_text("video_id,clip_id,text,label,mode\nv,1,good,1.0,test\n")
+    vectors.write_text("good 1.0 2.0\n")
+    with pytest.raises(DataError) as caught:
+        deadpan.predict(tmp_path / "run", str(table), vectors=vectors)
+    assert "has text, but" in str(caught.value)
+    assert "trained on audio, vision" in str(caught.value)
+
+
+def test_labels_of_another_task_are_left_out(run, tmp_path):
+    path = pickled(tmp_path / "emotions.pkl", emotions=True)
+    found = deadpan.predict(run, str(path))
+    assert "prediction_sentiment" in found[0]
+    assert not any(name.startswith("label_") for name in found[0])
+
+
+def test_emotions_are_trained_scored_and_predicted(tmp_path):
+    path = pickled(tmp_path / "emotions.pkl", emotions=True)
+    train(tmp_path / "run", data=str(path), data_options={}, epochs=1)
+    scores = deadpan.evaluate(tmp_path / "run")
+    assert [row["system"] for row in scores["rows"]] == ["majority", "ridge", "HCTMG"]
+    row = deadpan.predict(tmp_path / "run", str(path))[0]
+    names = [name for name in row if name.startswith("prediction_")]
+    assert len(names) == 4
+    assert all(0 <= row[name] <= 1 for name in names)
+
+
+def test_a_directory_that_is_no_run_is_refused(tmp_path):
+    for use in (deadpan.evaluate, deadpan.report, lambda out: deadpan.predict(out, "controlled")):
+        with pytest.raises(RunError, match="no run here"):
+            use(tmp_path)
