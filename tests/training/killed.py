@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+import deadpan.api  # noqa: F401 - here once, rather than in every child
+
 try:
     from .tiny import train
 except ImportError:  # as a script

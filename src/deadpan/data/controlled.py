@@ -77,6 +77,8 @@ def controlled(
         raise DataError(f"carrier must be one of {', '.join(MODALITIES)}; got '{carrier}'")
     if not 0 <= incongruity <= 1:
         raise DataError(f"incongruity is a share of clips in [0, 1]; got {incongruity}")
+    if seed < 0:
+        raise DataError(f"seed must not be negative; got {seed}")
     if clips < 10:
         raise DataError(f"clips must be at least 10, to fill three splits; got {clips}")
     widths = {TEXT: text_width, AUDIO: audio_width, VISION: vision_width}
