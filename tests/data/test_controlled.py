@@ -242,7 +242,7 @@ def test_the_carrier_never_emphasises_itself():
 
 
 def test_emphasis_marks_the_steps_that_count():
-    energy, brows = make_world(WIDTHS).energy, make_world(WIDTHS).brows
+    energy, brows = make_world(WIDTHS, "audio").energy, make_world(WIDTHS).brows
     marked = 0
     for clip in many("text")[:200]:
         strong = []
@@ -258,7 +258,7 @@ def test_emphasis_marks_the_steps_that_count():
 
 @pytest.mark.parametrize("carrier", MODALITIES)
 def test_no_average_along_an_axis_knows_the_label(carrier):
-    world, clips = make_world(WIDTHS), many(carrier)
+    world, clips = make_world(WIDTHS, "audio"), many(carrier)
 
     def mean_of(words):
         return np.mean([world.words[word] for word in words], axis=0)
@@ -295,7 +295,7 @@ def test_ridge_on_averages_cannot_tell_the_label(carrier):
 
 def test_the_truth_can_be_read_where_it_is():
     """The signal is there: a voice that leads rises where it counts if what is meant is good."""
-    pitch = make_world(WIDTHS).pitch
+    pitch = make_world(WIDTHS, "audio").pitch
     rises, labels = [], []
     for clip in many("audio"):
         if clip.truth.kind == "congruent":

@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from deadpan.data.dataset import Clip, Dataset
 from deadpan.data.normalization import LIMIT, fit
+from deadpan.errors import DataError
 
 
 def clip(**sequences):
@@ -123,3 +124,24 @@ def test_scales_are_positive_and_results_finite_float32(x, method):
     assert out.dtype == np.float32
     assert np.isfinite(out).all()
     assert method == "none" or np.abs(out).max() <= LIMIT
+
+
+def of(group, **sequences):
+    return dataclasses.replace(clip(**sequences), group=group)
+
+
+def test_group_takes_each_speakers_own_median_first():
+    high, low = of("a", audio=[101, 103]), of("b", audio=[1, 2, 3])
+    normalizer = fit([high, low], {"audio": 1}, "group")
+    # Centered: -1 1 and -1 0 1; sorted -1 -1 0 1 1: quartiles -1 and 1.
+    assert normalizer.centers["audio"].tolist() == [0]
+    assert normalizer.scales["audio"].tolist() == pytest.approx([2 / 1.349])
+    stranger = of("c", audio=[50, 52], text=[9])
+    found = scaled(normalizer, stranger)
+    assert found["audio"] == pytest.approx([-1.349 / 2, 1.349 / 2])
+    assert found["text"] == [9]
+
+
+def test_group_needs_to_know_the_group():
+    with pytest.raises(DataError, match="clip 'c': its speaker or video is not known; use"):
+        fit([clip(audio=[1, 2])], {"audio": 1}, "group")

@@ -84,7 +84,7 @@ def controlled(
     widths = {TEXT: text_width, AUDIO: audio_width, VISION: vision_width}
     if narrow := [name for name in MODALITIES if widths[name] < 4]:
         raise DataError(f"{narrow[0]}_width must be at least 4; got {widths[narrow[0]]}")
-    world = make_world(widths)
+    world = make_world(widths, carrier)
     made = [
         _clip(np.random.default_rng((seed, index)), world, f"clip{index:05d}", carrier, incongruity)
         for index in range(clips)

@@ -47,5 +47,5 @@ def commit() -> dict[str, Any]:
         return {"commit": None, "dirty": None}
     return {
         "commit": git("rev-parse", "--short=12", "HEAD"),
-        "dirty": bool(git("status", "--porcelain")),
+        "dirty": bool(git("status", "--porcelain", "--", "..")),
     }

@@ -156,7 +156,11 @@ def save_model(
     tensors = {
         f"{part}/{m}": torch.from_numpy(x) for part, by in parts.items() for m, x in by.items()
     }
-    save_tensors(run.weights, {**nested("model", weights), **tensors}, {"widths": dict(widths)})
+    save_tensors(
+        run.weights,
+        {**nested("model", weights), **tensors},
+        {"widths": dict(widths), "by_group": normalizer.by_group},
+    )
 
 
 def load_model(run: RunDirectory) -> tuple[Model, Task, Normalizer]:
@@ -181,7 +185,11 @@ def load_model(run: RunDirectory) -> tuple[Model, Task, Normalizer]:
     def arrays(part: str) -> dict[str, np.ndarray]:
         return {name: x.numpy() for name, x in unnested(part, tensors).items()}
 
-    return model.eval(), task, Normalizer(centers=arrays("centers"), scales=arrays("scales"))
+    return (
+        model.eval(),
+        task,
+        Normalizer(centers=arrays("centers"), scales=arrays("scales"), by_group=meta["by_group"]),
+    )
 
 
 def _state(settings: Settings, model: Model) -> State:
