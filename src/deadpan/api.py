@@ -7,6 +7,7 @@ from typing import Any
 from deadpan.analysis.report import write_report
 from deadpan.data import load
 from deadpan.data.inspection import inspect as inspect_dataset
+from deadpan.errors import DataError, RunError
 from deadpan.models import MODELS
 from deadpan.training.loop import Watch
 from deadpan.training.run import train_run
@@ -102,7 +103,12 @@ def demo(
     A finished demo is shown again rather than repeated; an interrupted one goes on.
     """
     chosen = Settings.from_dict({"data": "controlled", **DEMO, **settings})
-    run = train_run(chosen, Path(out), resume=Path(out).exists(), watch=watch)
+    try:
+        run = train_run(chosen, Path(out), resume=Path(out).exists(), watch=watch)
+    except (RunError, DataError) as error:
+        if not Path(out).exists():
+            raise
+        raise RunError(f"{error}; or remove {out}, or give another --out") from error
     evaluate_run(run)
     write_report(run.path)
     return run

@@ -1,10 +1,13 @@
 import os
 
+import numpy as np
 import pytest
 import torch
 
+import deadpan
 from deadpan.errors import DeadpanError, RunError
 from deadpan.training.checkpoint import load_tensors
+from deadpan.training.evaluation import predict_clips
 from deadpan.training.run import load_model
 from deadpan.training.run_directory import RunDirectory
 
@@ -120,11 +123,33 @@ def test_every_hyperparameter_is_written_down(run):
     assert "residual_dropout" in options  # a default, which a later version may change
 
 
-def test_a_loss_that_is_never_finite_ends_with_advice(tmp_path):
+def diverging(monkeypatch, after):
+    """Predictions on the validation split are NaN from the epoch after ``after``."""
+    calls = []
+
+    def predict(network, clips, widths, *, device=None):
+        calls.append(0)
+        outputs = predict_clips(network, clips, widths, device=device)
+        return outputs if len(calls) <= after else np.full_like(outputs, np.nan)
+
+    monkeypatch.setattr("deadpan.training.loop.predict_clips", predict)
+
+
+def test_diverging_at_once_leaves_advice_and_nothing_else(tmp_path, monkeypatch):
+    diverging(monkeypatch, after=0)
     with pytest.raises(DeadpanError, match="lower learning rate") as caught:
-        train(tmp_path / "run", learning_rate=1e30, normalization="none")
+        train(tmp_path / "run")
     assert "\n" not in str(caught.value)
-    assert not (tmp_path / "run" / "model.safetensors").exists()
+    assert not (tmp_path / "run").exists()
+
+
+def test_diverging_late_keeps_the_best_epoch(tmp_path, monkeypatch):
+    diverging(monkeypatch, after=1)
+    run = train(tmp_path / "run", epochs=4)
+    assert run.weights.is_file()
+    rows = (run.path / "epochs.csv").read_text().splitlines()
+    assert len(rows) == 1 + 2
+    assert deadpan.evaluate(run.path)["rows"]
 
 
 def test_a_watch_is_told_of_every_step_and_epoch(tmp_path):

@@ -124,7 +124,7 @@ def test_data_that_is_gone_or_changed_is_refused(tmp_path):
     out = tmp_path / "run"
     train(out, data=str(path), data_options={}, epochs=1)
     pickled(path, widths={**WIDTHS, "audio": 7})
-    with pytest.raises(DataError, match="has changed since training"):
+    with pytest.raises(DataError, match=r"data\.pkl: has changed since .*run was trained"):
         deadpan.evaluate(out)
     pickled(path, counts=(12, 4, 0))
     with pytest.raises(DataError, match="test"):

@@ -49,6 +49,8 @@ def training_options(arguments: Sequence[str]) -> Training:
     out, config = last(arguments, "--out"), last(arguments, "--config")
     resume = "--resume" in arguments
     stored: dict[str, Any] = {}
+    if resume and not out and not last(arguments, "--data") and not config:
+        raise DeadpanError("--resume needs to know the run; add --out RUN")
     if resume and out:
         stored = RunDirectory(Path(out)).settings().to_dict()
     if config:

@@ -1,9 +1,12 @@
 """Every source of data behind one door: ``load(NAME_OR_PATH)``."""
 
+import hashlib
 import inspect as _inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from deadpan.data.clip_table import clip_table_dataset
 from deadpan.data.controlled import controlled
@@ -13,6 +16,7 @@ from deadpan.data.mult import mult_dataset
 from deadpan.data.readers.clip_table import looks_like_clip_table
 from deadpan.data.readers.unpickling import looks_like_pickle
 from deadpan.errors import DataError, unknown_name
+from deadpan.types import SPLITS, in_order
 
 __all__ = ["DATASETS", "FILES", "Clip", "Dataset", "load"]
 
@@ -65,7 +69,9 @@ def _maker(source: str) -> tuple[Callable[..., Dataset], tuple[Path, ...]]:
     for recognises, read in FILES:
         if path.is_file() and recognises(path):
             return read, (path,)
-    # The pickle reader knows how to say what is wrong: a directory, an empty file, no permission.
+    if path.is_dir():
+        raise DataError(f"{path}: is a directory; give a pickle in MulT's layout or a clip table")
+    # The pickle reader knows how to say what is wrong: an empty file, no permission, no pickle.
     return mult_dataset, (path,)
 
 
@@ -91,7 +97,22 @@ def describe(dataset: Dataset) -> dict[str, Any]:
     """What a run remembers of its data."""
     return {
         "name": dataset.name,
+        "task": dataset.task,
         "splits": {name: len(clips) for name, clips in dataset.splits.items()},
+        "fingerprint": fingerprint(dataset),
         "repairs": dict(dataset.repairs),
         "warnings": list(dataset.warnings),
     }
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """A hash of all that training sees of the clips: ids, labels, features, splits."""
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        for clip in dataset.splits.get(split, ()):
+            digest.update(f"{split} {clip.id} {clip.label.tolist()}".encode())
+            for name in in_order(clip.sequences):
+                x = np.ascontiguousarray(clip.sequences[name])
+                digest.update(f"{name} {x.shape}".encode())
+                digest.update(x.view(np.uint8).data)
+    return digest.hexdigest()[:16]

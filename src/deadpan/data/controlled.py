@@ -61,7 +61,7 @@ def controlled(
 
     Args:
         carrier: the modality that carries most: it alone tells the label of congruent clips, and
-            half of the incongruent ones.
+            half of the incongruent ones, and it stands out most clearly from its own noise.
         incongruity: share of clips, in [0, 1], whose modalities contradict each other in one of the
             ways of ``KINDS``; in each of them the negative modality tells the truth.
         clips: number of clips, 10 or more; 60 % train, 15 % valid, 25 % test.

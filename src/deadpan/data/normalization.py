@@ -37,10 +37,12 @@ class Normalizer:
         Raises:
             DataError: ``by_group`` and a clip whose group is not known.
         """
-        splits = {}
-        for name, clips in dataset.splits.items():
-            level = centered(clips) if self.by_group else clips
-            splits[name] = [self._clip(clip) for clip in level]
+        # A speaker has one level, whatever splits the clips are in.
+        everyone = [clip for clips in dataset.splits.values() for clip in clips]
+        level = iter(centered(everyone) if self.by_group else everyone)
+        splits = {
+            name: [self._clip(next(level)) for _ in clips] for name, clips in dataset.splits.items()
+        }
         return dataclasses.replace(dataset, splits=splits)
 
     def _clip(self, clip: Clip) -> Clip:

@@ -1,9 +1,11 @@
 """The training loop, on one screen, for every model."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DistributedSampler
@@ -81,7 +83,12 @@ def fit(
             if watch:
                 watch.step(epoch, len(losses), len(mine), losses[-1])
         predicted = predict_clips(network, valid, dataset.widths, device=fabric.device)
-        valid_loss, metrics = loss_and_metrics(task, predicted, valid_labels)
+        diverged = not np.isfinite(predicted).all()
+        valid_loss, metrics = (
+            (math.nan, {column.key: math.nan for column in task.columns})
+            if diverged
+            else loss_and_metrics(task, predicted, valid_labels)
+        )
         rate = state.optimizer.param_groups[0]["lr"]
         best = state.finish_epoch(gate, len(losses), valid_loss)
         row = {
@@ -98,3 +105,5 @@ def fit(
         after_epoch(state)
         if watch:
             watch.epoch(row)
+        if diverged:  # nothing can follow from weights that are not finite; the best epoch stands
+            break

@@ -34,4 +34,4 @@ def make_optimizer(
 
 def make_scheduler(optimizer: Adam, *, patience: int) -> ReduceLROnPlateau:
     """Divide the learning rates by 10 after ``patience`` epochs without a better loss."""
-    return ReduceLROnPlateau(optimizer, factor=0.1, patience=patience)
+    return ReduceLROnPlateau(optimizer, factor=0.1, patience=patience, threshold=0.0)

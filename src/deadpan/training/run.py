@@ -2,11 +2,11 @@
 
 import dataclasses
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
@@ -15,7 +15,7 @@ from deadpan import data as sources
 from deadpan.data.dataset import Dataset
 from deadpan.data.normalization import Normalizer
 from deadpan.data.normalization import fit as fit_normalizer
-from deadpan.errors import DeadpanError, RunError, unknown_name
+from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
 from deadpan.models import MODELS, Model, check_options
 from deadpan.models.base import hyperparameters
 from deadpan.tasks import Task, make_task
@@ -64,7 +64,10 @@ def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) 
     elif not child:
         RunDirectory.refuse_taken(out)
     dataset = load_data(settings)
+    if resume:
+        refuse_changed(RunDirectory(out), dataset)
     dataset.require("train", "valid")
+    described = sources.describe(dataset)
     normalizer = fit_normalizer(dataset["train"], dataset.widths, settings.normalization)
     dataset = normalizer(dataset)
     task = make_task(dataset.task, dataset.labels)
@@ -72,7 +75,7 @@ def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) 
     model = build(settings, dataset.widths, task)
     fabric = _fabric(settings)
     if not resume and not child:
-        RunDirectory.create(out, settings, environment() | about(model, dataset, task))
+        RunDirectory.create(out, settings, environment() | about(model, described, task))
     fabric.launch()
     fabric.barrier()
     run = RunDirectory(out)
@@ -91,12 +94,20 @@ def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) 
     # One process speaks.
     seen = watch if fabric.is_global_zero else None
     fit(fabric, network, state, task, dataset, settings, after_epoch=keep, watch=seen)
-    if not state.best:
-        raise DeadpanError(f"{out}: the loss was never finite; try a lower learning rate")
     if fabric.is_global_zero:
-        save_model(run, state.best, normalizer, dataset.widths)
+        _finish(run, state, normalizer, dataset)
     fabric.barrier()
     return run
+
+
+def _finish(run: RunDirectory, state: State, normalizer: Normalizer, dataset: Dataset) -> None:
+    """Keep the best weights; a run that never had any leaves nothing behind."""
+    if not state.best:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise DeadpanError(
+            f"{run.path}: the model diverged at once; train with a lower learning rate"
+        )
+    save_model(run, state.best, normalizer, dataset.widths)
 
 
 def _resumed(settings: Settings, out: Path) -> RunDirectory:
@@ -124,6 +135,15 @@ def resolved(settings: Settings) -> Settings:
     return dataclasses.replace(settings, model_options=defaults | dict(settings.model_options))
 
 
+def refuse_changed(run: RunDirectory, dataset: Dataset) -> None:
+    """Raise DataError if a run was trained on other clips than these."""
+    then = run.environment().get("dataset", {}).get("fingerprint")
+    if then != sources.fingerprint(dataset):
+        raise DataError(
+            f"{run.settings().data}: has changed since {run.path} was trained; train again"
+        )
+
+
 def build(settings: Settings, widths: Mapping[str, int], task: Task) -> Model:
     """The model of a run, untrained."""
     settings = resolved(settings)
@@ -134,14 +154,14 @@ def build(settings: Settings, widths: Mapping[str, int], task: Task) -> Model:
         raise DeadpanError(f"{settings.model}: {error}; see 'deadpan train --help'") from error
 
 
-def about(model: Model, dataset: Dataset, task: Task) -> dict[str, Any]:
+def about(model: Model, described: Mapping[str, Any], task: Task) -> dict[str, Any]:
     """What a run is about, for its environment.json."""
     return {
         "parameters": sum(p.numel() for p in model.parameters()),
-        "task": dataset.task,
+        "task": described["task"],
         "labels": list(task.labels),
         "modalities": list(model.modalities),
-        "dataset": sources.describe(dataset),
+        "dataset": dict(described),
     }
 
 
@@ -176,20 +196,17 @@ def load_model(run: RunDirectory) -> tuple[Model, Task, Normalizer]:
         task = make_task(facts["task"], tuple(facts["labels"]))
         model = build(settings, meta["widths"], task)
         model.load_state_dict(unnested("model", tensors))
+        centers, scales = (
+            {name: x.numpy() for name, x in unnested(part, tensors).items()}
+            for part in ("centers", "scales")
+        )
+        normalizer = Normalizer(centers=centers, scales=scales, by_group=meta["by_group"])
     except (DeadpanError, KeyError, RuntimeError) as error:  # edited by hand, or files of two runs
         first_line = str(error).partition("\n")[0]
         raise RunError(
             f"{run.path}: its files do not fit each other ({first_line}); train again"
         ) from error
-
-    def arrays(part: str) -> dict[str, np.ndarray]:
-        return {name: x.numpy() for name, x in unnested(part, tensors).items()}
-
-    return (
-        model.eval(),
-        task,
-        Normalizer(centers=arrays("centers"), scales=arrays("scales"), by_group=meta["by_group"]),
-    )
+    return model.eval(), task, normalizer
 
 
 def _state(settings: Settings, model: Model) -> State:

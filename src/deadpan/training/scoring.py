@@ -15,7 +15,7 @@ from deadpan.tasks import Task
 from deadpan.training.baselines import constant_outputs, ridge_outputs
 from deadpan.training.environment import commit
 from deadpan.training.evaluation import labels_of, predict_clips
-from deadpan.training.run import load_data, load_model
+from deadpan.training.run import load_data, load_model, refuse_changed
 from deadpan.training.run_directory import RunDirectory, read_json, write_csv, write_json
 from deadpan.types import SPLITS
 
@@ -36,11 +36,7 @@ def evaluate_run(run: RunDirectory) -> dict[str, Any]:
     settings = run.settings()
     dataset = load_data(settings)
     dataset.require("train", "valid", "test")
-    if dict(dataset.widths) != model.widths or dataset.labels != task.labels:
-        raise DataError(
-            f"{settings.data}: has changed since training (now {dict(dataset.widths)}, "
-            f"then {model.widths}); train again"
-        )
+    refuse_changed(run, dataset)
     dataset = normalizer(dataset)
     clips, labels = dataset["test"], labels_of(dataset["test"])
     outputs = {

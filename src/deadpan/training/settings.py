@@ -11,7 +11,7 @@ import numpy as np
 from deadpan.data.normalization import Method
 from deadpan.errors import DeadpanError, unknown_name
 
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Precision = Literal["32-true", "bf16-mixed"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,6 +64,9 @@ class Settings:
         for name in ("seed", "weight_decay", "decay_when", "gate_learning_rate"):
             if (value := getattr(self, name)) is not None and not value >= 0:
                 raise DeadpanError(f"{name} must not be negative; got {value}")
+        for name in ("learning_rate", "gate_learning_rate", "weight_decay"):
+            if (getattr(self, name) or 0) > 100:
+                raise DeadpanError(f"{name} must be at most 100; got {getattr(self, name)}")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Settings":

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from deadpan.errors import RunError
 from deadpan.models import Model
 from deadpan.training.checkpoint import (
     load_tensors,
@@ -94,7 +95,12 @@ class State:
     def load(self, path: Path) -> None:
         """Go on from what ``save`` wrote."""
         tensors, meta = load_tensors(path)
-        self.model.load_state_dict(unnested("model", tensors))
+        try:
+            self.model.load_state_dict(unnested("model", tensors))
+        except RuntimeError as error:
+            raise RunError(
+                f"{path}: is not of this model (config.yaml was edited?); train again"
+            ) from error
         self.best = unnested("best", tensors)
         restore_optimizer(self.optimizer, unnested("optimizer", tensors), meta["groups"])
         self.scheduler.load_state_dict(meta["scheduler"])
