@@ -9,7 +9,6 @@ from sklearn.linear_model import RidgeCV
 
 from deadpan.data.controlled import (
     AUDIO_RATE,
-    EMPHASIS,
     KINDS,
     LABEL_NOISE,
     LED_BY_CARRIER,
@@ -233,16 +232,8 @@ def test_the_negative_modality_tells_the_truth_and_another_denies_it():
     assert Counter(leader for leader, _ in KINDS.values()) == dict.fromkeys(MODALITIES, 2)
 
 
-def test_the_carrier_never_emphasises_itself():
-    # Columns: voice, face.
-    assert set(EMPHASIS) == set(MODALITIES)
-    assert not any(voice for voice, _ in EMPHASIS["audio"])
-    assert not any(face for _, face in EMPHASIS["vision"])
-    assert all(any(way) for ways in EMPHASIS.values() for way in ways)
-
-
 def test_emphasis_marks_the_steps_that_count():
-    energy, brows = make_world(WIDTHS, "audio").energy, make_world(WIDTHS).brows
+    energy, brows = make_world(WIDTHS, "audio").energy, make_world(WIDTHS, "audio").brows
     marked = 0
     for clip in many("text")[:200]:
         strong = []

@@ -34,12 +34,8 @@ KINDS: dict[str, tuple[Modality, dict[Modality, float]]] = {
 }
 """Incongruity by name: the modality that tells the truth, and the sign each modality shows."""
 
-EMPHASIS: dict[Modality, tuple[tuple[bool, bool], ...]] = {
-    TEXT: ((True, False), (False, True), (True, True)),
-    AUDIO: ((False, True),),
-    VISION: ((True, False),),
-}
-"""Who emphasises a phrase (the voice, the face): never the modality that carries."""
+EMPHASIS = ((True, False), (False, True), (True, True))
+"""Who may emphasise a phrase: the voice, the face, or both."""
 
 LED_BY_CARRIER = 0.5  # share of incongruent clips in which the carrying modality tells the truth
 QUIET = 0.15  # how much of themselves the other modalities show while they agree
@@ -108,7 +104,7 @@ def _clip(
     ends = np.cumsum(random.uniform(0.7, 1.3, count))
     ends *= duration / ends[-1]
     times = np.stack([np.concatenate([[0.0], ends[:-1]]), ends], axis=1)
-    beats = _beats(random, count, carrier)
+    beats = _beats(random, count)
     words, text_salient = speak(random, beats, count, tendencies[TEXT])
     middles = times.mean(axis=1)
     counts = [beat.counts for beat in beats]
@@ -171,12 +167,12 @@ def _meaning(
     return kind, tendencies, tendencies[leader]
 
 
-def _beats(random: np.random.Generator, words: int, carrier: Modality) -> list[Beat]:
+def _beats(random: np.random.Generator, words: int) -> list[Beat]:
     """A beat every third word; those of one phrase, about half of them, are emphasised."""
     places = range(int(random.integers(1, 3)), words, 3)
     size = max(1, round(len(places) / 2))
     start = int(random.integers(0, len(places) - size + 1))
-    voice, face = EMPHASIS[carrier][random.integers(len(EMPHASIS[carrier]))]
+    voice, face = EMPHASIS[random.integers(len(EMPHASIS))]
     return [
         Beat(word=word, voice=voice and real, face=face and real)
         for index, word in enumerate(places)
