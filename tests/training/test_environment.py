@@ -29,10 +29,14 @@ def committed(folder, name="environment.py"):
 
 
 def test_in_its_repository_the_commit_is_known(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "__file__", str(committed(tmp_path) / "environment.py"))
+    package = tmp_path / "deadpan"
+    (package / "training").mkdir(parents=True)
+    committed(tmp_path, "deadpan/training/environment.py")
+    monkeypatch.setattr(module, "__file__", str(package / "training" / "environment.py"))
     assert len(commit()["commit"]) == 12
+    (tmp_path / "table.csv").write_text("outside the package, so no part of what ran")
     assert commit()["dirty"] is False
-    (tmp_path / "environment.py").write_text("changed")
+    (package / "metrics.py").write_text("changed")
     assert commit()["dirty"] is True
 
 
