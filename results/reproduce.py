@@ -120,7 +120,11 @@ def score_rows(row: dict) -> Iterator[dict[str, object]]:
         if not own:
             kept |= {k: "" for k in kept if k == "primary" or k.startswith("weight_")}
         metrics = {k: None if v is None else round(v, 5) for k, v in scored["metrics"].items()}
-        yield kept | {"system": row["system"] if own else scored["system"]} | metrics
+        # A baseline belongs to the modalities or the corpus of its run.
+        name = str(row["system"])
+        other = scored["system"]
+        baseline = name.replace("HCTMG", other) if "HCTMG" in name else f"{name}: {other}"
+        yield kept | {"system": name if own else baseline} | metrics
 
 
 def pooled(rows: list[dict]) -> list[dict[str, object]]:
