@@ -14,8 +14,10 @@ import shlex
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,12 +73,12 @@ def controlled() -> Iterator[Case]:
 
 def gate() -> Iterator[Case]:
     """Where the gate ends, by the modality that carries; each seed has a corpus of its own."""
-    for seed in range(1, 11):
+    for gate, seed in product(("pre", "post"), range(1, 11)):
         for carrier in MODALITIES:
             corpus = {"carrier": carrier, "seed": seed, "clips": 1500}
             options = [f"--data_options.{name}={value}" for name, value in corpus.items()]
-            how = ("--model.gate", "pre", "--epochs", "8")
-            yield f"{carrier} carries, pre", seed, ("--data", "controlled", *options, *how)
+            how = ("--model.gate", gate, "--epochs", "8")
+            yield f"{carrier} carries, {gate}", seed, ("--data", "controlled", *options, *how)
 
 
 STUDIES = {study.__name__: study for study in (mosi_text, ravdess, mosi229, controlled, gate)}
@@ -176,7 +178,7 @@ def _group(row: dict) -> str:
 
 
 def summary(study: str, table: list[dict], columns: list[dict]) -> str:
-    """Mean and deviation over seeds of every system, as Markdown."""
+    """Mean and deviation over seeds, and where the gate ended how often, as Markdown."""
     systems = list(dict.fromkeys(str(row["system"]) for row in table))
     titles = [f"{c['title']} {'↑' if c['higher_is_better'] else '↓'}" for c in columns]
     lines = [
@@ -187,7 +189,8 @@ def summary(study: str, table: list[dict], columns: list[dict]) -> str:
     ]
     for system in systems:
         rows = [row for row in table if row["system"] == system]
-        primary = " ".join(sorted({p for row in rows for p in str(row["primary"]).split()}))
+        ended = Counter(p for row in rows for p in str(row["primary"]).split())
+        primary = ", ".join(f"{name} {count}" for name, count in ended.most_common())
         cells = []
         for column in columns:
             scale, digits = (100, 1) if column["percent"] else (1, 3)
