@@ -72,6 +72,6 @@ def test_every_direct_dependency_is_pinned_and_nothing_else_is():
         if line and not line.startswith("#")
     ]
     assert all(len(pin) == 2 for pin in pins), "a pin is name==version"
-    assert sorted(normal(name) for name, _ in pins) == sorted(
+    assert {normal(name) for name, _ in pins} == {
         normal(re.split(r"[^\w.-]", need, maxsplit=1)[0]) for need in wanted
-    )
+    }

@@ -8,9 +8,33 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deadpan.api import demo, evaluate, inspect, list_models, load, predict, report, train
+    from deadpan.api import (
+        convert,
+        corpora,
+        demo,
+        evaluate,
+        fetch,
+        inspect,
+        list_models,
+        load,
+        predict,
+        report,
+        train,
+    )
 
-__all__ = ["demo", "evaluate", "inspect", "list_models", "load", "predict", "report", "train"]
+__all__ = [
+    "convert",
+    "corpora",
+    "demo",
+    "evaluate",
+    "fetch",
+    "inspect",
+    "list_models",
+    "load",
+    "predict",
+    "report",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - as PEP 562 has it

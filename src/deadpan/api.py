@@ -1,12 +1,17 @@
 """What the command line does, each in one call."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from deadpan.analysis.report import write_report
-from deadpan.data import load
+from deadpan.data import load as load
+from deadpan.data.corpora import CORPORA, corpus_named
+from deadpan.data.fetching.fetch import default_folder
+from deadpan.data.fetching.fetch import fetch as fetch_corpus
 from deadpan.data.inspection import inspect as inspect_dataset
+from deadpan.data.store.conversion import convert as convert
 from deadpan.errors import DataError, RunError
 from deadpan.models import MODELS
 from deadpan.training.loop import Watch
@@ -15,8 +20,6 @@ from deadpan.training.run_directory import RunDirectory
 from deadpan.training.scoring import evaluate_run, predict_run
 from deadpan.training.settings import Settings
 from deadpan.types import AUDIO, TEXT, VISION
-
-__all__ = ["demo", "evaluate", "inspect", "list_models", "load", "predict", "report", "train"]
 
 PRESETS: dict[str, dict[str, Any]] = {
     "MOSI": {"widths": {TEXT: 300, AUDIO: 5, VISION: 20}, "outputs": 1, "layers": 2},
@@ -27,7 +30,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def train(
-    data: str | None = None,
+    data: str | Path | None = None,
     *,
     out: str | Path | None = None,
     resume: bool = False,
@@ -64,9 +67,9 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     return evaluate_run(RunDirectory(Path(run)))
 
 
-def predict(run: str | Path, data: str, **options: Any) -> list[dict[str, Any]]:
+def predict(run: str | Path, data: str | Path, **options: Any) -> list[dict[str, Any]]:
     """Predictions of a finished run for every clip of another data set, one row each."""
-    return predict_run(RunDirectory(Path(run)), data, **options)
+    return predict_run(RunDirectory(Path(run)), str(data), **options)
 
 
 def report(run: str | Path) -> Path:
@@ -90,9 +93,25 @@ def list_models() -> list[dict[str, Any]]:
     ]
 
 
-def inspect(data: str, **options: Any) -> dict[str, Any]:
+def inspect(data: str | Path, **options: Any) -> dict[str, Any]:
     """The health of a data set: clips, lengths, labels, repairs, warnings."""
     return inspect_dataset(load(data, **options))
+
+
+def corpora() -> list[dict[str, Any]]:
+    """The field's data sets: statistics, task, licence, citation, traps, sources."""
+    return [dataclasses.asdict(corpus) for corpus in CORPORA.values()]
+
+
+def fetch(name: str, folder: str | Path | None = None, **options: Any) -> list[Path]:
+    """Download a data set of :func:`corpora` into ``folder`` (``data/NAME``); the files' paths.
+
+    Raises:
+        DataError: an unknown name, or files that no source gave, with what to do by hand.
+    """
+    corpus = corpus_named(name)
+    where = Path(folder) if folder else default_folder(corpus)
+    return [got.path for got in fetch_corpus(corpus, where, **options)]
 
 
 def demo(

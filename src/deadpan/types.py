@@ -35,7 +35,8 @@ class Batch:
         ids: one per clip.
         sequences: features, finite, per modality.
         masks: True = real step, per modality.
-        labels: regression: one score in [-3, 3]; emotions: 1 where present, 0 where absent.
+        labels: regression: one score in [-3, 3]; emotions: 1 where present, 0 where absent;
+            classes: 1 for the clip's class, 0 for the others; scores: a number for each label.
     """
 
     ids: tuple[str, ...]
@@ -63,7 +64,8 @@ class Output:
 
     Attributes:
         prediction: what the task's loss and decoding read; regression: the score; emotions: logits
-            (absent, present) of each emotion in turn.
+            (absent, present) of each emotion in turn; classes: a logit for each; scores: a number
+            for each label.
         losses: further terms of the objective by name, already weighted; added to the task's loss.
         gate: weights of the modality gate, in the order of ``model.modalities``; sum 1.
     """

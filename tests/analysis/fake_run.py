@@ -6,8 +6,16 @@ import json
 import numpy as np
 import yaml
 
+from deadpan.tasks import make_task
+
 EPOCHS, BATCHES, CLIPS = 30, 36, 686
 EMOTIONS = ("Neutral", "Happy", "Sad", "Angry")
+LABELS = {
+    "regression": ("sentiment",),
+    "emotions": EMOTIONS,
+    "classes": ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"),
+    "scores": ("confident", "passionate", "vivid"),
+}
 KINDS = ("congruent", "congruent", "congruent", "sarcasm", "politeness", "deadpan")
 WORDS = ("I", "did", "not", "really", "like", "the", "part", "where", "well", "it", "was", "great")
 
@@ -38,11 +46,12 @@ def fake_run(
     clips=CLIPS,
     gate=True,
     kinds=KINDS,
+    labels=None,
 ):
     """Fill ``path`` with every file of a run; returns it."""
     rng = np.random.default_rng(7)
     path.mkdir(parents=True)
-    labels = ("sentiment",) if task == "regression" else EMOTIONS
+    labels = labels or LABELS[task]
     config = {
         "data": "controlled" if task == "regression" else "ravdess4.pkl",
         "data_options": {"incongruent": 0.3, "carrier": "audio"},
@@ -87,7 +96,7 @@ def fake_run(
         ]
         write_csv(path / "gate.csv", ["step", "epoch", *modalities], rows)
     write_predictions(path, task, labels, clips, kinds, rng)
-    write_scores(path, task, clips)
+    write_scores(path, task, labels, clips)
     return path
 
 
@@ -110,6 +119,13 @@ def write_predictions(path, task, labels, clips, kinds, rng):
     if task == "regression":
         truth = np.round(rng.uniform(-3, 3, (clips, 1)), 1)
         predicted = 0.7 * truth + 0.7 * rng.standard_normal((clips, 1))
+    elif task == "scores":
+        truth = np.round(rng.uniform(1, 7, (clips, len(labels))), 1)
+        predicted = 2 + 0.5 * truth + 0.7 * rng.standard_normal(truth.shape)
+    elif task == "classes":
+        truth = np.eye(len(labels))[rng.integers(0, len(labels), clips)]
+        predicted = np.exp(2 * truth + rng.standard_normal(truth.shape))
+        predicted /= predicted.sum(axis=1, keepdims=True)
     else:
         truth = np.eye(len(labels))[rng.integers(0, len(labels), clips)]
         predicted = 1 / (1 + np.exp(-(4 * truth - 2.4 + 1.3 * rng.standard_normal(truth.shape))))
@@ -125,8 +141,15 @@ def write_predictions(path, task, labels, clips, kinds, rng):
     write_csv(path / "predictions.csv", ["id", "group", "words", "kind", *names], rows)
 
 
-def write_scores(path, task, clips):
-    if task == "regression":
+def write_scores(path, task, labels, clips):
+    if task in ("classes", "scores"):
+        columns = make_task(task, labels).columns
+        titles = [(c.key, c.title, c.higher_is_better, c.percent) for c in columns]
+        values = {
+            (name, size): [0.2 + 0.3 * place + 0.01 * i for i in range(len(columns))]
+            for place, (name, size) in enumerate((("constant", 0), ("ridge", 0), ("HCTMG", 9)))
+        }
+    elif task == "regression":
         titles = [
             *(("mae", "MAE", False, False), ("corr", "Corr", True, False)),
             *(("acc7", "Acc-7", True, True), ("acc5", "Acc-5", True, True)),

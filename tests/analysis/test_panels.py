@@ -1,8 +1,7 @@
-from deadpan.analysis.panels import gate_panels, loss_panel, prediction_panel
+from deadpan.analysis.panels import gate_panels, loss_panel
 
 from .test_figures import epochs
 from .test_gate import HAND, history
-from .test_predictions import predictions
 
 
 def test_what_the_gate_did_in_words():
@@ -19,19 +18,9 @@ def test_what_the_gate_did_in_words():
 
 
 def test_what_the_loss_did_in_words():
-    late = loss_panel(epochs([2, 1], [2, 1], best=2), "regression").finding
+    late = loss_panel(epochs([2, 1], [2, 1], best=2), "L1").finding
     assert late.endswith("1.000, at epoch 2, whose weights are the ones scored.")
-    early = loss_panel(epochs([2, 1], [1, 2], best=1), "regression").finding
+    early = loss_panel(epochs([2, 1], [1, 2], best=1), "L1").finding
     assert early.endswith("scored; 1 later epoch did not improve it.")
-    none = loss_panel(epochs([2, 1], [1, 2], best=None), "emotions").finding
+    none = loss_panel(epochs([2, 1], [1, 2], best=None), "nats").finding
     assert none == "No epoch of 2 improved the validation loss."
-
-
-def test_what_the_predictions_did_in_words():
-    found = prediction_panel(predictions([[-2], [2]], [[-1], [1]]), "regression").finding
-    assert found == (
-        "2 clips: on average 1.00 off the dashed line of perfect prediction; "
-        "predictions spread 0.50 times as wide as the truth."
-    )
-    one = prediction_panel(predictions([[-2]], [[-1]]), "regression").finding
-    assert one == "1 clip: on average 1.00 off the dashed line of perfect prediction."

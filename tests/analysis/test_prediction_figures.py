@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from deadpan.analysis.drawing import to_svg
-from deadpan.analysis.prediction_figures import scatter, strips
+from deadpan.analysis.prediction_figures import scatter, scatters, strips
 
 from .test_predictions import predictions
 
@@ -59,3 +59,29 @@ def test_few_and_many_clips_are_drawn(count):
     many = predictions(truth, truth + 0.3, ("a", "b", "c", "d"))
     assert "<use" in to_svg("strips", lambda figure: strips(figure, many))
     assert "<use" in to_svg("scatter", lambda figure: scatter(figure, many))
+
+
+def test_a_square_for_each_score_on_its_own_scale():
+    figure = Figure()
+    three = predictions([[1, 10, 0], [3, 30, 0]], [[2, 20, 0], [2, 40, 0]], ("a", "b", "c"))
+    scatters(figure, three, ["A", "B", "C"])
+    assert [axes.get_title() for axes in figure.axes] == ["A", "B", "C"]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", "true", "true"]
+    for axes, low, high in zip(figure.axes, (1, 10, 0), (3, 40, 0), strict=True):
+        assert axes.get_xlim() == axes.get_ylim()
+        assert axes.get_xlim()[0] < low
+        assert high < axes.get_xlim()[1]
+        assert axes.get_aspect() == 1
+    assert figure.axes[1].collections[0].get_offsets().tolist() == [[10, 20], [30, 40]]
+
+
+def test_scores_by_kind_have_one_legend():
+    figure = Figure()
+    two = dataclasses.replace(
+        predictions([[1, 2], [3, 4]], [[1, 2], [3, 4]], ("a", "b")), kinds=("sarcasm", "congruent")
+    )
+    scatters(figure, two, ["a", "b"])
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        *("identity", "congruent (1)", "sarcasm (1)"),
+    ]

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 
 import pytest
 import yaml
@@ -12,54 +11,30 @@ import yaml
 from deadpan.analysis.report import write_report
 from deadpan.errors import RunError
 
-from .fake_run import fake_run, write_csv
+from .fake_run import LABELS, fake_run, write_csv
+from .page import Page
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)> \" & $\\frac{"
-VOID = {"meta", "br", "img", "link", "input"}
-
-
-class Page(HTMLParser):
-    """What a browser would find: elements with their attributes, and the text a reader sees."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.elements, self.open, self.text = [], [], ""
-        self.feed(html)
-        self.close()
-        assert self.open == [], "every element is closed"
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
-            self.text += data
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 def page(run):
     return Page(write_report(run).read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="module", params=["regression", "emotions"])
+@pytest.fixture(scope="module", params=LABELS)
 def run(request, tmp_path_factory):
-    return fake_run(tmp_path_factory.mktemp("reports") / request.param, request.param)
+    """A run with its page."""
+    run = fake_run(tmp_path_factory.mktemp("reports") / request.param, request.param)
+    assert write_report(run) == run / "report.html"
+    return run
+
+
+def read(run):
+    return (run / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_page_stands_alone(run):
-    target = write_report(run)
-    html = target.read_text(encoding="utf-8")
-    assert target == run / "report.html"
+    html = read(run)
     assert "http" not in html
     assert "@import" not in html
     found = Page(html)
@@ -75,7 +50,7 @@ def test_the_page_stands_alone(run):
 
 
 def test_the_page_can_be_read_by_everyone(run):
-    found = page(run)
+    found = Page(read(run))
     assert found.all("html") == [{"lang": "en"}]
     assert any(meta.get("name") == "viewport" for meta in found.all("meta"))
     assert len(found.all("h1")) == len(found.all("title")) == 1
@@ -87,37 +62,47 @@ def test_the_page_can_be_read_by_everyone(run):
 
 
 def test_the_page_says_what_a_run_was(run):
-    text = page(run).text
+    text = Page(read(run)).text
     config = yaml.safe_load((run / "config.yaml").read_text())
     for said in ("HCTMG", "540,684 parameters, seed 1", "frozen at epoch 16", "gate_learning_rate"):
         assert said in text
     assert "model_options.layers" in text
     assert f"deadpan train --data {config['data']}" in text
-    if run.name == "regression":
-        for said in ("Acc-2 non0", "Acc-2 has0", "will flatter", "-inf set to 0: 1312", "sarcasm"):
-            assert said in text
-    else:
-        for said in ("needed no repair", "P(truth)", "4-way Acc"):
-            assert said in text
+    particular = {
+        "regression": (
+            "Acc-2 non0",
+            "Acc-2 has0",
+            "will flatter",
+            "-inf set to 0: 1312",
+            "sarcasm",
+        ),
+        "emotions": ("needed no repair", "P(truth)", "4-way Acc", "saying “absent”"),
+        "classes": ("macro F1", "F1 surprise", "P(truth)", "Confusion matrix", "Most often mist"),
+        "scores": ("mean MAE", "Corr vivid", "standard deviations", "Corr is Pearson’s r"),
+    }
+    for said in particular[run.name]:
+        assert said in text
+    assert ("must not be mixed" in text) == (run.name == "regression")
 
 
 def test_the_best_of_each_column_is_bold(run):
-    html = write_report(run).read_text(encoding="utf-8")
+    html = read(run)
     ours = re.search(r'<tr class="ours">(.*?)</tr>', html, re.DOTALL)[1]
     bold = ours.count("<strong>")
-    assert bold == (8 if run.name == "regression" else 6)
-    assert "<strong>70.1</strong>" in html or run.name == "emotions"
+    assert bold == {"regression": 8, "emotions": 6, "classes": 10, "scores": 4}[run.name]
+    assert "<strong>70.1</strong>" in html or run.name != "regression"
 
 
 def test_the_hardest_clips_are_ten(run):
-    html = write_report(run).read_text(encoding="utf-8")
+    html = read(run)
     table = html[html.index('class="hard"') :]
     rows = re.findall(r"<tr><td class=\"id\">", table)
     assert len(rows) == 10
 
 
 def test_the_same_run_gives_the_same_bytes(run):
-    assert write_report(run).read_bytes() == write_report(run).read_bytes()
+    before = (run / "report.html").read_bytes()
+    assert write_report(run).read_bytes() == before
 
 
 def test_text_of_the_data_is_inert(tmp_path):
@@ -143,6 +128,32 @@ def test_text_of_the_data_is_inert(tmp_path):
     assert found.text.count(HOSTILE) > 10
 
 
+@pytest.mark.parametrize("task", ["classes", "scores"])
+def test_names_of_labels_are_inert(tmp_path, task):
+    names = (HOSTILE, "怒り\n[bold]", "x" * 300)
+    run = fake_run(tmp_path / "run", task, epochs=1, batches=1, clips=9, labels=names)
+    found = page(run)
+    assert not found.all("script")
+    assert not found.all("img")
+    assert found.text.count(HOSTILE) > 1
+    assert "1 = 怒り" in found.text or "2 = 怒り" in found.text
+
+
+def test_a_single_sentiment_on_another_scale_has_both_conventions(tmp_path):
+    run = fake_run(tmp_path / "run", "scores", epochs=1, clips=9, labels=("sentiment",))
+    assert "must not be mixed" in page(run).text
+
+
+def test_a_task_that_nobody_knows(tmp_path):
+    run = fake_run(tmp_path / "run", epochs=1, clips=2)
+    environment = json.loads((run / "environment.json").read_text()) | {"task": "clases"}
+    (run / "environment.json").write_text(json.dumps(environment))
+    with pytest.raises(
+        RunError, match=r"environment\.json holds an unknown task 'clases'; did you"
+    ):
+        write_report(run)
+
+
 def test_text_that_is_not_unicode_is_replaced(tmp_path):
     run = fake_run(tmp_path / "run", epochs=1, clips=2)
     environment = json.loads((run / "environment.json").read_text())
@@ -151,7 +162,7 @@ def test_text_that_is_not_unicode_is_replaced(tmp_path):
     assert "HCTMG on ?" in page(run).text
 
 
-@pytest.mark.parametrize("task", ["regression", "emotions"])
+@pytest.mark.parametrize("task", LABELS)
 @pytest.mark.parametrize("gate", [True, False])
 @pytest.mark.parametrize("modalities", [("vision",), ("eeg", "gaze", "text", "voice")])
 def test_the_smallest_run_has_a_page(tmp_path, task, gate, modalities):

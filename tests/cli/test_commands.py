@@ -136,16 +136,6 @@ def test_models_are_a_table_or_json(deadpan):
     assert json.loads(out) == api.list_models()
 
 
-def test_data_is_inspected(deadpan):
-    arguments = ["data", "inspect", "controlled", "--data_options.clips", "20"]
-    status, out, err = deadpan(*arguments)
-    assert (status, err) == (0, "")
-    assert "label +3" in out
-    status, out, err = deadpan(*arguments, "--json")
-    assert (status, err) == (0, "")
-    assert json.loads(out)["splits"]["train"]["clips"] == 12
-
-
 @pytest.fixture
 def small_demo(monkeypatch):
     options = {"width": 8, "heads": 2, "layers": 1}

@@ -77,3 +77,11 @@ def test_the_last_value_counts():
     assert last(["--a", "1", "--a=2"], "--a") == "2"
     assert last(["--a=1", "--ab", "2"], "--a") == "1"
     assert last(["--a"], "--a") is None
+
+
+def test_an_empty_text_is_not_taken_for_nothing():
+    parser = parser_of("try", "[--out OUT]", "Try.")
+    parser.add_argument("--out", type=str, default=None)
+    with pytest.raises(DeadpanError, match="--out got an empty text; give it a value or leave it"):
+        parse(parser, ["--out", ""])
+    assert parse(parser, [])["out"] is None

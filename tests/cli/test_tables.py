@@ -4,16 +4,15 @@ import pytest
 from rich.console import Console
 
 from deadpan.analysis.scores import Column, Row, Scores
-from deadpan.api import inspect
 from deadpan.cli.tables import (
-    dataset_view,
     models_table,
     predictions_table,
     score_notes,
     score_table,
     training_summary,
 )
-from deadpan.tasks import Emotions, Regression
+from deadpan.tasks import Classes, Emotions, Regression
+from deadpan.tasks import Scores as ScoresTask
 
 BOLD = "\x1b[1m"
 
@@ -87,6 +86,18 @@ def test_notes_fit_and_tell_what_must_be_known():
     assert len(score_notes(scores_of(EMOTIONS, majority=(0, 0.5)))) == 1
 
 
+def test_a_constant_without_polarity_is_explained_without_it():
+    notes = score_notes(scores_of(ScoresTask(("calm", "warm")), **SYSTEMS))
+    assert notes[1:] == ["train mean: one score for all clips"]
+
+
+@pytest.mark.parametrize("names", [("[bold]", "[/]"), tuple("abcdefghi")])
+def test_names_of_classes_are_no_markup(names):
+    text = shown(score_table(scores_of(Classes(names), **SYSTEMS)))
+    assert all(name in text for name in names)
+    assert max(map(len, text.splitlines())) <= 100
+
+
 def test_models_are_listed_with_their_sizes():
     models = [{"name": "HCTMG", "paper": "Who 2023", "parameters": {"MOSI": 540684, "X": 7}}]
     text = shown(models_table(models))
@@ -116,46 +127,33 @@ def test_predictions_of_emotions_name_those_present():
     assert lines[2].split() == ["test", "b", "0.20", "0.10", "none"]
 
 
+def test_predictions_of_several_scores_show_the_numbers():
+    rows = [row("a", label_x=1.0, label_y=4.5, prediction_x=0.5, prediction_y=12.0)]
+    assert shown(predictions_table(rows)).splitlines()[1].split() == [
+        *("test", "a", "0.50", "12.00", "1.00,", "4.50"),
+    ]
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_predictions_of_many_labels_stand_in_one_column(scored):
+    names = [f"trait {i}" for i in range(16)]
+    said = {f"prediction_{name}": 0.25 for name in names}
+    true = {f"label_{name}": 3.5 * scored + (name == "trait 3") for name in names}
+    text = shown(predictions_table([row("dia1_utt2", "so it goes " * 9, **said, **true)]))
+    assert max(map(len, text.splitlines())) <= 100
+    assert len(text.splitlines()) < 12
+    words = text.split()
+    assert words[5:9] == ["dia1_utt2", "trait", "0", "0.25,"]
+    assert words.count("0.25") + words.count("0.25,") == 16
+    assert ("3.50," in words) == scored
+
+
 def test_predictions_without_truth_show_none():
     lines = shown(predictions_table([row("[a]", prediction_sentiment=0.5)])).splitlines()
     assert [line.split() for line in lines] == [
         ["split", "clip", "sentiment"],
         ["test", "[a]", "0.50"],
     ]
-
-
-def test_the_health_of_the_controlled_corpus():
-    text = shown(dataset_view(inspect("controlled", clips=40)))
-    assert max(map(len, text.splitlines())) <= 100
-    for told in ("text 300, audio 74, vision 35", "label -3", "kind: congruent", "seconds"):
-        assert told in text
-    assert "nothing to mend" in text
-
-
-def test_what_was_mended_and_what_to_know():
-    facts = {
-        "name": "[x]",
-        "task": "emotions",
-        "labels": ["Happy"],
-        "widths": {},
-        "splits": {
-            "train": {
-                "clips": 1200,
-                "groups": 0,
-                "labels": {"present": {"Happy": 0.5}},
-                "modalities": {"audio": {"missing": 0.25}},
-            },
-            "valid": {"clips": 0},
-            "test": {"clips": 0},
-        },
-        "repairs": {"audio: -inf set to 0": 1312},
-        "warnings": ["video 'v' is in both train and test: scores will flatter"],
-    }
-    text = shown(dataset_view(facts))
-    for told in ("[x]: emotions", "1,200", "25.0 %", "██████   50%", "valid: no clips"):
-        assert told in text
-    assert "repaired 1,312 times: audio: -inf set to 0" in text
-    assert "warning: video 'v' is in both" in text
 
 
 def test_the_end_of_training_tells_what_to_do_next(trained):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deadpan.data.dataset import Clip, Dataset
-from deadpan.data.folds import groups_of, leave_out
+from deadpan.data.folds import SHARES, groups_of, leave_out, split_by_group
 from deadpan.errors import DataError
 from deadpan.types import SPLITS
 
@@ -87,3 +87,69 @@ def test_the_real_videos_of_mosi_make_ten_folds(shared):
     toy = load(path)
     assert len(groups_of(toy)) == 10
     assert sum(len(leave_out(toy, group)["test"]) for group in groups_of(toy)) == 229
+
+
+def clips_of(groups):
+    """A clip per entry; None is a clip of unknown group."""
+    return [
+        Clip(id=f"clip {i}", sequences={}, label=np.zeros(1, np.float32), group=group)
+        for i, group in enumerate(groups)
+    ]
+
+
+def ids(splits):
+    return {name: {clip.id for clip in clips} for name, clips in splits.items()}
+
+
+@given(names=st.lists(st.text(max_size=3), max_size=40), random=st.randoms(use_true_random=False))
+def test_made_splits_depend_on_names_alone_and_keep_groups_whole(names, random):
+    clips = clips_of(names)
+    splits = split_by_group(clips)
+    assert list(splits) == list(SPLITS)
+    assert sorted(clip.id for part in splits.values() for clip in part) == sorted(
+        clip.id for clip in clips
+    )
+    found = [{clip.group for clip in part} for part in splits.values()]
+    assert sum(map(len, found)) == len(set(names))
+    random.shuffle(clips)
+    assert ids(split_by_group(clips)) == ids(splits)
+
+
+def test_made_splits_are_the_same_on_every_machine():
+    splits = split_by_group(clips_of("abcdefghij"))
+    found = {name: "".join(sorted(clip.group for clip in part)) for name, part in splits.items()}
+    assert found == {
+        "train": "abcdfj",
+        "valid": "eg",
+        "test": "hi",
+    }
+
+
+@pytest.mark.parametrize("largest", [1, 10])
+def test_made_splits_come_near_their_shares(largest):
+    sizes = np.random.default_rng(0).integers(1, largest + 1, size=60)
+    clips = clips_of([f"speaker {i}" for i, size in enumerate(sizes) for _ in range(size)])
+    for name, part in split_by_group(clips).items():
+        assert abs(len(part) - SHARES[name] * len(clips)) <= largest
+
+
+def test_few_groups_fill_train_first():
+    for names, wanted in (("", [0, 0, 0]), ("aa", [2, 0, 0]), ("ab", [1, 1, 0])):
+        assert [len(part) for part in split_by_group(clips_of(names)).values()] == wanted
+
+
+@pytest.mark.parametrize("count", [4, 5, 6, 9])
+def test_from_four_groups_of_one_size_on_no_split_is_empty(count):
+    assert all(split_by_group(clips_of("abcdefghi"[:count] * 5)).values())
+
+
+def test_clips_of_which_one_has_no_group_are_split_one_by_one():
+    splits = split_by_group(clips_of(["a"] * 49 + [None]))
+    assert [len(part) for part in splits.values()] == [30, 10, 10]
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 30), (9, 1, 1), (5, 5, 5, 1), (40, 1, 1, 1, 1)])
+def test_no_split_is_empty_however_uneven_three_groups_are(sizes):
+    names = [f"g{g}" for g, size in enumerate(sizes) for _ in range(size)]
+    made = [clip for clips in dataset(names).splits.values() for clip in clips]
+    assert all(split_by_group(made).values())

@@ -97,7 +97,7 @@ def test_a_table_needs_its_vectors(table):
 
 def test_options_that_want_numbers_refuse_all_else():
     for value in (True, "12", None, [12]):
-        assert "option 'clips' wants a number" in refusal("controlled", clips=value)
+        assert "option 'clips' wants a whole number" in refusal("controlled", clips=value)
         assert "option 'incongruity' wants a number" in refusal("controlled", incongruity=value)
     for value in (12.5, float("nan"), float("inf")):
         assert "option 'clips' wants a whole number" in refusal("controlled", clips=value)

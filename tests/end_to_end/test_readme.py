@@ -34,15 +34,19 @@ def test_files_named_exist():
 
 def test_commands_run_from_top_to_bottom(tmp_path, monkeypatch, mult_pickle, capsys):
     """As shown, on a small file of the layout they name, for one epoch."""
-    assert len(COMMANDS) == 5
+    assert len(COMMANDS) == 10
     monkeypatch.chdir(tmp_path)
     (tmp_path / "configs").symlink_to(ROOT / "configs")
+    for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+        exec(block, {})  # writes mydata/
     for name in ("mosi_data_noalign.pkl", "other.pkl"):
         mult_pickle(tmp_path / name)
     for command in COMMANDS:
         extra = ["--epochs", "1"] if command[0] == "train" else []
         assert main([*command, *extra]) == 0, (command, capsys.readouterr().err)
     assert (tmp_path / "runs" / "mosi" / "report.html").stat().st_size > 10_000
+    assert (tmp_path / "mosi.html").stat().st_size > 10_000
+    assert (tmp_path / "runs" / "mydata" / "model.safetensors").exists()
     assert (tmp_path / "predictions.csv").read_text().count("\n") > 10
 
 

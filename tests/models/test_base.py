@@ -52,6 +52,12 @@ def test_modalities_stand_in_canonical_order():
     assert list(model.widths.items()) == [("text", 3), ("vision", 2), ("eeg", 1)]
 
 
+@pytest.mark.parametrize("name", ["train", "values", "eeg.1"])
+def test_a_name_that_torch_cannot_keep_is_refused(name):
+    with pytest.raises(DeadpanError, match=f"takes a modality named '{name}'; give it another"):
+        Constant(widths={name: 3}, outputs=1)
+
+
 def test_a_modality_the_batch_lacks_has_no_real_step():
     model = Constant(widths={"text": 3, "audio": 2}, outputs=1)
     batch = Batch(

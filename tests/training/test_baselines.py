@@ -7,6 +7,8 @@ from deadpan.training.baselines import constant_outputs, ridge_outputs, time_ave
 
 REGRESSION = make_task("regression", ("sentiment",))
 EMOTIONS = make_task("emotions", ("Happy", "Sad", "Angry"))
+CLASSES = make_task("classes", ("Happy", "Sad", "Angry"))
+SCORES = make_task("scores", ("calm", "age"))
 
 
 def clip(label, **sequences):
@@ -135,3 +137,42 @@ def test_the_constant_row_of_emotions_is_the_majority_of_each():
     assert outputs.shape == (4, 6)
     labels = np.array([[1, 0, 0]] * 4, dtype=np.float64)
     assert EMOTIONS.metrics(outputs, labels)["mean_accuracy"] == 1  # present, absent, absent
+
+
+def test_ridge_decides_the_class():
+    random = np.random.default_rng(0)
+    clips = []
+    for index in range(90):
+        label = np.eye(3)[index % 3]
+        clips.append(clip(label, text=label + random.normal(0, 0.05, (4, 3))))
+    data = dataset(clips, "classes", CLASSES.labels, {"text": 3})
+    outputs = ridge_outputs(CLASSES, data, "test")
+    assert outputs.shape == (18, 3)
+    metrics = CLASSES.metrics(outputs, np.stack([c.label for c in data["test"]]))
+    assert metrics["accuracy"] == metrics["macro_f1"] == 1
+
+
+def test_ridge_fits_each_score_on_its_own_scale():
+    random = np.random.default_rng(0)
+    clips = []
+    for _ in range(90):
+        calm, age = random.uniform(1, 7), random.uniform(20, 80)
+        text = [calm, age / 10, 0] + random.normal(0, 0.05, (4, 3))
+        clips.append(clip([calm, age], text=text))
+    data = dataset(clips, "scores", SCORES.labels, {"text": 3})
+    outputs = ridge_outputs(SCORES, data, "test")
+    metrics = SCORES.metrics(outputs, np.stack([c.label for c in data["test"]]))
+    assert metrics["mae_calm"] < 0.1
+    assert metrics["mae_age"] < 1
+
+
+def test_the_constant_row_of_classes_is_the_majority():
+    train = [clip([0, 1, 0]), clip([0, 0, 1]), clip([0, 1, 0])]
+    outputs = constant_outputs(CLASSES, train, 4)
+    assert outputs.shape == (4, 3)
+    assert CLASSES.metrics(outputs, np.eye(3)[[1, 1, 0, 2]])["accuracy"] == 1 / 2
+
+
+def test_the_constant_row_of_scores_is_the_train_mean_of_each():
+    train = [clip([1.0, 30]), clip([2.0, 50])]
+    assert constant_outputs(SCORES, train, 2) == pytest.approx(np.array([[1.5, 40]] * 2))

@@ -68,7 +68,7 @@ def test_a_precision_is_one_of_the_known():
 
 
 def test_modalities_are_a_list():
-    assert "modalities wants a list of names; got 'text'" in refusal(modalities="text")
+    assert "modalities wants a list; got 'text'" in refusal(modalities="text")
 
 
 def test_yaml_holds_all_that_was_set():

@@ -117,6 +117,14 @@ def to_svg(
     return _inline(buffer.getvalue(), name)
 
 
+def font_lacks(text: str) -> bool:
+    """Whether figures cannot show a text: their font has no glyph for one of its letters."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    known = get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap()
+    return any(ord(letter) not in known for letter in text if not letter.isspace())
+
+
 def _inline(svg: str, name: str) -> str:
     svg = svg[svg.index("<svg") :]
     # The comments repeat every text of the figure; neither they nor the metadata are shown.

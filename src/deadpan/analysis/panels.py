@@ -1,16 +1,11 @@
-"""The figures of a report, each with the sentence it shows and the file that holds its numbers."""
+"""Figures of the training, each with the sentence it shows and the file that holds its numbers."""
 
 import dataclasses
 
-import numpy as np
-
-from deadpan.analysis import figures, prediction_figures
+from deadpan.analysis import figures
 from deadpan.analysis.drawing import to_svg
 from deadpan.analysis.epochs import EpochHistory
 from deadpan.analysis.gate import GateHistory
-from deadpan.analysis.predictions import Predictions
-
-LOSS_UNITS = {"regression": "L1", "emotions": "cross-entropy, nats"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,28 +35,28 @@ def gate_panels(gate: GateHistory) -> list[Panel]:
     return [
         Panel(
             title=f"Gate, batch by batch in epoch {first} (the paper’s figure 6)",
-            finding=f"After {_count(steps, 'batch', 'batches')} the gate’s primary modality is "
-            f"{gate.primary_in(first)}; {_count(early, 'flip')} on the way.",
+            finding=f"After {counted(steps, 'batch', 'batches')} the gate’s primary modality is "
+            f"{gate.primary_in(first)}; {counted(early, 'flip')} on the way.",
             svg=to_svg("gate-first", lambda figure: figures.gate_first_epoch(figure, gate)),
             sources=("gate.csv",),
         ),
         Panel(
             title="Gate, mean of each epoch (the paper’s figure 7)",
             finding=f"The gate ends on {gate.primary} with weight {gate.weights[-1].max():.3f}; "
-            f"{_count(gate.flips, 'flip')} in all{last}; {frozen}.",
+            f"{counted(gate.flips, 'flip')} in all{last}; {frozen}.",
             svg=to_svg("gate-epochs", lambda figure: figures.gate_by_epoch(figure, gate)),
             sources=("gate.csv", "epochs.csv"),
         ),
     ]
 
 
-def loss_panel(history: EpochHistory, task: str) -> Panel:
-    """Losses by epoch."""
+def loss_panel(history: EpochHistory, unit: str) -> Panel:
+    """Losses by epoch; ``unit`` is what the loss is, for its axis."""
     best = history.best_epoch
     finding = f"No epoch of {len(history.epochs)} improved the validation loss."
     if best is not None:
         later = len(history.epochs) - best
-        tail = f"; {_count(later, 'later epoch')} did not improve it" if later else ""
+        tail = f"; {counted(later, 'later epoch')} did not improve it" if later else ""
         finding = (
             f"Validation loss was lowest, {history.valid_loss[best - 1]:.3f}, at epoch {best}, "
             f"whose weights are the ones scored{tail}."
@@ -69,44 +64,11 @@ def loss_panel(history: EpochHistory, task: str) -> Panel:
     return Panel(
         title="Loss",
         finding=finding,
-        svg=to_svg(
-            "loss",
-            lambda figure: figures.loss_curves(figure, history, LOSS_UNITS.get(task, task)),
-            height=4.0,
-        ),
+        svg=to_svg("loss", lambda figure: figures.loss_curves(figure, history, unit), height=4.0),
         sources=("epochs.csv",),
     )
 
 
-def prediction_panel(predictions: Predictions, task: str) -> Panel:
-    """Prediction against truth."""
-    clips = len(predictions.ids)
-    if task == "emotions":
-        rows = 2 * len(predictions.labels)
-        return Panel(
-            title="Probability given to each emotion",
-            finding=f"{_count(clips, 'test clip')}: blue should lie right of the dashed line, "
-            "grey left of it; the bar is the median.",
-            svg=to_svg(
-                "emotions",
-                lambda figure: prediction_figures.strips(figure, predictions),
-                height=0.9 + 0.32 * rows,
-            ),
-            sources=("predictions.csv",),
-        )
-    spread = float(predictions.truth.std())
-    ratio = f"{float(predictions.predicted.std()) / spread:.2f}" if spread else ""
-    off = float(np.abs(predictions.predicted - predictions.truth).mean())
-    return Panel(
-        title="Prediction against truth",
-        finding=f"{_count(clips, 'clip')}: on average {off:.2f} off the dashed line of perfect "
-        f"prediction{f'; predictions spread {ratio} times as wide as the truth' if ratio else ''}.",
-        svg=to_svg(
-            "scatter", lambda figure: prediction_figures.scatter(figure, predictions), height=4.2
-        ),
-        sources=("predictions.csv",),
-    )
-
-
-def _count(number: int, noun: str, plural: str = "") -> str:
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """``1 clip``, ``2 clips``."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"

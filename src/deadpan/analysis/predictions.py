@@ -19,8 +19,8 @@ class Predictions:
         words: transcript of each clip; empty where unknown.
         kinds: kind of incongruity of each clip; empty where unknown.
         labels: names of the columns.
-        truth: regression: the score; emotions: 1 where present, 0 where absent.
-        predicted: regression: the score; emotions: probability of presence.
+        truth: the labels; for emotions and classes 1 and 0.
+        predicted: numbers for regression and scores; probabilities for emotions and classes.
     """
 
     ids: tuple[str, ...]
@@ -33,7 +33,18 @@ class Predictions:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HardClip:
-    """A clip's worst label. ``error`` is prediction minus truth, in the label's unit."""
+    """A clip by its worst label.
+
+    Attributes:
+        id: of the clip.
+        words: its transcript; empty where unknown.
+        kind: of incongruity; empty where unknown.
+        label: the name of the worst label.
+        truth: of that label.
+        prediction: of that label.
+        error: prediction minus truth, in the label's unit.
+        highest: the name of the label with the highest prediction; of classes the one predicted.
+    """
 
     id: str
     words: str
@@ -42,6 +53,7 @@ class HardClip:
     truth: float
     prediction: float
     error: float
+    highest: str
 
 
 def read_predictions(run: Path, labels: tuple[str, ...]) -> Predictions:
@@ -57,15 +69,19 @@ def read_predictions(run: Path, labels: tuple[str, ...]) -> Predictions:
     )
 
 
-def hardest(predictions: Predictions, count: int = 10) -> list[HardClip]:
-    """The clips with the largest absolute error, worst first, each by its worst label.
+def hardest(
+    predictions: Predictions, faults: Float[np.ndarray, "clip label"], count: int = 10
+) -> list[HardClip]:
+    """The clips with the largest fault, worst first, each by its worst label.
 
-    For emotions the error's size is 1 minus the probability given to the truth, so the worst are
-    those whose truth was given the lowest probability. Ties keep the file's order.
+    Args:
+        predictions: of a split.
+        faults: how wrong each prediction is, in a unit that labels can be compared in.
+        count: how many at most. Ties keep the file's order.
     """
-    errors = predictions.predicted - predictions.truth
-    worst = np.abs(errors).argmax(axis=1)
-    order = np.argsort(-np.abs(errors).max(axis=1), kind="stable")[:count]
+    worst = faults.argmax(axis=1)
+    highest = predictions.predicted.argmax(axis=1)
+    order = np.argsort(-faults.max(axis=1), kind="stable")[:count]
     return [
         HardClip(
             id=predictions.ids[clip],
@@ -74,7 +90,25 @@ def hardest(predictions: Predictions, count: int = 10) -> list[HardClip]:
             label=predictions.labels[label],
             truth=float(predictions.truth[clip, label]),
             prediction=float(predictions.predicted[clip, label]),
-            error=float(errors[clip, label]),
+            error=float(predictions.predicted[clip, label] - predictions.truth[clip, label]),
+            highest=predictions.labels[highest[clip]],
         )
         for clip, label in ((int(clip), int(worst[clip])) for clip in order)
     ]
+
+
+def errors(predictions: Predictions) -> Float[np.ndarray, "clip label"]:
+    """How far each prediction is off, in the label's unit."""
+    return np.abs(predictions.predicted - predictions.truth)
+
+
+def relative_errors(predictions: Predictions) -> Float[np.ndarray, "clip label"]:
+    """How far each prediction is off, in standard deviations of its label's truth."""
+    spread = predictions.truth.std(axis=0)
+    return errors(predictions) / np.where(spread > 0, spread, 1)
+
+
+def disbelief(predictions: Predictions) -> Float[np.ndarray, "clip label"]:
+    """Of classes: what the probability of the true one lacks to 1; -1 for the others."""
+    # Below 0, so that the true class is the worst label also where it is believed entirely.
+    return np.where(predictions.truth > 0.5, errors(predictions), -1.0)

@@ -7,12 +7,13 @@ from deadpan.analysis.drawing import kind_looks
 from deadpan.analysis.epochs import epoch_history
 from deadpan.analysis.fields import read_json, read_yaml
 from deadpan.analysis.gate import gate_history
-from deadpan.analysis.panels import gate_panels, loss_panel, prediction_panel
+from deadpan.analysis.panels import gate_panels, loss_panel
 from deadpan.analysis.predictions import hardest, read_predictions
 from deadpan.analysis.run_files import RETRAIN
 from deadpan.analysis.scores import read_scores
-from deadpan.analysis.summary import facts, flat, verdict
-from deadpan.errors import RunError
+from deadpan.analysis.summary import facts, flat, score_notes, verdict
+from deadpan.analysis.task_views import VIEWS
+from deadpan.errors import RunError, unknown_name
 
 
 def write_report(run: Path) -> Path:
@@ -57,8 +58,12 @@ def report_page(run: Path) -> str:
     scores = read_scores(run)
     predictions = read_predictions(run, environment.strings("labels"))
     task, dataset = environment.text("task"), environment.fields("dataset")
+    if task not in VIEWS:
+        path = run / "environment.json"
+        raise RunError(f"{path} holds an {unknown_name('task', task, VIEWS)}; {RETRAIN}")
+    view = VIEWS[task]
     panels = gate_panels(gate) if gate else []
-    panels += [loss_panel(history, task), prediction_panel(predictions, task)]
+    panels += [loss_panel(history, view.loss_unit), view.panel(predictions)]
     templates = Environment(
         loader=PackageLoader("deadpan.analysis"),
         autoescape=True,
@@ -66,7 +71,6 @@ def report_page(run: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters["signed"] = lambda value: f"{value:+.2f}".replace("-", "−")
     return templates.get_template("report.html.j2").render(
         title=f"{config.text('model')} on {dataset.text('name')}",
         verdict=verdict(scores, config.text("model")),
@@ -75,9 +79,10 @@ def report_page(run: Path) -> str:
         warnings=dataset.strings("warnings"),
         repairs=dataset.fields("repairs").values,
         scores=scores,
-        task=task,
+        score_notes=score_notes(scores, view.score_note),
         panels=panels,
-        hardest=hardest(predictions),
+        view=view,
+        hardest=hardest(predictions, view.faults(predictions)),
         kinds=kind_looks(predictions.kinds) if any(predictions.kinds) else {},
         config=list(flat(config.values)),
         environment=list(flat(environment.values)),

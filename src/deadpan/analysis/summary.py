@@ -78,6 +78,18 @@ def verdict(scores: Scores, model: str) -> str:
     )
 
 
+def score_notes(scores: Scores, note: str) -> list[str]:
+    """What must be known to read the table: ``note``, and what its columns call for."""
+    notes = [note] if note else []
+    if any(column.key == "acc2_non0" for column in scores.columns):
+        notes.append(
+            "Acc-2 and F1 come in two conventions that must not be mixed: non0 drops clips "
+            "labelled 0 and compares positive with negative; has0 keeps all and compares ≥ 0 "
+            "with < 0."
+        )
+    return notes
+
+
 def flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Nested settings as rows: ``model_options.layers``, ``2``."""
     for key, value in values.items():

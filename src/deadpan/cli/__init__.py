@@ -19,7 +19,10 @@ COMMANDS = {
     "predict": "what a finished run says of other clips",
     "report": "one HTML page that shows a finished run",
     "models": "every model, with its parameters and its paper",
-    "data inspect": "the health of a data set: clips, lengths, labels, repairs",
+    "data inspect": "what a file or folder is, and its health: clips, lengths, labels, defects",
+    "data convert": "any data set as a store: small, and open in a moment",
+    "data list": "the field's data sets: statistics, licence, traps, sources",
+    "data fetch": "download a data set, or say how to get it by hand",
     "demo": "train HCT-MG on generated clips, score it and write its report",
 }
 """Commands by name; each is the function of that name in ``deadpan.cli.commands``."""

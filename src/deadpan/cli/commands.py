@@ -1,6 +1,5 @@
 """One function per command: read its options, call the library once, show what it returned."""
 
-import json
 import os
 import sys
 import webbrowser
@@ -8,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, RenderableType
-
 import deadpan
+from deadpan.cli.convert_command import data_convert as data_convert
+from deadpan.cli.data_commands import data_fetch as data_fetch
+from deadpan.cli.data_commands import data_list as data_list
 from deadpan.cli.failures import resumable, resume_command
+from deadpan.cli.inspect_command import data_inspect as data_inspect
 from deadpan.cli.parsers import add_data_options, parse, parser_of
+from deadpan.cli.showing import note, show, show_json
 from deadpan.errors import DeadpanError
 
-WIDTH = 100
-"""Columns of a table that no terminal limits."""
 ROWS = 30
 """Predictions shown on the screen; files get all."""
 
@@ -32,7 +32,7 @@ def train(arguments: Sequence[str]) -> None:
         values = given.settings.to_dict()
         run = deadpan.train(**values, out=given.out, resume=given.resume, watch=watch)
     if isinstance(watch, Lines) and not watch.seen:
-        _note(f"{run.path}: had finished already; nothing was left to train")
+        note(f"{run.path}: had finished already; nothing was left to train")
     print("\n".join(training_summary(run.path)))
 
 
@@ -44,7 +44,7 @@ def evaluate(arguments: Sequence[str]) -> None:
     given = parse(parser, arguments)
     scores = deadpan.evaluate(given["run"])
     if given["json"]:
-        _show_json(scores)
+        show_json(scores)
     else:
         _show_scores(Path(given["run"]))
 
@@ -71,13 +71,13 @@ def predict(arguments: Sequence[str]) -> None:
     if file:
         _write_predictions(file, rows)
     elif given["json"]:
-        _show_json(rows)
+        show_json(rows)
     else:
         from deadpan.cli.tables import predictions_table
 
-        _show(predictions_table(rows[:ROWS]))
+        show(predictions_table(rows[:ROWS]))
         if len(rows) > ROWS:
-            _note(f"{len(rows) - ROWS:,} more clips; --csv FILE or --json gives all")
+            note(f"{len(rows) - ROWS:,} more clips; --csv FILE or --json gives all")
 
 
 def report(arguments: Sequence[str]) -> None:
@@ -94,31 +94,11 @@ def models(arguments: Sequence[str]) -> None:
     as_json = parse(parser, arguments)["json"]
     listed = deadpan.list_models()
     if as_json:
-        _show_json(listed)
+        show_json(listed)
     else:
         from deadpan.cli.tables import models_table
 
-        _show(models_table(listed))
-
-
-def data_inspect(arguments: Sequence[str]) -> None:
-    """Tell the health of a data set."""
-    parser = parser_of(
-        "data inspect",
-        "NAME_OR_PATH [--json] [--data_options.OPTION VALUE ...]",
-        "The health of a data set: clips, lengths, labels, repairs, warnings.",
-    )
-    parser.add_argument("name_or_path", type=str, help="a data set's name or a path")
-    add_data_options(parser)
-    parser.add_argument("--json", action="store_true", help="print all figures")
-    given = parse(parser, arguments)
-    facts = deadpan.inspect(given["name_or_path"], **given["data_options"])
-    if given["json"]:
-        _show_json(facts)
-    else:
-        from deadpan.cli.tables import dataset_view
-
-        _show(dataset_view(facts))
+        show(models_table(listed))
 
 
 def demo(arguments: Sequence[str]) -> None:
@@ -134,7 +114,7 @@ def demo(arguments: Sequence[str]) -> None:
     parser.add_argument("--out", type=str, default="runs/demo", help="the run directory")
     out = Path(parse(parser, arguments)["out"])
     if (out / "report.html").is_file():
-        _note(f"{out}: the demo that was trained before; for another, give a new --out")
+        note(f"{out}: the demo that was trained before; for another, give a new --out")
     with resumable(out, f"deadpan demo --out {out}"), watching(out) as watch:
         run = deadpan.demo(out, watch=watch)
     _show_scores(run.path)
@@ -157,9 +137,9 @@ def _show_scores(run: Path) -> None:
     from deadpan.cli.tables import score_notes, score_table
 
     scores = read_scores(run)
-    _show(score_table(scores))
+    show(score_table(scores))
     for line in score_notes(scores):
-        _show(line)
+        show(line)
 
 
 def _write_predictions(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -171,19 +151,4 @@ def _write_predictions(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     except OSError as error:
         error.filename = str(file)  # not the file it is written as, before it is renamed
         raise
-    _note(f"{file}: {len(rows):,} clips{replaced}")
-
-
-def _show(what: RenderableType) -> None:
-    console = Console(markup=False, highlight=False, emoji=False)
-    if not console.is_terminal:
-        console.width = WIDTH
-    console.print(what)
-
-
-def _show_json(value: object) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def _note(line: str) -> None:
-    print(line, file=sys.stderr)
+    note(f"{file}: {len(rows):,} clips{replaced}")

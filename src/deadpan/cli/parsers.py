@@ -67,11 +67,15 @@ def parse(
         raise Shown((text.replace(meant, said) if alias else text).replace("``", "'").rstrip())
     try:
         _check_names(parser, typed)
-        return parser.parse_args(typed).as_dict()
+        given = parser.parse_args(typed).as_dict()
     except (argparse.ArgumentError, TypeError, ValueError) as error:
         raise DeadpanError(_plain(str(error), parser).replace(meant, said)) from error
     except DeadpanError as error:
         raise DeadpanError(str(error).replace(meant, said) if alias else str(error)) from error
+    # A shell's unset variable: taken for "not given", it would write somewhere else.
+    if empty := [name for name, value in given.items() if value == ""]:
+        raise DeadpanError(f"--{empty[0]} got an empty text; give it a value or leave it out")
+    return given
 
 
 def last(arguments: Sequence[str], option: str) -> str | None:

@@ -7,7 +7,6 @@ from textwrap import wrap
 from typing import Any
 
 import numpy as np
-from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -16,10 +15,9 @@ from deadpan.analysis.run_files import RETRAIN
 from deadpan.analysis.scores import Column, Scores
 from deadpan.analysis.tables import Table as EpochTable
 from deadpan.tasks import Regression, make_task
-from deadpan.types import SPLITS
 
 WIDEST = 8  # metrics that fit side by side; more stand below each other
-BAR = 12  # characters of the longest bar of a histogram
+MOST_LABELS = 4  # predictions that fit side by side; more stand in one column, by name
 
 
 def score_table(scores: Scores) -> Table:
@@ -33,7 +31,7 @@ def score_table(scores: Scores) -> Table:
         table = _table(title, "", *systems)
         table.add_row("parameters", *sizes)
         for heading, column in zip(titles, zip(*cells, strict=True), strict=True):
-            table.add_row(heading, *column)
+            table.add_row(Text(heading), *column)
         return table
     table = _table(title, "system", "parameters", *(t.replace(" ", "\n", 1) for t in titles))
     for system, size, row in zip(systems, sizes, cells, strict=True):
@@ -50,9 +48,10 @@ def score_notes(scores: Scores) -> list[str]:
             "non0 leaves out clips labelled 0, has0 counts them as positive: never compare the two"
         )
     if any(row.system == Regression.constant_name for row in scores.rows):
+        polarity = "; Acc-2 is the share of its sign, not of the majority"
         notes.append(
-            f"{Regression.constant_name}: one score for all clips; Acc-2 is the share of its sign, "
-            "not of the majority"
+            f"{Regression.constant_name}: one score for all clips"
+            f"{polarity if 'acc2_non0' in keys else ''}"
         )
     return notes
 
@@ -90,73 +89,37 @@ def models_table(models: Sequence[Mapping[str, Any]]) -> Table:
 def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """One row per clip: a prediction of each label beside what is true, where that is known."""
     names = [key.removeprefix("prediction_") for key in rows[0] if key.startswith("prediction_")]
+    with_labels = f"label_{names[0]}" in rows[0]
+    # Of emotions and classes those that are present; of scores their numbers.
+    named = len(names) > 1 and all(
+        row.get(f"label_{x}", 0) in (0, 1) for row in rows for x in names
+    )
+    side_by_side = len(names) <= MOST_LABELS
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("split")
     table.add_column("clip", overflow="fold", max_width=28)
-    if with_words := any(row["words"] for row in rows):
+    if with_words := side_by_side and any(row["words"] for row in rows):
         table.add_column("words", no_wrap=True, overflow="ellipsis", max_width=36)
-    for name in names:
-        table.add_column(name, justify="right")
-    if with_labels := f"label_{names[0]}" in rows[0]:
-        table.add_column("true", justify="right")
+    for name in names if side_by_side else ["predicted"]:
+        table.add_column(Text(name), justify="right" if side_by_side else "left", overflow="fold")
+    if with_labels:
+        table.add_column("true", justify="right" if side_by_side else "left", overflow="fold")
     for row in rows:
-        values = [row[f"prediction_{name}"] for name in names]
         cells = [row["split"], row["id"], *([row["words"]] if with_words else [])]
-        cells += [f"{value:.2f}" for value in values]
+        said = [f"{row[f'prediction_{name}']:.2f}" for name in names]
+        pairs = ", ".join(f"{name} {text}" for name, text in zip(names, said, strict=True))
+        cells += said if side_by_side else [pairs]
         if with_labels:
-            cells.append(_truth(row, names))
+            cells.append(_truth(row, names, named=named))
         table.add_row(*map(Text, cells))
     return table
-
-
-def dataset_view(facts: Mapping[str, Any]) -> RenderableType:
-    """The health of a data set: a column per split, then what was mended and what to know."""
-    widths = ", ".join(f"{name} {width}" for name, width in facts["widths"].items())
-    lines = [f"{facts['name']}: {facts['task']} of {', '.join(facts['labels'])}"]
-    lines.append(f"features per step: {widths or 'none'}")
-    splits = [name for name in SPLITS if facts["splits"][name]["clips"]]
-    columns = [dict(_split_rows(facts["splits"][name])) for name in splits]
-    table = _table(None, "", *splits)
-    for key in dict.fromkeys(key for column in columns for key in column):
-        table.add_row(key, *(column.get(key, "") for column in columns))
-    after = [f"{name}: no clips" for name in SPLITS if name not in splits]
-    after += [f"repaired {count:,} times: {what}" for what, count in facts["repairs"].items()]
-    after += [f"warning: {warning}" for warning in facts["warnings"]]
-    below = after or ["nothing to mend, nothing to warn of"]
-    return Group(Text("\n".join(lines)), table, Text("\n".join(below)))
-
-
-def _split_rows(split: Mapping[str, Any]) -> list[tuple[str, str]]:
-    rows = [("clips", f"{split['clips']:,}")]
-    if split["groups"]:
-        rows.append(("videos or speakers", f"{split['groups']:,}"))
-    if "seconds" in split:
-        rows.append(("seconds", _range(split["seconds"], 1)))
-    for name, modality in split["modalities"].items():
-        if "steps" in modality:
-            rows.append((f"{name} steps", _range(modality["steps"], 0)))
-        if modality["missing"]:
-            rows.append((f"{name} missing", f"{100 * modality['missing']:.1f} %"))
-    labels = split["labels"]
-    if "present" in labels:
-        shares = labels["present"].items()
-        rows += [(f"{name} present", _bar(x, 1, f"{x:.0%}")) for name, x in shares]
-    else:
-        rows.append(("label, mean ± deviation", f"{labels['mean']:+.2f} ± {labels['std']:.2f}"))
-        most = max(labels["histogram"].values())
-        rows += [
-            (f"label {score}", _bar(n, most, f"{n:,}")) for score, n in labels["histogram"].items()
-        ]
-    kinds = split.get("kinds", {})
-    rows += [(f"kind: {kind}", f"{count:,}") for kind, count in kinds.items()]
-    return rows
 
 
 def _table(title: str | None, first: str, *others: str) -> Table:
     table = Table(title=title, title_justify="left", header_style="bold")
     table.add_column(first, overflow="fold")
     for name in others:
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(Text(name), justify="right", overflow="fold")
     return table
 
 
@@ -170,16 +133,7 @@ def _arrow(column: Column) -> str:
     return "↑" if column.higher_is_better else "↓"
 
 
-def _truth(row: Mapping[str, Any], names: Sequence[str]) -> str:
-    if len(names) == 1:
-        return f"{row[f'label_{names[0]}']:.2f}"
-    return ", ".join(name for name in names if row[f"label_{name}"]) or "none"
-
-
-def _range(summary: Mapping[str, float], digits: int) -> str:
-    low, middle, high = (f"{summary[key]:.{digits}f}" for key in ("min", "median", "max"))
-    return f"{middle} ({low} to {high})"
-
-
-def _bar(value: int | float, most: int | float, told: str) -> str:
-    return f"{'█' * round(BAR * value / most) if most else ''} {told:>5}"
+def _truth(row: Mapping[str, Any], names: Sequence[str], *, named: bool) -> str:
+    if named:
+        return ", ".join(name for name in names if row[f"label_{name}"]) or "none"
+    return ", ".join(f"{row[f'label_{name}']:.2f}" for name in names)

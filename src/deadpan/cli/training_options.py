@@ -71,7 +71,7 @@ def training_options(arguments: Sequence[str]) -> Training:
     parser.add_class_arguments(MODELS[name], "model_options", skip={"widths", "outputs"})
     if stored:
         try:
-            parse(parser, ["--data=", *_as_options(stored)], alias=MODEL)
+            parse(parser, ["--data=DATA", *_as_options(stored)], alias=MODEL)
         except DeadpanError as error:  # in the file, not on the command line
             raise DeadpanError(f"{config or out}: {error}") from error
     # jsonargparse has a --print_config of its own and would not take this one; it is only for help.

@@ -8,33 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from deadpan.data.clip_table import clip_table_dataset
 from deadpan.data.controlled import controlled
 from deadpan.data.dataset import Clip, Dataset
 from deadpan.data.folds import leave_out
-from deadpan.data.mult import mult_dataset
-from deadpan.data.readers.clip_table import looks_like_clip_table
-from deadpan.data.readers.unpickling import looks_like_pickle
-from deadpan.errors import DataError, unknown_name
+from deadpan.data.layouts import layout_of
+from deadpan.errors import DataError, DeadpanError, unknown_name
+from deadpan.options import typed
 from deadpan.types import SPLITS, in_order
 
-__all__ = ["DATASETS", "FILES", "Clip", "Dataset", "load"]
+__all__ = ["DATASETS", "Clip", "Dataset", "load"]
 
 DATASETS: dict[str, Callable[..., Dataset]] = {"controlled": controlled}
 """Data sets that are generated, by name."""
-
-FILES: tuple[tuple[Callable[[Path], bool], Callable[..., Dataset]], ...] = (
-    (looks_like_clip_table, clip_table_dataset),
-    (looks_like_pickle, mult_dataset),
-)
-"""Layouts of files: what recognises one, by content, and what reads it."""
 
 
 def load(source: str | Path, **options: Any) -> Dataset:
     """A data set by name, or from a file whose layout is found out by its content.
 
     Args:
-        source: ``controlled``, a pickle in MulT's layout, or a clip table in the MMSA convention.
+        source: ``controlled``, or a file or folder of any layout in ``deadpan.data.layouts``.
         **options: arguments of the source (``carrier=``, ``vectors=``, ...), and for any source
             ``leave_out=GROUP``: test on that video or speaker and train on the others.
 
@@ -43,7 +35,9 @@ def load(source: str | Path, **options: Any) -> Dataset:
     """
     held_out = options.pop("leave_out", None)
     make, given = _maker(str(source))
-    known = {k: p for k, p in _inspect.signature(make).parameters.items() if k != "path"}
+    known = {
+        k: p for k, p in _inspect.signature(make).parameters.items() if k not in ("path", "content")
+    }
     for name in options:
         if name not in known:
             raise DataError(unknown_name(f"option of {source}", name, [*known, "leave_out"]))
@@ -56,7 +50,7 @@ def load(source: str | Path, **options: Any) -> Dataset:
     return dataset if held_out is None else leave_out(dataset, str(held_out))
 
 
-def _maker(source: str) -> tuple[Callable[..., Dataset], tuple[Path, ...]]:
+def _maker(source: str) -> tuple[Callable[..., Dataset], tuple[Any, ...]]:
     if source in DATASETS:
         return DATASETS[source], ()
     try:
@@ -66,31 +60,15 @@ def _maker(source: str) -> tuple[Callable[..., Dataset], tuple[Path, ...]]:
         raise DataError(f"{source}: cannot be opened ({error}); give another path") from error
     if not exists:
         raise DataError(f"no file '{source}', and {unknown_name('data set', source, DATASETS)}")
-    for recognises, read in FILES:
-        if path.is_file() and recognises(path):
-            return read, (path,)
-    if path.is_dir():
-        raise DataError(f"{path}: is a directory; give a pickle in MulT's layout or a clip table")
-    # The pickle reader knows how to say what is wrong: an empty file, no permission, no pickle.
-    return mult_dataset, (path,)
+    return layout_of(path)
 
 
 def _typed(known: Mapping[str, _inspect.Parameter], options: Mapping[str, Any]) -> dict[str, Any]:
     """Options as their parameters want them: the command line and YAML know no paths."""
-    typed = dict(options)
-    for name, value in options.items():
-        wanted = known[name].annotation
-        if wanted is Path:
-            typed[name] = Path(str(value)).expanduser()
-        elif wanted in (int, float) and (
-            isinstance(value, bool) or not isinstance(value, int | float)
-        ):
-            raise DataError(f"option '{name}' wants a number; got {value!r}")
-        elif wanted is int and not float(value).is_integer():  # NaN and infinity are none
-            raise DataError(f"option '{name}' wants a whole number; got {value!r}")
-        elif wanted is int:
-            typed[name] = int(value)
-    return typed
+    try:
+        return {k: typed(f"option '{k}'", v, known[k].annotation) for k, v in options.items()}
+    except DeadpanError as error:
+        raise DataError(str(error)) from None
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:

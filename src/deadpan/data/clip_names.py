@@ -9,6 +9,8 @@ from deadpan.data.dataset import Clip
 
 VIDEO_CLIP = re.compile(r"(?P<video>.+)_\d+")
 YOUTUBE_CLIP = re.compile(r"(?P<video>[\w-]{11})_\d+")
+SEGMENT = re.compile(r"(?P<video>.+)\[(?P<clip>\d+)\]")
+"""As the CMU Multimodal SDK names a part of a video."""
 RAVDESS = re.compile(r"\d\d(?:-\d\d){5}-(?P<actor>\d\d)")
 """Modality, channel, emotion, intensity, statement, repetition, actor: two digits each."""
 
@@ -16,14 +18,17 @@ RAVDESS = re.compile(r"\d\d(?:-\d\d){5}-(?P<actor>\d\d)")
 def joined(parts: Sequence[str]) -> str:
     """One id of the parts a file gives: ``VIDEO_START_END``; '' of none.
 
-    Where start and end are both zero, which is how files say that they are not known, the first
-    part names the clip by itself.
+    ``VIDEO[3]`` becomes ``VIDEO_3``, as other files name it. Where start and end are both zero,
+    which is how files say that they are not known, the first part names the clip by itself.
     """
-    return parts[0] if _one_name(parts) else "_".join(parts)
+    if not _one_name(parts):
+        return "_".join(parts)
+    match = SEGMENT.fullmatch(parts[0])
+    return f"{match['video']}_{match['clip']}" if match else parts[0]
 
 
 def group_of(parts: Sequence[str]) -> str | None:
-    """The video of ``(VIDEO_CLIP)``, ``(VIDEO$_$CLIP)`` or ``(VIDEO, start, end)``.
+    """The video of ``(VIDEO_CLIP)``, ``(VIDEO$_$CLIP)``, ``(VIDEO[CLIP])`` or ``(VIDEO, ...)``.
 
     For RAVDESS's names, of seven pairs of digits, the actor: the last pair.
     None where a name has none of these forms: a wrong group would be worse than none.
@@ -35,6 +40,8 @@ def group_of(parts: Sequence[str]) -> str | None:
         return f"actor-{match['actor']}"
     if "$_$" in name:
         return name.rpartition("$_$")[0]
+    if match := SEGMENT.fullmatch(name):
+        return match["video"]
     if _one_name(parts):
         match = VIDEO_CLIP.fullmatch(name)
         return match["video"] if match else None

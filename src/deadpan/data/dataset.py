@@ -8,10 +8,11 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from deadpan.data.readers.raw import Padding
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import SPLITS, Modality, in_order
 
-TaskName = Literal["regression", "emotions"]
+TaskName = Literal["regression", "emotions", "classes", "scores"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,8 @@ class Clip:
     Attributes:
         id: unique within a data set.
         sequences: real steps only, float32 and finite; a modality the clip lacks is left out.
-        label: regression: one score in [-3, 3]; emotions: 0 or 1 for each.
+        label: regression: one score in [-3, 3]; emotions: 0 or 1 for each; classes: 1 for one, 0
+            for the others; scores: finite numbers.
         group: the video or speaker the clip is from; None if not known.
         words: the words spoken, one per step of ``text`` where the source tells; else empty.
         times: start and end of each step in seconds from the start of the clip, where known.
@@ -62,6 +64,8 @@ class Dataset:
         labels: names of the label's columns; ``("sentiment",)`` for regression.
         widths: features per step of each modality, in canonical order.
         splits: clips of each of ``train``, ``valid``, ``test`` (one may be empty).
+        layout: what the source is, as a noun ("a pickle in MulT's layout"); "" where nobody said.
+        padding: per modality, where the file pads.
         repairs: what had to be mended in the file, by name, with the number of values or clips.
         warnings: what the user should know, a sentence each.
     """
@@ -71,6 +75,8 @@ class Dataset:
     labels: tuple[str, ...]
     widths: Mapping[Modality, int]
     splits: Mapping[str, Sequence[Clip]]
+    layout: str = ""
+    padding: Mapping[Modality, Padding] = dataclasses.field(default_factory=dict)
     repairs: Mapping[str, int] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

@@ -22,7 +22,7 @@ def finite(
         modality: whose they are.
         repairs: receives the number of values under ``"audio: -inf set to 0"`` and so on.
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         values = np.array(steps, dtype=np.float32, order="C")
     if np.isfinite(values).all():
         return values

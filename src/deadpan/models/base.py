@@ -48,6 +48,9 @@ class Model(nn.Module, abc.ABC):
             if size < 1:
                 kind = type(self).__name__
                 raise DeadpanError(f"{kind} needs a size of at least 1 for {name}; got {size}")
+        # torch keeps what belongs to a modality under its name.
+        if bad := [name for name in widths if "." in name or hasattr(nn.ModuleDict, name)]:
+            raise DeadpanError(f"no model takes a modality named '{bad[0]}'; give it another name")
         self.modalities = in_order(widths)
         self.widths = {name: widths[name] for name in self.modalities}
         self.outputs = outputs

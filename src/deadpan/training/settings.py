@@ -2,14 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping
-from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
 from deadpan.data.normalization import Method
 from deadpan.errors import DeadpanError, unknown_name
+from deadpan.options import typed
 
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -71,13 +71,13 @@ class Settings:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Settings":
         """The settings of a resolved YAML; unknown keys and values of another type are refused."""
-        known = [field.name for field in dataclasses.fields(cls)]
+        known = {field.name: field.type for field in dataclasses.fields(cls)}
         for key in values:
             if key not in known:
                 raise DeadpanError(unknown_name("setting", key, known))
         if "data" not in values:
             raise DeadpanError("the configuration names no data; add 'data: NAME_OR_PATH'")
-        return cls(**{name: _typed(name, value) for name, value in values.items()})
+        return cls(**{name: typed(name, value, known[name]) for name, value in values.items()})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that YAML knows, in the order of the fields."""
@@ -90,30 +90,6 @@ class Settings:
             if value != theirs[name]:
                 return f"{name}: {value!r}, not {theirs[name]!r}"
         return None
-
-
-_WHOLE = ("epochs", "batch_size", "devices", "seed", "decay_when")
-_NUMBERS = ("learning_rate", "gate_learning_rate", "weight_decay", "gradient_clip")
-_CHOICES = {"normalization": get_args(Method), "precision": get_args(Precision)}
-
-
-def _typed(name: str, value: object) -> Any:  # noqa: ANN401 - as many types as fields
-    """The value as its field wants it; YAML, for one, reads 1e-3 as a text."""
-    if name in _WHOLE:
-        if isinstance(value, bool) or not isinstance(value, Integral):
-            raise DeadpanError(f"{name} wants a whole number; got {value!r}")
-        return int(value)
-    if name in _NUMBERS and not (name == "gate_learning_rate" and value is None):
-        if isinstance(value, bool) or not isinstance(value, Real):
-            raise DeadpanError(f"{name} wants a number such as 0.001; got {value!r}")
-        return float(value)
-    if name in _CHOICES and value not in _CHOICES[name]:
-        raise DeadpanError(unknown_name(name, str(value), _CHOICES[name]))
-    if name == "modalities" and value is not None:
-        if not isinstance(value, list | tuple):
-            raise DeadpanError(f"modalities wants a list of names; got {value!r}")
-        return list(value)
-    return value
 
 
 def _plain(value: object) -> object:

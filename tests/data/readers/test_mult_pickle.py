@@ -3,7 +3,8 @@ import pickle
 import numpy as np
 import pytest
 
-from deadpan.data.readers.mult_pickle import read_mult_pickle
+from deadpan.data.readers.mult_pickle import mult_splits
+from deadpan.data.readers.unpickling import read_pickle
 from deadpan.errors import DataError
 
 
@@ -17,7 +18,7 @@ def split(count=2, **changes):
 def read(folder, content):
     path = folder / "file.pkl"
     path.write_bytes(pickle.dumps(content))
-    return read_mult_pickle(path)
+    return mult_splits(path, read_pickle(path))
 
 
 def refusal(folder, content):

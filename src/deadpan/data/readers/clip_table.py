@@ -1,16 +1,18 @@
-"""Clip tables in the MMSA convention: a CSV with video_id, clip_id, text, label and mode."""
+"""Clip tables: a CSV with a header, one clip per row, told apart by an id."""
 
-import csv
 import dataclasses
-import io
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from deadpan.data.readers.files import first_bytes, opened, shown
+from deadpan.data.readers.csv_rows import csv_rows
+from deadpan.data.readers.files import first_bytes, shown
 from deadpan.errors import DataError
 
-COLUMNS = ("video_id", "clip_id", "text", "label", "mode")
+ID_COLUMNS = ("id", "video_id", "clip_id")
+"""``id`` by itself, or else ``video_id`` and ``clip_id`` together."""
+MARKS = frozenset({*ID_COLUMNS, "label", "split", "mode"})
+"""Columns by any of which a clip table is known."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,75 +21,97 @@ class ClipRow:
 
     Attributes:
         line: the row's (last) line in the file, from 1.
-        video: name of the video.
-        clip: number or name of the clip within its video.
-        text: the transcript as written.
-        label: the number in the file; may be NaN or out of range.
-        mode: the split as written.
+        id: of the clip; a name that no other row has, without a path separator.
+        cells: the fields as written, by column.
     """
 
     line: int
-    video: str
-    clip: str
-    text: str
-    label: float
-    mode: str
+    id: str
+    cells: Mapping[str, str]
 
 
-def read_clip_table(path: Path) -> list[ClipRow]:
-    """Read a clip table: UTF-8, a header, one clip per row; further columns are left alone.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClipTable:
+    """The table.
+
+    Attributes:
+        columns: their names, in the order of the file.
+        rows: one or more, in the order of the file.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[ClipRow, ...]
+
+
+def read_clip_table(path: Path) -> ClipTable:
+    """Read a clip table. The id is the column ``id``, or ``VIDEO_CLIP`` of video_id and clip_id.
 
     Raises:
-        DataError: not such a file, or a row that does not fit, named by its line.
+        DataError: not such a file, or a row that does not fit, named by its line: another number
+            of fields than the header, an id that is missing, repeated or no name for a file.
     """
-    with opened(path, "a clip table (CSV)") as stream:
-        content = stream.read()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}: line {line}: not UTF-8; save the table as UTF-8") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    try:
-        if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
+    lines = csv_rows(path, "a clip table (CSV)")
+    columns = _columns(path, next(lines, (1, []))[1])
+    rows: list[ClipRow] = []
+    seen: dict[str, int] = {}
+    for line, fields in lines:
+        where = f"{path}: line {line}"
+        if len(fields) != len(columns):
             raise DataError(
-                f"{path}: line 1: no column {', '.join(missing)}; wanted {', '.join(COLUMNS)}"
+                f"{where}: not as many fields as the header ({len(fields)}, not {len(columns)}); "
+                f"mend the row"
             )
-        rows = [_row(path, reader.line_num, fields) for fields in reader]
-    except csv.Error as error:
-        line = reader.line_num + 1  # the reader counts a line when it is done with it
-        raise DataError(f"{path}: line {line}: not CSV ({error}); mend it") from None
+        cells = dict(zip(columns, fields, strict=True))
+        clip = _id(where, cells)
+        if clip in seen:
+            raise DataError(
+                f"{where}: clip '{shown(clip)}' is already on line {seen[clip]}; "
+                f"give each clip one row"
+            )
+        seen[clip] = line
+        rows.append(ClipRow(line=line, id=clip, cells=cells))
     if not rows:
         raise DataError(f"{path}: has a header but no clips; give it some rows")
-    return rows
+    return ClipTable(columns=columns, rows=tuple(rows))
 
 
 def looks_like_clip_table(path: Path) -> bool:
-    """Whether the name or the header says clip table; never raises, reads the header alone."""
-    head = first_bytes(path, 4096).splitlines()
-    return path.suffix.lower() == ".csv" or (
-        bool(head) and all(name.encode() in head[0] for name in COLUMNS)
-    )
+    """Whether the header has a column by which a clip table is known; never raises.
+
+    One whose columns are not parted by commas is known too: ``read_clip_table`` says so.
+    """
+    lines = first_bytes(path, 1 << 16).decode("utf-8-sig", errors="replace").split("\n")
+    header = next((line for line in lines if line.strip()), "")
+    names = {name.strip(' "\r') for name in re.split("[,;\t]", header)}
+    return len(names) > 1 and not MARKS.isdisjoint(names)
 
 
-def _row(path: Path, line: int, fields: Mapping[str | None, Any]) -> ClipRow:
-    # DictReader files surplus fields under None and fills missing ones with None.
-    if None in fields or None in fields.values():
-        raise DataError(f"{path}: line {line}: not as many fields as the header; mend the row")
-    try:
-        label = float(fields["label"])
-    except ValueError:
-        got = shown(fields["label"])
+def _columns(path: Path, fields: Sequence[str]) -> tuple[str, ...]:
+    where = f"{path}: line 1"
+    columns = tuple(field.strip() for field in fields)
+    if len(columns) == 1 and (wrong := re.search("[;\t]", columns[0])):
+        raise DataError(f"{where}: columns are parted by {wrong[0]!r}; save it with commas")
+    if not ({"id"} <= set(columns) or {"video_id", "clip_id"} <= set(columns)):
+        found = shown(", ".join(columns)) or "nothing"
+        raise DataError(f"{where}: no column id (or video_id and clip_id); found {found}; add one")
+    for place, name in enumerate(columns):
+        if name and name in columns[:place]:
+            raise DataError(f"{where}: column '{shown(name)}' stands twice; rename one")
+    return columns
+
+
+def _id(where: str, cells: Mapping[str, str]) -> str:
+    if "id" in cells:
+        clip = cells["id"]
+        if not clip.strip():
+            raise DataError(f"{where}: no id; give one")
+    else:
+        if not cells["video_id"] or not cells["clip_id"]:
+            raise DataError(f"{where}: no video_id or clip_id; give both")
+        clip = f"{cells['video_id']}_{cells['clip_id']}"
+    # Files are looked up by it.
+    if any(separator in clip for separator in ("/", "\\", "\0")):
         raise DataError(
-            f"{path}: line {line}: label '{got}' is no number; wanted one in [-3, 3]"
-        ) from None
-    if not fields["video_id"] or not fields["clip_id"]:
-        raise DataError(f"{path}: line {line}: no video_id or clip_id; give both")
-    return ClipRow(
-        line=line,
-        video=fields["video_id"],
-        clip=fields["clip_id"],
-        text=fields["text"],
-        label=label,
-        mode=fields["mode"],
-    )
+            f"{where}: id '{shown(clip)}' has a path separator; wanted a name without / and \\"
+        )
+    return clip

@@ -118,7 +118,7 @@ def _array(raw: object, kind: object, shape: object, *, fortran: bool) -> np.nda
             objects[index] = value
         return objects.reshape(shape, order=order)
     data = raw.encode("latin-1") if isinstance(raw, str) else raw  # Python 2 saved str
-    if not isinstance(data, bytes | bytearray) or len(data) != count * kind.itemsize:
+    if not isinstance(data, bytes | bytearray | memoryview) or len(data) != count * kind.itemsize:
         raise ValueError("size of an array")
     if not count:
         return np.zeros(shape, dtype=kind)

@@ -4,18 +4,19 @@ A pickle is a programme. Python's own reader imports whatever it names and calls
 stranger's file runs a stranger's code. This machine only follows the opcodes that build plain
 values (parsed by the standard library's ``pickletools``, which describes pickles and executes
 none), and answers the few names numpy needs from ``pickle_globals``. Sizes are held against the
-file's.
+file's, and the file is mapped: arrays are views of it, which cost no memory until they are read.
 """
 
-import os
 import pickletools
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, cast
 
 from deadpan.data.readers.files import first_bytes, opened, shown
+from deadpan.data.readers.mapped_file import MappedFile
 from deadpan.data.readers.pickle_globals import GLOBALS, Maker, Pending
+from deadpan.data.readers.signatures import begins_like
 from deadpan.errors import DataError
 
 OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
@@ -29,9 +30,22 @@ LITERALS = frozenset(
     )
 )
 """Opcodes whose argument is the value. Without LONG4: integers of 256 bytes and more."""
+PAYLOADS = {
+    "BINBYTES": 4,
+    "BINBYTES8": 8,
+    "BYTEARRAY8": 8,
+    "BINSTRING": 4,
+    "BINUNICODE": 4,
+    "BINUNICODE8": 8,
+}
+"""Opcodes whose argument may be long, and the bytes of its length."""
+LONG = 4096
+"""From this many bytes on, bytes stay in the file."""
 TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 PYTHON2_STR = re.compile(rb"""(['"])((?:[^\\]|\\[\\'"ntr]|\\x[0-9a-f]{2})*)\1\r?\n""")
 POLICY = "deadpan never executes pickles and reads only plain values and numpy arrays"
+OPENING = re.compile(rb"\x80[\x02-\x05]|\([dl](?:p\d+\n|[SV(])|[}\]][qr(.XU]")
+"""Protocols 2 to 5 open with their number; 0 and 1 with a dict or a list, as these files do."""
 DAMAGE = (
     *(ValueError, IndexError, KeyError, TypeError, EOFError),
     *(OverflowError, MemoryError, RecursionError),
@@ -44,78 +58,86 @@ def read_pickle(path: Path) -> object:
 
     Dicts (keys: str, bytes, int), lists, tuples, str, bytes, int, float, bool, None, numpy arrays
     and scalars; protocols 0 to 5, also of Python 2, whose str come out as latin-1 text. Arrays are
-    read-only views of the bytes read.
+    read-only views of the file where it holds their bytes as such, that is from protocol 3 on and
+    in Python 2's protocols 1 and 2; the file stays mapped as long as one of them lives. Bytes that
+    belong to no array come out as a read-only memoryview where they are 4096 or more.
 
     Raises:
         DataError: the file is not there, not a pickle, cut short, or asks for anything else.
     """
     with opened(path, "a pickle file") as stream:
+        file = MappedFile(stream)
         try:
-            return _Machine(stream).run()
-        except DataError as error:
-            raise DataError(f"{path}: {error}") from None
-        except DAMAGE:
-            where = f"near byte {stream.tell()} of {path.stat().st_size}"
-            raise DataError(
-                f"{path}: not a pickle, or cut short or damaged ({where}); get it anew"
-            ) from None
+            return _Machine(file).run()
+        except (DataError, *DAMAGE) as error:
+            raise DataError(f"{path}: {_reason(error, file)}") from None
 
 
 def looks_like_pickle(path: Path) -> bool:
-    """Whether the name or the first bytes say pickle; never raises, never reads on."""
-    if path.suffix.lower() in (".pkl", ".pickle"):
-        return True
-    head = first_bytes(path, 2)
-    # Protocols 2 to 5 open with their number; 0 and 1 with an empty dict, as these files do.
+    """Whether the first bytes say pickle; never raises, never reads on."""
+    return OPENING.match(first_bytes(path, 16)) is not None
+
+
+class _UnknownOpcodeError(DataError):
+    """An opcode that is not followed; in a file that is no pickle, a byte by chance."""
+
+
+def _reason(error: Exception, file: MappedFile) -> str:
+    if isinstance(error, DataError) and not isinstance(error, _UnknownOpcodeError):
+        return str(error)
+    head = bytes(file.start(64))
+    if not OPENING.match(head):
+        return f"not a pickle ({begins_like(head)}); give a pickle file"
+    if isinstance(error, _UnknownOpcodeError):
+        return str(error)
     return (
-        head[:1] == b"\x80" and head[1:] in (b"\2", b"\3", b"\4", b"\5") or head in (b"(d", b"}q")
+        f"a pickle that is cut short or damaged (near byte {file.tell()} of {file.size}); "
+        "get it anew"
     )
 
 
-class _Bounded:
-    """A stream that refuses to read more than the file has, before memory is set aside for it."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._size = os.fstat(stream.fileno()).st_size
-
-    def read(self, count: int) -> bytes:
-        if count > self._size - self._stream.tell():
-            raise EOFError
-        return self._stream.read(count)
-
-    def readline(self) -> bytes:
-        return self._stream.readline()
-
-
 class _Machine:
-    def __init__(self, stream: BinaryIO) -> None:
-        self.stream = cast("IO[bytes]", _Bounded(stream))  # pickletools asks for these two methods
+    def __init__(self, file: MappedFile) -> None:
+        self.file = file
         self.stack: list[object] = []
         self.marks: list[int] = []
         self.memo: dict[int, object] = {}
 
     def run(self) -> object:
         while True:
-            opcode = OPCODES[self.stream.read(1)]
+            opcode = OPCODES[self.file.read(1)]
             if opcode.name == "STOP":
                 return self.stack.pop()
             if opcode.name not in KNOWN:
-                raise DataError(f"uses opcode {opcode.name}; {POLICY}")
+                raise _UnknownOpcodeError(f"uses opcode {opcode.name}; {POLICY}")
             self.step(opcode.name, self.argument(opcode))
 
     def argument(self, opcode: pickletools.OpcodeInfo) -> object:
         if opcode.name == "GLOBAL":  # pickletools would undo escapes, which names have none of
             return self.line(), self.line()
         if opcode.name == "STRING":  # pickletools takes ASCII only; Python 2 saved array bytes so
-            match = PYTHON2_STR.fullmatch(self.stream.readline())
+            match = PYTHON2_STR.fullmatch(self.file.readline())
             if match is None:
                 raise ValueError("text of Python 2")
             return match[2].decode("unicode_escape")
-        return opcode.arg.reader(self.stream) if opcode.arg else None
+        if opcode.name in PAYLOADS:
+            return self.payload(opcode.name)
+        # pickletools asks for read and readline only
+        return opcode.arg.reader(cast("IO[bytes]", self.file)) if opcode.arg else None
+
+    def payload(self, name: str) -> object:
+        size = int.from_bytes(self.file.read(PAYLOADS[name]), "little")
+        view = self.file.view(size)
+        if name.startswith("BINUNICODE"):
+            return str(view, "utf-8", "surrogatepass")
+        if size >= LONG:
+            return view
+        if name == "BINSTRING":
+            return str(view, "latin-1")
+        return bytearray(view) if name == "BYTEARRAY8" else bytes(view)
 
     def line(self) -> str:
-        line = self.stream.readline().decode("ascii")
+        line = self.file.readline().decode("ascii")
         if not line.endswith("\n"):
             raise EOFError
         return line[:-1]

@@ -1,0 +1,113 @@
+"""Damage, as a pure function of a number."""
+
+import random
+import re
+from collections.abc import Callable
+
+NUMBERS = (
+    0,
+    1,
+    2**7,
+    2**8 - 1,
+    2**15,
+    2**16 - 1,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**63 - 1,
+    2**64 - 1,
+)
+TOKENS = (
+    b"nan",
+    b"inf",
+    b"-1e999",
+    b"",
+    b'"',
+    b"\n",
+    b"\0",
+    b"\xff\xfe",
+    b",,,,",
+    b"../../x",
+    b"9" * 40,
+)
+CODE = (
+    b"cos\nsystem\n(S'echo executed > EXECUTED'\ntR.",
+    b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x18echo executed > EXECUTED\x85R.",
+    b"\x80\x03cbuiltins\neval\nX\x1d\x00\x00\x00open('EXECUTED', 'w').close()\x85R.",
+)
+
+
+def mutant(content: bytes, seed: int) -> bytes:
+    """The content with one to eight damages, chosen by the seed."""
+    chance = random.Random(seed)
+    data = bytearray(content)
+    for _ in range(chance.choice((1, 1, 1, 2, 4, 8))):
+        chance.choice(DAMAGES)(data, chance)
+    return bytes(data)
+
+
+def place(data: bytearray, chance: random.Random) -> int:
+    """Mostly near the beginning or the end, where layouts keep what they declare."""
+    far = chance.choice((64, 512, 4096, len(data) or 1))
+    at = chance.randrange(min(far, len(data) or 1))
+    return at if chance.random() < 0.7 else max(0, len(data) - 1 - at)
+
+
+def flip(data, chance):
+    if data:
+        data[place(data, chance)] ^= 1 << chance.randrange(8)
+
+
+def overwrite(data, chance):
+    if data:
+        data[place(data, chance)] = chance.choice((0, 1, 127, 128, 255, chance.randrange(256)))
+
+
+def number(data, chance):
+    at, size = place(data, chance), chance.choice((1, 2, 4, 8))
+    value = chance.choice(NUMBERS) % (1 << (8 * size))
+    data[at : at + size] = value.to_bytes(size, chance.choice(("little", "big")))
+
+
+def cut(data, chance):
+    del data[place(data, chance) :]
+
+
+def remove(data, chance):
+    at = place(data, chance)
+    del data[at : at + chance.randrange(1, 64)]
+
+
+def repeat(data, chance):
+    at, size = place(data, chance), chance.randrange(1, 256)
+    data[at:at] = bytes(data[at : at + size]) * chance.choice((1, 2, 50))
+
+
+def move(data, chance):
+    start, at, size = place(data, chance), place(data, chance), chance.randrange(1, 256)
+    data[at : at + size] = data[start : start + size]
+
+
+def token(data, chance):
+    at = place(data, chance)
+    data[at : at + chance.randrange(0, 8)] = chance.choice(TOKENS)
+
+
+def digits(data, chance):
+    """Another number where the file spells one."""
+    found = list(re.finditer(rb"\d+", bytes(data[:20_000])))
+    if found:
+        match = chance.choice(found)
+        data[match.start() : match.end()] = str(chance.choice(NUMBERS)).encode()
+
+
+def code(data, chance):
+    """A programme in a pickle's clothes, alone or within."""
+    if chance.random() < 0.2:
+        at = chance.choice((0, place(data, chance)))
+        data[at:] = chance.choice(CODE)
+
+
+DAMAGES: tuple[Callable[[bytearray, random.Random], None], ...] = (
+    *(flip, overwrite, number, number, cut, remove, repeat, move, token, digits, code),
+)

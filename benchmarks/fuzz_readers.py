@@ -1,0 +1,231 @@
+"""Damaged files by the thousand, given to every reader: none may crash, hang, run or swell.
+
+A case is a pure function of (sample, number). Each runs in a child process with a bound on memory
+and time; a child that dies is replaced and its case counted as a crash. Every refusal must be our
+own error, one line, naming the path. An audit hook watches for processes, sockets and written
+files. Exit status 1 if any case failed.
+
+    python benchmarks/fuzz_readers.py [--cases 24000] [--workers 2] [--out results/fuzz]
+"""
+
+import argparse
+import json
+import multiprocessing
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+
+from fuzz.corpus import Sample, write
+from fuzz.mutate import mutant
+
+from deadpan.training import environment
+
+SECONDS = 10
+MEMORY = 2 << 30
+"""Bytes of address space beyond what the imports take."""
+FORBIDDEN = (
+    "os.system",
+    "subprocess.Popen",
+    "socket.connect",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+)
+
+
+class Hung(BaseException):
+    """Raised by the alarm; no reader may swallow it."""
+
+
+def damaged(folder: Path, sample: Sample, case: int) -> None:
+    """Replace one file of the sample, in place, by a mutant of it."""
+    path = folder / sample.path
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    files += [folder / value for value in sample.options.values()]
+    victim = files[case % len(files)]
+    victim.write_bytes(mutant(victim.read_bytes(), case))
+
+
+def judged(folder: Path, sample: Sample) -> str:
+    """Load the sample, and say what came of it."""
+    from deadpan.data import load
+    from deadpan.errors import DeadpanError
+
+    options = {name: str(folder / value) for name, value in sample.options.items()}
+    try:
+        dataset = load(folder / sample.path, **options)
+        for clips in dataset.splits.values():
+            for clip in clips:  # a store is read clip by clip
+                _ = clip.sequences
+        return "read"
+    except DeadpanError as error:
+        text = str(error)
+        if "\n" in text or str(folder) not in text:
+            return f"poor message: {text[:200]!r}"
+        return "refused"
+    except Hung:
+        return "hang"
+    except Exception as error:  # noqa: BLE001 - any other is what is looked for
+        where = error.__traceback__
+        while where.tb_next:
+            where = where.tb_next
+        code = where.tb_frame.f_code
+        place = f"{code.co_filename}:{where.tb_lineno}"
+        return f"foreign {type(error).__name__}: {str(error)[:100]!r} in {place}"
+
+
+def child(folder: Path, tasks, results) -> None:
+    """Judge cases until told to stop."""
+    from deadpan.data import load
+
+    seen: list[str] = []
+
+    def audit(event: str, arguments: tuple) -> None:
+        writing = (
+            event == "open" and isinstance(arguments[1], str) and set("wax+") & set(arguments[1])
+        )
+        if event.startswith(FORBIDDEN) or writing:
+            seen.append(event)
+
+    def alarm(*_: object) -> None:
+        raise Hung
+
+    sound, work = folder / "sound", Path(tempfile.mkdtemp(dir=folder))
+    load(sound / "mult4.pkl")  # imports are not what is measured
+    pages = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (pages + MEMORY, pages + MEMORY))
+    signal.signal(signal.SIGALRM, alarm)
+    warnings.simplefilter("error")
+    sys.addaudithook(audit)
+    while (task := tasks.get()) is not None:
+        sample, case = task
+        shutil.rmtree(work)
+        shutil.copytree(sound, work)
+        damaged(work, sample, case)
+        seen.clear()
+        started = time.perf_counter()
+        signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        verdict = judged(work, sample)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        took = time.perf_counter() - started
+        if seen or (work / "EXECUTED").exists() or Path("EXECUTED").exists():
+            verdict = f"executed: {', '.join(sorted(set(seen)))}"
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        results.send((sample.name, case, verdict, took, peak))
+
+
+class Worker:
+    """A child process and the case it is at."""
+
+    def __init__(self, folder: Path) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.tasks = context.SimpleQueue()
+        self.results, sending = context.Pipe(duplex=False)
+        self.process = context.Process(
+            target=child, args=(folder, self.tasks, sending), daemon=True
+        )
+        self.process.start()
+        sending.close()
+        self.at = None
+        self.since = 0.0
+
+    def give(self, task) -> None:
+        self.at, self.since = task, time.perf_counter()
+        self.tasks.put(task)
+
+
+def run(cases: int, workers: int, folder: Path) -> list[tuple]:
+    """Every case's (sample, number, verdict, seconds, peak bytes)."""
+    samples = write(folder / "sound")
+    todo = [(samples[i % len(samples)], i // len(samples)) for i in range(cases)]
+    todo.reverse()
+    found, pool = [], [Worker(folder) for _ in range(workers)]
+    while todo or any(worker.at for worker in pool):
+        for i, worker in enumerate(pool):
+            if worker.at is None and todo:
+                worker.give(todo.pop())
+            late = time.perf_counter() - worker.since > 6 * SECONDS + 60
+            try:
+                if worker.at and worker.results.poll(0.002):
+                    found.append(worker.results.recv())
+                    worker.at = None
+                    continue
+            except EOFError:
+                late = True
+            if worker.at and (late or not worker.process.is_alive()):
+                worker.process.kill()
+                worker.process.join()
+                verdict = f"crash, exit status {worker.process.exitcode}"
+                found.append((worker.at[0].name, worker.at[1], verdict, float("nan"), 0))
+                pool[i] = Worker(folder)
+        if sys.stderr.isatty():
+            print(f"\r{len(found)}/{cases}", end="", file=sys.stderr)
+    for worker in pool:
+        worker.tasks.put(None)
+    return found
+
+
+def table(found: list[tuple]) -> list[dict[str, object]]:
+    """A row per sample."""
+    rows = []
+    for name in sorted({row[0] for row in found}):
+        of = [row for row in found if row[0] == name]
+        verdicts = Counter(row[2] if row[2] in ("read", "refused") else "failed" for row in of)
+        rows.append(
+            {
+                "layout": name,
+                "cases": len(of),
+                **{key: verdicts[key] for key in ("read", "refused", "failed")},
+                "slowest, s": round(max((r[3] for r in of if r[3] == r[3]), default=0.0), 2),
+            }
+        )
+    return rows
+
+
+def markdown(rows: list[dict[str, object]], told: str) -> str:
+    """The table, and how it was made."""
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
+    lines += ["| " + " | ".join(map(str, row.values())) + " |" for row in rows]
+    return "# Damaged files given to every reader\n\n" + "\n".join(lines) + f"\n\n{told}\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cases", type=int, default=24_000)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path, help="write OUT.md and OUT.json")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        found = run(given.cases, given.workers, Path(folder))
+        seconds = round(time.perf_counter() - started)
+    rows = table(found)
+    failures = [list(row[:3]) for row in found if row[2] not in ("read", "refused")]
+    peak = round(max(row[4] for row in found) / 2**20)
+    commit = environment.commit()
+    told = (
+        f"{len(found):,} cases, {len(failures)} failed (crash, hang beyond {SECONDS} s, more than "
+        f"{MEMORY >> 30} GB, code run, an error that is not ours), in {seconds} s; largest process "
+        f"{peak} MB, its imports included. `python benchmarks/fuzz_readers.py --cases "
+        f"{given.cases}`, commit {commit['commit']}{'+' if commit['dirty'] else ''}."
+    )
+    print(markdown(rows, told))
+    for failure in failures[:40]:
+        print(*failure, sep=" | ")
+    answer = {"cases": len(found), "failed": len(failures), "seconds": seconds, "peak_mb": peak}
+    if given.out:
+        given.out.with_suffix(".md").write_text(markdown(rows, told))
+        full = answer | {"rows": rows, "failures": failures}
+        given.out.with_suffix(".json").write_text(json.dumps(full, indent=1) + "\n")
+    print(json.dumps(answer))
+    raise SystemExit(bool(failures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""What a store costs and saves: seconds, memory and bytes, beside the padded pickle it is made of.
+
+As many clips as MOSEI has, as wide (300/74/35), in MulT's layout and padded to 50/260/260 steps: a
+pickle of 4 GB (with 50/500/500 it would be 11). About 12/38/34 steps are real, the same shares as
+12/55/65 of MOSI's 50/375/500. Each step runs in a process of its own; memory is that of the process
+less what it had before the step, from /proc every 10 ms: "all" also counts pages of mapped files,
+which the system can take back, "own" does not.
+
+    python benchmarks/store.py [--clips 22856] [--folder FOLDER] [--json FILE]
+"""
+
+import argparse
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deadpan.data import fingerprint
+from deadpan.data.dataset import Dataset
+from deadpan.data.store.conversion import convert
+from deadpan.data.store.opening import store_dataset
+
+WIDTHS = {"text": 300, "audio": 74, "vision": 35}
+REAL = {"text": 12, "audio": 38, "vision": 34}
+PADDED = {"text": 50, "audio": 260, "vision": 260}
+SHARES = {"train": 16326, "valid": 1871, "test": 4659}
+MB = 1e6
+
+
+def write_pickle(path: Path, clips: int) -> None:
+    """Clips of log-normal length, padded in front with zeros, as the release of MulT has them."""
+    random = np.random.default_rng(0)
+    splits: dict[str, dict[str, Any]] = {}
+    for split, share in SHARES.items():
+        count = max(1, round(clips * share / sum(SHARES.values())))
+        stretch = random.lognormal(-(0.45**2) / 2, 0.45, count)
+        splits[split] = {
+            "labels": random.uniform(-3, 3, (count, 1, 1)).astype(np.float32),
+            "id": np.array([f"video{i // 7}_{i % 7}" for i in range(count)]),
+        }
+        for name, mean in REAL.items():
+            array = np.zeros((count, PADDED[name], WIDTHS[name]), np.float32)
+            steps = np.clip(np.rint(mean * stretch).astype(int), 1, PADDED[name])
+            for clip, real in zip(array, steps, strict=True):
+                clip[-real:] = random.standard_normal((real, WIDTHS[name]), np.float32)
+            splits[split][name] = array
+    with path.open("wb") as file:
+        pickle.dump(splits, file, protocol=4)
+
+
+def read_all(store: Path) -> Dataset:
+    """An epoch's worth of reading: every clip is taken and every value looked at."""
+    dataset = store_dataset(store)
+    fingerprint(dataset)
+    return dataset
+
+
+STEPS: dict[str, Callable[[Path, Path], Dataset]] = {
+    "convert": convert,
+    "open": lambda _, store: store_dataset(store),
+    "read all": lambda _, store: read_all(store),
+}
+
+
+def memory() -> dict[str, float]:
+    """Resident memory of this process in MB: of all kinds, and of its own."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    fields = dict(line.split(":", 1) for line in lines)
+    names = {"all": "VmRSS", "own": "RssAnon"}
+    return {kind: int(fields[name].split()[0]) * 1024 / MB for kind, name in names.items()}
+
+
+def measured(call: Callable[[], Dataset]) -> dict[str, float]:
+    """Seconds, and the most memory beyond that before the call."""
+    before, most, done = memory(), memory(), threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.01):
+            for kind, value in memory().items():
+                most[kind] = max(most[kind], value)
+
+    watch = threading.Thread(target=look)
+    watch.start()
+    start = time.perf_counter()
+    dataset = call()
+    seconds = time.perf_counter() - start
+    done.set()
+    watch.join()
+    after = memory()
+    assert dataset.splits
+    return {
+        "seconds": round(seconds, 3),
+        "interpreter": round(before["all"], 1),
+        **{kind: round(max(most[kind], after[kind]) - before[kind], 1) for kind in after},
+    }
+
+
+def in_a_process(step: str, folder: Path) -> dict[str, float]:
+    command = [sys.executable, __file__, "--step", step, "--folder", str(folder)]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(told)
+
+
+def benchmark(folder: Path, clips: int) -> dict[str, Any]:
+    source, store = folder / "padded.pkl", folder / "store.safetensors"
+    size = clips * 4 * sum(PADDED[name] * WIDTHS[name] for name in WIDTHS)
+    if (free := shutil.disk_usage(folder).free) < 1.5 * size:
+        sys.exit(f"{folder}: needs {1.5 * size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
+    write_pickle(source, clips)
+    steps = {step: in_a_process(step, folder) for step in STEPS}
+    sizes = {"pickle": source.stat().st_size, "store": store.stat().st_size}
+    return {"clips": clips, "bytes": sizes, "steps": steps}
+
+
+def show(figures: dict[str, Any]) -> None:
+    pickled, stored = figures["bytes"]["pickle"], figures["bytes"]["store"]
+    print(
+        f"{figures['clips']:,} clips: pickle {pickled / MB:,.1f} MB, store {stored / MB:,.1f} MB, "
+        f"{pickled / stored:.2f} times smaller"
+    )
+    print(f"{'':<10}{'seconds':>10}{'all, MB':>12}{'own, MB':>12}{'interpreter, MB':>18}")
+    for step, told in figures["steps"].items():
+        print(
+            f"{step:<10}{told['seconds']:>10.2f}{told['all']:>12,.1f}{told['own']:>12,.1f}"
+            f"{told['interpreter']:>18,.1f}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=int, default=sum(SHARES.values()))
+    parser.add_argument("--folder", type=Path, help="for the files, which are removed at the end")
+    parser.add_argument("--json", type=Path, help="write the figures")
+    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.step:
+        source, store = chosen.folder / "padded.pkl", chosen.folder / "store.safetensors"
+        print(json.dumps(measured(lambda: STEPS[chosen.step](source, store))))
+        return
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
+        figures = benchmark(Path(folder), chosen.clips)
+    show(figures)
+    if chosen.json:
+        chosen.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Clips of a file made into a data set: what every layout has in common, done once."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from deadpan.data.clip_names import group_of, joined, unique
+from deadpan.data.dataset import Clip, Dataset, TaskName, shared_groups
+from deadpan.data.folds import split_by_group
+from deadpan.data.readers.files import shown
+from deadpan.data.readers.raw import RawClip, RawClips
+from deadpan.data.repair import finite
+from deadpan.errors import DataError
+from deadpan.types import SPLITS, in_order
+
+WANTED = {
+    "regression": "numbers in [-3, 3]",
+    "emotions": "0 or 1 for each emotion",
+    "classes": "1 for one class and 0 for the others",
+    "scores": "finite numbers",
+}
+"""What the labels of each task must be."""
+
+
+def assemble(
+    path: Path,
+    raw: RawClips,
+    *,
+    layout: str,
+    task: TaskName,
+    labels: tuple[str, ...],
+    repairs: Counter[str] | None = None,
+    warnings: Sequence[str] = (),
+) -> Dataset:
+    """A data set of a file's clips, judged and mended.
+
+    Features that are not finite are set to 0 and counted (see ``repair.finite``). Clips of one id
+    are told apart as ``id#2``, with a warning that says how many, and of which splits. Where no
+    clip has a split, splits are made by group (see ``folds.split_by_group``).
+
+    Args:
+        path: the file, for messages and the data set's name.
+        raw: its clips; each label [label], ready for the task.
+        layout: what the file is, as a noun.
+        task: what the labels are.
+        labels: their names.
+        repairs: what was mended so far; NaN and infinities are added.
+        warnings: what the user should know, a sentence each.
+
+    Raises:
+        DataError: labels the task cannot have, or splits for some clips only.
+    """
+    counted: Counter[str] = Counter() if repairs is None else repairs
+    told = list(warnings)
+    if not raw.clips:
+        raise DataError(f"{path}: has no clips; give it some")
+    with np.errstate(invalid="ignore", over="ignore"):  # a signalling NaN is one like any other
+        _check_labels(path, raw.clips, task)
+    place: Counter[str | None] = Counter()
+    clips: list[Clip] = []
+    for clip in raw.clips:
+        clips.append(_clip(place[clip.split], clip, counted))
+        place[clip.split] += 1
+    splits = _splits(path, raw.clips, clips, told)
+    twice = _in_two_splits(splits)
+    splits, repeated = unique(splits)
+    if repeated:
+        told.append(f"{repeated} clips repeat an id; they are told apart as 'id#2'{twice}")
+    if raw.ignored:
+        told.append(f"keys that mean nothing here were ignored: {', '.join(raw.ignored)}")
+    dataset = Dataset(
+        name=path.stem,
+        task=task,
+        labels=labels,
+        widths={modality: raw.widths[modality] for modality in in_order(raw.widths)},
+        splits=splits,
+        layout=layout,
+        padding=raw.padding,
+        repairs=dict(counted),
+    )
+    return dataclasses.replace(dataset, warnings=(*shared_groups(dataset), *told))
+
+
+def _clip(index: int, raw: RawClip, repairs: Counter[str]) -> Clip:
+    return Clip(
+        id=joined(raw.name) or f"{raw.split or 'clip'}:{index}",
+        sequences={
+            name: finite(raw.sequences[name], modality=name, repairs=repairs)
+            for name in in_order(raw.sequences)
+        },
+        label=raw.label.astype(np.float32),
+        group=group_of(raw.name) if raw.group is None else raw.group,
+        words=raw.words,
+        times=raw.times,
+    )
+
+
+def _check_labels(path: Path, clips: Sequence[RawClip], task: TaskName) -> None:
+    values = np.array([clip.label for clip in clips], dtype=np.float64)
+    if not (wrong := unusable(values, task)).any():
+        return
+    kind = "NaN" if np.isnan(values[wrong]).any() else "unusable"
+    which = [shown(joined(clips[i].name)) or f"clip {i}" for i in np.flatnonzero(wrong)[:3]]
+    split = clips[int(np.flatnonzero(wrong)[0])].split
+    where = f"split '{split}': " if split else ""
+    raise DataError(
+        f"{path}: {where}{int(wrong.sum())} labels are {kind} (first: {', '.join(which)}); "
+        f"wanted {WANTED[task]}"
+    )
+
+
+def unusable(values: Float[np.ndarray, "clip label"], task: TaskName) -> Bool[np.ndarray, " clip"]:
+    """Which clips have labels that the task cannot have, NaN among them."""
+    if task in ("regression", "scores"):
+        most = 3 if task == "regression" else np.finfo(np.float32).max
+        return np.logical_not((np.abs(values) <= most).all(axis=1))  # not <= is also true of NaN
+    binary = np.isin(values, (0, 1)).all(axis=1)
+    one = values.sum(axis=1) == 1
+    return np.logical_not(binary & one if task == "classes" else binary)
+
+
+def _splits(
+    path: Path, raw: Sequence[RawClip], clips: Sequence[Clip], warnings: list[str]
+) -> dict[str, list[Clip]]:
+    without = [clip for clip in raw if clip.split is None]
+    if not without:
+        splits: dict[str, list[Clip]] = {name: [] for name in SPLITS}
+        for told, clip in zip(raw, clips, strict=True):
+            splits[str(told.split)].append(clip)
+        return splits
+    if len(without) < len(raw):
+        raise DataError(
+            f"{path}: {len(without)} of {len(raw)} clips have no split (first: "
+            f"'{shown(joined(without[0].name))}'); wanted one for all or for none"
+        )
+    by = "video or speaker" if all(clip.group is not None for clip in clips) else "clip"
+    warnings.append(f"the file tells no splits; they were made by {by}, 60 / 20 / 20 %")
+    return split_by_group(clips)
+
+
+def _in_two_splits(splits: dict[str, list[Clip]]) -> str:
+    """``, N of them in two splits (first: 'id')``; nothing where none is."""
+    where: dict[str, set[str]] = {}
+    for name, clips in splits.items():
+        for clip in clips:
+            where.setdefault(clip.id, set()).add(name)
+    twice = [clip for clip, names in where.items() if len(names) > 1]
+    return f"; {len(twice)} of them in two splits (first: '{shown(twice[0])}')" if twice else ""

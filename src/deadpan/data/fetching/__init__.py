@@ -1,0 +1,1 @@
+"""Corpora downloaded: resumed, checked, and never half there."""

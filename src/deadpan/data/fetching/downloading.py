@@ -1,0 +1,176 @@
+"""One file from one address: gone on with where it stopped, checked, then put in its place."""
+
+import dataclasses
+import hashlib
+import random
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import BinaryIO, Protocol, runtime_checkable
+
+from deadpan.data.fetching.connecting import Answer, CutShort, Patience, Unavailable, asked
+from deadpan.data.fetching.partial_file import Origin, PartialFile
+from deadpan.data.readers.files import shown
+from deadpan.errors import DataError
+
+FORGIVEN = 1 << 20
+"""Bytes of progress after which earlier interruptions do not count any more."""
+
+
+@runtime_checkable
+class Watch(Protocol):
+    """Is told how a file comes in."""
+
+    def begin(self, file: str, have: int, total: int | None) -> None:
+        """Bytes are about to come; ``have`` are there. May be told again for the same file."""
+
+    def received(self, count: int) -> None:
+        """So many bytes more have come."""
+
+    def say(self, line: str) -> None:
+        """Something did not go as it should, and what is done about it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A file to fetch.
+
+    Attributes:
+        url: its address.
+        path: where it shall stand.
+        size: in bytes, where it is known.
+        sha256: in lower-case hexadecimal, where it is known.
+    """
+
+    url: str
+    path: Path
+    size: int | None = None
+    sha256: str | None = None
+
+
+def download(wanted: Wanted, watch: Watch, patience: Patience) -> str:
+    """Fetch a file whose folder is there and whose name is free.
+
+    Args:
+        wanted: what and where.
+        watch: is told how it goes.
+        patience: how long to wait and how often to try.
+
+    Returns:
+        Its SHA-256.
+
+    Raises:
+        Unavailable: this address does not give this file; what came stays as ``.part`` if it can
+            be gone on with.
+        OSError: the disk is full, or may not be written to.
+    """
+    part = PartialFile(wanted.path)
+    try:
+        for last_time in (False, True):
+            resumed = _all_bytes(part, wanted, watch, patience)
+            digest = file_sha256(part.path)
+            if wanted.sha256 in (None, digest):
+                part.finish()
+                return digest
+            part.drop()
+            if last_time or not resumed:
+                break
+            watch.say(f"{wanted.path.name}: its parts do not fit together; beginning anew")
+        raise Unavailable(f"sends another file (SHA-256 {digest}, wanted {wanted.sha256})")
+    finally:
+        part.drop_if_useless()
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, in lower-case hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _all_bytes(part: PartialFile, wanted: Wanted, watch: Watch, patience: Patience) -> bool:
+    """Ask until the part is whole; whether some of it was there before or came in pieces."""
+    failures, furthest, resumed = 0, part.size, False
+    while True:
+        resumed |= part.origin(wanted.url) is not None
+        try:
+            _some_bytes(part, wanted, watch, patience)
+            return resumed
+        except CutShort as cut:
+            failures = 1 if part.size >= furthest + FORGIVEN else failures + 1
+            furthest = max(furthest, part.size)
+            if failures >= patience.attempts:
+                kept = f"; {part.path} is kept to go on with" if part.origin(wanted.url) else ""
+                raise Unavailable(f"stops: {cut}, {failures} times{kept}") from None
+            pause = min(patience.longest_wait, patience.wait * 2 ** (failures - 1))
+            pause += random.SystemRandom().uniform(0, patience.jitter)
+            watch.say(f"{wanted.path.name}: {cut}; trying again in {pause:.0f} s")
+            time.sleep(pause)
+
+
+def _some_bytes(part: PartialFile, wanted: Wanted, watch: Watch, patience: Patience) -> None:
+    """Ask once, for all or for the rest, and write what comes."""
+    origin = part.origin(wanted.url)
+    if origin and origin.total == part.size:
+        return  # all was there, and only its name was missing
+    rest = {"Range": f"bytes={part.size}-", "If-Range": origin.validator} if origin else {}
+    with asked(wanted.url, rest, patience) as answer:
+        total = _whole_size(answer, part, origin, wanted)
+        _check_room(part, total, had=part.size if answer.status == 206 else 0)
+        with _opened(answer, part, wanted.url, total) as stream:
+            watch.begin(wanted.path.name, part.size, total)
+            for chunk in answer.chunks:
+                stream.write(chunk)
+                watch.received(len(chunk))
+                if wanted.size is not None and stream.tell() > wanted.size:
+                    part.forget()
+                    raise Unavailable(f"sends another file (more than {wanted.size:,} bytes)")
+    if total is not None and part.size != total:
+        raise CutShort(f"{part.size:,} of {total:,} bytes came")
+
+
+def _whole_size(
+    answer: Answer, part: PartialFile, origin: Origin | None, wanted: Wanted
+) -> int | None:
+    """The size of the whole file, if the answer is the file or the rest of it."""
+    status, headers = answer.status, answer.headers
+    if origin and status in (206, 416):
+        held = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d{1,18}|\*)", headers.get("Content-Range", ""))
+        total = int(held[2]) if held and held[2] != "*" else origin.total
+        begins = int(held[1]) if held else None
+        changed = _validator(answer) not in ("", origin.validator)
+        if begins != part.size or changed or origin.total not in (None, total):
+            part.drop()
+            raise CutShort("the rest does not fit what is there, beginning anew")
+    elif status == 200:
+        told = re.fullmatch(r"\d{1,18}", headers.get("Content-Length", ""))
+        total = int(told[0]) if told else None
+    else:
+        raise Unavailable(f"answers {status} {shown(answer.reason)}".rstrip())
+    if "text/html" in headers.get("Content-Type", "") and wanted.path.suffix != ".html":
+        raise Unavailable("answers with a web page, not with the file")
+    if total is not None and wanted.size not in (None, total):
+        raise Unavailable(f"sends another file ({total:,} bytes, wanted {wanted.size:,})")
+    return wanted.size if total is None else total
+
+
+def _opened(answer: Answer, part: PartialFile, url: str, total: int | None) -> BinaryIO:
+    if answer.status == 206:
+        return part.go_on()
+    validator = _validator(answer)
+    return part.restart(Origin(url=url, validator=validator, total=total) if validator else None)
+
+
+def _validator(answer: Answer) -> str:
+    """The server's name for these very bytes: a weak ETag is none, a date is, to the second."""
+    etag = answer.headers.get("ETag", "")
+    return etag if etag.startswith('"') else answer.headers.get("Last-Modified", "")
+
+
+def _check_room(part: PartialFile, total: int | None, had: int) -> None:
+    free = shutil.disk_usage(part.path.parent).free + (part.size - had)
+    if total is not None and total - had > free:
+        raise DataError(
+            f"{part.path.parent}: {total - had:,} bytes are to come and {free:,} are free; make "
+            "room and run the command again"
+        )

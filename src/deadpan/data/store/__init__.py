@@ -1,0 +1,1 @@
+"""Ragged, memory-mapped data sets in one file: written, opened, taken clip by clip."""

@@ -1,0 +1,121 @@
+import re
+import subprocess
+import sys
+from typing import get_args
+from urllib.parse import urlsplit
+
+import pytest
+
+from deadpan.data.corpora import CORPORA, corpus_named
+from deadpan.data.corpora.standard_folds import WITH_FOLDS, standard_folds
+from deadpan.data.dataset import TaskName
+from deadpan.errors import DataError
+from deadpan.types import SPLITS
+
+ALONE = """
+import sys
+
+def refuse(event, arguments):
+    if event.startswith("socket.") and event != "socket.gethostname":
+        raise SystemExit(f"the network was asked: {event} {arguments}")
+
+sys.addaudithook(refuse)
+from deadpan.cli.data_commands import data_list
+import deadpan.data.fetching.fetch
+import deadpan.data.corpora.standard_folds
+
+for arguments in [], ["MOSI"], ["--json"], ["--csv", sys.argv[1]]:
+    data_list(arguments)
+assert "urllib3" not in sys.modules
+"""
+
+each = pytest.mark.parametrize("corpus", CORPORA.values(), ids=CORPORA)
+
+
+def test_the_nine_are_there():
+    assert list(CORPORA) == (
+        "MOSI MOSEI IEMOCAP UR-FUNNY MUStARD CH-SIMS MELD ICT-MMMO POM".split()
+    )
+    assert all(name == corpus.name for name, corpus in CORPORA.items())
+
+
+@each
+def test_statistics_agree_with_each_other(corpus):
+    assert corpus.task in get_args(TaskName)
+    assert corpus.labels
+    assert set(corpus.splits) in (set(), set(SPLITS))
+    if corpus.splits:
+        assert list(corpus.splits) == list(SPLITS)
+        assert sum(corpus.splits.values()) == corpus.clips
+    if corpus.label_range:
+        assert corpus.label_range[0] < corpus.label_range[1]
+    if corpus.task == "regression":
+        assert (corpus.labels, abs(corpus.label_range[0])) == (
+            ("sentiment",),
+            corpus.label_range[1],
+        )
+
+
+@each
+def test_everything_is_told_in_sentences(corpus):
+    for text in (corpus.about, corpus.licence, corpus.citation, corpus.layout, *corpus.traps):
+        assert text == text.strip()
+        assert text.endswith(".")
+        assert "  " not in text
+    assert len(corpus.traps) >= 3
+
+
+@each
+def test_files_have_plain_names_and_web_addresses(corpus):
+    for source in corpus.sources:
+        parts = urlsplit(source.url)
+        assert parts.scheme in ("http", "https")
+        assert "." in parts.hostname
+        assert re.fullmatch(r"[\w.-]+", source.file)
+        assert not source.file.endswith(".part")
+        assert source.note
+        assert source.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", source.sha256)
+    assert not set(corpus.files()) & set(corpus.files_by_hand())
+
+
+@each
+def test_there_is_a_way_to_each(corpus):
+    assert corpus.sources or corpus.how_to_get
+
+
+def test_what_needs_a_form_has_no_source():
+    assert CORPORA["IEMOCAP"].sources == ()
+    assert "sail.usc.edu" in CORPORA["IEMOCAP"].how_to_get
+
+
+@pytest.mark.parametrize("name", WITH_FOLDS)
+def test_videos_are_those_of_the_standard_folds(name):
+    assert CORPORA[name].videos == sum(map(len, standard_folds(name).values()))
+
+
+def test_majority_rows_are_as_told():
+    test = {"Happy": 85.6, "Sad": 79.4, "Angry": 75.8, "Neutral": 59.2}
+    for absent, f1 in zip(test.values(), (79.0, 70.3, 65.4, 44.0), strict=True):
+        share = absent / 100  # the weighted F1 of a constant answer
+        assert 100 * share * 2 * share / (1 + share) == pytest.approx(f1, abs=0.1)
+    assert sum(100 - absent for absent in test.values()) == pytest.approx(100)
+    neutral = 1256 / CORPORA["MELD"].splits["test"]
+    assert 100 * neutral == pytest.approx(48.1, abs=0.05)
+    assert 100 * neutral * 2 * neutral / (1 + neutral) == pytest.approx(31.3, abs=0.05)
+
+
+def test_a_name_is_found_whatever_its_capitals():
+    assert corpus_named("mustard") is CORPORA["MUStARD"]
+    with pytest.raises(DataError, match="unknown data set 'MOSSI'; did you mean 'MOSI'"):
+        corpus_named("MOSSI")
+
+
+def test_the_network_is_asked_for_nothing(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(tmp_path / "list.csv")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, f"{tmp_path / 'list.csv'}: 9 data sets\n")
+    assert "MOSEI" in done.stdout

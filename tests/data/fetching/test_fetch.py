@@ -1,0 +1,171 @@
+import hashlib
+
+import pytest
+
+from deadpan.data.corpora import Corpus, Source
+from deadpan.data.fetching.fetch import NotAllFetched, Silent, default_folder, fetch
+from deadpan.errors import DataError
+
+from .web import FAST, cut, status, whole
+
+BODY = b"word " * 1000
+SHA256 = hashlib.sha256(BODY).hexdigest()
+
+
+def corpus(*sources, **about):
+    facts = {"name": "TINY", "title": "", "about": "", "task": "regression", "language": ""}
+    facts |= {"labels": ("sentiment",), "label_range": (-3.0, 3.0), "clips": 1, "videos": None}
+    facts |= {"hours": None, "licence": "", "citation": "", "traps": (), "layout": ""}
+    return Corpus(**facts, sources=sources, **about)
+
+
+def source(url, file="a.csd", **known):
+    return Source(url=url, file=file, note="a friend", **known)
+
+
+def got(of, folder, **options):
+    return fetch(of, folder, patience=FAST, **options)
+
+
+def left(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_every_file_is_fetched(web, tmp_path):
+    tiny = corpus(
+        source(web("/a", whole(BODY)), sha256=SHA256, size=len(BODY)),
+        source(web("/b", whole(b"b")), "b.csd"),
+    )
+    a, b = got(tiny, tmp_path / "deep" / "TINY")
+    assert (a.path, b.path) == (tmp_path / "deep/TINY/a.csd", tmp_path / "deep/TINY/b.csd")
+    assert (a.size, a.sha256, a.verified, a.was_there) == (len(BODY), SHA256, True, False)
+    assert (b.size, b.verified) == (1, False)
+    assert a.path.read_bytes() == BODY
+    assert left(tmp_path / "deep" / "TINY") == ["a.csd", "b.csd"]
+
+
+@pytest.mark.parametrize("wrong", [status(404), status(500), whole(b"x"), cut(BODY, 9)])
+def test_the_next_source_is_tried(web, tmp_path, wrong):
+    tiny = corpus(source(web("/first", wrong), sha256=SHA256), source(web("/second", whole(BODY))))
+    told = []
+
+    class Listener(Silent):
+        def say(self, line):
+            told.append(line)
+
+    (file,) = got(tiny, tmp_path, watch=Listener())
+    assert file.path.read_bytes() == BODY
+    assert left(tmp_path) == ["a.csd"]
+
+
+def test_where_no_source_answers_it_is_told_and_the_rest_is_kept(web, tmp_path):
+    tiny = corpus(
+        source(web("/a", status(404))),
+        source(web("/also-a", status(403))),
+        source(web("/b", whole(b"b")), "b.csd"),
+    )
+    with pytest.raises(NotAllFetched) as refused:
+        got(tiny, tmp_path)
+    assert str(refused.value) == (
+        "TINY: 1 of 2 files could not be fetched (a.csd: 127.0.0.1 answers 404 Not Found; "
+        "127.0.0.1 answers 403 Forbidden); 'deadpan data list TINY' tells what to get by hand"
+    )
+    assert refused.value.missing == ("a.csd",)
+    assert left(tmp_path) == ["b.csd"]
+
+
+def test_a_server_that_does_not_answer_is_not_asked_again(web, tmp_path):
+    silent = lambda _, web: web.closing.wait(1)  # noqa: E731
+    tiny = corpus(source(web("/a", silent)), source(web("/b", silent), "b.csd"))
+    with pytest.raises(NotAllFetched, match="2 of 2 files"):
+        got(tiny, tmp_path)
+    assert {path for path, _ in web.asked} == {"/a"}
+
+
+def test_what_is_there_is_verified_and_not_fetched_again(web, tmp_path):
+    tiny = corpus(
+        source(web("/a", whole(BODY)), sha256=SHA256), source(web("/b", whole(b"b")), "b.csd")
+    )
+    got(tiny, tmp_path)
+    web.asked.clear()
+    a, b = got(tiny, tmp_path)
+    assert (a.was_there, a.verified, b.was_there, b.verified) == (True, True, True, False)
+    assert web.asked == []
+
+
+@pytest.mark.parametrize("known", [{"sha256": SHA256}, {"size": 7}])
+def test_another_file_under_the_name_is_left_alone(web, tmp_path, known):
+    (tmp_path / "a.csd").write_bytes(b"mine")
+    with pytest.raises(DataError, match=r"a\.csd: is another file \(4 bytes, SHA-256 .*move it"):
+        got(corpus(source(web("/a", whole(BODY)), **known)), tmp_path)
+    assert (tmp_path / "a.csd").read_bytes() == b"mine"
+    assert web.asked == []
+
+
+def test_a_folder_under_the_name_is_told(web, tmp_path):
+    (tmp_path / "a.csd").mkdir()
+    with pytest.raises(DataError, match=r"a\.csd: is not a file and in the way"):
+        got(corpus(source(web("/a", whole(BODY)))), tmp_path)
+
+
+def test_a_file_for_the_folder_is_told(web, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="file: is not a folder"):
+        got(corpus(source(web("/a", whole(BODY)))), tmp_path / "file")
+    with pytest.raises(DataError, match=r"cannot be written \(Not a directory\)"):
+        got(corpus(source(web("/a", whole(BODY)))), tmp_path / "file" / "below")
+
+
+def test_a_full_disk_is_told_and_nothing_stands_under_the_name(web, tmp_path):
+    (tmp_path / "a.csd.part").symlink_to("/dev/full")
+    with pytest.raises(DataError, match=r"a\.csd: cannot be written \(No space left on device\)"):
+        got(corpus(source(web("/a", whole(BODY)))), tmp_path)
+    assert not (tmp_path / "a.csd").exists()
+
+
+def test_a_folder_that_may_not_be_written_to_is_told(web, tmp_path, monkeypatch):
+    def forbidden(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("deadpan.data.fetching.partial_file.PartialFile.restart", forbidden)
+    with pytest.raises(DataError, match=r"a\.csd: cannot be written \(Permission denied\)"):
+        got(corpus(source(web("/a", whole(BODY)))), tmp_path)
+    assert left(tmp_path) == []
+
+
+def test_a_single_file_can_be_had(web, tmp_path):
+    tiny = corpus(source(web("/a", whole(BODY))), source(web("/b", whole(b"b")), "b.csd"))
+    assert [file.path.name for file in got(tiny, tmp_path, file="b.csd")] == ["b.csd"]
+    assert left(tmp_path) == ["b.csd"]
+    with pytest.raises(DataError, match=r"unknown file of TINY 'c\.csd'; did you mean"):
+        got(tiny, tmp_path, file="c.csd")
+
+
+def test_what_takes_a_person_is_not_asked_for(web, tmp_path):
+    page = source(web("/page", whole(BODY)), by_hand=True, sha256=SHA256)
+    with pytest.raises(NotAllFetched, match="no address gives it to a program"):
+        got(corpus(page), tmp_path / "new")
+    with pytest.raises(NotAllFetched, match="which takes a person"):
+        got(corpus(page), tmp_path, file="a.csd")
+    assert web.asked == []
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_a_person_put_there_is_verified(web, tmp_path):
+    page = source(web("/page", whole(BODY)), by_hand=True, sha256=SHA256)
+    (tmp_path / "a.csd").write_bytes(BODY)
+    (file,) = got(corpus(page), tmp_path)
+    assert (file.was_there, file.verified) == (True, True)
+    (tmp_path / "a.csd").write_bytes(BODY[1:])
+    with pytest.raises(DataError, match="is another file"):
+        got(corpus(page), tmp_path)
+
+
+def test_an_address_that_is_not_of_the_web_is_refused(tmp_path):
+    with pytest.raises(DataError, match="not an address of the web"):
+        got(corpus(source("file:///etc/passwd")), tmp_path)
+    assert left(tmp_path) == []
+
+
+def test_a_corpus_has_its_folder():
+    assert str(default_folder(corpus())) == "data/TINY"

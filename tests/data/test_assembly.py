@@ -1,0 +1,182 @@
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deadpan.data.assembly import assemble
+from deadpan.data.readers.raw import Padding, RawClip, RawClips
+from deadpan.errors import DataError
+from deadpan.types import SPLITS
+
+PATH = Path("folder/file.pkl")
+
+
+def clip(name="v_1", split="train", label=(0.0,), group=None, **sequences):
+    name = (name,) if isinstance(name, str) else name
+    return RawClip(name=name, split=split, sequences=sequences, label=np.array(label), group=group)
+
+
+def made(*clips, task="regression", labels=("sentiment",), **more):
+    fields = {name: more.pop(name) for name in ("ignored", "padding") if name in more}
+    widths = {m: x.shape[1] for one in clips for m, x in one.sequences.items()}
+    return assemble(
+        PATH,
+        RawClips(clips=clips, widths=widths, **fields),
+        layout="a test",
+        task=task,
+        labels=labels,
+        **more,
+    )
+
+
+def refusal(*clips, **more):
+    with pytest.raises(DataError) as caught:
+        made(*clips, **more)
+    text = str(caught.value)
+    assert text.startswith(f"{PATH}: ")
+    assert "\n" not in text
+    return text.removeprefix(f"{PATH}: ")
+
+
+def test_clips_go_to_their_splits_in_the_order_of_the_file():
+    times = {"text": np.array([[0.0, 1.0]])}
+    spoken = RawClip(
+        name=("w", "0.5", "1.5"),
+        split="test",
+        sequences={"zither": np.ones((1, 2), np.int8), "text": np.ones((1, 3))},
+        label=np.array([1], np.int64),
+        words=("hm",),
+        times=times,
+    )
+    padding = {"text": Padding(side="left", share=0.5)}
+    dataset = made(clip("b_1"), spoken, clip("a_1"), padding=padding)
+    assert (dataset.name, dataset.layout) == ("file", "a test")
+    assert (dataset.task, dataset.labels) == ("regression", ("sentiment",))
+    assert list(dataset.widths.items()) == [("text", 3), ("zither", 2)]
+    assert dataset.padding == padding
+    assert {name: [c.id for c in dataset[name]] for name in SPLITS} == {
+        "train": ["b_1", "a_1"],
+        "valid": [],
+        "test": ["w_0.5_1.5"],
+    }
+    got = dataset["test"][0]
+    assert (got.group, got.words, got.times) == ("w", ("hm",), times)
+    assert list(got.sequences) == ["text", "zither"]
+    assert got.label.dtype == got.sequences["zither"].dtype == np.float32
+    assert (dataset.repairs, dataset.warnings) == ({}, ())
+
+
+def test_a_group_that_is_told_goes_before_the_name():
+    assert [c.group for c in made(clip("v_1", group="speaker"), clip("v_2"))["train"]] == [
+        "speaker",
+        "v",
+    ]
+
+
+def test_clips_without_names_are_named_by_split_and_place():
+    dataset = made(clip(()), clip((), "test"), clip(()))
+    assert [c.id for name in SPLITS for c in dataset[name]] == ["train:0", "train:1", "test:0"]
+    assert {c.group for c in dataset["train"]} == {None}
+
+
+@pytest.mark.parametrize(
+    ("task", "label"),
+    [
+        ("regression", [-3.0]),
+        ("emotions", [0.0, 0.0]),
+        ("emotions", [1.0, 1.0]),
+        ("classes", [0.0, 1.0]),
+        ("scores", [-1e9, 3.4e38]),
+    ],
+)
+def test_labels_of_each_task(task, label):
+    labels = tuple("ab"[: len(label)])
+    dataset = made(clip(label=label), task=task, labels=labels)
+    assert (dataset.task, dataset.labels) == (task, labels)
+    np.testing.assert_array_equal(dataset["train"][0].label, np.float32(label))
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "wanted"),
+    [
+        ("regression", [3.01], "unusable (first: v_9); wanted numbers in [-3, 3]"),
+        ("regression", [np.nan], "NaN (first: v_9); wanted numbers in [-3, 3]"),
+        ("regression", [-np.inf], "unusable"),
+        ("emotions", [0.0, 2.0], "unusable (first: v_9); wanted 0 or 1 for each emotion"),
+        ("emotions", [0.0, np.nan], "NaN (first: v_9)"),
+        ("classes", [1.0, 1.0], "unusable (first: v_9); wanted 1 for one class and 0 for the"),
+        ("classes", [0.0, 0.0], "unusable"),
+        ("classes", [2.0, -1.0], "unusable"),
+        ("scores", [0.0, np.inf], "unusable (first: v_9); wanted finite numbers"),
+        ("scores", [0.0, 1e39], "unusable (first: v_9); wanted finite numbers"),
+        ("scores", [0.0, np.nan], "NaN (first: v_9); wanted finite numbers"),
+    ],
+)
+def test_labels_that_a_task_cannot_have(task, label, wanted):
+    sound = [0.0] if task == "regression" else [0.0, 1.0]
+    clips = [clip("v_1", label=sound), clip("v_9", "test", label)]
+    assert refusal(*clips, task=task).startswith(f"split 'test': 1 labels are {wanted}")
+
+
+def test_three_labels_are_named_and_all_are_counted():
+    clips = [clip(f"v\n{i}", label=[4.0]) for i in range(5)]
+    assert "5 labels are unusable (first: v\\n0, v\\n1, v\\n2); wanted" in refusal(*clips)
+    nameless = [clip((), None), clip((), None, label=[np.nan])]
+    assert refusal(*nameless).startswith("1 labels are NaN (first: clip 1); wanted")
+
+
+def test_splits_for_some_clips_only():
+    clips = [clip("v_1"), clip("v_2", None), clip("v_3", None)]
+    assert refusal(*clips) == (
+        "2 of 3 clips have no split (first: 'v_2'); wanted one for all or for none"
+    )
+
+
+@pytest.mark.parametrize(("name", "by"), [("{}_1", "video or speaker"), ("{}", "clip")])
+def test_splits_are_made_where_there_are_none(name, by):
+    dataset = made(*(clip(name.format(f"v{i}"), None) for i in range(10)))
+    assert [len(dataset[split]) for split in SPLITS] == [6, 2, 2]
+    assert dataset.warnings == (
+        f"the file tells no splits; they were made by {by}, 60 / 20 / 20 %",
+    )
+
+
+def test_a_repeated_id_within_a_split():
+    dataset = made(clip("a"), clip("a"), clip("a#2"), clip("a"))
+    assert [c.id for c in dataset["train"]] == ["a", "a#3", "a#2", "a#4"]
+    assert dataset.warnings == ("2 clips repeat an id; they are told apart as 'id#2'",)
+
+
+def test_a_repeated_id_in_two_splits():
+    dataset = made(clip("a"), clip("b", "test"), clip("a", "test"), clip("b", "test"))
+    assert [c.id for c in dataset["test"]] == ["b", "a#2", "b#2"]
+    assert dataset.warnings == (
+        "2 clips repeat an id; they are told apart as 'id#2'; 1 of them in two splits (first: 'a')",
+    )
+
+
+def test_features_are_mended_and_counted_beside_what_was_mended_before():
+    audio = np.array([[np.nan, 1e39], [-np.inf, 2.0]])
+    dataset = made(clip(audio=audio), clip("v_2", audio=audio), repairs=Counter({"before": 7}))
+    assert dataset["train"][0].sequences["audio"].tolist() == [[0, 0], [0, 2]]
+    assert dataset.repairs == {
+        "before": 7,
+        "audio: NaN set to 0": 2,
+        "audio: +inf set to 0": 2,  # what float32 cannot hold
+        "audio: -inf set to 0": 2,
+    }
+    assert np.isnan(audio[0, 0]), "the file's own array stays"
+
+
+def test_warnings_of_all_kinds_stand_in_one_order():
+    dataset = made(
+        clip("v_1"), clip("v_1", "test"), ignored=("meta", "info"), warnings=["told before"]
+    )
+    assert dataset.warnings == (
+        "video 'v' is in both train and test: scores will flatter",
+        "told before",
+        "1 clips repeat an id; they are told apart as 'id#2'; 1 of them in two splits "
+        "(first: 'v_1')",
+        "keys that mean nothing here were ignored: meta, info",
+    )

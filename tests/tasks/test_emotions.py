@@ -1,0 +1,86 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deadpan.tasks import Emotions
+
+FOUR = ("Neutral", "Happy", "Sad", "Angry")
+
+
+def test_emotions_loss_by_hand():
+    # Margins ln 3 and 0: the probability of presence is 3/4 and 1/2.
+    prediction = torch.tensor([[0.0, math.log(3), 2.0, 2.0]])
+    task = Emotions(("Happy", "Sad"))
+    absent, present = torch.tensor([[0.0, 1.0]]), torch.tensor([[1.0, 0.0]])
+    assert task.loss(prediction, absent).item() == pytest.approx((math.log(4) + math.log(2)) / 2)
+    expected = (math.log(4 / 3) + math.log(2)) / 2
+    assert task.loss(prediction, present).item() == pytest.approx(expected)
+
+
+def test_emotions_decisions_are_the_softmax_of_each_pair():
+    task = Emotions(FOUR)
+    prediction = np.random.default_rng(0).normal(size=(40, task.outputs))
+    expected = torch.from_numpy(prediction).reshape(-1, 4, 2).softmax(dim=2)[:, :, 1]
+    np.testing.assert_allclose(task.decisions(prediction), expected.numpy(), rtol=1e-12)
+    extreme = np.array([[0.0, 1e4, 1e4, 0.0, 1.0, 1.0, 0.0, 0.0]])
+    assert task.decisions(extreme).tolist() == [[1.0, 0.0, 0.5, 0.5]]
+
+
+@given(st.lists(st.floats(-2, 3), min_size=2, max_size=2))
+def test_emotions_are_present_where_the_linear_score_exceeds_a_half(scores):
+    task = Emotions(("Happy", "Sad"))
+    outputs = task.from_scores(np.array([scores]))
+    assert outputs.tolist() == [[0.5, scores[0], 0.5, scores[1]]]
+    right = np.array([[float(score > 0.5) for score in scores]])
+    assert task.metrics(outputs, right)["mean_accuracy"] == 1
+
+
+def test_emotions_columns():
+    columns = {column.key: column.title for column in Emotions(("Happy", "Sad")).columns}
+    assert columns == {
+        "mean_f1": "mean F1",
+        "mean_accuracy": "mean Acc",
+        "exclusive_accuracy": "2-way Acc",
+        "happy_acc": "Happy Acc",
+        "happy_f1": "Happy F1",
+        "sad_acc": "Sad Acc",
+        "sad_f1": "Sad F1",
+    }
+
+
+def test_exclusive_accuracy_keeps_its_column_where_emotions_are_not_exclusive():
+    task = Emotions(("Happy", "Sad"))
+    scores = task.metrics(np.zeros((1, 4)), np.array([[1.0, 1.0]]))
+    column = next(column for column in task.columns if column.key == "exclusive_accuracy")
+    assert column.format(scores["exclusive_accuracy"]) == "-"
+    assert scores["mean_accuracy"] == 0
+
+
+def test_the_constant_reproduces_the_published_majority_rows_of_iemocap():
+    # The 938 test clips of the MulT release; each has exactly one of the four emotions.
+    labels = np.eye(4)[np.repeat(np.arange(4), [383, 135, 193, 227])]
+    task = Emotions(FOUR)
+    scores = task.metrics(np.tile(task.constant(labels), (938, 1)), labels)
+    shown = {column.key: column.format(scores[column.key]) for column in task.columns}
+    assert (shown["happy_acc"], shown["happy_f1"]) == ("85.6", "79.0")
+    assert (shown["sad_acc"], shown["sad_f1"]) == ("79.4", "70.3")
+    assert (shown["angry_acc"], shown["angry_f1"]) == ("75.8", "65.4")
+    assert (shown["neutral_acc"], shown["neutral_f1"]) == ("59.2", "44.0")
+    # The exclusive decision of the majority row is the most frequent emotion, not the first.
+    assert scores["exclusive_accuracy"] == pytest.approx(383 / 938)
+    reordered = Emotions(FOUR[::-1])
+    flipped = np.tile(reordered.constant(labels[:, ::-1]), (938, 1))
+    assert reordered.metrics(flipped, labels[:, ::-1])["exclusive_accuracy"] == pytest.approx(
+        383 / 938
+    )
+
+
+def test_emotions_constant_is_present_only_for_a_majority():
+    labels = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    task = Emotions(("a", "b", "c"))
+    decided = task.decisions(task.constant(labels)[np.newaxis]) > 0.5
+    assert decided.tolist() == [[True, False, False]]  # exactly half is absent
