@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from deadpan.data import fingerprint
+from deadpan.data.fingerprint import fingerprint
 from deadpan.data.dataset import Dataset
 from deadpan.data.store.conversion import convert
 from deadpan.data.store.opening import store_dataset

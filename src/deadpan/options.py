@@ -12,8 +12,8 @@ from deadpan.errors import DeadpanError, unknown_name
 def typed(name: str, value: object, wanted: Any) -> Any:  # noqa: ANN401 - any annotation
     """The value as the annotation wants it.
 
-    YAML reads 1e-3 as a text and the command line knows no paths: whole floats become int, text
-    becomes a path. Knows bool, int, float, str, Path, Literal, list, dict, and each of them or
+    The command line and YAML know no paths and few whole numbers: text becomes a path, 1000.0 an
+    int. Knows bool, int, float, str, Path, Literal, list, dict, and each of them or
     None; any other annotation lets every value through.
 
     Args:
@@ -58,7 +58,8 @@ def _whole(value: object) -> int | None:
 
 
 def _text(value: object) -> str | None:
-    return str(value) if isinstance(value, str | int | float | Path) else None
+    known = isinstance(value, str | int | float | Path) and not isinstance(value, bool)
+    return str(value) if known else None
 
 
 def _path(value: object) -> Path | None:

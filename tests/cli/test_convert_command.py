@@ -1,7 +1,8 @@
 import re
 
 from deadpan.cli.convert_command import data_convert
-from deadpan.data import fingerprint, load
+from deadpan.data import load
+from deadpan.data.fingerprint import fingerprint
 from deadpan.data.store.opening import store_dataset
 
 SMALL = ["--data_options.clips", "20"]

@@ -1,10 +1,12 @@
+import dataclasses
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from deadpan.data import DATASETS, describe, load
+from deadpan.data import DATASETS, load
+from deadpan.data.fingerprint import describe, fingerprint
 from deadpan.errors import DataError
 
 TINY = {"clips": 12, "text_width": 4, "audio_width": 4, "vision_width": 4}
@@ -121,3 +123,13 @@ def test_a_run_remembers_what_matters_of_its_data(mult):
     assert facts["splits"] == {"train": 2, "valid": 2, "test": 2}
     assert facts["repairs"] == {}
     assert isinstance(facts["warnings"], list)
+
+
+def test_a_fingerprint_sees_splits_and_groups(mult):
+    dataset = load(mult)
+    known = fingerprint(dataset)
+    swapped = {"train": dataset["test"], "valid": dataset["valid"], "test": dataset["train"]}
+    assert fingerprint(dataclasses.replace(dataset, splits=swapped)) != known
+    moved = [dataclasses.replace(clip, group="elsewhere") for clip in dataset["train"]]
+    splits = {**dataset.splits, "train": moved}
+    assert fingerprint(dataclasses.replace(dataset, splits=splits)) != known

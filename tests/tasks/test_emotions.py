@@ -84,3 +84,15 @@ def test_emotions_constant_is_present_only_for_a_majority():
     task = Emotions(("a", "b", "c"))
     decided = task.decisions(task.constant(labels)[np.newaxis]) > 0.5
     assert decided.tolist() == [[True, False, False]]  # exactly half is absent
+
+
+def test_an_emotion_called_mean_leaves_the_mean_alone():
+    task = Emotions(("mean", "joy"))
+    keys = [column.key for column in task.columns]
+    assert len(set(keys)) == len(keys)
+    logits, labels = np.array([[0, 1, 0, 1.0], [1, 0, 1, 0]]), np.array([[1, 1.0], [0, 1]])
+    found = task.metrics(logits, labels)
+    assert list(found) == keys
+    assert found["emotion_mean_acc"] == 1.0
+    assert found["joy_acc"] == 0.5
+    assert found["mean_accuracy"] == 0.75

@@ -1,12 +1,9 @@
 """Every source of data behind one door: ``load(NAME_OR_PATH)``."""
 
-import hashlib
 import inspect as _inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from deadpan.data.controlled import controlled
 from deadpan.data.dataset import Clip, Dataset
@@ -14,7 +11,6 @@ from deadpan.data.folds import leave_out
 from deadpan.data.layouts import layout_of
 from deadpan.errors import DataError, DeadpanError, unknown_name
 from deadpan.options import typed
-from deadpan.types import SPLITS, in_order
 
 __all__ = ["DATASETS", "Clip", "Dataset", "load"]
 
@@ -69,28 +65,3 @@ def _typed(known: Mapping[str, _inspect.Parameter], options: Mapping[str, Any]) 
         return {k: typed(f"option '{k}'", v, known[k].annotation) for k, v in options.items()}
     except DeadpanError as error:
         raise DataError(str(error)) from None
-
-
-def describe(dataset: Dataset) -> dict[str, Any]:
-    """What a run remembers of its data."""
-    return {
-        "name": dataset.name,
-        "task": dataset.task,
-        "splits": {name: len(clips) for name, clips in dataset.splits.items()},
-        "fingerprint": fingerprint(dataset),
-        "repairs": dict(dataset.repairs),
-        "warnings": list(dataset.warnings),
-    }
-
-
-def fingerprint(dataset: Dataset) -> str:
-    """A hash of all that training sees of the clips: ids, labels, features, splits."""
-    digest = hashlib.sha256()
-    for split in SPLITS:
-        for clip in dataset.splits.get(split, ()):
-            digest.update(f"{split} {clip.id} {clip.label.tolist()}".encode())
-            for name in in_order(clip.sequences):
-                x = np.ascontiguousarray(clip.sequences[name])
-                digest.update(f"{name} {x.shape}".encode())
-                digest.update(x.view(np.uint8).data)
-    return digest.hexdigest()[:16]

@@ -75,7 +75,7 @@ def assemble(
     dataset = Dataset(
         name=path.stem,
         task=task,
-        labels=labels,
+        labels=_polar(task, labels, clips),
         widths={modality: raw.widths[modality] for modality in in_order(raw.widths)},
         splits=splits,
         layout=layout,
@@ -85,15 +85,27 @@ def assemble(
     return dataclasses.replace(dataset, warnings=(*shared_groups(dataset), *told))
 
 
+def _polar(task: TaskName, labels: tuple[str, ...], clips: Sequence[Clip]) -> tuple[str, ...]:
+    """The names of the labels; scores are called sentiment only where 0 is neutral.
+
+    Stars from 1 to 5 have no sign: Acc-2 of them would be 100 % for anyone. Scales that reach no
+    further than 3 have one, whatever the file's clips happen to say.
+    """
+    if task != "scores" or labels != ("sentiment",):
+        return labels
+    values = [float(clip.label[0]) for clip in clips]
+    return ("rating",) if min(values) >= 0 and max(values) > 3 else labels
+
+
 def _clip(index: int, raw: RawClip, repairs: Counter[str]) -> Clip:
     return Clip(
-        id=joined(raw.name) or f"{raw.split or 'clip'}:{index}",
+        id=raw.id or joined(raw.name) or f"{raw.split or 'clip'}:{index}",
         sequences={
             name: finite(raw.sequences[name], modality=name, repairs=repairs)
             for name in in_order(raw.sequences)
         },
         label=raw.label.astype(np.float32),
-        group=group_of(raw.name) if raw.group is None else raw.group,
+        group=group_of(raw.name) if raw.group is None else raw.group or None,
         words=raw.words,
         times=raw.times,
     )

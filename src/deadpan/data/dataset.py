@@ -116,6 +116,10 @@ class Dataset:
         )
 
 
+ABOUT_SPLITS = ("is in both", "in two splits", "splits may share", "tells no splits")
+"""Words of the warnings that hold only of the splits as they are."""
+
+
 def shared_groups(dataset: Dataset) -> list[str]:
     """A warning for each pair of splits that share a video: their clips are not independent."""
     groups = {s: Counter(c.group for c in dataset[s] if c.group is not None) for s in SPLITS}

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 from collections.abc import Sequence
 
-from deadpan.data.dataset import Clip, Dataset
+from deadpan.data.dataset import ABOUT_SPLITS, Clip, Dataset
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import SPLITS
 
@@ -54,7 +54,9 @@ def leave_out(dataset: Dataset, group: str) -> Dataset:
         for clip in dataset[name]:
             splits[split_of[str(clip.group)]].append(clip)
     # The file's splits are gone, and so is what was said of them.
-    warnings = tuple(text for text in dataset.warnings if "is in both" not in text)
+    warnings = tuple(
+        text for text in dataset.warnings if not any(words in text for words in ABOUT_SPLITS)
+    )
     return dataclasses.replace(
         dataset, name=f"{dataset.name} without {group}", splits=splits, warnings=warnings
     )

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from deadpan.errors import DeadpanError
 from deadpan.metrics import emotion
-from deadpan.tasks.task import Column, Outputs, PerLabel, Task, finite
+from deadpan.tasks.task import Column, Outputs, PerLabel, Task, finite, safe_keys
 
 
 class Emotions(Task):
@@ -21,13 +21,14 @@ class Emotions(Task):
             raise DeadpanError(f"emotions got {labels}, wanted one or more names, each once")
         self.labels = labels
         self.outputs = 2 * len(labels)
+        keys = [f"emotion_{k}" if k in ("mean", "exclusive") else k for k in safe_keys(labels)]
         self.columns = (
             Column("mean_f1", "mean F1"),
             Column("mean_accuracy", "mean Acc"),
             Column("exclusive_accuracy", f"{len(labels)}-way Acc"),
             *(
-                Column(f"{name.lower()}_{key}", f"{name} {title}")
-                for name in labels
+                Column(f"{emotion}_{key}", f"{name} {title}")
+                for emotion, name in zip(keys, labels, strict=True)
                 for key, title in (("acc", "Acc"), ("f1", "F1"))
             ),
         )
@@ -47,9 +48,9 @@ class Emotions(Task):
             "mean_accuracy": float(np.mean(accuracies)),
             "exclusive_accuracy": emotion.exclusive_accuracy(margins, labels),
         }
-        for name, accuracy, f1 in zip(self.labels, accuracies, f1s, strict=True):
-            scores |= {f"{name.lower()}_acc": accuracy, f"{name.lower()}_f1": f1}
-        return scores
+        each = (value for pair in zip(accuracies, f1s, strict=True) for value in pair)
+        keys = [column.key for column in self.columns[len(scores) :]]
+        return scores | dict(zip(keys, each, strict=True))
 
     def decisions(self, prediction: Outputs) -> PerLabel:
         """Probability in [0, 1] that each emotion is present: the softmax of its two logits."""

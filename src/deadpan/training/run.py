@@ -13,6 +13,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 
 from deadpan import data as sources
 from deadpan.data.dataset import Dataset
+from deadpan.data.fingerprint import describe, fingerprint
 from deadpan.data.normalization import Normalizer
 from deadpan.data.normalization import fit as fit_normalizer
 from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
@@ -67,7 +68,7 @@ def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) 
     if resume:
         refuse_changed(RunDirectory(out), dataset)
     dataset.require("train", "valid")
-    described = sources.describe(dataset)
+    described = describe(dataset)
     normalizer = fit_normalizer(dataset["train"], dataset.widths, settings.normalization)
     dataset = normalizer(dataset)
     task = make_task(dataset.task, dataset.labels)
@@ -138,7 +139,7 @@ def resolved(settings: Settings) -> Settings:
 def refuse_changed(run: RunDirectory, dataset: Dataset) -> None:
     """Raise DataError if a run was trained on other clips than these."""
     then = run.environment().get("dataset", {}).get("fingerprint")
-    if then != sources.fingerprint(dataset):
+    if then != fingerprint(dataset):
         raise DataError(
             f"{run.settings().data}: has changed since {run.path} was trained; train again"
         )

@@ -118,7 +118,7 @@ def test_several_labels_are_scores(tmp_path):
 
 def test_ratings_beyond_sentiment_are_scores(tmp_path):
     write(tmp_path, "train", [1, 7])
-    assert (mfn_dataset(tmp_path).task, mfn_dataset(tmp_path).labels) == ("scores", ("sentiment",))
+    assert (mfn_dataset(tmp_path).task, mfn_dataset(tmp_path).labels) == ("scores", ("rating",))
 
 
 def test_features_that_are_not_finite_are_counted(tmp_path):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deadpan.data import fingerprint
+from deadpan.data.fingerprint import fingerprint
 from deadpan.data.layouts.own import own_dataset
 from deadpan.errors import DataError
 from deadpan.types import SPLITS
@@ -194,8 +194,8 @@ def test_a_few_beginnings_of_ids_are_no_videos(tmp_path):
     sizes = [len(dataset[name]) for name in SPLITS]
     assert sum(sizes) == 40
     assert 22 <= sizes[0] <= 26
-    assert all(clip.group == clip.id for clip in clips_of(dataset).values())
-    assert "no column group: clips of one video or speaker may be in two splits" in dataset.warnings
+    assert all(clip.group is None for clip in clips_of(dataset).values())
+    assert "no column group: splits may share a video or speaker" in dataset.warnings
 
 
 def test_splits_told_for_some_and_a_group_that_is_empty_are_refused(tmp_path, home):
@@ -280,3 +280,22 @@ def test_one_s_own_copy_of_mosi_is_what_the_pickle_holds(shared, tmp_path):
                 np.save(tmp_path / modality / f"{clip.id}.npy", values)
     table(tmp_path, "\n".join(rows))
     assert fingerprint(own_dataset(tmp_path)) == fingerprint(pickled)
+
+
+def test_an_id_stays_as_it_is_and_a_group_loses_its_blanks(tmp_path, home):
+    table(home, "id,label,group\nvid[3],-1.5,s0 \nvid_3,0.5,s0\nother,1, s1\n")
+    for name in ("vid[3]", "vid_3", "other"):
+        np.save(home / "audio" / f"{name}.npy", np.ones((2, 2), np.float32))
+        np.save(home / "face" / f"{name}.npy", np.ones((2, 1), np.float32))
+    found = clips_of(own_dataset(home))
+    assert {name: clip.group for name, clip in found.items()} == {
+        "vid[3]": "s0",
+        "vid_3": "s0",
+        "other": "s1",
+    }
+
+
+def test_stars_have_no_sign(tmp_path, home):
+    table(home, "id,sentiment\na,1\nb,4\nc,5\n")
+    dataset = own_dataset(home, labels="sentiment")
+    assert (dataset.task, dataset.labels) == ("scores", ("rating",))

@@ -6,7 +6,8 @@ import pytest
 from safetensors import safe_open
 
 import deadpan
-from deadpan.data import fingerprint, load
+from deadpan.data import load
+from deadpan.data.fingerprint import fingerprint
 from deadpan.data.store.conversion import convert, provenance
 from deadpan.errors import DataError
 

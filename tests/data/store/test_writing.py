@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from safetensors import safe_open
 
-from deadpan.data import fingerprint, load
+from deadpan.data import load
 from deadpan.data.controlled import controlled
 from deadpan.data.dataset import Clip, Dataset
+from deadpan.data.fingerprint import fingerprint
 from deadpan.data.layouts.mult import mult_dataset
 from deadpan.data.normalization import fit
 from deadpan.data.store.opening import store_dataset

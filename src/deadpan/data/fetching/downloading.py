@@ -1,7 +1,6 @@
 """One file from one address: gone on with where it stopped, checked, then put in its place."""
 
 import dataclasses
-import hashlib
 import random
 import re
 import shutil
@@ -11,7 +10,7 @@ from typing import BinaryIO, Protocol, runtime_checkable
 
 from deadpan.data.fetching.connecting import Answer, CutShort, Patience, Unavailable, asked
 from deadpan.data.fetching.partial_file import Origin, PartialFile
-from deadpan.data.readers.files import shown
+from deadpan.data.readers.files import file_sha256, shown
 from deadpan.errors import DataError
 
 FORGIVEN = 1 << 20
@@ -80,12 +79,6 @@ def download(wanted: Wanted, watch: Watch, patience: Patience) -> str:
         raise Unavailable(f"sends another file (SHA-256 {digest}, wanted {wanted.sha256})")
     finally:
         part.drop_if_useless()
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file, in lower-case hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _all_bytes(part: PartialFile, wanted: Wanted, watch: Watch, patience: Patience) -> bool:

@@ -50,7 +50,10 @@ def layout_of(path: Path) -> tuple[Make, tuple[Any, ...]]:
         for _, recognises, make in FOLDERS:
             if recognises(path):
                 return make, (path,)
-        names = sorted(entry.name for entry in path.iterdir())
+        try:
+            names = sorted(entry.name for entry in path.iterdir())
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror}); mend that") from None
         held = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
         raise DataError(
             f"{path}: is a directory of no known layout (holds {held or 'nothing'}); give "

@@ -95,8 +95,8 @@ def parts_of(file: CsdFile, segments: Sequence[Segment], take: Take) -> dict[int
         pieces = {entry.number: entry for entry in entries if entry.number is not None}
         whole = _joined(entries)
         for place, segment in by_video[video]:
-            entry = whole if segment.number is None else pieces.get(segment.number, whole)
-            if (part := take(place, segment, entry)) is not None:
+            entry = pieces.get(segment.number) if segment.number is not None and pieces else whole
+            if entry is not None and (part := take(place, segment, entry)) is not None:
                 found[place] = part
     return found
 
@@ -152,11 +152,12 @@ def spoken(file: CsdFile, segments: Sequence[Segment], repairs: Counter[str]) ->
 def _joined(entries: Sequence[CsdEntry]) -> CsdEntry:
     if len(entries) == 1:
         return entries[0]
-    return CsdEntry(
-        number=None,
-        intervals=np.concatenate([entry.intervals for entry in entries]),
-        features=np.concatenate([entry.features for entry in entries]),
-    )
+    intervals = np.concatenate([entry.intervals for entry in entries])
+    features = np.concatenate([entry.features for entry in entries])
+    # A step at the border of two pieces stands in both.
+    _, first = np.unique(intervals, axis=0, return_index=True)
+    first.sort()
+    return CsdEntry(number=None, intervals=intervals[first], features=features[first])
 
 
 def _float32(features: Shaped[np.ndarray, "step width"]) -> Shaped[np.ndarray, "step width"]:

@@ -69,7 +69,7 @@ def own_dataset(
     features = own_features(file, table, vectors)
     warnings = [*told.warnings, *features.warnings]
     if not known and not any(splits):
-        warnings.append("no column group: clips of one video or speaker may be in two splits")
+        warnings.append("no column group: splits may share a video or speaker")
     clips = [
         _clip(row, features, split=split, group=group, label=label)
         for row, split, group, label in zip(table.rows, splits, groups, told.values, strict=True)
@@ -97,17 +97,17 @@ def _split(path: Path, table: ClipTable, row: ClipRow) -> str | None:
 
 
 def _groups(path: Path, table: ClipTable) -> tuple[Sequence[str], bool]:
-    """The group of each clip, and whether anything tells it."""
+    """The group of each clip, "" where nothing tells it; and whether anything does."""
     if column := next((name for name in GROUPS if name in table.columns), None):
         for row in table.rows:
             if not row.cells[column].strip():
                 raise DataError(f"{path}: line {row.line}: no {column}; give one to every clip")
-        return [row.cells[column] for row in table.rows], True
+        return [row.cells[column].strip() for row in table.rows], True
     videos = [group_of((row.id,)) for row in table.rows]
     # clip_1 and clip_2, or happy_1 and happy_2, are not of one video.
     if None not in videos and len(set(videos)) >= MANY_VIDEOS:
         return [str(video) for video in videos], True
-    return [row.id for row in table.rows], False
+    return [""] * len(table.rows), False
 
 
 def _clip(
@@ -121,6 +121,7 @@ def _clip(
     has = {name: clips[row.id] for name, clips in features.clips.items() if row.id in clips}
     return RawClip(
         name=(row.id,),
+        id=row.id,
         split=split,
         sequences={name: found.values for name, found in has.items()},
         label=label,

@@ -120,17 +120,19 @@ def _numbers(path: Path, line: int, fields: Sequence[str]) -> Float[np.ndarray, 
         values = [number(field) if field.strip() else math.nan for field in fields]
     if None in values:
         wrong = fields[values.index(None)]
-        raise DataError(f"{path}: line {line}: '{shown(wrong)}' is no number; mend the row")
+        told = "save it with commas" if ";" in wrong or "\t" in wrong else "mend the row"
+        raise DataError(f"{path}: line {line}: '{shown(wrong)}' is no number; {told}")
     return np.array(values, dtype=np.float64)
 
 
 def _timed(path: Path, names: tuple[str, ...], values: Num[np.ndarray, "row column"]) -> Features:
-    """Features apart from times."""
-    spans = [name for name in ("start", "end") if name in names]
-    points = [name for name in ("time", "timestamp") if name in names][: not spans]
+    """Features apart from times, whose columns are known whatever their capitals."""
+    lower = [name.lower() for name in names]
+    spans = [name for name in ("start", "end") if name in lower]
+    points = [name for name in ("time", "timestamp") if name in lower][: not spans]
     if len(spans) == 1:
         raise DataError(f"{path}: has a column {spans[0]} alone; wanted start and end, or neither")
-    columns = [names.index(name) for name in (*spans, *points)]
+    columns = [lower.index(name) for name in (*spans, *points)]
     if len(columns) == values.shape[1]:
         raise DataError(f"{path}: has no column of features; add one")
     if not len(values) or not columns:

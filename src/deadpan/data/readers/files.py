@@ -1,5 +1,6 @@
 """Opening what the user named: everything that can be wrong with a path, in one line each."""
 
+import hashlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,12 @@ def first_bytes(path: Path, count: int) -> bytes:
             return stream.read(count)
     except OSError:
         return b""
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, in lower-case hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def shown(value: object) -> str:

@@ -20,7 +20,8 @@ class RawClip:
         sequences: real steps only, of any type of number, finite or not; views of the file's arrays
             where they can be. A modality the clip lacks is left out.
         label: as the file has it, of any shape; may be NaN.
-        group: the video or speaker where the file tells it apart from the name.
+        group: the video or speaker; None where only the name can tell, "" where nothing does.
+        id: as the file has it, where it must not be made of the name's parts; else "".
         words: one per step of ``text``, where known.
         times: start and end of each step in seconds from the start of the clip, where known.
     """
@@ -30,6 +31,7 @@ class RawClip:
     sequences: Mapping[Modality, Num[np.ndarray, "_ _"]]
     label: Num[np.ndarray, "*shape"]
     group: str | None = None
+    id: str = ""
     words: tuple[str, ...] = ()
     times: Mapping[Modality, Float[np.ndarray, "_ 2"]] = dataclasses.field(default_factory=dict)
 

@@ -40,7 +40,7 @@ class Table:
     Args:
         path: of the store, for messages.
         labels: one row per clip.
-        records: bytes of JSON, see ``store_facts.record_of``.
+        records: bytes of JSON, see ``store.facts.record_of``.
         features: per modality.
         times: per modality that has any.
     """

@@ -7,7 +7,7 @@ from typing import Any
 
 from deadpan.data import DATASETS, load
 from deadpan.data.dataset import Dataset
-from deadpan.data.fetching.downloading import file_sha256
+from deadpan.data.readers.files import file_sha256
 from deadpan.data.store.opening import store_dataset
 from deadpan.data.store.tensors import refuse_taken
 from deadpan.data.store.writing import write_store

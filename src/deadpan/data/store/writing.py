@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from deadpan.data import fingerprint
 from deadpan.data.assembly import WANTED, unusable
 from deadpan.data.dataset import Clip, Dataset
+from deadpan.data.fingerprint import fingerprint
 from deadpan.data.normalization import Method, fit
 from deadpan.data.readers.files import shown
 from deadpan.data.readers.store_file import DTYPES
@@ -32,7 +32,7 @@ def write_store(dataset: Dataset, path: Path, *, source: Mapping[str, Any]) -> N
     """Write a data set clip by clip; its features are never copied as a whole.
 
     Args:
-        dataset: what ``store.store_dataset`` is to give again, to the last bit.
+        dataset: what ``store.opening.store_dataset`` is to give again, to the last bit.
         path: of the store; replaced if it is there.
         source: what the data set was made of, ready for JSON.
 
@@ -96,7 +96,7 @@ def _ragged(
     dtype: str,
     shape: tuple[int, ...],
 ) -> dict[str, Tensor]:
-    """The tensors of a ``stored_clips.Ragged``; ``shape`` is that of a row."""
+    """The tensors of a ``store.clips.Ragged``; ``shape`` is that of a row."""
     found = map(rows, clips)
     lengths = np.array([-1 if x is None else len(x) for x in found], dtype=np.int64)
     offsets = np.append(0, np.maximum(lengths, 0).cumsum())
