@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from deadpan.data.fingerprint import fingerprint
 from deadpan.data.dataset import Dataset
+from deadpan.data.fingerprint import fingerprint
 from deadpan.data.store.conversion import convert
 from deadpan.data.store.opening import store_dataset
 
