@@ -61,3 +61,10 @@ def test_values_that_do_not_fit(value, wanted, told):
 def test_home_is_found(monkeypatch):
     monkeypatch.setenv("HOME", "/somewhere")
     assert typed("name", "~/file", Path) == Path("/somewhere/file")
+
+
+def test_a_home_that_nobody_has():
+    with pytest.raises(
+        DeadpanError, match="~nobodyx/file: nobody here has that home"
+    ):
+        typed("name", "~nobodyx/file", Path)

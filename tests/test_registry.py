@@ -54,10 +54,8 @@ def test_a_hyperparameter_is_named_typed_and_has_a_default(kind):
         assert parameter.default is not parameter.empty
 
 
-def test_each_choice_of_a_model_is_tested():
-    assert len(VARIANTS) >= len(MODELS)
-    options = [options for kind, options in VARIANTS if kind is MODELS["HCTMG"]]
-    assert {name for option in options for name in option} == {
+CHOICES = {
+    "HCTMG": {
         "primary",
         "gate",
         "sharing",
@@ -65,4 +63,32 @@ def test_each_choice_of_a_model_is_tested():
         "mask_future",
         "pooling",
         "embedding_dropout_on",
-    }
+    },
+    "MulT": {"mask_future", "embedding_dropout_on"},
+}
+"""What each model lets choose, by hand; a model that is not listed has sizes and rates only."""
+
+
+@pytest.mark.parametrize("kind", MODELS.values(), ids=lambda kind: kind.__name__)
+def test_each_choice_of_a_model_is_tested(kind):
+    options = [options for tested, options in VARIANTS if tested is kind]
+    assert {} in options
+    assert {name for option in options for name in option} == CHOICES.get(kind.__name__, set())
+    numbers = {name for name, p in hyperparameters(kind).items() if p.annotation in (int, float)}
+    assert numbers | CHOICES.get(kind.__name__, set()) == set(hyperparameters(kind))
+
+
+@pytest.mark.parametrize("kind", MODELS.values(), ids=lambda kind: kind.__name__)
+def test_presets_name_data_sets_and_hyperparameters_that_exist(kind):
+    assert kind.presets.keys() <= api.PRESETS.keys()
+    for preset, options in kind.presets.items():
+        assert options.keys() <= hyperparameters(kind).keys()
+        assert kind.parameters_at(**api.PRESETS[preset], **options) > 0
+
+
+def test_a_listed_size_is_that_of_the_presets_of_the_model():
+    for row in api.list_models():
+        kind = MODELS[row["name"]]
+        for preset, sizes in api.PRESETS.items():
+            model = kind(**sizes, **kind.presets.get(preset, {}))
+            assert row["parameters"][preset] == sum(p.numel() for p in model.parameters())

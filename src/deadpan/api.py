@@ -22,11 +22,11 @@ from deadpan.training.settings import Settings
 from deadpan.types import AUDIO, TEXT, VISION
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "MOSI": {"widths": {TEXT: 300, AUDIO: 5, VISION: 20}, "outputs": 1, "layers": 2},
-    "MOSEI": {"widths": {TEXT: 300, AUDIO: 74, VISION: 35}, "outputs": 1, "layers": 4},
-    "IEMOCAP": {"widths": {TEXT: 300, AUDIO: 74, VISION: 35}, "outputs": 8, "layers": 2},
+    "MOSI": {"widths": {TEXT: 300, AUDIO: 5, VISION: 20}, "outputs": 1},
+    "MOSEI": {"widths": {TEXT: 300, AUDIO: 74, VISION: 35}, "outputs": 1},
+    "IEMOCAP": {"widths": {TEXT: 300, AUDIO: 74, VISION: 35}, "outputs": 8},
 }
-"""The three data sets of the paper: feature widths, outputs, and depth (table 8)."""
+"""The three data sets of the HCT-MG paper: feature widths and outputs."""
 
 
 def train(
@@ -80,13 +80,14 @@ def report(run: str | Path) -> Path:
 
 
 def list_models() -> list[dict[str, Any]]:
-    """Every model: name, paper, and parameters at the sizes of the paper's data sets."""
+    """Every model: name, paper, and parameters on each of ``PRESETS`` as its paper set it there."""
     return [
         {
             "name": name,
             "paper": kind.paper,
             "parameters": {
-                preset: kind.parameters_at(**sizes) for preset, sizes in PRESETS.items()
+                preset: kind.parameters_at(**sizes, **kind.presets.get(preset, {}))
+                for preset, sizes in PRESETS.items()
             },
         }
         for name, kind in MODELS.items()

@@ -41,6 +41,18 @@ def typed(name: str, value: object, wanted: Any) -> Any:  # noqa: ANN401 - any a
     return made
 
 
+def home_path(text: str | Path) -> Path:
+    """A path as people write it, ``~`` and ``~NAME`` included.
+
+    Raises:
+        DeadpanError: ``~NAME`` of a user who does not exist.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise DeadpanError(f"{text}: nobody here has that home; give another path") from None
+
+
 def _bool(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
@@ -64,7 +76,7 @@ def _text(value: object) -> str | None:
 
 def _path(value: object) -> Path | None:
     text = _text(value)
-    return Path(text).expanduser() if text else None
+    return home_path(text) if text else None
 
 
 def _list(value: object) -> list[Any] | None:

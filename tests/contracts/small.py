@@ -9,7 +9,7 @@ from deadpan.models.base import hyperparameters
 from deadpan.types import AUDIO, TEXT, VISION, Batch
 
 WIDTHS = {TEXT: 6, AUDIO: 4, VISION: 3}
-SIZES = {"width": 8, "heads": 2, "layers": 1}
+SIZES = {"width": 8, "heads": 2, "layers": 1, "hidden": 8, "text_hidden": 8, "text_width": 8}
 
 
 def choices(kind):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from deadpan.layers.recurrent import MaskedGRU
+from deadpan.layers.recurrent import MaskedGRU, MaskedLSTM
 
 
 def ready(**options):
@@ -43,3 +43,22 @@ def test_an_odd_width_cannot_be_split_in_two():
 
 def test_paper_size_with_both_biases():
     assert sum(p.numel() for p in MaskedGRU(40, 40).parameters()) == 3 * (2 * 40 * 40 + 2 * 40)
+
+
+def test_an_lstm_never_reads_padding():
+    torch.manual_seed(0)
+    lstm, x = MaskedLSTM(3, 4), torch.randn(2, 4, 3, requires_grad=True)
+    mask = torch.tensor([[True, True, False, False], [False] * 4])
+    other = torch.where(mask[:, :, None], x, torch.full_like(x, 1e3))
+    got = lstm(x, mask)
+    torch.testing.assert_close(got, lstm(other, mask))
+    torch.testing.assert_close(got[0, :2], lstm(x[:1, :2], mask[:1, :2])[0])
+    assert not got[0, 2:].any()
+    assert not got[1].any()
+    got.sum().backward()
+    assert not x.grad[~mask].any()
+    assert x.grad[mask].all()
+
+
+def test_an_lstm_has_four_gates_with_both_biases():
+    assert sum(p.numel() for p in MaskedLSTM(5, 3).parameters()) == 4 * 3 * (5 + 3 + 2)

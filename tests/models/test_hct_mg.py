@@ -25,8 +25,9 @@ D40 = 12 * 40**2 + 13 * 40
     ],
 )
 def test_sizes_of_the_paper(preset, two_blocks, one_block):
-    assert HCTMG.parameters_at(**PRESETS[preset]) == two_blocks
-    assert HCTMG.parameters_at(**PRESETS[preset], head_blocks=1) == one_block
+    sizes = PRESETS[preset] | HCTMG.presets.get(preset, {})
+    assert HCTMG.parameters_at(**sizes) == two_blocks
+    assert HCTMG.parameters_at(**sizes, head_blocks=1) == one_block
 
 
 def test_sizes_of_the_variants():

@@ -7,8 +7,11 @@ import pytest
 
 import deadpan
 from deadpan.data import load
+from deadpan.data.dataset import Clip, Dataset
 from deadpan.errors import DataError, RunError
+from deadpan.tasks import make_task
 from deadpan.training import scoring
+from deadpan.training.scoring import prediction_rows, truth_names
 
 from .tiny import DATA, rows, train
 
@@ -220,3 +223,30 @@ def test_a_directory_that_is_no_run_is_refused(tmp_path):
     for use in (deadpan.evaluate, deadpan.report, lambda out: deadpan.predict(out, "controlled")):
         with pytest.raises(RunError, match="no run here"):
             use(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "wanted"),
+    [
+        (("classes", ("a", "b", "c")), ("classes", ("c", "a")), ("c", "a")),
+        (("classes", ("a", "b")), ("classes", ("a", "x")), None),
+        (("classes", ("a", "b")), ("emotions", ("a", "b")), None),
+        (("emotions", ("a", "b")), ("emotions", ("b", "a")), ("b", "a")),
+        (("emotions", ("a", "b")), ("emotions", ("a",)), None),
+        (("scores", ("a",)), ("scores", ("b",)), None),
+        (("scores", ("a",)), ("regression", ("a",)), None),
+        (("regression", ("sentiment",)), ("regression", ("valence",)), ("sentiment",)),
+    ],
+)
+def test_truths_go_by_name(mine, theirs, wanted):
+    dataset = Dataset(name="d", task=theirs[0], labels=theirs[1], widths={}, splits={})
+    assert truth_names(make_task(*mine), dataset) == wanted
+
+
+def test_a_row_holds_the_truth_of_its_own_class():
+    clip = Clip(id="x", sequences={}, label=np.array([1, 0], np.float32))
+    task = make_task("classes", ("a", "b", "c"))
+    (row,) = prediction_rows(task, [clip], np.array([[0.0, 1, 2]]), ("c", "a"))
+    assert [row[f"label_{name}"] for name in "abc"] == [0, 0, 1]
+    (row,) = prediction_rows(task, [clip], np.array([[0.0, 1, 2]]), None)
+    assert not any(key.startswith("label_") for key in row)

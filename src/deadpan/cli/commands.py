@@ -68,6 +68,8 @@ def predict(arguments: Sequence[str]) -> None:
     if file and (file.is_dir() or not file.parent.is_dir()):
         raise DeadpanError(f"{file}: not a file in a directory that exists; give another --csv")
     rows = deadpan.predict(given["run"], given["data"], **given["data_options"])
+    if not any(key.startswith("label_") for key in rows[0]):
+        note("the data's labels are others than the run's: predictions stand without truths")
     if file:
         _write_predictions(file, rows)
     elif given["json"]:

@@ -1,10 +1,10 @@
 """Data sets of any layout, written as stores."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import deadpan
 from deadpan.cli.parsers import add_data_options, parse, parser_of
+from deadpan.options import home_path
 
 
 def data_convert(arguments: Sequence[str]) -> None:
@@ -20,6 +20,6 @@ def data_convert(arguments: Sequence[str]) -> None:
     add_data_options(parser)
     given = parse(parser, arguments)
     dataset = deadpan.convert(given["name_or_path"], given["out"], **given["data_options"])
-    size = Path(given["out"]).expanduser().stat().st_size
+    size = home_path(given["out"]).stat().st_size
     clips = sum(len(split) for split in dataset.splits.values())
     print(f"{given['out']}: {clips:,} clips, {size / 1e6:,.1f} MB")

@@ -8,6 +8,7 @@ from pathlib import Path
 from deadpan.cli.parsers import parse, parser_of
 from deadpan.cli.showing import note, show, show_json
 from deadpan.errors import DeadpanError
+from deadpan.options import home_path
 
 
 def data_list(arguments: Sequence[str]) -> None:
@@ -59,7 +60,7 @@ def data_fetch(arguments: Sequence[str]) -> None:
     parser.add_argument("--file", type=str | None, help="only this one of its files")
     given = parse(parser, arguments)
     corpus = corpus_named(given["name"])
-    folder = Path(given["out"]).expanduser() if given["out"] else default_folder(corpus)
+    folder = home_path(given["out"]) if given["out"] else default_folder(corpus)
     again = shlex.join(["deadpan", "data", "fetch", *arguments])
     try:
         with watching_download() as watch:

@@ -40,3 +40,24 @@ class MaskedGRU(nn.Module):
             self.gru(packed)[0], batch_first=True, total_length=x.shape[1]
         )
         return hidden * mask[:, :, None]
+
+
+class MaskedLSTM(nn.Module):
+    """A one-layer LSTM that keeps every step and never reads padding.
+
+    Padded steps must stand last (see ``front_aligned``); they come out as zeros.
+
+    Args:
+        width: channels in.
+        hidden: channels out.
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(width, hidden, batch_first=True)
+
+    def forward(
+        self, x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
+    ) -> Float[Tensor, "clip step hidden"]:
+        """The hidden state at every real step."""
+        return self.lstm(x)[0] * mask[:, :, None]

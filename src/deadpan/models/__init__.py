@@ -2,8 +2,13 @@
 
 from deadpan.models.base import Model, check_options
 from deadpan.models.hct_mg import HCTMG
+from deadpan.models.lf_dnn import LFDNN
+from deadpan.models.lf_lstm import LFLSTM
+from deadpan.models.lmf import LMF
+from deadpan.models.mult import MulT
+from deadpan.models.tfn import TFN
 
-__all__ = ["HCTMG", "MODELS", "Model", "check_options"]
+__all__ = ["HCTMG", "LFDNN", "LFLSTM", "LMF", "MODELS", "Model", "MulT", "TFN", "check_options"]
 
 MODELS: dict[str, type[Model]] = {
     name: value

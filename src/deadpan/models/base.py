@@ -29,10 +29,12 @@ class Model(nn.Module, abc.ABC):
 
     Attributes:
         paper: where the model is defined, as "authors year, title".
+        presets: by data set, the hyperparameters for which its paper left the defaults there.
         modalities: the names it was built for, in canonical order.
     """
 
     paper: ClassVar[str]
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __new__(cls: type[M], *_: Any, **arguments: Any) -> M:  # noqa: ANN401 - as in __init__
         """Refuse hyperparameters that make no sense before anything is built from them."""

@@ -61,6 +61,7 @@ class HCTMG(Model):
     """
 
     paper = "Wang et al. 2023, Cross-Attention is Not Enough"
+    presets = {"MOSEI": {"layers": 4}}
 
     def __init__(
         self,

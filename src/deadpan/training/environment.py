@@ -2,6 +2,7 @@
 
 import datetime
 import platform
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -14,7 +15,7 @@ import torch
 def environment() -> dict[str, Any]:
     """Facts that a table of results must be able to name."""
     return {
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         **commit(),
         "deadpan": version("deadpan"),
         "python": platform.python_version(),

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from deadpan.data import load
 from deadpan.data.dataset import Clip, Dataset
 from deadpan.errors import DataError
-from deadpan.tasks import Task
+from deadpan.tasks import Classes, Regression, Task, make_task
 from deadpan.training.baselines import constant_outputs, ridge_outputs
 from deadpan.training.environment import commit
 from deadpan.training.evaluation import labels_of, predict_clips
@@ -62,7 +62,10 @@ def evaluate_run(run: RunDirectory) -> dict[str, Any]:
         "opened": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **commit(),
     }
-    write_csv(run.path / "predictions.csv", prediction_rows(task, clips, outputs[settings.model]))
+    write_csv(
+        run.path / "predictions.csv",
+        prediction_rows(task, clips, outputs[settings.model], task.labels),
+    )
     write_json(run.scores, scores)
     return read_json(run.scores)
 
@@ -88,31 +91,54 @@ def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str
     for split in SPLITS:
         if clips := dataset[split]:
             outputs = predict_clips(model, clips, dataset.widths)
-            rows += [{"split": split, **row} for row in prediction_rows(task, clips, outputs)]
+            told = prediction_rows(task, clips, outputs, truth_names(task, dataset))
+            rows += [{"split": split, **row} for row in told]
     if not rows:
         raise DataError(f"{source}: has no clip to predict")
     return rows
 
 
+def truth_names(task: Task, dataset: Dataset) -> tuple[str, ...] | None:
+    """What the labels of other data are called, if predictions of the task can be held to them.
+
+    A score of sentiment is one whatever its name. Classes may be fewer; emotions and scores must be
+    the same, in any order.
+    """
+    theirs = make_task(dataset.task, dataset.labels)
+    if type(theirs) is not type(task):
+        return None
+    if isinstance(task, Regression):
+        return task.labels
+    mine, others = set(task.labels), set(dataset.labels)
+    fits = others <= mine if isinstance(task, Classes) else others == mine
+    return dataset.labels if fits else None
+
+
 def prediction_rows(
-    task: Task, clips: Sequence[Clip], outputs: Float[np.ndarray, "clip output"]
+    task: Task,
+    clips: Sequence[Clip],
+    outputs: Float[np.ndarray, "clip output"],
+    names: tuple[str, ...] | None,
 ) -> list[dict[str, Any]]:
-    """One row per clip: who, what was said, what is true, what is predicted."""
+    """One row per clip: who, what was said, what is true, what is predicted.
+
+    Args:
+        task: of the run.
+        clips: at least one.
+        outputs: of the model.
+        names: of the clips' labels; None = nothing to hold predictions against.
+    """
+    truths = [dict(zip(names or (), clip.label, strict=names is not None)) for clip in clips]
     return [
         {
             "id": clip.id,
             "group": clip.group or "",
             "words": " ".join(clip.words),
             "kind": clip.truth.kind if clip.truth else "",
-            # A data set of another task has other labels: nothing to hold predictions against.
-            **(
-                {f"label_{name}": float(x) for name, x in zip(task.labels, clip.label, strict=True)}
-                if len(clip.label) == len(task.labels)
-                else {}
-            ),
+            **({f"label_{name}": float(truth.get(name, 0)) for name in task.labels if truth}),
             **{f"prediction_{name}": float(x) for name, x in zip(task.labels, said, strict=True)},
         }
-        for clip, said in zip(clips, task.decisions(outputs), strict=True)
+        for clip, truth, said in zip(clips, truths, task.decisions(outputs), strict=True)
     ]
 
 

@@ -12,6 +12,7 @@ from deadpan.data.store.opening import store_dataset
 from deadpan.data.store.tensors import refuse_taken
 from deadpan.data.store.writing import write_store
 from deadpan.errors import DataError
+from deadpan.options import home_path
 
 
 def convert(source: str | Path, out: str | Path, **options: Any) -> Dataset:
@@ -28,7 +29,7 @@ def convert(source: str | Path, out: str | Path, **options: Any) -> Dataset:
     Raises:
         DataError: the source cannot be used, or the file cannot be written.
     """
-    path = Path(out).expanduser()
+    path = home_path(out)
     refuse_taken(path)
     dataset = load(source, **options)
     write_store(dataset, path, source=provenance(source, options))
@@ -44,7 +45,7 @@ def provenance(source: str | Path, options: Mapping[str, Any]) -> dict[str, Any]
     if str(source) in DATASETS:
         return {"name": str(source), "options": {k: _plain(x) for k, x in options.items()}}
     try:
-        told = _file(Path(source).expanduser())
+        told = _file(home_path(source))
         return told | {"options": {name: _option(value) for name, value in options.items()}}
     except OSError as error:
         raise DataError(

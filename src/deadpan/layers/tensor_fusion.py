@@ -1,0 +1,55 @@
+"""Products of vectors with a 1 in front, whole (TFN) and of low rank (LMF)."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+
+def with_one(h: Float[Tensor, "clip width"]) -> Float[Tensor, "clip width+1"]:
+    """[1; h]: the 1 keeps products of fewer vectors among those of all."""
+    return pad(h, (1, 0), value=1.0)
+
+
+def outer_product(vectors: Sequence[Float[Tensor, "clip _"]]) -> Float[Tensor, "clip product"]:
+    """The outer product of [1; h] over all vectors, flattened, the last vector's index fastest.
+
+    Zadeh et al. 2017, section 4.2. Holds the product of (width + 1) numbers for each clip.
+    """
+    first, *others = (with_one(h) for h in vectors)
+    for other in others:
+        first = (first[:, :, None] * other[:, None, :]).flatten(1)
+    return first
+
+
+class LowRankFusion(nn.Module):
+    """A linear map of that outer product whose weight tensor is a sum of ``rank`` products.
+
+    Never makes the product: ``z = sum_r w_r prod_m ([1; h_m] F_m^r) + b``, the inner product over
+    modalities being elementwise (Liu et al. 2018, section 3.2).
+
+    Args:
+        widths: channels of each vector.
+        outputs: channels out.
+        rank: terms of the sum.
+    """
+
+    def __init__(self, widths: Sequence[int], outputs: int, rank: int) -> None:
+        super().__init__()
+        self.factors = nn.ParameterList(
+            nn.Parameter(torch.empty(rank, width + 1, outputs)) for width in widths
+        )
+        self.weights = nn.Parameter(torch.empty(rank))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        for term in (matrix for factor in self.factors for matrix in factor):
+            nn.init.xavier_normal_(term)
+        nn.init.xavier_normal_(self.weights[None])
+
+    def forward(self, vectors: Sequence[Float[Tensor, "clip _"]]) -> Float[Tensor, "clip output"]:
+        """Fuse the vectors, which must stand in the order of ``widths``."""
+        product = self.weights[:, None]
+        for h, factor in zip(vectors, self.factors, strict=True):
+            product = product * torch.einsum("ch,rho->cro", with_one(h), factor)
+        return product.sum(dim=1) + self.bias

@@ -1,0 +1,63 @@
+"""LMF, low-rank multimodal fusion."""
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from deadpan.layers.subnets import LSTMSubnet, MeanSubnet
+from deadpan.layers.tensor_fusion import LowRankFusion
+from deadpan.models.base import Model
+from deadpan.types import TEXT, Batch, Modality, Output
+
+
+class LMF(Model):
+    """Turn each modality into a vector; fuse the vectors by a weight tensor of low rank.
+
+    Text is read by an LSTM whose state at the last real step is mapped linearly; any other modality
+    is averaged over its real steps and mapped by three layers with ReLU. With a 1 in front of every
+    vector the prediction is a linear map of the outer product of all of them, computed from the
+    factors of its weight tensor: ``z = sum_r w_r prod_m ([1; h_m] F_m^r) + b``.
+
+    Any number of modalities; with fewer than three the product has fewer factors. A modality
+    missing in a clip has the vector 0, so that [1; 0] leaves the products of the others. No batch
+    normalization, which the authors' code has and which would let clips of a batch see each other.
+
+    Args:
+        widths: features per step of each modality.
+        outputs: numbers predicted per clip.
+        hidden: channels of the vector of each modality but text, and of the layers before it.
+        text_hidden: channels of the LSTM.
+        text_width: channels of the vector of text.
+        rank: terms whose sum is the weight tensor.
+        subnet_dropout: of the means, and of the LSTM's last state.
+    """
+
+    paper = "Liu et al. 2018, Efficient Low-rank Multimodal Fusion with Modality-Specific Factors"
+
+    def __init__(
+        self,
+        *,
+        widths: Mapping[Modality, int],
+        outputs: int,
+        hidden: int = 32,
+        text_hidden: int = 128,
+        text_width: int = 64,
+        rank: int = 4,
+        subnet_dropout: float = 0.2,
+    ) -> None:
+        super().__init__(widths=widths, outputs=outputs)
+        self.subnets = nn.ModuleDict(
+            {
+                name: LSTMSubnet(features, text_hidden, text_width, dropout=subnet_dropout)
+                if name == TEXT
+                else MeanSubnet(features, hidden, dropout=subnet_dropout)
+                for name, features in self.widths.items()
+            }
+        )
+        vectors = [text_width if name == TEXT else hidden for name in self.modalities]
+        self.fusion = LowRankFusion(vectors, outputs, rank)
+
+    def forward(self, batch: Batch) -> Output:
+        """Predict."""
+        vectors = [self.subnets[name](x, mask) for name, (x, mask) in self.inputs(batch).items()]
+        return Output(prediction=self.fusion(vectors))

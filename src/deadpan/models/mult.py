@@ -1,0 +1,147 @@
+"""MulT, the multimodal transformer with directional pairwise crossmodal attention."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+
+from deadpan.layers.head import ResidualHead
+from deadpan.layers.pooling import last_step
+from deadpan.layers.transformer import Encoder
+from deadpan.models.base import Model
+from deadpan.types import TEXT, Batch, Modality, Output
+
+
+class MulT(Model):
+    """Let every modality attend to every other one, then read each with what it has gathered.
+
+    Each modality is projected to the same width (a convolution of kernel 1, no bias). For every
+    ordered pair a crossmodal transformer lets the target attend to the source at their own rates,
+    without alignment. For each target its views, one per source, are concatenated under
+    self-attention; the last real steps of all targets are concatenated and read by one residual
+    block and a linear map.
+
+    Three named modalities: six crossmodal transformers, self-attention of twice the width. Two: two
+    transformers, self-attention of one width. One: its projection under self-attention is all. A
+    modality missing in a clip has no real step: as a source it is not attended to (a learned bias
+    stands in its place), as a target its part of the concatenation is zero.
+
+    The defaults are those of the authors' code; the paper's own settings are width 40, layers 4.
+
+    Args:
+        widths: features per step of each modality.
+        outputs: numbers predicted per clip.
+        width: channels d of every stream.
+        heads: attention heads.
+        layers: depth of each crossmodal transformer; self-attention has max(layers, 3).
+        mask_future: the offset mask in the crossmodal transformers and self-attention, counted in
+            the real steps of each clip.
+        attention_dropout: of attention weights whose source is text, and of self-attention; 0 from
+            other modalities.
+        embedding_dropout: of the text features that come in and of each embedding, as target and
+            as source.
+        embedding_dropout_on: drop embeddings in "all" streams, as the code does, or in "text" only.
+        residual_dropout: after each attention and feed-forward part.
+        relu_dropout: inside each feed-forward part.
+        output_dropout: inside the head.
+    """
+
+    paper = "Tsai et al. 2019, Multimodal Transformer for Unaligned Multimodal Language Sequences"
+
+    def __init__(
+        self,
+        *,
+        widths: Mapping[Modality, int],
+        outputs: int,
+        width: int = 30,
+        heads: int = 5,
+        layers: int = 5,
+        mask_future: bool = True,
+        attention_dropout: float = 0.1,
+        embedding_dropout: float = 0.25,
+        embedding_dropout_on: Literal["text", "all"] = "all",
+        residual_dropout: float = 0.1,
+        relu_dropout: float = 0.1,
+        output_dropout: float = 0.0,
+    ) -> None:
+        super().__init__(widths=widths, outputs=outputs)
+        self.attention_dropout = attention_dropout
+        self.embedding_dropout = embedding_dropout
+        self.embedding_dropout_on = embedding_dropout_on
+
+        def encoder(channels: int, depth: int) -> Encoder:
+            return Encoder(
+                channels,
+                heads,
+                depth,
+                residual_dropout=residual_dropout,
+                relu_dropout=relu_dropout,
+                mask_future=mask_future,
+            )
+
+        # A convolution of kernel 1 is a linear map of each step, without two transpositions.
+        self.projections = nn.ModuleDict(
+            {name: nn.Linear(features, width, bias=False) for name, features in self.widths.items()}
+        )
+        names = self.modalities
+        self.crossmodal = nn.ModuleDict(
+            {
+                f"{source}_to_{target}": encoder(width, layers)
+                for target in names
+                for source in names
+                if source != target
+            }
+        )
+        gathered = max(len(names) - 1, 1) * width
+        self.self_attention = nn.ModuleDict(
+            {name: encoder(gathered, max(layers, 3)) for name in names}
+        )
+        self.head = ResidualHead(
+            len(names) * gathered, outputs, blocks=1, output_dropout=output_dropout
+        )
+
+    def forward(self, batch: Batch) -> Output:
+        """Predict."""
+        streams = {
+            name: (self._project(name, x), mask) for name, (x, mask) in self.inputs(batch).items()
+        }
+        parts = [
+            last_step(self._gather(streams, target), mask) for target, (_, mask) in streams.items()
+        ]
+        return Output(prediction=self.head(torch.cat(parts, dim=1)))
+
+    def _project(self, name: Modality, x: Tensor) -> Tensor:
+        if name == TEXT:
+            x = dropout(x, self.embedding_dropout, self.training)
+        return self.projections[name](x)
+
+    def _gather(
+        self, streams: Mapping[Modality, tuple[Tensor, Tensor]], target: Modality
+    ) -> Tensor:
+        """What the target has attended to in every other modality, under self-attention."""
+        x, mask = streams[target]
+        views = [
+            self.crossmodal[f"{source}_to_{target}"](
+                x,
+                mask,
+                *streams[source],
+                attention_dropout=self.attention_dropout if source == TEXT else 0.0,
+                target_dropout=self._embedding_rate(target),
+                source_dropout=self._embedding_rate(source),
+            )
+            for source in self.modalities
+            if source != target
+        ]
+        return self.self_attention[target](
+            torch.cat(views or [x], dim=2),
+            mask,
+            attention_dropout=self.attention_dropout,
+            target_dropout=self._embedding_rate(target),
+        )
+
+    def _embedding_rate(self, stream: Modality) -> float:
+        return (
+            self.embedding_dropout if self.embedding_dropout_on == "all" or stream == TEXT else 0.0
+        )

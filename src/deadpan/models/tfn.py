@@ -1,0 +1,78 @@
+"""TFN, the tensor fusion network."""
+
+from collections.abc import Mapping
+
+from torch import nn
+from torch.nn.functional import dropout
+
+from deadpan.errors import DeadpanError
+from deadpan.layers.mlp import MLP
+from deadpan.layers.subnets import LSTMSubnet, MeanSubnet
+from deadpan.layers.tensor_fusion import outer_product
+from deadpan.models.base import Model
+from deadpan.types import TEXT, Batch, Modality, Output
+
+
+class TFN(Model):
+    """Turn each modality into a vector; predict from the outer product of all vectors.
+
+    Text is read by an LSTM whose state at the last real step is mapped linearly; any other modality
+    is averaged over its real steps and mapped by three layers with ReLU. With a 1 in front of every
+    vector their outer product holds each vector, each product of two, and that of all three; an MLP
+    reads it. The prediction is not squashed into a range, for tasks differ in theirs.
+
+    One to three modalities; with two or one the tensor has as many indices. A modality missing in a
+    clip has the vector 0, so that [1; 0] leaves the products of the others.
+
+    Args:
+        widths: features per step of each modality.
+        outputs: numbers predicted per clip.
+        hidden: channels of the vector of each modality but text, and of the layers before it.
+        text_hidden: channels of the LSTM.
+        text_width: channels of the vector of text.
+        head_width: channels of the MLP's two hidden layers; times the size of the tensor, it is
+            nearly all of the parameters.
+        subnet_dropout: of the means, and of the LSTM's last state.
+        fusion_dropout: of the tensor.
+    """
+
+    paper = "Zadeh et al. 2017, Tensor Fusion Network for Multimodal Sentiment Analysis"
+
+    def __init__(
+        self,
+        *,
+        widths: Mapping[Modality, int],
+        outputs: int,
+        hidden: int = 32,
+        text_hidden: int = 128,
+        text_width: int = 128,
+        head_width: int = 128,
+        subnet_dropout: float = 0.15,
+        fusion_dropout: float = 0.15,
+    ) -> None:
+        super().__init__(widths=widths, outputs=outputs)
+        if len(self.modalities) > 3:
+            names = ", ".join(self.modalities)
+            raise DeadpanError(
+                f"TFN fuses one to three modalities; got {len(self.modalities)} ({names}); "
+                "name three with --modalities"
+            )
+        self.fusion_dropout = fusion_dropout
+        self.subnets = nn.ModuleDict(
+            {
+                name: LSTMSubnet(features, text_hidden, text_width, dropout=subnet_dropout)
+                if name == TEXT
+                else MeanSubnet(features, hidden, dropout=subnet_dropout)
+                for name, features in self.widths.items()
+            }
+        )
+        product = 1
+        for name in self.modalities:
+            product *= (text_width if name == TEXT else hidden) + 1
+        self.head = MLP(product, head_width, head_width, outputs)
+
+    def forward(self, batch: Batch) -> Output:
+        """Predict."""
+        vectors = [self.subnets[name](x, mask) for name, (x, mask) in self.inputs(batch).items()]
+        tensor = dropout(outer_product(vectors), self.fusion_dropout, self.training)
+        return Output(prediction=self.head(tensor))
