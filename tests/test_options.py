@@ -64,7 +64,5 @@ def test_home_is_found(monkeypatch):
 
 
 def test_a_home_that_nobody_has():
-    with pytest.raises(
-        DeadpanError, match="~nobodyx/file: nobody here has that home"
-    ):
+    with pytest.raises(DeadpanError, match="~nobodyx/file: nobody here has that home"):
         typed("name", "~nobodyx/file", Path)
