@@ -208,12 +208,12 @@ def main() -> None:
     rows = table(found)
     failures = [list(row[:3]) for row in found if row[2] not in ("read", "refused")]
     peak = round(max(row[4] for row in found) / 2**20)
-    commit = environment.commit()
+    commit = environment.commit_name(environment.commit())
     told = (
         f"{len(found):,} cases, {len(failures)} failed (crash, hang beyond {SECONDS} s, more than "
         f"{MEMORY >> 30} GB, code run, an error that is not ours), in {seconds} s; largest process "
         f"{peak} MB, its imports included. `python benchmarks/fuzz_readers.py --cases "
-        f"{given.cases}`, commit {commit['commit']}{'+' if commit['dirty'] else ''}."
+        f"{given.cases}`, commit {commit}."
     )
     print(markdown(rows, told))
     for failure in failures[:40]:

@@ -1,17 +1,15 @@
 """What a store costs and saves: seconds, memory and bytes, beside the padded pickle it is made of.
 
-As many clips as MOSEI has, as wide (300/74/35), in MulT's layout and padded to 50/260/260 steps: a
-pickle of 4 GB (with 50/500/500 it would be 11). About 12/38/34 steps are real, the same shares as
-12/55/65 of MOSI's 50/375/500. Each step runs in a process of its own; memory is that of the process
-less what it had before the step, from /proc every 10 ms: "all" also counts pages of mapped files,
-which the system can take back, "own" does not.
+As many clips as MOSEI has, as wide (300/74/35), in MulT's layout and padded to its 50/500/500
+steps, about 12/55/65 of them real: a pickle of 6.4 GB. Each step runs in a process of its own;
+memory is that of the process less what it had before the step, from /proc every 10 ms: "all" also
+counts pages of mapped files, which the system can take back, "own" does not.
 
     python benchmarks/store.py [--clips 22856] [--folder FOLDER] [--json FILE]
 """
 
 import argparse
 import json
-import pickle
 import shutil
 import subprocess
 import sys
@@ -22,39 +20,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from workloads.official import CORPORA, write
 
 from deadpan.data.dataset import Dataset
 from deadpan.data.fingerprint import fingerprint
 from deadpan.data.store.conversion import convert
 from deadpan.data.store.opening import store_dataset
 
-WIDTHS = {"text": 300, "audio": 74, "vision": 35}
-REAL = {"text": 12, "audio": 38, "vision": 34}
-PADDED = {"text": 50, "audio": 260, "vision": 260}
-SHARES = {"train": 16326, "valid": 1871, "test": 4659}
+MOSEI = CORPORA["mosei"]
 MB = 1e6
-
-
-def write_pickle(path: Path, clips: int) -> None:
-    """Clips of log-normal length, padded in front with zeros, as the release of MulT has them."""
-    random = np.random.default_rng(0)
-    splits: dict[str, dict[str, Any]] = {}
-    for split, share in SHARES.items():
-        count = max(1, round(clips * share / sum(SHARES.values())))
-        stretch = random.lognormal(-(0.45**2) / 2, 0.45, count)
-        splits[split] = {
-            "labels": random.uniform(-3, 3, (count, 1, 1)).astype(np.float32),
-            "id": np.array([f"video{i // 7}_{i % 7}" for i in range(count)]),
-        }
-        for name, mean in REAL.items():
-            array = np.zeros((count, PADDED[name], WIDTHS[name]), np.float32)
-            steps = np.clip(np.rint(mean * stretch).astype(int), 1, PADDED[name])
-            for clip, real in zip(array, steps, strict=True):
-                clip[-real:] = random.standard_normal((real, WIDTHS[name]), np.float32)
-            splits[split][name] = array
-    with path.open("wb") as file:
-        pickle.dump(splits, file, protocol=4)
 
 
 def read_all(store: Path) -> Dataset:
@@ -112,10 +86,10 @@ def in_a_process(step: str, folder: Path) -> dict[str, float]:
 
 def benchmark(folder: Path, clips: int) -> dict[str, Any]:
     source, store = folder / "padded.pkl", folder / "store.safetensors"
-    size = clips * 4 * sum(PADDED[name] * WIDTHS[name] for name in WIDTHS)
+    size = clips * 4 * sum(MOSEI.steps[name] * width for name, width in MOSEI.widths.items())
     if (free := shutil.disk_usage(folder).free) < 1.5 * size:
         sys.exit(f"{folder}: needs {1.5 * size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
-    write_pickle(source, clips)
+    write(source, MOSEI, clips=MOSEI.smaller(clips))
     steps = {step: in_a_process(step, folder) for step in STEPS}
     sizes = {"pickle": source.stat().st_size, "store": store.stat().st_size}
     return {"clips": clips, "bytes": sizes, "steps": steps}
@@ -137,7 +111,7 @@ def show(figures: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=int, default=sum(SHARES.values()))
+    parser.add_argument("--clips", type=int, default=sum(MOSEI.clips.values()))
     parser.add_argument("--folder", type=Path, help="for the files, which are removed at the end")
     parser.add_argument("--json", type=Path, help="write the figures")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)

@@ -23,7 +23,7 @@ def test_every_promised_name_is_there():
 
 
 def test_another_name_is_refused_with_the_known():
-    with pytest.raises(AttributeError, match="no attribute 'trian'; it has convert, corpora"):
+    with pytest.raises(AttributeError, match="no attribute 'trian'; it has compare, convert"):
         deadpan.trian  # noqa: B018
 
 
@@ -40,6 +40,15 @@ def test_train_evaluate_predict_and_report_in_a_line_each(tmp_path):
     page = deadpan.report(str(run.path))
     assert page == run.path / "report.html"
     assert "HCTMG" in page.read_text(encoding="utf-8")
+
+
+def test_paths_may_begin_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run = deadpan.train("controlled", out="~/run", **TINY)
+    assert run.path == tmp_path / "run"
+    assert len(deadpan.evaluate("~/run")["rows"]) == 3
+    assert len(deadpan.predict("~/run", "controlled", **TINY["data_options"])) == 12
+    assert deadpan.report("~/run") == tmp_path / "run" / "report.html"
 
 
 def test_a_run_without_a_name_is_called_after_what_it_is(tmp_path, monkeypatch):

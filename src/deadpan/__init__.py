@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deadpan.api import (
+        compare,
         convert,
         corpora,
         demo,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "compare",
     "convert",
     "corpora",
     "demo",

@@ -1,19 +1,23 @@
 """What the command line does, each in one call."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from deadpan.analysis.report import write_report
+from deadpan.benchmark.grid_file import read_grid
+from deadpan.benchmark.runner import GridWatch, Silent
+from deadpan.benchmark.study import Study, run_grid
 from deadpan.data import load as load
 from deadpan.data.corpora import CORPORA, corpus_named
 from deadpan.data.fetching.fetch import default_folder
 from deadpan.data.fetching.fetch import fetch as fetch_corpus
 from deadpan.data.inspection import inspect as inspect_dataset
 from deadpan.data.store.conversion import convert as convert
-from deadpan.errors import DataError, RunError
+from deadpan.errors import DataError, DeadpanError, RunError
 from deadpan.models import MODELS
+from deadpan.options import home_path
 from deadpan.training.loop import Watch
 from deadpan.training.run import train_run
 from deadpan.training.run_directory import RunDirectory
@@ -52,9 +56,11 @@ def train(
     """
     given = settings if data is None else {"data": str(data), **settings}
     if data is None and resume and out is not None:
-        given = RunDirectory(Path(out)).settings().to_dict() | given
+        given = RunDirectory(home_path(out)).settings().to_dict() | given
     chosen = Settings.from_dict(given)
-    return train_run(chosen, Path(out) if out else default_run(chosen), resume=resume, watch=watch)
+    return train_run(
+        chosen, home_path(out) if out else default_run(chosen), resume=resume, watch=watch
+    )
 
 
 def default_run(settings: Settings) -> Path:
@@ -64,17 +70,17 @@ def default_run(settings: Settings) -> Path:
 
 def evaluate(run: str | Path) -> dict[str, Any]:
     """Open the test split of a finished run, once: scores beside the majority and ridge rows."""
-    return evaluate_run(RunDirectory(Path(run)))
+    return evaluate_run(RunDirectory(home_path(run)))
 
 
 def predict(run: str | Path, data: str | Path, **options: Any) -> list[dict[str, Any]]:
     """Predictions of a finished run for every clip of another data set, one row each."""
-    return predict_run(RunDirectory(Path(run)), str(data), **options)
+    return predict_run(RunDirectory(home_path(run)), str(data), **options)
 
 
 def report(run: str | Path) -> Path:
     """Write ``report.html`` into a finished run (scoring it first if need be); returns its path."""
-    directory = RunDirectory(Path(run))
+    directory = RunDirectory(home_path(run))
     evaluate_run(directory)
     return write_report(directory.path)
 
@@ -111,8 +117,34 @@ def fetch(name: str, folder: str | Path | None = None, **options: Any) -> list[P
         DataError: an unknown name, or files that no source gave, with what to do by hand.
     """
     corpus = corpus_named(name)
-    where = Path(folder) if folder else default_folder(corpus)
+    where = home_path(folder) if folder else default_folder(corpus)
     return [got.path for got in fetch_corpus(corpus, where, **options)]
+
+
+def compare(
+    config: str | Path,
+    *,
+    out: str | Path | None = None,
+    workers: int = 1,
+    only: Sequence[str] = (),
+    resume: bool = False,
+    watch: GridWatch | None = None,
+) -> Study:
+    """Run a grid of systems, data sets and seeds, and write its tables.
+
+    Args:
+        config: a YAML file; ``configs/compare.yaml`` is an example of every key.
+        out: a directory, which must not exist; None = ``runs/CONFIG``.
+        workers: runs at once, a process and a thread each.
+        only: data sets of the grid; none = all.
+        resume: go on with the grid in ``out``; finished runs are skipped.
+        watch: is told of progress.
+    """
+    if workers < 1:
+        raise DeadpanError(f"workers must be 1 or more; got {workers}")
+    grid = read_grid(home_path(config), only=only)
+    folder = home_path(out) if out else Path("runs") / Path(config).stem
+    return run_grid(grid, folder, workers=workers, resume=resume, watch=watch or Silent())
 
 
 def demo(
@@ -123,10 +155,11 @@ def demo(
     A finished demo is shown again rather than repeated; an interrupted one goes on.
     """
     chosen = Settings.from_dict({"data": "controlled", **DEMO, **settings})
+    place = home_path(out)
     try:
-        run = train_run(chosen, Path(out), resume=Path(out).exists(), watch=watch)
+        run = train_run(chosen, place, resume=place.exists(), watch=watch)
     except (RunError, DataError) as error:
-        if not Path(out).exists():
+        if not place.exists():
             raise
         raise RunError(f"{error}; or remove {out}, or give another --out") from error
     evaluate_run(run)

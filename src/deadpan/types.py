@@ -37,12 +37,15 @@ class Batch:
         masks: True = real step, per modality.
         labels: regression: one score in [-3, 3]; emotions: 1 where present, 0 where absent;
             classes: 1 for the clip's class, 0 for the others; scores: a number for each label.
+        groups: the video or speaker each clip is from, None where not known; clips of one group
+            stand in the order in which they were spoken. Empty: none is known.
     """
 
     ids: tuple[str, ...]
     sequences: Mapping[Modality, Float[Tensor, "clip _ _"]]
     masks: Mapping[Modality, Bool[Tensor, "clip _"]]
     labels: Float[Tensor, "clip label"]
+    groups: tuple[str | None, ...] = ()
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
@@ -51,6 +54,7 @@ class Batch:
             sequences={name: x.to(device, non_blocking=True) for name, x in self.sequences.items()},
             masks={name: mask.to(device, non_blocking=True) for name, mask in self.masks.items()},
             labels=self.labels.to(device, non_blocking=True),
+            groups=self.groups,
         )
 
     def __len__(self) -> int:

@@ -161,6 +161,12 @@ def test_the_demo_trains_scores_and_says_where_the_report_is(deadpan, small_demo
     assert "trained before" in err
 
 
+def test_the_demo_may_go_to_the_home(deadpan, small_demo, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert deadpan("demo", "--out=~/demo")[0] == 0
+    assert (tmp_path / "demo" / "report.html").is_file()
+
+
 def test_the_demo_opens_its_report_on_a_desktop(deadpan, small_demo, tmp_path, monkeypatch):
     monkeypatch.setattr(commands, "on_a_desktop", lambda: True)
     assert deadpan("demo", "--out", tmp_path / "demo")[0] == 0

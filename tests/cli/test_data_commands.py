@@ -126,7 +126,17 @@ def test_the_list_is_a_table(said, tmp_path):
         rows = {row["name"]: row for row in csv.DictReader(stream)}
     assert list(rows) == list(CORPORA)
     assert (rows["CH-SIMS"]["least_label"], rows["CH-SIMS"]["train"]) == ("-1.0", "1368")
-    assert rows["MUStARD"]["train"] == rows["MUStARD"]["hours"] == ""
+    assert rows["MUStARD"]["train"] == rows["MUStARD"]["hours"] == rows["UR-FUNNY"]["test"] == ""
+
+
+def test_no_split_is_told_from_one_that_is_not_known(said):
+    assert CORPORA["UR-FUNNY"].splits is None
+    listed = {line.split()[0]: line for line in said(data_commands.data_list).out.splitlines()}
+    assert listed["UR-FUNNY"].split()[-3] == "?"
+    assert listed["MUStARD"].split()[-3] == "none"
+    assert "10,166 (splits not surely known)" in said(data_commands.data_list, "UR-FUNNY").out
+    assert "690 (no standard split)" in said(data_commands.data_list, "MUStARD").out
+    assert json.loads(said(data_commands.data_list, "UR-FUNNY", "--json").out)["splits"] is None
 
 
 def test_a_table_that_cannot_be_written_is_told(said, tmp_path):
@@ -134,6 +144,12 @@ def test_a_table_that_cannot_be_written_is_told(said, tmp_path):
         said(data_commands.data_list, "--json", "--csv", tmp_path / "x")
     with pytest.raises(DeadpanError, match="not a file in a directory"):
         said(data_commands.data_list, "--csv", tmp_path)
+
+
+def test_a_table_may_go_to_the_home(said, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    said(data_commands.data_list, "--csv=~/list.csv")
+    assert (tmp_path / "list.csv").is_file()
 
 
 def test_help_and_typos_are_told(said):

@@ -1,7 +1,7 @@
 import pytest
 
 from deadpan.cli.failures import Shown
-from deadpan.cli.parsers import add_data_options, last, parse, parser_of
+from deadpan.cli.parsers import add_data_options, file_to_write, last, parse, parser_of
 from deadpan.errors import DeadpanError
 
 
@@ -55,6 +55,28 @@ def test_a_mistake_is_told_in_one_line(parser, arguments, told):
         parse(parser, arguments)
     assert str(caught.value).startswith(told)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_to_write_lies_in_a_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def asked(csv, *, json=False):
+        return file_to_write({"csv": csv, "json": json}, "csv")
+
+    assert asked(None) is None
+    assert asked(None, json=True) is None
+    assert asked("~/new.csv") == tmp_path / "new.csv"
+    (tmp_path / "old.csv").touch()
+    assert asked(str(tmp_path / "old.csv")) == tmp_path / "old.csv"
+    for wrong in (tmp_path, tmp_path / "no" / "x.csv", tmp_path / "old.csv" / "x"):
+        with pytest.raises(DeadpanError) as caught:
+            asked(str(wrong))
+        told = f"{wrong}: not a file in a directory that exists; give another --csv"
+        assert str(caught.value) == told
+    with pytest.raises(DeadpanError, match="got both --json and --csv; give one of them"):
+        asked("x.csv", json=True)
+    with pytest.raises(DeadpanError, match="nobody here has that home"):
+        asked("~nobody-of-this-name/x.csv")
 
 
 def test_a_group_goes_by_the_name_the_user_knows(parser):

@@ -58,6 +58,21 @@ def test_options_reach_the_settings():
     assert settings.data_options == {"carrier": "audio"}
 
 
+def test_a_home_is_found(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config("data: x\nseed: 7\n")
+    given = training_options(["--config=~/some.yaml", "--out=~/run"])
+    assert given.settings.seed == 7
+    assert given.out == tmp_path / "run"
+    assert "nobody here has that home" in refusal("--data=x", "--out=~nobody-of-this-name/run")
+
+
+def test_to_resume_a_home_is_found(trained, monkeypatch):
+    monkeypatch.setenv("HOME", str(trained.parent))
+    given = training_options(["--resume", f"--out=~/{trained.name}"])
+    assert given.out == trained
+
+
 def test_a_configuration_stands_below_the_options(config):
     path = config(
         "# a comment\ndata: controlled\nmodel: HCTMG\nmodel_options: {layers: 4, width: 30}\n"
@@ -123,7 +138,7 @@ def test_a_configuration_that_is_not_there_is_told(tmp_path):
     ("arguments", "told"),
     [
         ("", "deadpan train needs --data"),
-        ("--data d --model HTCMG", "unknown model 'HTCMG'; did you mean 'HCTMG'? known: HCTMG"),
+        ("--data d --model HTCMG", "unknown model 'HTCMG'; did you mean 'HCTMG'? known: CIA, "),
         ("--data d --model.layer 3", "unknown option '--model.layer'; did you mean '--model.lay"),
         ("--data d --layers 3", "unknown option '--layers'; did you mean '--model.layers'?"),
         ("--data d --model.gate mid", "--model.gate: got 'mid', wanted one of 'post', 'pre'"),
@@ -134,7 +149,15 @@ def test_a_mistake_is_told_with_the_nearest_name(arguments, told):
     assert refusal(*arguments.split()).startswith(told)
 
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+CONFIGS = [
+    path
+    for path in sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+    if "systems" not in yaml.safe_load(path.read_text())  # a grid, for deadpan benchmark
+]
+
+
+def test_how_many_settings_there_are():
+    assert len(CONFIGS) == 4
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)

@@ -5,11 +5,20 @@ from typing import Literal, get_args, get_origin
 import torch
 
 from deadpan.models import MODELS
+from deadpan.models.aligned import AlignedModel
 from deadpan.models.base import hyperparameters
 from deadpan.types import AUDIO, TEXT, VISION, Batch
 
 WIDTHS = {TEXT: 6, AUDIO: 4, VISION: 3}
-SIZES = {"width": 8, "heads": 2, "layers": 1, "hidden": 8, "text_hidden": 8, "text_width": 8}
+SIZES = {
+    "width": 8,
+    "heads": 2,
+    "layers": 1,
+    "hidden": 8,
+    "text_hidden": 8,
+    "text_width": 8,
+    "ctc_steps": 6,
+}
 
 
 def choices(kind):
@@ -48,6 +57,19 @@ def build(kind, *, seed=0, widths=WIDTHS, outputs=1, **options):
     return kind(widths=widths, outputs=outputs, **(sizes | options))
 
 
+def clips_for(kind, options, count):
+    """Random clips of a kind that the model takes in this choice of its options."""
+    aligned = issubclass(kind, AlignedModel) and not options.get("ctc")
+    return aligned_clips(count) if aligned else random_clips(count)
+
+
+def aligned_clips(count, *, seed=1, widths=WIDTHS):
+    """Per clip 2 to 5 steps, of every modality as many."""
+    torch.manual_seed(seed)
+    steps = [int(torch.randint(2, 6, ())) for _ in range(count)]
+    return [{m: torch.randn(n, width) for m, width in widths.items()} for n in steps]
+
+
 def random_clips(count, *, seed=1, widths=WIDTHS):
     """Per clip and modality [step, feature], 2 to 5 steps."""
     torch.manual_seed(seed)
@@ -78,5 +100,6 @@ def pad(clips, *, left=0, right=0, garbage=0.0, modalities=WIDTHS):
 
 def gradients(model, batch):
     model.zero_grad()
-    model(batch).prediction.sum().backward()
+    output = model(batch)
+    sum(output.losses.values(), output.prediction.sum()).backward()
     return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}

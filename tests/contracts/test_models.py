@@ -12,7 +12,7 @@ from deadpan.training.checkpoint import load_tensors, save_tensors
 from deadpan.training.optimizers import make_optimizer
 from deadpan.types import AUDIO, TEXT, VISION
 
-from .small import VARIANTS, WIDTHS, build, dropouts, gradients, name_of, pad, random_clips
+from .small import VARIANTS, WIDTHS, build, clips_for, dropouts, gradients, name_of, pad
 
 each_choice = pytest.mark.parametrize(("kind", "options"), VARIANTS, ids=name_of)
 each_model = pytest.mark.parametrize("kind", MODELS.values(), ids=name_of)
@@ -23,7 +23,7 @@ close = {"atol": 1e-5, "rtol": 1e-5}
 @pytest.mark.parametrize("outputs", [1, 8])
 def test_forward_gives_one_row_per_clip_and_weights_that_sum_to_one(kind, options, outputs):
     model = build(kind, outputs=outputs, **options)
-    output = model(pad(random_clips(3)))
+    output = model(pad(clips_for(kind, options, 3)))
     assert output.prediction.shape == (3, outputs)
     assert output.prediction.isfinite().all()
     assert (output.gate is None) == (not list(model.gate_parameters()))
@@ -34,7 +34,9 @@ def test_forward_gives_one_row_per_clip_and_weights_that_sum_to_one(kind, option
 
 @each_choice
 def test_every_parameter_gets_a_gradient(kind, options):
-    model, batch = build(kind, **options).eval(), pad(random_clips(4))
+    model, batch = build(kind, **options).eval(), pad(clips_for(kind, options, 4))
+    # Of one video: what reads along a video learns nothing from a clip that stands alone.
+    batch.groups = ("video",) * 4
     reached = set()
     # Weights tied to pairs of modalities are used as the gate chooses: give each its turn.
     turns = len(WIDTHS) if "pairs" in options.values() else 1
@@ -58,7 +60,7 @@ def test_every_parameter_is_in_the_optimizer_once(kind, options):
 @pytest.mark.parametrize(("left", "right"), [(3, 0), (0, 4), (2, 5)])
 @pytest.mark.parametrize("garbage", [math.nan, math.inf, 1e30, -7.0])
 def test_padding_changes_neither_prediction_nor_gradient(kind, options, left, right, garbage):
-    model, clips = build(kind, **options).eval(), random_clips(3)
+    model, clips = build(kind, **options).eval(), clips_for(kind, options, 3)
     plain, dirty = pad(clips), pad(clips, left=left, right=right, garbage=garbage)
     torch.testing.assert_close(model(dirty).prediction, model(plain).prediction, **close)
     torch.testing.assert_close(gradients(model, dirty), gradients(model, plain), **close)
@@ -66,7 +68,7 @@ def test_padding_changes_neither_prediction_nor_gradient(kind, options, left, ri
 
 @each_choice
 def test_company_in_a_batch_changes_nothing(kind, options):
-    model, clips = build(kind, **options).eval(), random_clips(5)
+    model, clips = build(kind, **options).eval(), clips_for(kind, options, 5)
     together = model(pad(clips)).prediction
     alone = torch.cat([model(pad([clip])).prediction for clip in clips])
     torch.testing.assert_close(together, alone, **close)
@@ -75,7 +77,7 @@ def test_company_in_a_batch_changes_nothing(kind, options):
 @each_choice
 def test_order_of_modalities_changes_nothing(kind, options):
     turned = dict(reversed(WIDTHS.items()))
-    clips = random_clips(3)
+    clips = clips_for(kind, options, 3)
     one, other = build(kind, **options).eval(), build(kind, widths=turned, **options).eval()
     batch = pad(clips, modalities=turned)
     assert tuple(batch.sequences) == tuple(turned) != one.modalities
@@ -88,7 +90,7 @@ def test_order_of_modalities_changes_nothing(kind, options):
 @each_choice
 @pytest.mark.parametrize("missing", [{TEXT}, {AUDIO}, {VISION}, {AUDIO, VISION}, set(WIDTHS)])
 def test_a_clip_may_lack_modalities(kind, options, missing):
-    model, clips = build(kind, **options).eval(), random_clips(3)
+    model, clips = build(kind, **options).eval(), clips_for(kind, options, 3)
     clips[1] = {m: x for m, x in clips[1].items() if m not in missing}
     mixed = pad(clips, right=1, garbage=math.nan)
     predictions = model(mixed).prediction
@@ -116,7 +118,7 @@ def test_a_data_set_may_lack_modalities(kind, options, names):
             build(kind, widths={m: WIDTHS[m] for m in names}, **options)
         return
     model = build(kind, widths={m: WIDTHS[m] for m in names}, **options).eval()
-    clips = random_clips(3)
+    clips = clips_for(kind, options, 3)
     output = model(pad(clips))
     assert output.prediction.isfinite().all()
     assert model.modalities == names
@@ -127,7 +129,7 @@ def test_a_data_set_may_lack_modalities(kind, options, names):
 
 @each_choice
 def test_weights_survive_a_file(kind, options, tmp_path):
-    saved, batch = build(kind, seed=1, **options).eval(), pad(random_clips(3))
+    saved, batch = build(kind, seed=1, **options).eval(), pad(clips_for(kind, options, 3))
     save_tensors(tmp_path / "model.safetensors", saved.state_dict(), {})
     loaded = build(kind, seed=2, **options).eval()
     assert not torch.equal(loaded(batch).prediction, saved(batch).prediction)
@@ -137,7 +139,7 @@ def test_weights_survive_a_file(kind, options, tmp_path):
 
 @each_choice
 def test_training_matters_only_through_dropout(kind, options):
-    batch = pad(random_clips(3))
+    batch = pad(clips_for(kind, options, 3))
     dry = build(kind, **options, **dict.fromkeys(dropouts(kind), 0.0))
     torch.testing.assert_close(dry.train()(batch).prediction, dry.eval()(batch).prediction)
     wet = build(kind, **options, **dict.fromkeys(dropouts(kind), 0.5))
@@ -147,12 +149,13 @@ def test_training_matters_only_through_dropout(kind, options):
 
 def trained(kind, *, seed, steps, **options):
     """Losses on eight clips."""
-    model, batch, losses = build(kind, seed=seed, **options), pad(random_clips(8)), []
+    model, batch, losses = build(kind, seed=seed, **options), pad(clips_for(kind, options, 8)), []
     optimizer = make_optimizer(model, learning_rate=5e-3, gate_learning_rate=None, weight_decay=0.0)
     for _ in range(steps):
-        loss = (model(batch).prediction - batch.labels).abs().mean()
+        output = model(batch)
+        loss = (output.prediction - batch.labels).abs().mean()
         optimizer.zero_grad()
-        loss.backward()
+        sum(output.losses.values(), loss).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.8)
         optimizer.step()
         losses.append(loss.item())

@@ -6,22 +6,24 @@ from hypothesis import strategies as st
 from deadpan.data.batching import (
     POOL,
     collate,
+    context_batches,
     evaluation_batches,
     lengths_of,
     training_batches,
 )
 from deadpan.data.dataset import Clip
 
+VIDEOS = st.lists(st.sampled_from([None, "a", "b", "c", "d", "clip 1"]), min_size=1, max_size=40)
 LENGTHS = st.lists(st.integers(0, 60), min_size=1, max_size=120).map(np.array)
 
 
-def clip(name, label=(0.0,), **steps):
+def clip(name, label=(0.0,), group=None, **steps):
     """Each sequence counts 1, 2, 3, ... in every feature."""
     sequences = {
         m: np.tile(np.arange(1.0, n + 1, dtype=np.float32)[:, None], (1, 2))
         for m, n in steps.items()
     }
-    return Clip(id=name, sequences=sequences, label=np.array(label, np.float32))
+    return Clip(id=name, sequences=sequences, label=np.array(label, np.float32), group=group)
 
 
 def as_lists(batches):
@@ -106,6 +108,63 @@ def test_little_is_computed_on_padding(seed):
     share = padding_share(training_batches(lengths, 24, seed=seed, epoch=1), lengths)
     assert share < 0.15
     assert share < padding_share(shuffled, lengths) / 3
+
+
+def of_videos(groups):
+    return [clip(str(i), group=group) for i, group in enumerate(groups)]
+
+
+@given(VIDEOS, st.integers(1, 9), st.none() | st.integers(0, 5))
+def test_whole_videos_in_their_order_every_clip_once(groups, size, seed):
+    order = None if seed is None else np.random.default_rng(seed)
+    batches = as_lists(context_batches(of_videos(groups), size, order=order))
+    assert sorted(sum(batches, [])) == list(range(len(groups)))
+    for video in {group for group in groups if group is not None}:
+        members = [i for i, group in enumerate(groups) if group == video]
+        # Of one batch, side by side, as they were spoken.
+        (home,) = [batch for batch in batches if set(batch) & set(members)]
+        start = home.index(members[0])
+        assert home[start : start + len(members)] == members
+    # No batch is closed too early, none takes a video more than it needs.
+    assert all(len(batch) >= size for batch in batches[:-1])
+    for batch in batches:
+        last = groups[batch[-1]]
+        video = 1 if last is None else groups.count(last)
+        assert len(batch) - video < size
+
+
+def test_videos_come_as_they_are_without_a_generator():
+    clips = of_videos(["b", "a", "b", None, "a", "c"])
+    assert as_lists(context_batches(clips, 2)) == [[0, 2], [1, 4], [3, 5]]
+    assert as_lists(context_batches(clips, 3)) == [[0, 2, 1, 4], [3, 5]]
+    assert as_lists(context_batches(clips, 1)) == [[0, 2], [1, 4], [3], [5]]
+
+
+def test_clips_of_unknown_videos_stand_alone():
+    clips = of_videos([None] * 5)
+    assert as_lists(context_batches(clips, 1)) == [[0], [1], [2], [3], [4]]
+    order = np.random.default_rng(0)
+    assert sum(as_lists(context_batches(clips, 2, order=order)), []) != list(range(5))
+
+
+def test_a_video_longer_than_a_batch_stays_whole():
+    assert as_lists(context_batches(of_videos(["a"] * 7 + ["b"]), 2)) == [[*range(7)], [7]]
+
+
+def test_the_generator_shuffles_the_videos_not_their_clips():
+    clips = of_videos([str(i // 3) for i in range(60)])
+
+    def shuffled(seed):
+        return as_lists(context_batches(clips, 6, order=np.random.default_rng(seed)))
+
+    assert shuffled(0) == shuffled(0)
+    assert len({str(shuffled(seed)) for seed in range(5)}) == 5
+    firsts = [batch[0] for batch in shuffled(0)]
+    assert firsts != sorted(firsts)
+
+
+def test_no_clips_make_no_batch():
+    assert context_batches([], 4) == []
 
 
 @given(LENGTHS, st.integers(1, 20))

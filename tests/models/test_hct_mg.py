@@ -44,7 +44,7 @@ def test_self_attention_is_at_least_three_deep(layers, deep):
 
 
 def test_more_than_three_modalities_are_refused():
-    with pytest.raises(DeadpanError, match="got 4 .text, audio, vision, eeg.; name three"):
+    with pytest.raises(DeadpanError, match="got 4 .text, audio, vision, eeg.; name up to 3"):
         build(HCTMG, widths=WIDTHS | {"eeg": 2})
 
 

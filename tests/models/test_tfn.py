@@ -87,7 +87,7 @@ def test_the_tensor_has_an_index_per_modality(names, size):
 
 
 def test_more_than_three_modalities_are_refused():
-    with pytest.raises(DeadpanError, match="got 4 .text, audio, vision, eeg.; name three"):
+    with pytest.raises(DeadpanError, match="got 4 .text, audio, vision, eeg.; name up to 3"):
         build(TFN, widths=WIDTHS | {"eeg": 2})
 
 

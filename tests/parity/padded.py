@@ -8,12 +8,14 @@ from deadpan.types import AUDIO, TEXT, VISION, Batch
 WIDTHS = {TEXT: 6, AUDIO: 4, VISION: 3}
 LENGTHS = {TEXT: (3, 6, 1, 4, 0), AUDIO: (8, 2, 5, 0, 0), VISION: (4, 7, 7, 2, 0)}
 """The last clip has nothing at all; the last but one no audio."""
+ALIGNED = {TEXT: (3, 6, 1, 4, 0), AUDIO: (3, 6, 1, 0, 0), VISION: (3, 6, 1, 4, 0)}
+"""The same, of as many steps in each modality that the clip has."""
 THREE, TWO, ONE = (TEXT, AUDIO, VISION), (TEXT, VISION), (AUDIO,)
 
 
-def clips(names):
-    rng = np.random.default_rng(3)
-    return [{m: rng.normal(size=(LENGTHS[m][i], WIDTHS[m])) for m in names} for i in range(5)]
+def clips(names, *, aligned=False):
+    rng, lengths = np.random.default_rng(3), ALIGNED if aligned else LENGTHS
+    return [{m: rng.normal(size=(lengths[m][i], WIDTHS[m])) for m in names} for i in range(5)]
 
 
 def padded(all_clips, names, *, left=0):
@@ -39,11 +41,12 @@ def randomised(model, seed=0):
     return model.double().eval()
 
 
-def assert_parity(model, predict):
+def assert_parity(model, predict, *, aligned=False):
     """``predict(state, clip)`` gives each clip's prediction from the equations."""
     names, state = model.modalities, model.state_dict()
-    wanted = np.stack([predict(state, clip) for clip in clips(names)])
+    made = clips(names, aligned=aligned)
+    wanted = np.stack([predict(state, clip) for clip in made])
     for left in (0, 3):
-        got = model(padded(clips(names), names, left=left)).prediction.detach().numpy()
+        got = model(padded(made, names, left=left)).prediction.detach().numpy()
         np.testing.assert_allclose(got, wanted, atol=1e-5, rtol=1e-5)
     assert np.ptp(wanted, axis=0).min() > 1e-3

@@ -1,8 +1,10 @@
 """The baselines from their equations: one clip, no padding, numpy in float64, plain loops."""
 
+from itertools import combinations, permutations
+
 import numpy as np
 
-from .reference import Weights, encoder, head, sigmoid
+from .reference import Weights, both_ways, encoder, head, sigmoid, softmax
 
 
 def lstm(w, x):
@@ -103,3 +105,48 @@ def tfn(state, clip, names):
     for h in subnets(w["subnets"], clip, names):
         tensor = np.multiply.outer(tensor, np.concatenate([[1.0], h]))
     return mlp(w["head"], 3, tensor.reshape(-1))
+
+
+def cia(state, clips, videos, names):
+    """Predictions of all clips, and the reconstruction losses; ``videos`` names each clip's."""
+    w, seen, errors = Weights(state), [], {}
+    for clip in clips:
+        vectors = {m: clip[m].mean(axis=0) if len(clip[m]) else clip[m].sum(axis=0) for m in names}
+        for a, b in permutations(names, 2):
+            coder = w["autoencoders"][f"{a}_to_{b}"]
+            code = vectors[a]
+            for layer in range(3):
+                code = np.tanh(coder["encoder"].linear(f"{layer}.0", code))
+            guess = code
+            for layer in range(2):
+                guess = np.tanh(coder["decoder"].linear(f"{layer}.0", guess))
+            error = np.mean((coder.linear("guess", guess) - vectors[b]) ** 2)
+            both = errors.setdefault(f"reconstruction_{a}_to_{b}", [])
+            both += [error] if len(clip[a]) and len(clip[b]) else []
+            vectors[f"{a}_to_{b}"] = code if len(clip[a]) else 0 * code
+        seen.append(vectors)
+    predictions = [np.zeros(0)] * len(clips)
+    for place, video in enumerate(videos):
+        members = [i for i, v in enumerate(videos) if v == video and video is not None] or [place]
+        of_video = cia_video(w, [seen[i] for i in members], names)
+        predictions[place] = of_video[members.index(place)]
+    return np.stack(predictions), {name: np.mean(each) for name, each in errors.items()}
+
+
+def cia_video(w, utterances, names):
+    read = {}
+    for name in utterances[0]:
+        reader = w["readers"][name]
+        states = both_ways(reader["recurrent"]["gru"], np.stack([u[name] for u in utterances]))
+        read[name] = np.maximum(reader.linear("map", states), 0)
+
+    def attend(x, y):
+        return np.stack([softmax(y @ one) @ y * one for one in x])
+
+    parts = [attend(read[names[0]], read[names[0]])] if len(names) == 1 else []
+    for place, (a, b) in enumerate(combinations(names, 2)):
+        own = np.concatenate([read[a], read[b]], axis=1)
+        own = np.maximum(w["join"].linear(str(place), own), 0)
+        shared = (read[f"{a}_to_{b}"] + read[f"{b}_to_{a}"]) / 2
+        parts += [attend(own, shared), attend(shared, own)]
+    return [mlp(w["head"], 2, row) for row in np.concatenate(parts, axis=1)]

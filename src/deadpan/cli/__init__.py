@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "score a finished run on its test split, beside its baselines",
     "predict": "what a finished run says of other clips",
     "report": "one HTML page that shows a finished run",
+    "benchmark": "a grid of systems, data sets and seeds, and its tables",
     "models": "every model, with its parameters and its paper",
     "data inspect": "what a file or folder is, and its health: clips, lengths, labels, defects",
     "data convert": "any data set as a store: small, and open in a moment",

@@ -3,19 +3,19 @@
 import os
 import sys
 import webbrowser
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import deadpan
+from deadpan.cli.benchmark_command import benchmark as benchmark
 from deadpan.cli.convert_command import data_convert as data_convert
 from deadpan.cli.data_commands import data_fetch as data_fetch
 from deadpan.cli.data_commands import data_list as data_list
 from deadpan.cli.failures import resumable, resume_command
 from deadpan.cli.inspect_command import data_inspect as data_inspect
-from deadpan.cli.parsers import add_data_options, parse, parser_of
-from deadpan.cli.showing import note, show, show_json
-from deadpan.errors import DeadpanError
+from deadpan.cli.parsers import add_data_options, file_to_write, parse, parser_of
+from deadpan.cli.showing import note, show, show_json, write_table
+from deadpan.options import home_path
 
 ROWS = 30
 """Predictions shown on the screen; files get all."""
@@ -62,16 +62,12 @@ def predict(arguments: Sequence[str]) -> None:
     parser.add_argument("--json", action="store_true", help="print a list, one entry per clip")
     parser.add_argument("--csv", type=str | None, help="write a table; replaces one that is there")
     given = parse(parser, arguments)
-    file = Path(given["csv"]) if given["csv"] else None
-    if file and given["json"]:
-        raise DeadpanError("got both --json and --csv; give one of them")
-    if file and (file.is_dir() or not file.parent.is_dir()):
-        raise DeadpanError(f"{file}: not a file in a directory that exists; give another --csv")
+    file = file_to_write(given, "csv")
     rows = deadpan.predict(given["run"], given["data"], **given["data_options"])
     if not any(key.startswith("label_") for key in rows[0]):
         note("the data's labels are others than the run's: predictions stand without truths")
     if file:
-        _write_predictions(file, rows)
+        write_table(file, rows, "clips")
     elif given["json"]:
         show_json(rows)
     else:
@@ -114,7 +110,7 @@ def demo(arguments: Sequence[str]) -> None:
         "A finished demo is shown again.",
     )
     parser.add_argument("--out", type=str, default="runs/demo", help="the run directory")
-    out = Path(parse(parser, arguments)["out"])
+    out = home_path(parse(parser, arguments)["out"])
     if (out / "report.html").is_file():
         note(f"{out}: the demo that was trained before; for another, give a new --out")
     with resumable(out, f"deadpan demo --out {out}"), watching(out) as watch:
@@ -142,15 +138,3 @@ def _show_scores(run: Path) -> None:
     show(score_table(scores))
     for line in score_notes(scores):
         show(line)
-
-
-def _write_predictions(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    from deadpan.training.run_directory import write_csv
-
-    replaced = " (replaced)" if file.exists() else ""
-    try:
-        write_csv(file, rows)
-    except OSError as error:
-        error.filename = str(file)  # not the file it is written as, before it is renamed
-        raise
-    note(f"{file}: {len(rows):,} clips{replaced}")

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from deadpan.data.corpora import Corpus, Source
 from deadpan.data.fetching.fetch import Fetched
+from deadpan.types import SPLITS
 
 UNTRIED = "none of these addresses was tried when this version was made"
 UNKNOWN = "?"
@@ -33,7 +34,7 @@ def corpora_table(corpora: Sequence[Corpus]) -> RenderableType:
             f"{corpus.clips:,}",
             _number(corpus.videos),
             _number(corpus.hours),
-            "/".join(f"{count}" for count in corpus.splits.values()) or "none",
+            _split_counts(corpus),
             f"{len(corpus.files())} files" if corpus.files() else "by hand",
         )
     lines = [
@@ -57,7 +58,7 @@ def corpus_row(corpus: Corpus) -> dict[str, Any]:
         "clips": corpus.clips,
         "videos": corpus.videos,
         "hours": corpus.hours,
-        **{split: corpus.splits.get(split) for split in ("train", "valid", "test")},
+        **{split: (corpus.splits or {}).get(split) for split in SPLITS},
         "licence": corpus.licence,
         "citation": corpus.citation,
     }
@@ -121,14 +122,15 @@ def fetched_table(files: Sequence[Fetched]) -> RenderableType:
 
 
 def _facts(corpus: Corpus) -> Mapping[str, str]:
-    splits = ", ".join(f"{name} {count:,}" for name, count in corpus.splits.items())
+    splits = ", ".join(f"{name} {count:,}" for name, count in (corpus.splits or {}).items())
+    without = "no standard split" if corpus.splits is not None else "splits not surely known"
     facts = {
         "task": f"{corpus.task} of {', '.join(corpus.labels)}",
         "labels": f"from {corpus.label_range[0]:g} to {corpus.label_range[1]:g}"
         if corpus.label_range
         else "",
         "language": corpus.language,
-        "clips": f"{corpus.clips:,}" + (f" ({splits})" if splits else " (no standard split)"),
+        "clips": f"{corpus.clips:,}" + f" ({splits or without})",
         "videos": _number(corpus.videos),
         "hours": _number(corpus.hours),
         "licence": corpus.licence,
@@ -166,6 +168,12 @@ def _labels(corpus: Corpus) -> str:
     if corpus.label_range and len(corpus.labels) == 1:
         return f"{corpus.label_range[0]:g} to {corpus.label_range[1]:g}"
     return f"{len(corpus.labels)}"
+
+
+def _split_counts(corpus: Corpus) -> str:
+    if corpus.splits is None:
+        return UNKNOWN
+    return "/".join(f"{count}" for count in corpus.splits.values()) or "none"
 
 
 def _number(value: int | float | None) -> str:

@@ -3,11 +3,9 @@
 import dataclasses
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
-from deadpan.cli.parsers import parse, parser_of
-from deadpan.cli.showing import note, show, show_json
-from deadpan.errors import DeadpanError
+from deadpan.cli.parsers import file_to_write, parse, parser_of
+from deadpan.cli.showing import show, show_json, write_table
 from deadpan.options import home_path
 
 
@@ -27,12 +25,11 @@ def data_list(arguments: Sequence[str]) -> None:
     parser.add_argument("--json", action="store_true", help="print all that is known")
     parser.add_argument("--csv", type=str | None, help="write a table; replaces one that is there")
     given = parse(parser, arguments)
-    if given["csv"] and given["json"]:
-        raise DeadpanError("got both --json and --csv; give one of them")
+    file = file_to_write(given, "csv")
     name = given["name"]
     corpora = list(CORPORA.values()) if name is None else [corpus_named(name)]
-    if given["csv"]:
-        _write_table(Path(given["csv"]), [corpus_row(corpus) for corpus in corpora])
+    if file:
+        write_table(file, [corpus_row(corpus) for corpus in corpora], "data sets")
     elif given["json"]:
         listed = [dataclasses.asdict(corpus) for corpus in corpora]
         show_json(listed if name is None else listed[0])
@@ -72,17 +69,3 @@ def data_fetch(arguments: Sequence[str]) -> None:
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted; go on with: {again}") from None
     show(fetched_table(files))
-
-
-def _write_table(file: Path, rows: Sequence[dict[str, object]]) -> None:
-    from deadpan.training.run_directory import write_csv
-
-    if file.is_dir() or not file.parent.is_dir():
-        raise DeadpanError(f"{file}: not a file in a directory that exists; give another --csv")
-    replaced = " (replaced)" if file.exists() else ""
-    try:
-        write_csv(file, rows)
-    except OSError as error:
-        error.filename = str(file)  # not the file it is written as, before it is renamed
-        raise
-    note(f"{file}: {len(rows):,} data sets{replaced}")

@@ -1,7 +1,6 @@
 """``deadpan data inspect``: the health of a data set, as tables and sentences of 80 columns."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -18,10 +17,9 @@ from deadpan.analysis.data_tables import (
     verdict,
 )
 from deadpan.cli.failures import one_line
-from deadpan.cli.parsers import add_data_options, parse, parser_of
+from deadpan.cli.parsers import add_data_options, file_to_write, parse, parser_of
 from deadpan.cli.showing import show_json
 from deadpan.data.health.findings import percent
-from deadpan.errors import DeadpanError
 
 WIDTH = 80
 BAR = 8  # characters of the longest bar of a histogram
@@ -40,11 +38,7 @@ def data_inspect(arguments: Sequence[str]) -> None:
     parser.add_argument("--json", action="store_true", help="print all figures")
     parser.add_argument("--html", type=str | None, help="write a page; replaces one that is there")
     given = parse(parser, arguments)
-    page = Path(given["html"]) if given["html"] else None
-    if page and given["json"]:
-        raise DeadpanError("got both --json and --html; give one of them")
-    if page and (page.is_dir() or not page.parent.is_dir()):
-        raise DeadpanError(f"{page}: not a file in a directory that exists; give another --html")
+    page = file_to_write(given, "html")
     facts = deadpan.inspect(given["name_or_path"], **given["data_options"])
     if page:
         from deadpan.analysis.data_report import write_data_report

@@ -2,13 +2,15 @@
 
 import argparse
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser
 
 from deadpan.cli.failures import Shown
 from deadpan.errors import DeadpanError, unknown_name
+from deadpan.options import home_path
 
 WANTED = {
     "<class 'int'>": "a whole number",
@@ -76,6 +78,31 @@ def parse(
     if empty := [name for name, value in given.items() if value == ""]:
         raise DeadpanError(f"--{empty[0]} got an empty text; give it a value or leave it out")
     return given
+
+
+def file_to_write(given: Mapping[str, Any], option: str) -> Path | None:
+    """The file that takes the answer in place of the screen, before there is an answer.
+
+    Args:
+        given: the options, with ``json`` among them.
+        option: the one that names the file, without its dashes.
+
+    Returns:
+        Its path, ``~`` expanded; None where the option was not given.
+
+    Raises:
+        DeadpanError: ``--json`` besides, a directory, or a file in none.
+    """
+    if not given[option]:
+        return None
+    if given["json"]:
+        raise DeadpanError(f"got both --json and --{option}; give one of them")
+    file = home_path(given[option])
+    if file.is_dir() or not file.parent.is_dir():
+        raise DeadpanError(
+            f"{file}: not a file in a directory that exists; give another --{option}"
+        )
+    return file
 
 
 def last(arguments: Sequence[str], option: str) -> str | None:

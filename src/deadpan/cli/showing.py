@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Console, RenderableType
 
@@ -20,6 +22,19 @@ def show(what: RenderableType) -> None:
 def show_json(value: object) -> None:
     """Print a value for other programs."""
     print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def write_table(file: Path, rows: Sequence[Mapping[str, object]], what: str) -> None:
+    """Write rows as CSV, whole or not at all, and note how many of ``what`` there are."""
+    from deadpan.training.run_directory import write_csv
+
+    replaced = " (replaced)" if file.exists() else ""
+    try:
+        write_csv(file, rows)
+    except OSError as error:
+        error.filename = str(file)  # not the file it is written as, before it is renamed
+        raise
+    note(f"{file}: {len(rows):,} {what}{replaced}")
 
 
 def note(line: str) -> None:

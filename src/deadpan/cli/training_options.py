@@ -14,6 +14,7 @@ from deadpan.cli.failures import Shown
 from deadpan.cli.parsers import last, parse, parser_of
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.models import MODELS
+from deadpan.options import home_path
 from deadpan.training.run_directory import RunDirectory
 from deadpan.training.settings import Settings
 
@@ -52,7 +53,7 @@ def training_options(arguments: Sequence[str]) -> Training:
     if resume and not out and not last(arguments, "--data") and not config:
         raise DeadpanError("--resume needs to know the run; add --out RUN")
     if resume and out:
-        stored = RunDirectory(Path(out)).settings().to_dict()
+        stored = RunDirectory(home_path(out)).settings().to_dict()
     if config:
         stored |= _read(config)
     name = last(arguments, "--model") or str(stored.get("model", Settings.model))
@@ -81,13 +82,15 @@ def training_options(arguments: Sequence[str]) -> Training:
     settings = Settings.from_dict(values)
     if SHOW in arguments:
         raise Shown(yaml.safe_dump(settings.to_dict(), sort_keys=False).rstrip())
-    run = Path(chosen["out"]) if chosen["out"] else default_run(settings)
+    run = home_path(chosen["out"]) if chosen["out"] else default_run(settings)
     return Training(settings=settings, out=run, resume=chosen["resume"])
 
 
 def _read(config: str) -> dict[str, Any]:
     """A configuration file: differences from the defaults, or the config.yaml of a run."""
-    values = dict(read_yaml(Path(config), "give a YAML file of settings, as in configs/").values)
+    values = dict(
+        read_yaml(home_path(config), "give a YAML file of settings, as in configs/").values
+    )
     known = [field.name for field in dataclasses.fields(Settings)]
     for key, value in values.items():
         if key not in known:

@@ -9,8 +9,10 @@ from jaxtyping import Float, Int
 from deadpan.data.dataset import Clip
 from deadpan.types import Batch, Modality
 
-POOL = 16
-"""Batches whose clips are sorted together: enough to save padding, few enough to stay random."""
+POOL = 64
+"""Batches whose clips are sorted together: a split of MOSI's size as a whole."""
+JITTER = 0.03
+"""Of the logarithm of a length before sorting: moves a clip by about a batch, epoch by epoch."""
 
 
 def lengths_of(clips: Sequence[Clip]) -> Int[np.ndarray, " clip"]:
@@ -25,9 +27,9 @@ def training_batches(
 ) -> list[Int[np.ndarray, " index"]]:
     """Every clip once, in random batches of clips of similar length.
 
-    Clips are shuffled, sorted by length within pools of ``POOL`` batches, cut, and the batches
-    shuffled again. Little is computed on padding, and yet no two epochs share a
-    batch. A last batch of a single clip joins its neighbour.
+    Clips are shuffled, sorted by their length, give or take ``JITTER``, within pools of ``POOL``
+    batches, cut, and the batches shuffled again. Little is computed on padding, and yet no two
+    epochs share a batch. A last batch of a single clip joins its neighbour.
 
     Args:
         lengths: steps of each clip.
@@ -38,11 +40,41 @@ def training_batches(
     random = np.random.default_rng((seed, epoch))
     order = random.permutation(len(lengths))
     pools = [order[i : i + POOL * size] for i in range(0, len(order), POOL * size)]
-    ordered = np.concatenate([pool[np.argsort(lengths[pool], kind="stable")] for pool in pools])
+    rank = np.log(np.maximum(lengths, 1)) + JITTER * random.standard_normal(len(lengths))
+    ordered = np.concatenate([pool[np.argsort(rank[pool], kind="stable")] for pool in pools])
     batches = [ordered[i : i + size] for i in range(0, len(ordered), size)]
     if len(batches) > 1 and len(batches[-1]) == 1 < size:
         batches[-2:] = [np.concatenate(batches[-2:])]
     return [batches[i] for i in random.permutation(len(batches))]
+
+
+def context_batches(
+    clips: Sequence[Clip], size: int, *, order: np.random.Generator | None = None
+) -> list[Int[np.ndarray, " index"]]:
+    """Every clip once, in batches of whole videos, for models whose clips see their neighbours.
+
+    A video is closed by what brings its batch to ``size`` clips or more. Its clips keep the order
+    of the data set. A clip whose video is not known stands by itself.
+
+    Args:
+        clips: of one split.
+        size: clips in a batch, at least.
+        order: shuffles the videos; None = as they come.
+    """
+    videos: dict[str, list[int]] = {}
+    for index, clip in enumerate(clips):
+        videos.setdefault(f"clip {index}" if clip.group is None else f"of {clip.group}", []).append(
+            index
+        )
+    members = list(videos.values())
+    if order is not None:
+        members = [members[i] for i in order.permutation(len(members))]
+    batches: list[list[int]] = []
+    for video in members:
+        if not batches or len(batches[-1]) >= size:
+            batches.append([])
+        batches[-1] += video
+    return [np.array(batch, dtype=np.int64) for batch in batches]
 
 
 def evaluation_batches(
@@ -72,7 +104,13 @@ def collate(clips: Sequence[Clip], widths: Mapping[Modality, int]) -> Batch:
         sequences[name] = padded
         masks[name] = torch.from_numpy(np.arange(steps) < lengths[:, None])
     labels = torch.from_numpy(np.stack([clip.label for clip in clips]).astype(np.float32))
-    return Batch(ids=tuple(c.id for c in clips), sequences=sequences, masks=masks, labels=labels)
+    return Batch(
+        ids=tuple(clip.id for clip in clips),
+        sequences=sequences,
+        masks=masks,
+        labels=labels,
+        groups=tuple(clip.group for clip in clips),
+    )
 
 
 def _nothing(width: int) -> Float[np.ndarray, "0 width"]:

@@ -5,6 +5,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from deadpan.layers.blocked_attention import blocked_attention
+
+HIDDEN = -1e9
+"""Added to the score of a source step that is not looked at: its weight is then exactly 0."""
+
 
 class Attention(nn.Module):
     """Scaled dot-product attention from a target sequence to a source sequence.
@@ -55,22 +60,26 @@ class Attention(nn.Module):
                 MulT's offset mask, counted in each clip so that padding cannot move it; needs
                 padded steps to stand last.
         """
-        present = source_mask.any(dim=1)[:, None, None, None]
-        # Softmax over nothing is NaN: a clip without source looks at everything, then forgets it.
-        visible = source_mask[:, None, None, :] | ~present
+        visible = source_mask[:, None, :]
         if mask_future:
-            # Step 1 is never in the future: whoever has a source keeps something to look at.
             offset = (target_mask.sum(dim=1) - source_mask.sum(dim=1)).abs()
             step = torch.arange(target.shape[1], device=target.device)[:, None]
             source_step = torch.arange(source.shape[1], device=target.device)
-            visible = visible & (source_step - step <= offset[:, None, None])[:, None]
+            visible = visible & (source_step - step <= offset[:, None, None])
+        # Not minus infinity: a clip without source looks at all alike, then forgets what it saw.
+        bias = torch.where(visible, 0.0, HIDDEN).to(target.dtype)
         query = self._split(self.query(target))
         key, value = (self._split(x) for x in self.key_value(source).chunk(2, dim=2))
-        attended = scaled_dot_product_attention(
-            query, key, value, attn_mask=visible, dropout_p=dropout if self.training else 0.0
-        )
-        attended = attended * present
-        return self.output(attended.transpose(1, 2).flatten(2))
+        rate = dropout if self.training else 0.0
+        if target.device.type == "cpu":
+            attended = blocked_attention(query, key, value, bias, dropout=rate)
+        else:
+            query, key, value = (x.transpose(2, 3) for x in (query, key, value))
+            attended = scaled_dot_product_attention(
+                query, key, value, attn_mask=bias[:, None].to(query.dtype), dropout_p=rate
+            ).transpose(2, 3)
+        attended = attended * source_mask.any(dim=1).to(attended.dtype)[:, None, None, None]
+        return self.output(attended.permute(0, 3, 1, 2).flatten(2))
 
-    def _split(self, x: Float[Tensor, "clip step width"]) -> Float[Tensor, "clip head step part"]:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+    def _split(self, x: Float[Tensor, "clip step width"]) -> Float[Tensor, "clip head part step"]:
+        return x.unflatten(2, (self.heads, -1)).permute(0, 2, 3, 1)

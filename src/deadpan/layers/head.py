@@ -2,7 +2,9 @@
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import dropout, relu
+from torch.nn.functional import relu
+
+from deadpan.layers.dropout import dropout
 
 
 class ResidualHead(nn.Module):

@@ -2,7 +2,9 @@
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import dropout, relu
+from torch.nn.functional import relu
+
+from deadpan.layers.dropout import dropout
 
 
 class MLP(nn.Module):
@@ -21,8 +23,8 @@ class MLP(nn.Module):
             for size, following in zip(sizes[:-1], sizes[1:], strict=True)
         )
 
-    def forward(self, x: Float[Tensor, "clip width"]) -> Float[Tensor, "clip output"]:
-        """Map each clip's vector."""
+    def forward(self, x: Float[Tensor, "*item width"]) -> Float[Tensor, "*item output"]:
+        """Map each vector."""
         *hidden, last = self.layers
         for linear in hidden:
             x = dropout(relu(linear(x)), self.dropout, self.training)

@@ -1,8 +1,14 @@
 """Recurrent networks over padded sequences."""
 
+from collections.abc import Sequence
+
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn.functional import linear
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from deadpan.layers.gru_scan import gru_scan
 
 
 class MaskedGRU(nn.Module):
@@ -32,14 +38,41 @@ class MaskedGRU(nn.Module):
     ) -> Float[Tensor, "clip step hidden"]:
         """The hidden state at every real step."""
         if not self.gru.bidirectional:
-            # Forwards, padding comes after every real step and so cannot reach one: no packing.
-            return self.gru(x)[0] * mask[:, :, None]
+            return read_together([self], [(x, mask)])[0]
         lengths = mask.sum(dim=1).clamp(min=1).cpu()
         packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
         hidden, _ = pad_packed_sequence(
             self.gru(packed)[0], batch_first=True, total_length=x.shape[1]
         )
         return hidden * mask[:, :, None]
+
+
+def read_together(
+    readers: Sequence[MaskedGRU],
+    streams: Sequence[tuple[Float[Tensor, "clip _ width"], Bool[Tensor, "clip _"]]],
+) -> list[Float[Tensor, "clip _ hidden"]]:
+    """What each GRU makes of its own stream of the same clips, computed side by side on a CPU.
+
+    Args:
+        readers: of one width in and out.
+        streams: features and mask for each reader, padding last.
+    """
+    grus = [reader.gru for reader in readers]
+    if grus[0].bidirectional:
+        return [reader(*stream) for reader, stream in zip(readers, streams, strict=True)]
+    # Forwards, padding comes after every real step and so cannot reach one: no packing.
+    if streams[0][0].device.type == "cpu":
+        states = gru_scan(
+            [
+                linear(x, gru.weight_ih_l0, gru.bias_ih_l0)
+                for gru, (x, _) in zip(grus, streams, strict=True)
+            ],
+            torch.stack([gru.weight_hh_l0 for gru in grus]),
+            torch.stack([gru.bias_hh_l0 for gru in grus]),
+        )
+    else:
+        states = [gru(x)[0] for gru, (x, _) in zip(grus, streams, strict=True)]
+    return [h * mask[:, :, None].to(h.dtype) for h, (_, mask) in zip(states, streams, strict=True)]
 
 
 class MaskedLSTM(nn.Module):

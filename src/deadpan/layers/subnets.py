@@ -2,8 +2,9 @@
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import dropout, relu
+from torch.nn.functional import relu
 
+from deadpan.layers.dropout import dropout
 from deadpan.layers.mlp import MLP
 from deadpan.layers.pooling import last_step, mean_step
 from deadpan.layers.recurrent import MaskedLSTM

@@ -4,9 +4,10 @@ import math
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import dropout, relu
+from torch.nn.functional import relu
 
 from deadpan.layers.attention import Attention
+from deadpan.layers.dropout import dropout
 from deadpan.layers.positions import sinusoidal_positions
 
 
@@ -126,7 +127,7 @@ class Encoder(nn.Module):
                 attention_dropout=attention_dropout,
                 mask_future=self.mask_future,
             )
-        return self.norm(x) * target_mask[:, :, None]
+        return self.norm(x) * target_mask[:, :, None].to(x.dtype)
 
     def _embed(
         self, x: Float[Tensor, "clip step width"], rate: float

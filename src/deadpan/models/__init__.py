@@ -1,14 +1,42 @@
 """Every model; what is exported here is what exists: registry, CLI and tests read it."""
 
 from deadpan.models.base import Model, check_options
+from deadpan.models.cia import CIA
+from deadpan.models.ef_lstm import EFLSTM
+from deadpan.models.graph_mfn import GraphMFN
 from deadpan.models.hct_mg import HCTMG
 from deadpan.models.lf_dnn import LFDNN
 from deadpan.models.lf_lstm import LFLSTM
 from deadpan.models.lmf import LMF
+from deadpan.models.lmf_mult import LMFMulT
+from deadpan.models.marn import MARN
+from deadpan.models.mctn import MCTN
+from deadpan.models.mfn import MFN
 from deadpan.models.mult import MulT
+from deadpan.models.raven import RAVEN
+from deadpan.models.rmfn import RMFN
 from deadpan.models.tfn import TFN
 
-__all__ = ["HCTMG", "LFDNN", "LFLSTM", "LMF", "MODELS", "Model", "MulT", "TFN", "check_options"]
+__all__ = [
+    "RMFN",
+    "MFN",
+    "MCTN",
+    "MARN",
+    "LMFMulT",
+    "GraphMFN",
+    "CIA",
+    "EFLSTM",
+    "HCTMG",
+    "LFDNN",
+    "LFLSTM",
+    "LMF",
+    "MODELS",
+    "Model",
+    "MulT",
+    "RAVEN",
+    "TFN",
+    "check_options",
+]
 
 MODELS: dict[str, type[Model]] = {
     name: value

@@ -2,11 +2,11 @@
 
 import abc
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from deadpan.errors import DeadpanError, unknown_name
@@ -30,11 +30,15 @@ class Model(nn.Module, abc.ABC):
     Attributes:
         paper: where the model is defined, as "authors year, title".
         presets: by data set, the hyperparameters for which its paper left the defaults there.
+        most_modalities: how many it can fuse; None = any number.
+        context: whether the clips of a video see each other; batches then hold whole videos.
         modalities: the names it was built for, in canonical order.
     """
 
     paper: ClassVar[str]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    most_modalities: ClassVar[int | None] = None
+    context: ClassVar[bool] = False
 
     def __new__(cls: type[M], *_: Any, **arguments: Any) -> M:  # noqa: ANN401 - as in __init__
         """Refuse hyperparameters that make no sense before anything is built from them."""
@@ -46,6 +50,12 @@ class Model(nn.Module, abc.ABC):
         super().__init__()
         if not widths:
             raise DeadpanError(f"{type(self).__name__} needs at least one modality; got none")
+        if self.most_modalities is not None and len(widths) > self.most_modalities:
+            raise DeadpanError(
+                f"{type(self).__name__} fuses one to {self.most_modalities} modalities; got "
+                f"{len(widths)} ({', '.join(in_order(widths))}); name up to "
+                f"""{self.most_modalities}, as in --modalities '["text", "audio"]'"""
+            )
         for name, size in [("outputs", outputs), *widths.items()]:
             if size < 1:
                 kind = type(self).__name__
@@ -60,6 +70,14 @@ class Model(nn.Module, abc.ABC):
     @abc.abstractmethod
     def forward(self, batch: Batch) -> Output:
         """Predict; padding, on whichever side, never changes the result."""
+
+    def check_steps(self, ids: Sequence[str], steps: Int[Tensor, "clip modality"]) -> None:  # noqa: B027
+        """Raise DeadpanError at the first clip that the model cannot read; before training.
+
+        Args:
+            ids: of the clips.
+            steps: real steps of each clip in each modality of the model; 0 = missing.
+        """
 
     def gate_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters with a learning rate of their own: those of a modality gate."""
@@ -101,9 +119,19 @@ class Model(nn.Module, abc.ABC):
 
 
 def hyperparameters(model: type[Model]) -> dict[str, inspect.Parameter]:
-    """The keyword arguments of a model that the data does not settle."""
-    signature = inspect.signature(model.__init__).parameters
-    return {k: p for k, p in signature.items() if k not in ("self", "widths", "outputs")}
+    """The keyword arguments of a model that the data does not settle; its parents' behind its own.
+
+    A model that takes ``**options`` hands them to its parent.
+    """
+    found: dict[str, inspect.Parameter] = {}
+    for kind in model.__mro__:
+        signature = inspect.signature(kind.__init__).parameters
+        given_on = [name for name, p in signature.items() if p.kind is p.VAR_KEYWORD]
+        settled = ("self", "widths", "outputs", *given_on)
+        found |= {k: p for k, p in signature.items() if k not in settled and k not in found}
+        if not given_on:
+            break
+    return found
 
 
 def check_options(model: type[Model], options: Mapping[str, object]) -> None:

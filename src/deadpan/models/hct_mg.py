@@ -6,13 +6,13 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import dropout
 
 from deadpan.errors import DeadpanError, unknown_name
+from deadpan.layers.dropout import dropout
 from deadpan.layers.gating import ModalityGate, converged
 from deadpan.layers.head import ResidualHead
 from deadpan.layers.pooling import last_step, mean_step
-from deadpan.layers.recurrent import MaskedGRU
+from deadpan.layers.recurrent import MaskedGRU, read_together
 from deadpan.layers.transformer import Encoder
 from deadpan.models.base import Model
 from deadpan.types import TEXT, Batch, Modality, Output
@@ -60,6 +60,7 @@ class HCTMG(Model):
         output_dropout: inside the head.
     """
 
+    most_modalities = 3
     paper = "Wang et al. 2023, Cross-Attention is Not Enough"
     presets = {"MOSEI": {"layers": 4}}
 
@@ -86,15 +87,10 @@ class HCTMG(Model):
         output_dropout: float = 0.0,
     ) -> None:
         super().__init__(widths=widths, outputs=outputs)
-        count = len(self.modalities)
-        if count > 3:
-            raise DeadpanError(
-                f"HCTMG fuses one to three modalities; got {count} ({', '.join(self.modalities)}); "
-                "name three with --modalities"
-            )
         if primary is not None and primary not in self.modalities:
             raise DeadpanError(unknown_name("primary modality", primary, self.modalities))
         self.primary = primary
+        count = len(self.modalities)
         self.gate_first = gate == "pre"
         self.pairs = sharing == "pairs"
         self.attention_dropout = attention_dropout
@@ -144,9 +140,9 @@ class HCTMG(Model):
 
     def forward(self, batch: Batch) -> Output:
         """Predict; ``Output.gate`` holds the weights of ``modalities`` (None for HCT)."""
-        streams = {
-            name: self._project(name, x, mask) for name, (x, mask) in self.inputs(batch).items()
-        }
+        streams = self._read(
+            {name: self._project(name, x, mask) for name, (x, mask) in self.inputs(batch).items()}
+        )
         weights, primary, auxiliaries = self._select(streams)
 
         def weighed(which: dict[Modality, Stream]) -> dict[Modality, Stream]:
@@ -188,7 +184,12 @@ class HCTMG(Model):
     def _project(self, name: Modality, x: Tensor, mask: Tensor) -> Stream:
         if name == TEXT or self.embedding_dropout_on == "all":
             x = dropout(x, self.embedding_dropout, self.training)
-        return self.recurrent[name](self.projections[name](x), mask), mask
+        return self.projections[name](x), mask
+
+    def _read(self, streams: Mapping[Modality, Stream]) -> dict[Modality, Stream]:
+        readers = [self.recurrent[name] for name in streams]
+        read = read_together(readers, list(streams.values()))  # pyright: ignore[reportArgumentType]
+        return {name: (x, mask) for x, (name, (_, mask)) in zip(read, streams.items(), strict=True)}
 
     def _select(
         self, streams: Mapping[Modality, Stream]

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import torch
 from torch import nn
-from torch.nn.functional import dropout
 
+from deadpan.layers.dropout import dropout
 from deadpan.layers.mlp import MLP
 from deadpan.layers.subnets import MeanSubnet
 from deadpan.models.base import Model

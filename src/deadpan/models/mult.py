@@ -5,8 +5,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout
 
+from deadpan.layers.dropout import dropout
 from deadpan.layers.head import ResidualHead
 from deadpan.layers.pooling import last_step
 from deadpan.layers.transformer import Encoder

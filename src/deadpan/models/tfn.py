@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 
 from torch import nn
-from torch.nn.functional import dropout
 
-from deadpan.errors import DeadpanError
+from deadpan.layers.dropout import dropout
 from deadpan.layers.mlp import MLP
 from deadpan.layers.subnets import LSTMSubnet, MeanSubnet
 from deadpan.layers.tensor_fusion import outer_product
@@ -36,6 +35,7 @@ class TFN(Model):
         fusion_dropout: of the tensor.
     """
 
+    most_modalities = 3
     paper = "Zadeh et al. 2017, Tensor Fusion Network for Multimodal Sentiment Analysis"
 
     def __init__(
@@ -51,12 +51,6 @@ class TFN(Model):
         fusion_dropout: float = 0.15,
     ) -> None:
         super().__init__(widths=widths, outputs=outputs)
-        if len(self.modalities) > 3:
-            names = ", ".join(self.modalities)
-            raise DeadpanError(
-                f"TFN fuses one to three modalities; got {len(self.modalities)} ({names}); "
-                "name three with --modalities"
-            )
         self.fusion_dropout = fusion_dropout
         self.subnets = nn.ModuleDict(
             {

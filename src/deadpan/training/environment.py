@@ -5,6 +5,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -50,3 +51,8 @@ def commit() -> dict[str, Any]:
         "commit": git("rev-parse", "--short=12", "HEAD"),
         "dirty": bool(git("status", "--porcelain", "--", "..")),
     }
+
+
+def commit_name(told: Mapping[str, Any]) -> str:
+    """A commit as tables name it: with "+" behind it where the sources differed from it."""
+    return f"{told['commit'] or 'unknown'}{'+' if told['dirty'] else ''}"

@@ -7,7 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from deadpan.data.batching import collate, evaluation_batches, lengths_of
+from deadpan.data.batching import (
+    collate,
+    context_batches,
+    evaluation_batches,
+    lengths_of,
+)
 from deadpan.data.dataset import Clip
 from deadpan.tasks import Task
 from deadpan.types import Modality
@@ -34,7 +39,12 @@ def predict_clips(
     """
     model.eval()
     found: dict[int, np.ndarray] = {}
-    for chosen in evaluation_batches(lengths_of(clips), EVALUATION_BATCH):
+    batches = (
+        context_batches(clips, EVALUATION_BATCH)
+        if getattr(model, "context", False)
+        else evaluation_batches(lengths_of(clips), EVALUATION_BATCH)
+    )
+    for chosen in batches:
         batch = collate([clips[i] for i in chosen], widths)
         output = model(batch if device is None else batch.to(device))
         values = output.prediction.float().cpu().numpy()

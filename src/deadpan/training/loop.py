@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DistributedSampler
 
-from deadpan.data.batching import collate, lengths_of, training_batches
+from deadpan.data.batching import collate, context_batches, lengths_of, training_batches
 from deadpan.data.dataset import Dataset
 from deadpan.tasks import Task
 from deadpan.training.evaluation import labels_of, loss_and_metrics, predict_clips
@@ -61,7 +61,13 @@ def fit(
     for epoch in range(state.epoch + 1, settings.epochs + 1):
         started, losses, gate = time.perf_counter(), list[float](), list[Tensor]()
         seed_everything(settings.seed, epoch, fabric.global_rank)
-        batches = training_batches(lengths, settings.batch_size, seed=settings.seed, epoch=epoch)
+        if state.model.context:
+            order = np.random.default_rng((settings.seed, epoch))
+            batches = context_batches(clips, settings.batch_size, order=order)
+        else:
+            batches = training_batches(
+                lengths, settings.batch_size, seed=settings.seed, epoch=epoch
+            )
         mine = DistributedSampler(batches, fabric.world_size, fabric.global_rank, shuffle=False)  # pyright: ignore[reportArgumentType]
         network.train()
         for index in mine:

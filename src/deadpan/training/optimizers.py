@@ -29,7 +29,7 @@ def make_optimizer(
     if gate:
         rate = max(learning_rate, GATE_FLOOR) if gate_learning_rate is None else gate_learning_rate
         groups.append({"params": gate, "lr": rate, "weight_decay": 0.0})
-    return Adam(groups)
+    return Adam(groups, fused=True)  # one kernel: a quarter of the time of a loop over tensors
 
 
 def make_scheduler(optimizer: Adam, *, patience: int) -> ReduceLROnPlateau:

@@ -23,6 +23,7 @@ from deadpan.tasks import Task, make_task
 from deadpan.training.checkpoint import load_tensors, nested, save_tensors, unnested
 from deadpan.training.environment import environment
 from deadpan.training.loop import Watch, fit
+from deadpan.training.memory import keep_freed_memory
 from deadpan.training.optimizers import make_optimizer, make_scheduler
 from deadpan.training.run_directory import RunDirectory, write_csv
 from deadpan.training.seeding import seed_everything
@@ -47,6 +48,7 @@ def train_run(
     Raises:
         DeadpanError: bad settings, data or model options, or a run that is in the way or not there.
     """
+    keep_freed_memory()
     # Before anything computes: denormals are slow, and no run may depend on an earlier one.
     torch.set_flush_denormal(True)
     try:
@@ -74,6 +76,7 @@ def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) 
     task = make_task(dataset.task, dataset.labels)
     seed_everything(settings.seed)
     model = build(settings, dataset.widths, task)
+    check_clips(model, dataset)
     fabric = _fabric(settings)
     if not resume and not child:
         RunDirectory.create(out, settings, environment() | about(model, described, task))
@@ -153,6 +156,14 @@ def build(settings: Settings, widths: Mapping[str, int], task: Task) -> Model:
         return kind(widths=widths, outputs=task.outputs, **settings.model_options)
     except (ValueError, TypeError, KeyError) as error:
         raise DeadpanError(f"{settings.model}: {error}; see 'deadpan train --help'") from error
+
+
+def check_clips(model: Model, dataset: Dataset) -> None:
+    """Raise DeadpanError at the first clip the model cannot read; the test split stays closed."""
+    for split in ("train", "valid"):
+        if clips := dataset[split]:
+            steps = [[len(c.sequences.get(m, ())) for m in model.modalities] for c in clips]
+            model.check_steps([clip.id for clip in clips], torch.tensor(steps))
 
 
 def about(model: Model, described: Mapping[str, Any], task: Task) -> dict[str, Any]:

@@ -74,9 +74,9 @@ def test_a_generated_data_set_is_told_by_its_options(out):
 
 def test_options_are_those_of_the_source(table, out):
     path, vectors = table
-    dataset = convert(path, out, vectors=vectors, leave_out="a")
-    assert [clip.id for clip in dataset["test"]] == ["a_1"]
-    assert facts_in(out)["source"]["options"]["leave_out"] == "a"
+    dataset = convert(path, out, vectors=vectors)
+    assert dataset.widths == {"text": 2}
+    assert facts_in(out)["source"]["options"]["vectors"]["name"] == vectors.name
 
 
 def test_a_folder_is_told_by_all_its_files(tmp_path):
@@ -116,6 +116,21 @@ def test_what_is_taken_is_refused_before_the_source_is_read(out):
     out.unlink()
     with pytest.raises(DataError, match="no file 'no such source'"):
         convert("no such source", out)
+    assert not out.exists()
+
+
+def test_places_that_would_surprise_are_refused(table, tmp_path):
+    source, vectors = table
+    with pytest.raises(DataError, match="names a directory; name the file"):
+        convert(source, f"{tmp_path}/new/", vectors=vectors)
+    with pytest.raises(DataError, match="of which it would become a part; write it elsewhere"):
+        convert(tmp_path, tmp_path / "store.safetensors")
+    assert sorted(tmp_path.iterdir()) == sorted(table)
+
+
+def test_a_store_is_never_of_a_part(out):
+    with pytest.raises(DataError, match="leave_out: a store holds the whole data set"):
+        convert("controlled", out, leave_out="speaker1")
     assert not out.exists()
 
 

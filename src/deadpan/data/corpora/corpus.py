@@ -39,12 +39,14 @@ class Corpus:
         about: what it is, in a sentence.
         task: what its labels are.
         labels: their names, in the order of the files.
-        label_range: the least and the greatest label; None for classes or where labels differ.
+        label_range: the least and the greatest label; None for classes, where labels differ, and
+            where it is not surely known.
         language: what is spoken.
         clips: labelled clips of the release that is used most.
         videos: how many videos (or dialogues) they are from; None where it is not surely known.
         hours: length of the labelled clips; None where it is not surely known.
-        splits: clips of each split; empty where there is no standard split.
+        splits: clips of each split; empty where there is no standard split, None where they are
+            not surely known.
         licence: what may be done with it, as far as its makers say.
         citation: the paper to cite.
         traps: what has misled others, a sentence or two each.
@@ -63,7 +65,7 @@ class Corpus:
     clips: int
     videos: int | None
     hours: float | None
-    splits: Mapping[str, int] = dataclasses.field(default_factory=dict[str, int])
+    splits: Mapping[str, int] | None = dataclasses.field(default_factory=dict[str, int])
     licence: str
     citation: str
     traps: tuple[str, ...]

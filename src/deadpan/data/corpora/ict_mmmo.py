@@ -9,12 +9,12 @@ ICT_MMMO = Corpus(
     about="Film reviews from YouTube and ExpoTV, one judgement for each whole video.",
     task="scores",
     labels=("rating",),
-    label_range=(1.0, 5.0),
+    label_range=None,
     language="English",
     clips=340,
     videos=340,
     hours=None,
-    splits={"train": 220, "valid": 40, "test": 80},
+    splits=None,
     licence="No licence is stated; shared for research.",
     citation=(
         "Wöllmer, Weninger, Knaup, Schuller, Sun, Sagae, Morency: YouTube Movie Reviews: "
@@ -23,11 +23,11 @@ ICT_MMMO = Corpus(
     ),
     traps=(
         "A label is for a whole video of minutes; files keep some 20 steps of it.",
-        "Labels run to 5 with halves between; papers with two classes cut them somewhere, and "
-        "differ in where.",
+        "Labels run to 5 with halves between (A2Zadeh/CMU-MultimodalSDK#329); papers with two "
+        "classes cut them somewhere, and differ in where.",
         "Two preparations are about: pickles of 21 steps with 35 visual features, and HDF5 files "
         "of 20 steps with 36 (pliang279/MFN#10).",
-        "80 test videos: differences of a few points are noise.",
+        "340 videos in all: differences of a few points are noise.",
         "CMU's SDK does not have it and will not (A2Zadeh/CMU-MultimodalSDK#55).",
     ),
     layout=(

@@ -16,7 +16,7 @@ MELD = Corpus(
     language="English",
     clips=13708,
     videos=1433,
-    hours=13.7,
+    hours=13.7,  # its README: 11,098 utterances of 3.59 s and 2,610 of 3.58 s on average
     splits={"train": 9989, "valid": 1109, "test": 2610},
     licence=(
         "See the repository for labels and transcripts; pictures and sound belong to the makers of "

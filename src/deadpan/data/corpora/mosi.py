@@ -19,7 +19,7 @@ MOSI = Corpus(
     language="English",
     clips=2199,
     videos=93,
-    hours=2.6,
+    hours=None,
     splits={"train": 1284, "valid": 229, "test": 686},
     licence=(
         "No licence is stated. CMU shares features for research and no raw videos, for the "

@@ -22,9 +22,9 @@ MUSTARD = Corpus(
         "Detection (An Obviously Perfect Paper). ACL 2019, P19-1455."
     ),
     traps=(
-        "There is no standard split of three: the paper has five folds and weighted F1, and a "
-        "second setting whose test clips have speakers unseen in training. In the folds a speaker "
-        "is on both sides, and who speaks tells much.",
+        "There is no standard split of three: the authors' code has five folds and weighted F1, "
+        "and a speaker-independent setting that tests on Friends and trains on the other series. "
+        "In the folds a speaker is on both sides, and who speaks tells much.",
         "690 clips: differences of a few points are noise.",
         "The series have laughter on the sound track, which no other place has.",
         "MUStARD++ is another data set: about twice as many clips, and 343 of 690 emotion labels "

@@ -15,7 +15,7 @@ UR_FUNNY = Corpus(
     clips=10166,
     videos=None,
     hours=None,
-    splits={"train": 7614, "valid": 980, "test": 1572},
+    splits=None,
     licence="'Publicly available for research', say its authors; the talks are TED's.",
     citation=(
         "Hasan, Rahman, Zadeh, Zhong, Tanveer, Morency, Hoque: UR-FUNNY: A Multimodal Language "

@@ -1,6 +1,7 @@
 """Any data set made into a store: ``deadpan data convert``."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,19 @@ def convert(source: str | Path, out: str | Path, **options: Any) -> Dataset:
         DataError: the source cannot be used, or the file cannot be written.
     """
     path = home_path(out)
+    if str(out).endswith(("/", os.sep)):
+        raise DataError(f"{out}: names a directory; name the file to write in it")
+    if "leave_out" in options:
+        raise DataError(
+            "leave_out: a store holds the whole data set; convert without it, and give it to "
+            "training (--data_options.leave_out)"
+        )
     refuse_taken(path)
+    named = str(source) in DATASETS
+    if not named and path.parent.resolve().is_relative_to(home_path(source).resolve()):
+        raise DataError(
+            f"{path}: is inside {source}, of which it would become a part; write it elsewhere"
+        )
     dataset = load(source, **options)
     write_store(dataset, path, source=provenance(source, options))
     return store_dataset(path)

@@ -1,0 +1,1 @@
+"""The comparison: every system on every data set, on one protocol."""

@@ -1,0 +1,195 @@
+"""A grid's table as Markdown, CSV, LaTeX, HTML and JSON."""
+
+import dataclasses
+import io
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from csv import DictWriter
+from html import escape
+from typing import Any
+
+from deadpan.benchmark.table import Cell, GridTable, Row
+from deadpan.tasks.task import Column
+
+HEADINGS = ("system", "parameters", "training", "p")
+
+
+def headings(table: GridTable) -> list[str]:
+    """Of each column; arrows point to better."""
+    arrows = {True: "↑", False: "↓"}
+    return [*HEADINGS, *(f"{c.title} {arrows[c.higher_is_better]}" for c in table.columns)]
+
+
+def row_texts(row: Row, columns: Sequence[Column], bold: Callable[[str], str]) -> list[str]:
+    """The cells of a row as people read them."""
+    if not row.cells:
+        return [row.system, "", "", "", *("-" for _ in columns)]
+    return [
+        row.system,
+        f"{row.parameters:,}" if row.parameters else "",
+        "" if math.isnan(row.seconds) else _duration(row.seconds),
+        "" if row.p is None else _p(row.p),
+        *(_cell(column, row.cells[column.key], bold) for column in columns),
+    ]
+
+
+def markdown(table: GridTable) -> str:
+    """For a README or ``results/``."""
+    lines = [headings(table), ["---"] + ["---:"] * (len(HEADINGS) - 1 + len(table.columns))]
+    lines += [row_texts(row, table.columns, lambda text: f"**{text}**") for row in table.rows]
+    text = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+    told = "\n".join(f"- {note}" for note in table_notes(table))
+    return f"# {table.data}\n\n{text}\n\n{told}\n"
+
+
+def latex(table: GridTable) -> str:
+    """A ``tabular`` for ``booktabs``."""
+    rows = [
+        [_tex(cell) for cell in row_texts(row, table.columns, lambda text: f"<b>{text}</b>")]
+        for row in table.rows
+    ]
+    head = " & ".join(_tex(text) for text in headings(table))
+    body = "\n".join(f"{' & '.join(row)} \\\\" for row in rows)
+    notes = "\n".join(f"% {' '.join(note.split())}" for note in table_notes(table))
+    spec = "l" + "r" * (len(HEADINGS) - 1 + len(table.columns))
+    return (
+        f"% {table.data}\n{notes}\n\\begin{{tabular}}{{{spec}}}\n\\toprule\n{head} \\\\\n"
+        f"\\midrule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
+    )
+
+
+def html(tables: Sequence[GridTable], title: str) -> str:
+    """One page of all tables that needs no other file."""
+    parts: list[str] = []
+    for table in tables:
+        head = "".join(f"<th scope=col>{escape(text)}</th>" for text in headings(table))
+        rows = "\n".join(
+            "<tr>" + "".join(_html_cells(row, table.columns)) + "</tr>" for row in table.rows
+        )
+        notes = "".join(f"<li>{escape(note)}</li>" for note in table_notes(table))
+        parts.append(
+            f"<h2>{escape(table.data)}</h2>\n<div class=scroll><table>\n<thead><tr>{head}</tr>"
+            f"</thead>\n<tbody>\n{rows}\n</tbody></table></div>\n<ul>{notes}</ul>"
+        )
+    return PAGE.format(title=escape(title), body="\n".join(parts))
+
+
+def csv(table: GridTable) -> str:
+    """One row per system with plain numbers; empty where there is none."""
+    text = io.StringIO(newline="")
+    rows = [_plain(row) for row in table.rows]
+    fields = list(dict.fromkeys(key for row in rows for key in row))
+    writer = DictWriter(text, fields, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def as_json(tables: Sequence[GridTable]) -> str:
+    """All tables, NaN as null."""
+    values = [
+        {
+            "data": table.data,
+            "against": table.against,
+            "columns": [dataclasses.asdict(column) for column in table.columns],
+            "rows": [
+                {key: None if value == "" else value for key, value in _plain(row).items()}
+                for row in table.rows
+            ],
+            "notes": table_notes(table),
+        }
+        for table in tables
+    ]
+    return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def table_notes(table: GridTable) -> list[str]:
+    """How to read the table, then what is particular to it, then what failed."""
+    told = [
+        "mean ± standard deviation over seeds; shares in percent; best mean in bold; best epoch by "
+        "validation loss; the test split opened once for each run",
+        f"p: paired sign-flip test of each clip's error (mean over seeds) against {table.against}, "
+        f"two-sided, Holm's correction for all systems of this table; clips count as independent",
+    ]
+    told += table.notes
+    told += [f"{row.system}: {row.failure}" for row in table.rows if row.failure]
+    if any(cell.paper is not None for row in table.rows for cell in row.cells.values()):
+        told.append("in brackets: the figure that the HCT-MG paper prints")
+    return told
+
+
+def _cell(column: Column, cell: Cell, bold: Callable[[str], str]) -> str:
+    text = column.format(cell.mean)
+    if not math.isnan(cell.deviation):
+        text += f" ± {column.format(cell.deviation)}"
+    text = bold(text) if cell.best else text
+    return text if cell.paper is None else f"{text} ({cell.paper:g})"
+
+
+def _html_cells(row: Row, columns: Sequence[Column]) -> list[str]:
+    cells = row_texts(row, columns, lambda text: f"\0{text}\1")
+    marked = [escape(cell).replace("\0", "<b>").replace("\1", "</b>") for cell in cells]
+    first, *others = marked
+    return [f"<th scope=row>{first}</th>", *(f"<td>{cell}</td>" for cell in others)]
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "system": row.system,
+        "seeds": row.seeds,
+        "parameters": row.parameters,
+        "seconds": row.seconds,
+        "p": row.p,
+        "failure": row.failure,
+    }
+    for key, cell in row.cells.items():
+        values |= {key: cell.mean, f"{key}_sd": cell.deviation, f"{key}_paper": cell.paper}
+    return {key: _known(value) for key, value in values.items()}
+
+
+def _known(value: object) -> object:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return round(value, 6) if isinstance(value, float) else value
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.1f} min" if seconds >= 100 else f"{seconds:.1f} s"
+
+
+def _p(value: float) -> str:
+    return "<.001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
+
+
+def _tex(text: str) -> str:
+    """Plain text, with <b> as the only markup, as LaTeX."""
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    special |= {char: f"\\{char}" for char in "&%$#_{}"}
+    special |= {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$"}
+    bold = text.replace("<b>", "\0").replace("</b>", "\1")
+    escaped = "".join(special.get(char, char) for char in bold)
+    escaped = re.sub(r"<(?=\.)", "$<$", escaped)
+    return escaped.replace("\0", r"\textbf{").replace("\1", "}")
+
+
+PAGE = """<!doctype html>
+<html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width">
+<title>{title}</title>
+<style>
+body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem;
+  padding: 0 1rem; color: #1b1b1b; background: #fff }}
+.scroll {{ overflow-x: auto }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums }}
+th, td {{ padding: .3rem .7rem; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid #ddd }}
+th:first-child {{ text-align: left; position: sticky; left: 0; background: inherit }}
+thead th {{ border-bottom: 2px solid #444; background: #fff }}
+tbody tr {{ background: #fff }} tbody tr:hover {{ background: #f2f6fb }}
+li {{ max-width: 70rem; color: #444 }}
+</style>
+<h1>{title}</h1>
+{body}
+</html>
+"""

@@ -1,0 +1,201 @@
+"""CIA, context-aware interactive attention over the utterances of a video."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import combinations, pairwise, permutations
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from deadpan.layers.dropout import dropout
+from deadpan.layers.mlp import MLP
+from deadpan.layers.pooling import mean_step
+from deadpan.layers.recurrent import MaskedGRU
+from deadpan.models.base import Model
+from deadpan.types import Batch, Modality, Output
+
+
+class CIA(Model):
+    """Guess each modality from each other one; read videos with GRUs; attend to their utterances.
+
+    It sees more than the models that read one clip: to predict a clip it reads all clips of its
+    video, earlier and later ones, so its scores do not compare with theirs on equal terms. A clip
+    whose video is not known stands alone; clips of other videos never matter.
+
+    The vector of an utterance in a modality is the mean of its real steps. For each ordered pair of
+    modalities an auto-encoder of one guesses the other; the code in its middle is the interaction
+    feature, its mean squared error, over the clips that have both, a further loss. Vectors and
+    interaction features are read along the video by a bidirectional GRU each and mapped to
+    ``width``. Per pair of modalities, with X a map of the two joined and Y the mean of the two
+    interaction features, ``softmax(X Y') Y * X`` over the utterances of the video and the same with
+    X and Y changed over are the context attention; an MLP predicts from those of all pairs.
+
+    Any number of modalities; with one there is no interaction, and its utterances attend to each
+    other. In a clip that lacks a modality its vector and the interaction features made from it are
+    0. The defaults are those of the authors' code for YouTube. Unlike there, the guess is linear
+    (features are not scaled to [-1, 1]) and the GRUs have no dropout between steps.
+
+    Args:
+        widths: features per step of each modality.
+        outputs: numbers predicted per clip.
+        hidden: channels of each GRU in each direction.
+        width: channels of an interaction feature and of all after the GRUs; the auto-encoders have
+            layers of three and two times as many before it and two and three times after it.
+        reconstruction_weight: of each auto-encoder's mean squared error.
+        input_dropout: of what the GRUs read.
+        layer_dropout: after each other layer but the MLP's.
+    """
+
+    paper = (
+        "Chauhan et al. 2019, Context-aware Interactive Attention for Multi-modal Sentiment and "
+        "Emotion Analysis"
+    )
+    context: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        widths: Mapping[Modality, int],
+        outputs: int,
+        hidden: int = 50,
+        width: int = 200,
+        reconstruction_weight: float = 1.0,
+        input_dropout: float = 0.3,
+        layer_dropout: float = 0.5,
+    ) -> None:
+        super().__init__(widths=widths, outputs=outputs)
+        self.reconstruction_weight = reconstruction_weight
+        self.layer_dropout = layer_dropout
+        self.autoencoders = nn.ModuleDict(
+            {
+                f"{source}_to_{target}": AutoEncoder(
+                    self.widths[source], width, self.widths[target], dropout=layer_dropout
+                )
+                for source, target in permutations(self.modalities, 2)
+            }
+        )
+        read = {**self.widths, **dict.fromkeys(self.autoencoders, width)}
+        self.readers = nn.ModuleDict(
+            {
+                name: VideoReader(features, hidden, width, input_dropout, layer_dropout)
+                for name, features in read.items()
+            }
+        )
+        self.pairs = list(combinations(self.modalities, 2))
+        self.join = nn.ModuleList(nn.Linear(2 * width, width) for _ in self.pairs)
+        self.head = MLP(max(2 * len(self.pairs), 1) * width, width, outputs)
+
+    def forward(self, batch: Batch) -> Output:
+        """Predict."""
+        found = self.inputs(batch)
+        vectors = {name: mean_step(x, mask) for name, (x, mask) in found.items()}
+        present = {name: mask.any(dim=1) for name, (_, mask) in found.items()}
+        losses: dict[str, Tensor] = {}
+        for source, target in permutations(self.modalities, 2):
+            name = f"{source}_to_{target}"
+            code, guess = self.autoencoders[name](vectors[source])
+            vectors[name] = code * present[source][:, None]
+            error = (guess - vectors[target]).square().mean(dim=1)
+            both = present[source] & present[target]
+            losses[f"reconstruction_{name}"] = (
+                self.reconstruction_weight * (error * both).sum() / both.sum().clamp(min=1)
+            )
+        video, place = places_in_videos(batch.groups, len(batch))
+        shape = (max(video) + 1, max(place) + 1)
+        seat = tuple(torch.tensor(index, device=batch.labels.device) for index in (video, place))
+        mask = torch.zeros(shape, dtype=torch.bool, device=batch.labels.device)
+        mask[seat] = True
+        read = {
+            name: self.readers[name](x.new_zeros(*shape, x.shape[1]).index_put(seat, x), mask)
+            for name, x in vectors.items()
+        }
+        context = torch.cat(self._attended(read, mask), dim=2)
+        return Output(prediction=self.head(context[seat]), losses=losses)
+
+    def _attended(
+        self, read: Mapping[str, Float[Tensor, "video utterance width"]], mask: Tensor
+    ) -> list[Tensor]:
+        if not self.pairs:
+            (x,) = read.values()
+            return [context_attention(x, x, mask)]
+        parts: list[Tensor] = []
+        for (a, b), join in zip(self.pairs, self.join, strict=True):
+            own = relu(join(torch.cat([read[a], read[b]], dim=2)))
+            own = dropout(own, self.layer_dropout, self.training)
+            shared = (read[f"{a}_to_{b}"] + read[f"{b}_to_{a}"]) / 2
+            parts += [context_attention(own, shared, mask), context_attention(shared, own, mask)]
+        return parts
+
+
+class AutoEncoder(nn.Module):
+    """One modality's vector to a code, and the code to a guess of another's."""
+
+    def __init__(self, source: int, width: int, target: int, *, dropout: float) -> None:
+        super().__init__()
+        self.encoder = _tanh_layers(source, 3 * width, 2 * width, width, dropout=dropout)
+        self.decoder = _tanh_layers(width, 2 * width, 3 * width, dropout=dropout)
+        self.guess = nn.Linear(3 * width, target)
+
+    def forward(
+        self, x: Float[Tensor, "clip source"]
+    ) -> tuple[Float[Tensor, "clip width"], Float[Tensor, "clip target"]]:
+        """The code and the guess."""
+        code = self.encoder(x)
+        return code, self.guess(self.decoder(code))
+
+
+class VideoReader(nn.Module):
+    """A bidirectional GRU along the utterances of a video, then a linear map with ReLU of each."""
+
+    def __init__(
+        self, features: int, hidden: int, width: int, input_dropout: float, layer_dropout: float
+    ) -> None:
+        super().__init__()
+        self.input_dropout, self.layer_dropout = input_dropout, layer_dropout
+        self.recurrent = MaskedGRU(features, 2 * hidden, bidirectional=True)
+        self.map = nn.Linear(2 * hidden, width)
+
+    def forward(
+        self, x: Float[Tensor, "video utterance features"], mask: Bool[Tensor, "video utterance"]
+    ) -> Float[Tensor, "video utterance width"]:
+        """Each utterance in the light of its video."""
+        x = self.recurrent(dropout(x, self.input_dropout, self.training), mask)
+        x = relu(self.map(dropout(x, self.layer_dropout, self.training)))
+        return dropout(x, self.layer_dropout, self.training)
+
+
+def context_attention(
+    x: Float[Tensor, "video utterance width"],
+    y: Float[Tensor, "video utterance width"],
+    mask: Bool[Tensor, "video utterance"],
+) -> Float[Tensor, "video utterance width"]:
+    """``softmax(x y') y * x``: what each utterance finds in the video's real ones, gated by it."""
+    scores = (x @ y.transpose(1, 2)).masked_fill(~mask[:, None, :], -torch.inf)
+    return (scores.softmax(dim=2) @ y) * x
+
+
+def places_in_videos(groups: Sequence[str | None], clips: int) -> tuple[list[int], list[int]]:
+    """For each clip, which video of the batch it is from and which utterance of it.
+
+    Videos are counted as they come. Without groups, or in the group None, a clip is a video.
+    """
+    known: dict[str | int, int] = {}
+    said = Counter[int]()
+    videos, places = list[int](), list[int]()
+    for clip, group in enumerate(groups or [None] * clips):
+        video = known.setdefault(clip if group is None else group, len(known))
+        videos.append(video)
+        places.append(said[video])
+        said[video] += 1
+    return videos, places
+
+
+def _tanh_layers(*sizes: int, dropout: float) -> nn.Sequential:
+    layers = [
+        nn.Sequential(nn.Linear(size, following), nn.Tanh(), nn.Dropout(dropout))
+        for size, following in pairwise(sizes)
+    ]
+    return nn.Sequential(*layers)

@@ -1,0 +1,52 @@
+"""EF-LSTM, early fusion in one LSTM."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from deadpan.layers.mlp import MLP
+from deadpan.layers.pooling import last_step
+from deadpan.layers.recurrent import MaskedLSTM
+from deadpan.models.aligned import AlignedModel
+from deadpan.types import Batch, Modality, Output
+
+
+class EFLSTM(AlignedModel):
+    """Concatenate the features of each aligned step, read them with one LSTM, predict by an MLP.
+
+    The MLP reads the state at the last real step, wherever the padding stands. Any number of
+    modalities. One missing in a clip gives zeros in its place at every step; a clip without any has
+    the state 0. The paper's CTC + EF-LSTM is this model with ``ctc``. Sizes are ours: those of
+    LF-LSTM, for what is published of EF-LSTM does not settle them.
+
+    Args:
+        widths: features per step of each modality.
+        outputs: numbers predicted per clip.
+        hidden: channels of the LSTM.
+        head_width: channels of the MLP's hidden layer.
+        output_dropout: inside the MLP, after the ReLU.
+    """
+
+    paper = "Tsai et al. 2019, Multimodal Transformer for Unaligned Multimodal Language Sequences"
+
+    def __init__(
+        self,
+        *,
+        widths: Mapping[Modality, int],
+        outputs: int,
+        hidden: int = 256,
+        head_width: int = 32,
+        output_dropout: float = 0.0,
+        **alignment: Any,
+    ) -> None:
+        super().__init__(widths=widths, outputs=outputs, **alignment)
+        self.recurrent = MaskedLSTM(sum(self.widths.values()), hidden)
+        self.head = MLP(hidden, head_width, outputs, dropout=output_dropout)
+
+    def forward(self, batch: Batch) -> Output:
+        """Predict."""
+        found = self.aligned(batch)
+        steps = torch.cat([found.sequences[name] for name in self.modalities], dim=2)
+        last = last_step(self.recurrent(steps, found.mask), found.mask)
+        return Output(prediction=self.head(last), losses=found.losses)

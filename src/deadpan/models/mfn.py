@@ -1,0 +1,61 @@
+"""MFN, the memory fusion network."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from deadpan.layers.cells import LSTMCells
+from deadpan.layers.memory import GatedMemory
+from deadpan.layers.mlp import MLP
+from deadpan.models.aligned import AlignedModel
+from deadpan.types import Batch, Modality, Output
+
+
+class MFN(AlignedModel):
+    """Attend to what changes in the memories of one LSTM per modality; keep it in a shared memory.
+
+    At each step the memories c of all cells, before and after, are weighed by
+    ``a = softmax(MLP [c(t-1); c(t)])``; of the weighed ones the gated memory u keeps what its gates
+    admit. An MLP reads the last states of all cells and u.
+
+    Any number of modalities; one that a clip lacks is read as zeros.
+
+    Args:
+        widths: features per step of each modality.
+        outputs: numbers predicted per clip.
+        hidden: channels of each LSTM.
+        memory: channels of the shared memory.
+        net_width: channels of the hidden layer of attention, memory and head.
+        output_dropout: inside the head, after the ReLU.
+    """
+
+    paper = "Zadeh et al. 2018, Memory Fusion Network for Multi-view Sequential Learning"
+
+    def __init__(
+        self,
+        *,
+        widths: Mapping[Modality, int],
+        outputs: int,
+        hidden: int = 64,
+        memory: int = 64,
+        net_width: int = 64,
+        output_dropout: float = 0.0,
+        **alignment: Any,  # noqa: ANN401 - of AlignedModel
+    ) -> None:
+        super().__init__(widths=widths, outputs=outputs, **alignment)
+        total = hidden * len(self.modalities)
+        self.cells = LSTMCells(list(self.widths.values()), hidden)
+        self.attention = MLP(2 * total, net_width, 2 * total)
+        self.memory = GatedMemory(2 * total, net_width, memory)
+        self.head = MLP(total + memory, net_width, outputs, dropout=output_dropout)
+
+    def forward(self, batch: Batch) -> Output:
+        """Predict."""
+        steps = self.aligned(batch)
+        last, memories = self.cells.run(list(steps.sequences.values()), steps.mask)
+        # Nothing of it flows back into the cells: all steps at once.
+        memories = memories.permute(1, 2, 0, 3).flatten(2)
+        weighed = self.attention(memories).softmax(dim=2) * memories
+        u = self.memory(weighed, steps.mask)
+        return Output(prediction=self.head(torch.cat([last, u], dim=1)), losses=steps.losses)

@@ -1,0 +1,126 @@
+"""RAVEN, words shifted by the nonverbal behaviour that accompanies them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.linalg import vector_norm
+
+from deadpan.layers.dropout import dropout
+from deadpan.layers.pooling import last_step
+from deadpan.layers.recurrent import MaskedLSTM
+from deadpan.models.aligned import AlignedModel
+from deadpan.types import Batch, Modality, Output
+
+
+class FrameLSTM(nn.Module):
+    """The state of an LSTM that reads one frame and starts at 0.
+
+    ``h = o tanh(i g)``: its recurrent weights and its forget gate meet a state of 0, would never
+    learn, and are left out.
+
+    Args:
+        features: channels of the frame.
+        hidden: channels of the state.
+    """
+
+    def __init__(self, features: int, hidden: int) -> None:
+        super().__init__()
+        self.gates = nn.Linear(features, 3 * hidden)
+
+    def forward(
+        self, frame: Float[Tensor, "clip step features"]
+    ) -> Float[Tensor, "clip step hidden"]:
+        """The state after each frame by itself."""
+        admit, new, show = self.gates(frame).chunk(3, dim=2)
+        return show.sigmoid() * (admit.sigmoid() * new.tanh()).tanh()
+
+
+class RAVEN(AlignedModel):
+    """Shift the vector of each word by what is seen and heard during it; read the words by an LSTM.
+
+    An LSTM over the frames of a word gives h_m for each nonverbal modality m. Aligned data and the
+    CTC front end have one visual and one acoustic frame for each word, so here that LSTM runs over
+    that one frame. With e the vector of the word,
+
+        w_m = sigmoid(Linear_m([h_m; e]))    a scalar
+        s = Linear([w_m h_m of every m])
+        alpha = min(beta |e| / |s|, 1)
+
+    and an LSTM reads e + alpha s; a linear map of its last state predicts. The task trains the
+    nonverbal networks too, which the authors' code cuts off from it.
+
+    Words are the first modality (text, where there is text), all others are nonverbal: with two
+    there is one w_m, with one modality the words are not shifted. Nonverbal frames that are all
+    zeros, as where a clip lacks the modality, have h_m = 0. In a clip that lacks the words every e
+    is 0, and so is alpha: of the others only the number of steps is seen.
+
+    Sizes, ``shift_limit`` and the dropout are those of the authors' code. Unlike there, frames are
+    not mapped linearly before their LSTM and nothing is batch-normalized.
+
+    Args:
+        widths: features per step of each modality.
+        outputs: numbers predicted per clip.
+        hidden: channels of the LSTM over words.
+        frame_hidden: channels of the LSTM over the frames of a word, one for each modality.
+        shift_limit: beta, how long a shift may be, in lengths of its word.
+        input_dropout: of the nonverbal frames and of the shifted words.
+    """
+
+    paper = (
+        "Wang et al. 2019, Words Can Shift: Dynamically Adjusting Word Representations Using "
+        "Nonverbal Behaviors"
+    )
+
+    def __init__(
+        self,
+        *,
+        widths: Mapping[Modality, int],
+        outputs: int,
+        hidden: int = 300,
+        frame_hidden: int = 150,
+        shift_limit: float = 0.2,
+        input_dropout: float = 0.2,
+        **alignment: Any,
+    ) -> None:
+        super().__init__(widths=widths, outputs=outputs, **alignment)
+        self.shift_limit, self.input_dropout = shift_limit, input_dropout
+        words, *nonverbal = self.modalities
+        width = self.widths[words]
+        self.frames = nn.ModuleDict(
+            {name: FrameLSTM(self.widths[name], frame_hidden) for name in nonverbal}
+        )
+        self.gates = nn.ModuleDict({name: nn.Linear(frame_hidden + width, 1) for name in nonverbal})
+        if nonverbal:
+            self.shift = nn.Linear(len(nonverbal) * frame_hidden, width)
+        self.recurrent = MaskedLSTM(width, hidden)
+        self.output = nn.Linear(hidden, outputs)
+
+    def forward(self, batch: Batch) -> Output:
+        """Predict."""
+        found = self.aligned(batch)
+        words, *nonverbal = (found.sequences[name] for name in self.modalities)
+        if nonverbal:
+            words = self.shifted(words, dict(zip(self.frames, nonverbal, strict=True)))
+        words = dropout(words, self.input_dropout, self.training)
+        last = last_step(self.recurrent(words, found.mask), found.mask)
+        return Output(prediction=self.output(last), losses=found.losses)
+
+    def shifted(
+        self,
+        words: Float[Tensor, "clip step width"],
+        frames: Mapping[Modality, Float[Tensor, "clip step _"]],
+    ) -> Float[Tensor, "clip step width"]:
+        """Each word as e + alpha s."""
+        weighted: list[Tensor] = []
+        for name, frame in frames.items():
+            state = self.frames[name](dropout(frame, self.input_dropout, self.training))
+            state = state * frame.any(dim=2, keepdim=True)
+            gate = self.gates[name](torch.cat([state, words], dim=2)).sigmoid()
+            weighted.append(gate * state)
+        shift = self.shift(torch.cat(weighted, dim=2))
+        longest = self.shift_limit * vector_norm(words, dim=2, keepdim=True)
+        length = vector_norm(shift, dim=2, keepdim=True).clamp(min=1e-12)
+        return words + (longest / length).clamp(max=1) * shift

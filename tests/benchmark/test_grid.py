@@ -1,0 +1,128 @@
+import pytest
+
+from deadpan.benchmark.grid_file import read_grid
+from deadpan.errors import DeadpanError
+
+from .small_grid import SMALL, grid_of, write
+
+
+def cases(grid, folds=None, chosen=None):
+    return list(grid.cases(folds or {data: [None] for data in grid.data}, chosen or {}))
+
+
+def test_every_system_with_every_seed_the_first_seed_first(tmp_path):
+    names = [case.name for case in cases(grid_of(tmp_path))]
+    assert names == [
+        "a set, HCT-MG, seed 1",
+        "a set, CTC+X, seed 1",
+        "a set, HCT-MG, seed 2",
+        "a set, CTC+X, seed 2",
+    ]
+
+
+def test_settings_lie_over_each_other(tmp_path):
+    systems = {
+        "one": {
+            "model": "LMF",
+            "epochs": 4,
+            "model_options": {"rank": 2},
+            "per_data": {"b": {"epochs": 5, "model_options": {"hidden": 3}}},
+        }
+    }
+    data = {"a": {"data": "controlled"}, "b": {"data": "controlled", "batch_size": 7}}
+    settings = {"epochs": 3, "batch_size": 9, "data_options": {"clips": 40}}
+    grid = grid_of(tmp_path, systems=systems, data=data, settings=settings, seeds=[4])
+    a, b = (case.settings for case in cases(grid))
+    assert (a.epochs, a.batch_size, a.seed) == (4, 9, 4)
+    assert (b.epochs, b.batch_size, b.seed) == (5, 7, 4)
+    assert a.data_options == b.data_options == {"clips": 40}
+    assert (a.model_options["rank"], a.model_options["hidden"]) == (2, 32)
+    assert (b.model_options["rank"], b.model_options["hidden"]) == (2, 3)
+
+
+def test_a_place_tells_the_settings_and_no_two_cases_share_one(tmp_path):
+    grid = grid_of(tmp_path, search={"trials": 2, "space": {"learning_rate": [0.1, 0.2]}})
+    folds = {"a set": ["v/1", "../v2"]}
+    both = [*cases(grid, folds), *grid.trials(folds)]
+    places = [case.place for case in both]
+    assert len(set(places)) == len(both) == 2 * 2 * 2 + 2 * 2 * 2
+    assert all(len(place.parts) == 3 and ".." not in place.parts for place in places)
+    longer = grid_of(tmp_path, settings=SMALL["settings"] | {"epochs": 3})
+    assert not {case.place for case in cases(longer, folds)} & set(places)
+    assert [case.place for case in cases(grid, folds)] == places[:8]
+
+
+def test_the_search_is_the_same_for_every_system_and_every_call(tmp_path):
+    space = {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "batch_size": [4, 8, 16]}
+    search = {"trials": 5, "seed": 3, "space": space}
+    systems = SMALL["systems"] | {"own": {"model": "LMF", "space": {"model_options.rank": [2, 3]}}}
+    grid = grid_of(tmp_path, search=search, systems=systems)
+    first, own = grid.draws("HCT-MG"), grid.draws("own")
+    assert first == grid.draws("CTC+X") == grid.draws("HCT-MG")
+    assert len(first) == len(own) == 5
+    assert first[0] == {}
+    assert len({draw["learning_rate"] for draw in first[1:]}) == 4
+    assert all(1e-4 <= draw["learning_rate"] <= 1e-2 for draw in first[1:])
+    assert {draw["batch_size"] for draw in first[1:]} <= {4, 8, 16}
+    assert all(draw["model_options"]["rank"] in (2, 3) for draw in own[1:])
+    trials = list(grid.trials({"a set": [None]}))
+    assert [case.trial for case in trials] == [0, 1, 2, 3, 4] * 3
+    assert {case.settings.seed for case in trials} == {3}
+    chosen = {("a set", "own", None): own[2]}
+    final = {case.system: case.settings for case in cases(grid, chosen=chosen)}
+    assert final["own"].model_options["rank"] == own[2]["model_options"]["rank"]
+    assert final["own"].learning_rate == own[2]["learning_rate"]
+    assert final["CTC+X"].learning_rate == 1e-3
+
+
+def test_a_system_may_run_on_some_data_only(tmp_path):
+    data = {"a": {"data": "controlled"}, "b": {"data": "controlled", "seeds": [7]}}
+    systems = {"x": {"model": "LMF"}, "y": {"model": "LMF", "only": ["b"]}}
+    found = [case.name for case in cases(grid_of(tmp_path, data=data, systems=systems))]
+    assert found == ["a, x, seed 1", "b, x, seed 7", "b, y, seed 7", "a, x, seed 2"]
+
+
+BAD = [
+    ({"sedes": [1]}, "unknown key 'sedes'"),
+    ({"data": {}}, "'data' wants at least one 'NAME:'"),
+    ({"systems": None}, "'systems' wants at least one 'NAME:'"),
+    ({"data": {"a": None}}, "data: a wants 'NAME: VALUE' lines; got None"),
+    ({"seeds": [1, 1]}, "seeds wants whole numbers, each once"),
+    ({"seeds": ["1"]}, "seeds wants whole numbers"),
+    ({"against": "MulTT"}, "unknown system 'MulTT'"),
+    ({"data": {"a": {"data": "nowhere.pkl"}}}, "nowhere.pkl is not there"),
+    ({"systems": {"x": {"model": "LMFF"}}}, "x on a set: unknown model 'LMFF'"),
+    ({"systems": {"x": {"modle": "LMF"}}}, "unknown setting 'modle'"),
+    ({"systems": {"x": {"model": "LMF", "model_options": {"rnak": 1}}}}, "rnak"),
+    ({"systems": {"x": {"model": "LMF", "only": ["b"]}}}, "x: unknown data 'b'"),
+    ({"systems": {"x": {"model": "LMF"}, "X": {"model": "LMF"}}}, "names must differ"),
+    ({"settings": {"epochs": 0}}, "epochs must be above 0"),
+    ({"search": {"trials": 0}}, "trials of 1 or more"),
+    ({"search": {"trials": 2, "space": {"learning_rate": {"low": 2, "high": 1}}}}, "'low' below"),
+    ({"search": {"trials": 2, "space": {"learning_rates": [1, 2]}}}, "learning_rates"),
+    ({"data": {"a": {"data": "controlled", "leave_one_out": "yes"}}}, "true or false"),
+]
+
+
+@pytest.mark.parametrize(("changed", "told"), BAD, ids=[told for _, told in BAD])
+def test_what_could_not_run_is_refused_with_the_file_named(tmp_path, changed, told):
+    with pytest.raises(DeadpanError) as refused:
+        grid_of(tmp_path, **changed)
+    assert told in str(refused.value)
+    assert str(tmp_path / "grid.yaml") in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_files_that_are_no_grid(tmp_path):
+    with pytest.raises(DeadpanError, match="is not there"):
+        read_grid(tmp_path / "none.yaml")
+    with pytest.raises(DeadpanError, match="is a directory"):
+        read_grid(tmp_path)
+    bad = tmp_path / "bad.yaml"
+    for text in (b"a: [1", b"\xff\xfe\x00", b"- 1", b""):
+        bad.write_bytes(text)
+        with pytest.raises(DeadpanError, match=r"bad\.yaml"):
+            read_grid(bad)
+    path = write(tmp_path)
+    with pytest.raises(DeadpanError, match="unknown data set of the grid 'b'"):
+        read_grid(path, only=["b"])

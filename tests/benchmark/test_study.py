@@ -1,0 +1,208 @@
+"""Grids that run, break and go on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from deadpan.benchmark.grid_file import read_grid
+from deadpan.benchmark.runner import RETRIES, Silent, alone, run_cases
+from deadpan.benchmark.study import run_grid
+from deadpan.errors import DeadpanError
+
+from .small_grid import SMALL, Memory, grid_of, write
+
+FOLDS = {
+    "seeds": [1],
+    "settings": SMALL["settings"] | {"epochs": 1},
+    "data": {"mosi229": {"leave_one_out": True}},
+}
+
+
+def run(folder, *, resume=False, watch=None, **changed):
+    return run_grid(
+        grid_of(folder, **changed),
+        folder / "out",
+        workers=2,
+        resume=resume,
+        watch=watch or Silent(),
+    )
+
+
+def without_times(out):
+    tables = json.loads((out / "tables.json").read_text())
+    for table in tables:
+        for row in table["rows"]:
+            row["seconds"] = None
+    return tables
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A grid that was never disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    run(folder)
+    return folder / "out"
+
+
+def test_a_grid_ends_with_its_tables_and_starts_nothing_twice(tmp_path, whole):
+    memory = Memory()
+    study = run(tmp_path, watch=memory)
+    assert sorted(name for name, _ in memory.ended) == sorted(memory.todo)
+    assert len(memory.todo) == 4
+    assert memory.steps >= 8
+    (table,) = study.tables
+    assert [row.system for row in table.rows] == ["train mean", "ridge", "HCT-MG", "CTC+X"]
+    assert [row.seeds for row in table.rows] == [0, 0, 2, 2]
+    assert without_times(tmp_path / "out") == without_times(whole)
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"a set.md", "a set.csv", "a set.tex", "tables.html", "tables.json"} <= files
+    # Large, and of no use once a run has finished.
+    assert not list((tmp_path / "out").rglob("checkpoint.safetensors"))
+    again = Memory()
+    run(tmp_path, resume=True, watch=again)
+    assert (again.todo, again.finished) == ([], 4)
+
+
+def test_a_search_trains_its_choice_and_never_opens_test_for_a_trial(tmp_path):
+    space = {"learning_rate": [1e-3, 3e-3]}
+    study = run(tmp_path, search={"trials": 2, "space": space}, seeds=[1])
+    out = tmp_path / "out"
+    record = json.loads((out / "search.json").read_text())
+    assert set(record) == {"a set | HCT-MG", "a set | CTC+X"}
+    for cell in record.values():
+        losses = [trial["valid_loss"] for trial in cell["trials"]]
+        assert cell["chosen"] == losses.index(min(losses))
+    trials = list(out.glob("runs/*/*/trial*"))
+    assert len(trials) == 4
+    assert not any((trial / "scores.json").exists() for trial in trials)
+    assert "2 trials of random search" in " ".join(study.tables[0].notes)
+
+
+def test_what_a_model_cannot_take_is_reported_and_the_rest_goes_on(tmp_path):
+    systems = SMALL["systems"] | {"EF-LSTM": {"model": "EFLSTM"}}
+    study = run(tmp_path, systems=systems)
+    assert [place.split("seed_")[1][0] for place in sorted(study.failures)] == ["1", "2"]
+    assert all("reads aligned modalities" in why for why in study.failures.values())
+    assert not list((tmp_path / "out").glob("runs/a_set/EF-LSTM/*/*"))
+    rows = {row.system: row for row in study.tables[0].rows}
+    assert rows["HCT-MG"].seeds == rows["CTC+X"].seeds == 2
+
+
+def test_a_worker_that_is_killed_goes_on_and_one_that_always_is_is_given_up(tmp_path, whole):
+    class Killer(Memory):
+        """Kills the worker at its first word, so many times."""
+
+        def __init__(self, times):
+            super().__init__()
+            self.times, self.killed = times, set()
+
+        def step(self, case, epoch):
+            super().step(case, epoch)
+            # A word of a worker that was killed already may still be under way.
+            living = children() - self.killed
+            if self.times and living and "HCT-MG, seed 1" in case.name:
+                self.times -= 1
+                for pid in living:
+                    os.kill(pid, signal.SIGKILL)
+                self.killed |= living
+
+    def children():
+        """Workers: children of the server that the grid forks them from."""
+        listed = subprocess.run(
+            ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        rows = [line.split(None, 2) for line in listed]
+        servers = {
+            pid for pid, ppid, args in rows if int(ppid) == os.getpid() and "forkserver" in args
+        }
+        return {int(pid) for pid, ppid, _ in rows if ppid in servers}
+
+    run(tmp_path, watch=Killer(2))
+    assert without_times(tmp_path / "out") == without_times(whole)
+    other = tmp_path / "other"
+    other.mkdir()
+    grid = grid_of(other)
+    one = [case for case in grid.cases({"a set": [None]}, {}) if "HCT-MG, seed 1" in case.name]
+    killer = Killer(RETRIES + 1)
+    failures = run_cases(one, other / "runs", workers=1, watch=killer)
+    assert list(failures) == [one[0].place]
+    assert "killed by signal 9" in failures[one[0].place]
+    assert run_cases(one, other / "runs", workers=1, watch=Memory()) == {}
+
+
+def test_a_grid_that_is_killed_goes_on_to_the_same_tables(tmp_path, whole):
+    write(tmp_path)
+    command = [sys.executable, "-m", "deadpan", "benchmark", "grid.yaml", "--out", "out"]
+    # From 0.5 s after the first run began: inside a run, or between two.
+    for attempt in range(3):
+        resume = ["--resume"] if (tmp_path / "out").exists() else []
+        process = subprocess.Popen([*command, *resume], cwd=tmp_path, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("out/runs/*/*/*")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.5 + attempt)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = subprocess.run(
+        [*command, "--resume"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert without_times(tmp_path / "out") == without_times(whole)
+
+
+def test_a_full_disk_is_reported_and_nothing_is_lost(tmp_path, whole):
+    write(tmp_path)
+    command = [sys.executable, "-m", "deadpan", "benchmark", "grid.yaml", "--out", "out"]
+    limited = ["bash", "-c", f"ulimit -f 60; exec {' '.join(command)}"]
+    # Without coverage in the processes: it would write, and complain, too.
+    bare = {name: value for name, value in os.environ.items() if "COV" not in name}
+    full = subprocess.run(
+        limited, cwd=tmp_path, env=bare, capture_output=True, text=True, check=False
+    )
+    assert full.returncode == 2
+    assert "\nTraceback" not in full.stderr
+    done = subprocess.run(
+        [*command, "--resume"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert without_times(tmp_path / "out") == without_times(whole)
+
+
+def test_folds_are_pooled_over_every_clip(shared, tmp_path):
+    data = {
+        "mosi229": FOLDS["data"]["mosi229"]
+        | {"data": str(shared / "data/mosi/mosi229_aligned.pkl")}
+    }
+    path = write(
+        tmp_path,
+        {
+            "seeds": [1],
+            "settings": {"epochs": 1},
+            "data": data,
+            "systems": {"LMF": {"model": "LMF", "model_options": {"text_hidden": 8}}},
+        },
+    )
+    study = run_grid(read_grid(path), tmp_path / "out", workers=2, resume=False, watch=Silent())
+    assert "229 test clips, 10 folds pooled" in " ".join(study.tables[0].notes)
+    assert [row.seeds for row in study.tables[0].rows] == [0, 0, 1]
+
+
+def test_a_place_that_is_taken_or_not_there_is_refused(tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(DeadpanError, match="no grid here"):
+        run(tmp_path, resume=True)
+    assert not out.exists()
+    out.mkdir()
+    (out / "mine.txt").touch()
+    with pytest.raises(DeadpanError, match="exists already; go on with --resume"):
+        run(tmp_path)
+    with alone(out), pytest.raises(DeadpanError, match="another 'deadpan benchmark' works there"):
+        run(tmp_path, resume=True)
+    (tmp_path / "file").touch()
+    with pytest.raises(DeadpanError, match="is a file"):
+        run_grid(grid_of(tmp_path), tmp_path / "file", workers=1, resume=False, watch=Silent())
