@@ -14,12 +14,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from workloads.memory import MB, Peak
 from workloads.official import CORPORA, write
 
 from deadpan.data.dataset import Dataset
@@ -28,7 +28,6 @@ from deadpan.data.store.conversion import convert
 from deadpan.data.store.opening import store_dataset
 
 MOSEI = CORPORA["mosei"]
-MB = 1e6
 
 
 def read_all(store: Path) -> Dataset:
@@ -45,36 +44,17 @@ STEPS: dict[str, Callable[[Path, Path], Dataset]] = {
 }
 
 
-def memory() -> dict[str, float]:
-    """Resident memory of this process in MB: of all kinds, and of its own."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    fields = dict(line.split(":", 1) for line in lines)
-    names = {"all": "VmRSS", "own": "RssAnon"}
-    return {kind: int(fields[name].split()[0]) * 1024 / MB for kind, name in names.items()}
-
-
 def measured(call: Callable[[], Dataset]) -> dict[str, float]:
     """Seconds, and the most memory beyond that before the call."""
-    before, most, done = memory(), memory(), threading.Event()
-
-    def look() -> None:
-        while not done.wait(0.01):
-            for kind, value in memory().items():
-                most[kind] = max(most[kind], value)
-
-    watch = threading.Thread(target=look)
-    watch.start()
-    start = time.perf_counter()
-    dataset = call()
-    seconds = time.perf_counter() - start
-    done.set()
-    watch.join()
-    after = memory()
+    with Peak(every=0.01) as peak:
+        start = time.perf_counter()
+        dataset = call()
+        seconds = time.perf_counter() - start
     assert dataset.splits
     return {
         "seconds": round(seconds, 3),
-        "interpreter": round(before["all"], 1),
-        **{kind: round(max(most[kind], after[kind]) - before[kind], 1) for kind in after},
+        "interpreter": round(peak.before["all"], 1),
+        **{kind: round(most - peak.before[kind], 1) for kind, most in peak.most.items()},
     }
 
 

@@ -30,7 +30,8 @@ def make_clips(
             name: random.standard_normal((max(1, round(n * stretch)), widths[name]), np.float32)
             for name, n in steps.items()
         }
-        made.append(Clip(id=str(index), sequences=sequences, label=np.zeros(1, "float32")))
+        label = random.uniform(-3, 3, 1).astype(np.float32)
+        made.append(Clip(id=str(index), sequences=sequences, label=label))
     return made
 
 
@@ -59,7 +60,15 @@ def loss_of(model: nn.Module, batch: Batch) -> Tensor:
 def medians(
     calls: Mapping[Key, Callable[[], object]], repeats: int, *, warm: bool = True
 ) -> dict[Key, float]:
-    """Median seconds of each call: once to warm up, then all in turn, ``repeats`` times."""
+    """Median seconds of each call, see ``rounds``."""
+    found = rounds(calls, repeats, warm=warm)
+    return {key: statistics.median(values) for key, values in found.items()}
+
+
+def rounds(
+    calls: Mapping[Key, Callable[[], object]], repeats: int, *, warm: bool = True
+) -> dict[Key, list[float]]:
+    """Seconds of each call: once to warm up, then all in turn, ``repeats`` times."""
     for call in calls.values() if warm else ():
         call()
     seconds: dict[Key, list[float]] = {key: [] for key in calls}
@@ -68,4 +77,4 @@ def medians(
             start = time.perf_counter()
             call()
             seconds[key].append(time.perf_counter() - start)
-    return {key: statistics.median(values) for key, values in seconds.items()}
+    return seconds

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deadpan.api import (
+        claims,
         compare,
         convert,
         corpora,
         demo,
         evaluate,
+        export,
+        explain,
         fetch,
         inspect,
         list_models,
@@ -24,11 +27,14 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "claims",
     "compare",
     "convert",
     "corpora",
     "demo",
     "evaluate",
+    "export",
+    "explain",
     "fetch",
     "inspect",
     "list_models",

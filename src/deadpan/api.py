@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from deadpan.analysis.attention_flow import Method
+from deadpan.analysis.explain_report import write_explanation
+from deadpan.analysis.explanation import explain_run
 from deadpan.analysis.report import write_report
 from deadpan.benchmark.grid_file import read_grid
 from deadpan.benchmark.runner import GridWatch, Silent
@@ -16,8 +19,10 @@ from deadpan.data.fetching.fetch import fetch as fetch_corpus
 from deadpan.data.inspection import inspect as inspect_dataset
 from deadpan.data.store.conversion import convert as convert
 from deadpan.errors import DataError, DeadpanError, RunError
+from deadpan.exporting.run import Exported, export_run
 from deadpan.models import MODELS
 from deadpan.options import home_path
+from deadpan.replication.study import claims as claims
 from deadpan.training.loop import Watch
 from deadpan.training.run import train_run
 from deadpan.training.run_directory import RunDirectory
@@ -83,6 +88,64 @@ def report(run: str | Path) -> Path:
     directory = RunDirectory(home_path(run))
     evaluate_run(directory)
     return write_report(directory.path)
+
+
+def explain(
+    run: str | Path,
+    *,
+    seeds: Sequence[str | Path] = (),
+    clip: str | None = None,
+    against: str | Path | None = None,
+    source: str | None = None,
+    target: str | None = None,
+    method: Method = "attention",
+    out: str | Path | None = None,
+) -> Path:
+    """Show what a finished run attends to in a clip: figures, tables and a page; its path.
+
+    Args:
+        run: with a model that attends. Clips are of its test split if it was evaluated.
+        seeds: further runs, whose gates are drawn beside its own.
+        clip: an id; None = one whose modalities disagree and that is predicted well.
+        against: another run of the same data, to compare.
+        source: who is attended to; None = vision where there is a choice.
+        target: who attends; None = text where there is a choice.
+        method: of salience; see ``deadpan.analysis.salience.salience``.
+        out: the folder that is written; None = ``explain`` in the run.
+    """
+    folder = home_path(out) if out else home_path(run) / "explain"
+    if folder.exists() and not folder.is_dir():
+        raise DeadpanError(f"{folder}: is a file, wanted a folder; give another --out")
+    explained = explain_run(
+        home_path(run),
+        seeds=[home_path(seed) for seed in seeds],
+        clip=clip,
+        against=home_path(against) if against else None,
+        source=source,
+        target=target,
+        method=method,
+    )
+    return write_explanation(explained, folder)
+
+
+def export(
+    run: str | Path,
+    *,
+    format: str = "onnx",
+    int8: bool = False,
+    out: str | Path | None = None,
+) -> Exported:
+    """Write a finished run's model as one file that predicts without it.
+
+    Args:
+        run: the directory of a finished run.
+        format: "onnx", for ``deadpan.serving.predictor`` and onnxruntime; "torch", a program that
+            ``torch.export.load`` reads.
+        int8: keep large weights as int8; ONNX only.
+        out: the file, which must not exist; None = in the run directory.
+    """
+    where = home_path(out) if out else None
+    return export_run(RunDirectory(home_path(run)), format=format, int8=int8, out=where)
 
 
 def list_models() -> list[dict[str, Any]]:

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from deadpan.errors import DeadpanError
+from deadpan.layers.recording import record_attention
+from deadpan.layers.transformer import Encoder
 from deadpan.models import MODELS
-from deadpan.models.base import hyperparameters
+from deadpan.models.base import FUSED, hyperparameters
 from deadpan.training.checkpoint import load_tensors, save_tensors
 from deadpan.training.optimizers import make_optimizer
 from deadpan.types import AUDIO, TEXT, VISION
@@ -205,3 +207,24 @@ def test_sizes_that_make_no_model_are_refused(kind):
         build(kind, widths={TEXT: 0})
     with pytest.raises(DeadpanError, match="at least 1 for outputs; got 0"):
         build(kind, outputs=0)
+
+
+@each_choice
+def test_each_encoder_that_was_used_is_a_path_once(kind, options):
+    model, batch = build(kind, **options).eval(), pad(clips_for(kind, options, 2))
+    modules = [path.module for path in model.attention_paths()]
+    encoders = {name for name, part in model.named_modules() if isinstance(part, Encoder)}
+    if not encoders:
+        assert not modules
+        return
+    with record_attention(model) as maps:
+        model(batch)
+    used = {name.partition(".layers.")[0] for name, calls in maps.items() if calls}
+    assert sorted(modules) == sorted(used)
+    assert used == encoders or "pairs" in options.values()
+    lengths = {m: batch.sequences[m].shape[1] for m in WIDTHS}
+    lengths[FUSED] = max(lengths.values())
+    for path in model.attention_paths():
+        (weights,) = maps[f"{path.module}.layers.0.attention"]
+        assert weights.shape[2:] == (lengths[path.target], lengths[path.source])
+        assert (path.stage == "self") == (path.source == path.target)

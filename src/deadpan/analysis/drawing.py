@@ -4,7 +4,8 @@ import dataclasses
 import io
 import re
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 if typing.TYPE_CHECKING:
@@ -100,21 +101,77 @@ def to_svg(
         paint: draws on the empty figure it is given.
         height: in inches.
     """
+    buffer = io.StringIO()
+    with _drawn(name, paint, (WIDTH, height)) as figure:
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    return _inline(buffer.getvalue(), name)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A figure for papers.
+
+    Attributes:
+        name: of its files, without their ending.
+        svg: a file; text is drawn as paths, so that no font has to be there.
+        png: a file of 300 dots per inch.
+    """
+
+    name: str
+    svg: str
+    png: bytes
+
+    @property
+    def inline(self) -> str:
+        """An ``<svg>`` element to stand inside HTML."""
+        return _inline(self.svg, self.name)
+
+
+def picture(
+    name: str,
+    paint: "Callable[[matplotlib.figure.Figure], None]",
+    size: tuple[float, float],
+    *,
+    families: Sequence[str] = (),
+) -> Picture:
+    """A figure as SVG and PNG.
+
+    Args:
+        name: of its files.
+        paint: draws on the empty figure it is given.
+        size: width and height in inches.
+        families: of fonts; none = the house's.
+    """
+    svg, png = io.StringIO(), io.BytesIO()
+    style = {"font.family": list(families)} if families else {}
+    with _drawn(name, paint, size, style) as figure:
+        figure.savefig(svg, format="svg", metadata={"Date": None}, dpi=200)
+        figure.savefig(png, format="png", dpi=300)
+    # matplotlib's comments repeat every text of the figure.
+    plain = re.sub(r"<!--.*?-->", "", svg.getvalue(), flags=re.DOTALL)
+    return Picture(name=name, svg=plain, png=png.getvalue())
+
+
+@contextmanager
+def _drawn(
+    name: str,
+    paint: "Callable[[matplotlib.figure.Figure], None]",
+    size: tuple[float, float],
+    more: dict[str, Any] | None = None,
+) -> "Generator[matplotlib.figure.Figure]":
     import warnings
 
     import matplotlib.figure
     import matplotlib.style
 
-    buffer = io.StringIO()
-    style: dict[str, Any] = _STYLE | {"svg.hashsalt": name}
+    style: dict[str, Any] = _STYLE | {"svg.hashsalt": name} | (more or {})
     # "default" first: a matplotlibrc of the user's must not change the page.
     with matplotlib.style.context(["default", style]), warnings.catch_warnings():
         # A name in a script the font lacks is drawn as boxes; the page's text has it right.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = matplotlib.figure.Figure(figsize=(WIDTH, height), layout="constrained")
+        figure = matplotlib.figure.Figure(figsize=size, layout="constrained")
         paint(figure)
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    return _inline(buffer.getvalue(), name)
+        yield figure
 
 
 def font_lacks(text: str) -> bool:

@@ -26,8 +26,12 @@ def read_grid(path: Path, *, only: Sequence[str] = ()) -> Grid:
     Raises:
         DeadpanError: no such file, no grid, an unknown key, name, setting or option.
     """
-    values = _yaml(path)
-    _refuse_unknown(path, "key", values, GRID_KEYS)
+    return make_grid(path, read_yaml(path), only=only)
+
+
+def make_grid(path: Path, values: Mapping[str, Any], *, only: Sequence[str] = ()) -> Grid:
+    """The grid that a file's values describe; see :func:`read_grid`."""
+    refuse_unknown(path, "key", values, GRID_KEYS)
     for key in ("data", "systems"):
         if not isinstance(values.get(key), Mapping) or not values[key]:
             raise DeadpanError(f"{path}: '{key}' wants at least one 'NAME:' with settings below it")
@@ -42,9 +46,9 @@ def read_grid(path: Path, *, only: Sequence[str] = ()) -> Grid:
         path=path,
         data=data,
         systems=systems,
-        seeds=_seeds(path, values.get("seeds", [1, 2, 3, 4, 5])),
-        settings=_mapping(path, "settings", values.get("settings", {})),
-        search=Search.from_dict(path, _mapping(path, "search", search)) if search else None,
+        seeds=seeds_in(path, values.get("seeds", [1, 2, 3, 4, 5])),
+        settings=mapping_in(path, "settings", values.get("settings", {})),
+        search=Search.from_dict(path, mapping_in(path, "search", search)) if search else None,
         against=str(values.get("against", next(iter(systems)))),
     )
     _check(grid, values["data"])
@@ -60,7 +64,7 @@ def _check(grid: Grid, all_data: Mapping[str, Any]) -> None:
                 raise DeadpanError(f"{grid.path}: {name}: {unknown_name('data', used, all_data)}")
     for data, told in grid.data.items():
         typed(f"{grid.path}: {data}: leave_one_out", told.get("leave_one_out", False), bool)
-        _seeds(grid.path, grid.seeds_of(data))
+        seeds_in(grid.path, grid.seeds_of(data))
         if not grid.systems_of(data):
             raise DeadpanError(f"{grid.path}: no system runs on {data}; see their 'only'")
         for system in grid.systems_of(data):
@@ -79,7 +83,8 @@ def _check_cell(grid: Grid, data: str, system: str) -> None:
         grid.settings_of(data, system, seed=0, fold=None, chosen=chosen)
 
 
-def _yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """What a file of settings holds; DeadpanError if it is not there or no mapping."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -89,10 +94,11 @@ def _yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         text = " ".join(str(error).split())
         raise DeadpanError(f"{path}: not valid YAML ({text}); mend it there") from error
-    return _mapping(path, "a grid", values)
+    return mapping_in(path, "a grid", values)
 
 
-def _mapping(path: Path, what: str, value: object) -> dict[str, Any]:
+def mapping_in(path: Path, what: str, value: object) -> dict[str, Any]:
+    """A part of a file that holds values by name; DeadpanError if it is something else."""
     if not isinstance(value, Mapping):
         raise DeadpanError(f"{path}: {what} wants 'NAME: VALUE' lines; got {value!r}"[:300])
     return {str(key): item for key, item in value.items()}
@@ -100,21 +106,23 @@ def _mapping(path: Path, what: str, value: object) -> dict[str, Any]:
 
 def _named(path: Path, what: str, value: Mapping[Any, Any]) -> dict[str, dict[str, Any]]:
     """What is said of each data set or system, by name."""
-    found = {str(name): _mapping(path, f"{what}: {name}", told) for name, told in value.items()}
+    found = {str(name): mapping_in(path, f"{what}: {name}", told) for name, told in value.items()}
     places = [re.sub(r"[^\w.+-]+", "_", name).lstrip(".").lower() for name in found]
     if len(set(places)) < len(places) or "" in places:
         raise DeadpanError(f"{path}: {what}: names must differ in letters; got {', '.join(found)}")
     return found
 
 
-def _seeds(path: Path, value: object) -> list[int]:
+def seeds_in(path: Path, value: object) -> list[int]:
+    """A list of seeds in a file; DeadpanError if it is none."""
     seeds = value if isinstance(value, list) else []
     if not seeds or len(set(seeds)) < len(seeds) or not all(type(s) is int for s in seeds):
         raise DeadpanError(f"{path}: seeds wants whole numbers, each once; got {value!r}")
     return list(seeds)
 
 
-def _refuse_unknown(path: Path, what: str, values: Mapping[str, Any], known: Sequence[str]) -> None:
+def refuse_unknown(path: Path, what: str, values: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Raise DeadpanError at the first name that is not known."""
     for key in values:
         if key not in known:
             raise DeadpanError(f"{path}: {unknown_name(what, key, known)}")

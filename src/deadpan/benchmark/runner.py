@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from deadpan.benchmark.grid import Case
-from deadpan.benchmark.worker import CRASHED, DONE, REFUSED, STEP, work
+from deadpan.benchmark.worker import CRASHED, DONE, REFUSED, STEP, Afterwards, work
 from deadpan.errors import DeadpanError
 
 RETRIES = 2
@@ -60,14 +60,20 @@ class Running:
     answer: tuple[str, str] | None = None
 
 
-def finished(case: Case, runs: Path) -> bool:
+def finished(case: Case, runs: Path, then: Afterwards | None = None) -> bool:
     """Whether nothing is left to do for a case."""
     kept = "scores.json" if case.trial is None else "model.safetensors"
+    kept = then.leaves if then else kept
     return (runs / case.place / kept).is_file()
 
 
 def run_cases(
-    cases: Sequence[Case], runs: Path, *, workers: int, watch: GridWatch
+    cases: Sequence[Case],
+    runs: Path,
+    *,
+    workers: int,
+    watch: GridWatch,
+    then: Afterwards | None = None,
 ) -> dict[Path, str]:
     """Run what has not finished; why each of those given up was, by its place.
 
@@ -79,8 +85,9 @@ def run_cases(
         runs: where runs are kept.
         workers: processes at once, one thread each.
         watch: is told of progress.
+        then: what is left to do with a run that is scored.
     """
-    waiting = [(case, 1) for case in cases if not finished(case, runs)]
+    waiting = [(case, 1) for case in cases if not finished(case, runs, then)]
     watch.begin([case for case, _ in waiting], len(cases) - len(waiting))
     waiting.reverse()
     running: list[Running] = []
@@ -89,7 +96,7 @@ def run_cases(
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                running.append(_start(context, *waiting.pop(), runs))
+                running.append(_start(context, *waiting.pop(), runs, then))
             for run in _ended(running, watch):
                 running.remove(run)
                 kind, why = run.answer or (CRASHED, _killed(run.process.exitcode))
@@ -114,12 +121,16 @@ def _context() -> ForkServerContext:
     return context
 
 
-def _start(context: ForkServerContext, case: Case, attempt: int, runs: Path) -> Running:
+def _start(
+    context: ForkServerContext, case: Case, attempt: int, runs: Path, then: Afterwards | None
+) -> Running:
     path = runs / case.place
     told: Connection
     told, tells = context.Pipe(duplex=False)  # pyright: ignore[reportAssignmentType]
     process = context.Process(
-        target=work, args=(case.settings.to_dict(), path, case.trial is None, tells), daemon=True
+        target=work,
+        args=(case.settings.to_dict(), path, case.trial is None, tells, then),
+        daemon=True,
     )
     process.start()
     tells.close()  # so that the end of the process is the end of the pipe
@@ -153,14 +164,14 @@ def _killed(status: int | None) -> str:
 
 
 @contextmanager
-def alone(out: Path) -> Generator[None, None, None]:
-    """Hold a grid's directory; DeadpanError if another grid works in it."""
+def alone(out: Path, command: str = "benchmark") -> Generator[None, None, None]:
+    """Hold the directory of a command; DeadpanError if another process works in it."""
     with (out / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise DeadpanError(
-                f"{out}: another 'deadpan benchmark' works there; wait for it, or give another "
+                f"{out}: another 'deadpan {command}' works there; wait for it, or give another "
                 f"--out"
             ) from None
         yield

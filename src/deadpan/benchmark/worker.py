@@ -4,17 +4,36 @@ import time
 import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
 from deadpan.errors import DeadpanError
 from deadpan.training.run import train_run
+from deadpan.training.run_directory import RunDirectory
 from deadpan.training.scoring import evaluate_run
 from deadpan.training.settings import Settings
 
 DONE, REFUSED, CRASHED, STEP = "done", "refused", "crashed", "step"
 """What a worker says: the run is complete; cannot be; broke off; is at this epoch."""
+
+
+@runtime_checkable
+class Afterwards(Protocol):
+    """Something to do with a run that is scored; a process of its own calls it.
+
+    Attributes:
+        leaves: the file of the run directory that it writes last.
+    """
+
+    @property
+    def leaves(self) -> str:
+        """Its name."""
+        ...
+
+    def __call__(self, run: RunDirectory) -> None:
+        """Do it, unless it was done."""
+        ...
 
 
 class Telling:
@@ -39,7 +58,13 @@ class Telling:
         self._grid.send((STEP, float(row["epoch"])))
 
 
-def work(settings: dict[str, Any], path: Path, score: bool, grid: Connection) -> None:
+def work(
+    settings: dict[str, Any],
+    path: Path,
+    score: bool,
+    grid: Connection,
+    then: Afterwards | None = None,
+) -> None:
     """Train one run, or go on with it, and score it; say how that ended.
 
     Args:
@@ -47,6 +72,7 @@ def work(settings: dict[str, Any], path: Path, score: bool, grid: Connection) ->
         path: where it is kept.
         score: open its test split; False for a trial of the search.
         grid: told of progress and of the end.
+        then: called with the run once it is scored.
     """
     torch.set_num_threads(1)
     try:
@@ -55,6 +81,8 @@ def work(settings: dict[str, Any], path: Path, score: bool, grid: Connection) ->
         )
         if score:
             evaluate_run(run)
+            if then:
+                then(run)
         run.checkpoint.unlink(missing_ok=True)  # most of the disk, and of no use any more
         grid.send((DONE, ""))
     except BrokenPipeError:  # the grid is gone

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import deadpan
 from deadpan.cli.benchmark_command import benchmark as benchmark
+from deadpan.cli.claims_command import claims as claims
 from deadpan.cli.convert_command import data_convert as data_convert
 from deadpan.cli.data_commands import data_fetch as data_fetch
 from deadpan.cli.data_commands import data_list as data_list
+from deadpan.cli.explain_command import explain as explain
+from deadpan.cli.export_command import export as export
 from deadpan.cli.failures import resumable, resume_command
 from deadpan.cli.inspect_command import data_inspect as data_inspect
 from deadpan.cli.parsers import add_data_options, file_to_write, parse, parser_of

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from deadpan.data.dataset import Clip
+from deadpan.data.dataset import Clip, LazyClips
 from deadpan.types import Batch, Modality
 
 POOL = 64
@@ -17,6 +17,8 @@ JITTER = 0.03
 
 def lengths_of(clips: Sequence[Clip]) -> Int[np.ndarray, " clip"]:
     """Steps of each clip over all modalities: what it costs to compute."""
+    if isinstance(clips, LazyClips):
+        return sum(clips.steps.values(), start=np.zeros(len(clips), dtype=np.int64))
     return np.array(
         [sum(len(x) for x in clip.sequences.values()) for clip in clips], dtype=np.int64
     )

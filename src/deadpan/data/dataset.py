@@ -1,12 +1,13 @@
 """The contract behind which every source of data stands: clips of named, ragged sequences."""
 
+import abc
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, SupportsIndex, overload
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from deadpan.data.readers.raw import Padding
 from deadpan.errors import DataError, unknown_name
@@ -52,6 +53,48 @@ class Clip:
     words: tuple[str, ...] = ()
     times: Mapping[Modality, Float[np.ndarray, "_ 2"]] = dataclasses.field(default_factory=dict)
     truth: Truth | None = None
+
+
+class LazyClips(Sequence[Clip], abc.ABC):
+    """Clips each of which is made when it is taken: memory does not grow with their number.
+
+    What training has to know of all of them is told without making any.
+    """
+
+    @property
+    @abc.abstractmethod
+    def labels(self) -> Float[np.ndarray, "clip label"]:
+        """Of every clip."""
+
+    @property
+    @abc.abstractmethod
+    def steps(self) -> Mapping[Modality, Int[np.ndarray, " clip"]]:
+        """How many steps each clip has of each modality; 0 where it lacks it."""
+
+    @abc.abstractmethod
+    def take(self, index: int) -> Clip:
+        """The clip at a place from 0 on."""
+
+    @abc.abstractmethod
+    def part(self, places: range) -> "LazyClips":
+        """The clips at these places."""
+
+    @abc.abstractmethod
+    def only(self, modalities: Sequence[Modality]) -> "LazyClips":
+        """The same clips with just these modalities, in this order."""
+
+    def scaling(self, method: str) -> Mapping[Modality, tuple[np.ndarray, np.ndarray]]:  # noqa: ARG002
+        """What ``normalization.fit`` would find, centers and scales, where that is known."""
+        return {}
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Clip: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Clip]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Clip | Sequence[Clip]:
+        """A clip, or a part of the sequence."""
+        place = range(len(self))[index]
+        return self.part(place) if isinstance(place, range) else self.take(place)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -111,9 +154,24 @@ class Dataset:
             self,
             widths={m: self.widths[m] for m in kept},
             splits={
-                name: [restrict(clip) for clip in clips] for name, clips in self.splits.items()
+                name: clips.only(kept)
+                if isinstance(clips, LazyClips)
+                else [restrict(clip) for clip in clips]
+                for name, clips in self.splits.items()
             },
         )
+
+
+def steps_of(
+    clips: Sequence[Clip], modalities: Sequence[Modality]
+) -> Int[np.ndarray, "clip modality"]:
+    """How many steps each clip has of each modality; 0 where it lacks it."""
+    if isinstance(clips, LazyClips):
+        none = np.zeros(len(clips), dtype=np.int64)
+        rows = [clips.steps.get(name, none) for name in modalities]
+        return np.array(rows, dtype=np.int64).reshape(len(modalities), len(clips)).T
+    rows = [[len(clip.sequences.get(name, ())) for name in modalities] for clip in clips]
+    return np.array(rows, dtype=np.int64).reshape(len(clips), len(modalities))
 
 
 ABOUT_SPLITS = ("is in both", "in two splits", "splits may share", "tells no splits")

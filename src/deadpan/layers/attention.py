@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn.functional import dropout as drop
 from torch.nn.functional import scaled_dot_product_attention
 
 from deadpan.layers.blocked_attention import blocked_attention
@@ -19,7 +20,12 @@ class Attention(nn.Module):
     Args:
         width: channels of both sequences.
         heads: must divide ``width``.
+
+    Attributes:
+        recorders: each receives the weights of every call; see ``deadpan.layers.recording``.
     """
+
+    recorders: tuple[list[Tensor], ...] = ()
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -62,16 +68,15 @@ class Attention(nn.Module):
         """
         visible = source_mask[:, None, :]
         if mask_future:
-            offset = (target_mask.sum(dim=1) - source_mask.sum(dim=1)).abs()
-            step = torch.arange(target.shape[1], device=target.device)[:, None]
-            source_step = torch.arange(source.shape[1], device=target.device)
-            visible = visible & (source_step - step <= offset[:, None, None])
+            visible = visible & future_mask(target_mask, source_mask)
         # Not minus infinity: a clip without source looks at all alike, then forgets what it saw.
         bias = torch.where(visible, 0.0, HIDDEN).to(target.dtype)
         query = self._split(self.query(target))
         key, value = (self._split(x) for x in self.key_value(source).chunk(2, dim=2))
         rate = dropout if self.training else 0.0
-        if target.device.type == "cpu":
+        if self.recorders:
+            attended = self._recorded(query, key, value, bias, source_mask, rate)
+        elif target.device.type == "cpu" and not torch.compiler.is_exporting():
             attended = blocked_attention(query, key, value, bias, dropout=rate)
         else:
             query, key, value = (x.transpose(2, 3) for x in (query, key, value))
@@ -81,5 +86,35 @@ class Attention(nn.Module):
         attended = attended * source_mask.any(dim=1).to(attended.dtype)[:, None, None, None]
         return self.output(attended.permute(0, 3, 1, 2).flatten(2))
 
+    def _recorded(
+        self,
+        query: Float[Tensor, "clip head part step"],
+        key: Float[Tensor, "clip head part source_step"],
+        value: Float[Tensor, "clip head part source_step"],
+        bias: Float[Tensor, "clip #step source_step"],
+        source_mask: Bool[Tensor, "clip source_step"],
+        rate: float,
+    ) -> Float[Tensor, "clip head part step"]:
+        """The same from weights that are kept, gradient and all; 0 for a clip without source."""
+        scores = query.transpose(2, 3) @ key * query.shape[2] ** -0.5
+        weights = (scores + bias[:, None]).softmax(dim=3)
+        weights = weights * source_mask.any(dim=1)[:, None, None, None]
+        if weights.requires_grad:
+            weights.retain_grad()
+        for recorder in self.recorders:
+            recorder.append(weights)
+        return value @ drop(weights, rate, training=rate > 0).to(value.dtype).transpose(2, 3)
+
     def _split(self, x: Float[Tensor, "clip step width"]) -> Float[Tensor, "clip head part step"]:
         return x.unflatten(2, (self.heads, -1)).permute(0, 2, 3, 1)
+
+
+def future_mask(
+    target_mask: Bool[Tensor, "clip step"], source_mask: Bool[Tensor, "clip source_step"]
+) -> Bool[Tensor, "clip step source_step"]:
+    """Which source steps stand no later than ``target step + |real steps - real source steps|``."""
+    device = target_mask.device
+    offset = (target_mask.sum(dim=1) - source_mask.sum(dim=1)).abs()
+    step = torch.arange(target_mask.shape[1], device=device)[:, None]
+    source_step = torch.arange(source_mask.shape[1], device=device)
+    return source_step - step <= offset[:, None, None]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def sinusoidal_positions(
-    steps: int, width: int, like: Tensor, *, scale: float = 10_000.0
+    steps: int | torch.SymInt, width: int, like: Tensor, *, scale: float = 10_000.0
 ) -> Float[Tensor, "step width"]:
     """Positions of steps 1, 2, ...: sines in the first half of the channels, cosines in the second.
 

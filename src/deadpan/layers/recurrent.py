@@ -61,7 +61,7 @@ def read_together(
     if grus[0].bidirectional:
         return [reader(*stream) for reader, stream in zip(readers, streams, strict=True)]
     # Forwards, padding comes after every real step and so cannot reach one: no packing.
-    if streams[0][0].device.type == "cpu":
+    if streams[0][0].device.type == "cpu" and not torch.compiler.is_exporting():
         states = gru_scan(
             [
                 linear(x, gru.weight_ih_l0, gru.bias_ih_l0)

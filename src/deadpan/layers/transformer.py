@@ -2,12 +2,15 @@
 
 import math
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from deadpan.layers.attention import Attention
+from deadpan.layers.attention import Attention, future_mask
+from deadpan.layers.attention_kernel import Parts, residual_attention
 from deadpan.layers.dropout import dropout
+from deadpan.layers.feedforward_kernel import residual_feedforward
 from deadpan.layers.positions import sinusoidal_positions
 
 
@@ -43,6 +46,13 @@ class EncoderLayer(nn.Module):
         mask_future: bool,
     ) -> Float[Tensor, "clip step width"]:
         """Attend to the source (to ``x`` itself if None), then transform each step."""
+        training = self.training
+        if x.device.type == "cpu" and not (
+            self.attention.recorders or torch.compiler.is_exporting()
+        ):
+            return self._in_few_kernels(
+                x, mask, source, source_mask, attention_dropout, mask_future
+            )
         normed = self.attention_norm(x)
         attended = self.attention(
             normed,
@@ -52,10 +62,53 @@ class EncoderLayer(nn.Module):
             dropout=attention_dropout,
             mask_future=mask_future,
         )
-        x = x + dropout(attended, self.residual_dropout, self.training)
+        x = x + dropout(attended, self.residual_dropout, training)
         hidden = relu(self.expand(self.feedforward_norm(x)))
-        hidden = self.contract(dropout(hidden, self.relu_dropout, self.training))
-        return x + dropout(hidden, self.residual_dropout, self.training)
+        hidden = self.contract(dropout(hidden, self.relu_dropout, training))
+        return x + dropout(hidden, self.residual_dropout, training)
+
+    def _in_few_kernels(
+        self,
+        x: Float[Tensor, "clip step width"],
+        mask: Bool[Tensor, "clip step"],
+        source: Float[Tensor, "clip source_step width"] | None,
+        source_mask: Bool[Tensor, "clip source_step"],
+        attention_dropout: float,
+        mask_future: bool,
+    ) -> Float[Tensor, "clip step width"]:
+        """The same; what is left out is what only the CPU pays for."""
+        training, attention = self.training, self.attention
+        residual_dropout = self.residual_dropout if training else 0.0
+        x = residual_attention(
+            x,
+            source,
+            source_mask.to(x.dtype),
+            future_mask(mask, source_mask).to(x.dtype) if mask_future else None,
+            Parts(
+                self.attention_norm.weight,
+                self.attention_norm.bias,
+                attention.query.weight,
+                attention.query.bias,
+                attention.key_value.weight,
+                attention.key_value.bias,
+                attention.output.weight,
+                attention.output.bias,
+            ),
+            heads=attention.heads,
+            attention_dropout=attention_dropout if training else 0.0,
+            residual_dropout=residual_dropout,
+        )
+        return residual_feedforward(
+            x,
+            self.feedforward_norm.weight,
+            self.feedforward_norm.bias,
+            self.expand.weight,
+            self.expand.bias,
+            self.contract.weight,
+            self.contract.bias,
+            relu_dropout=self.relu_dropout if training else 0.0,
+            residual_dropout=residual_dropout,
+        )
 
 
 class Encoder(nn.Module):

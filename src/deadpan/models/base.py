@@ -1,6 +1,7 @@
 """The model contract: what a class must offer to be trained, compared and shown."""
 
 import abc
+import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin
@@ -14,6 +15,29 @@ from deadpan.layers.pooling import front_aligned
 from deadpan.types import Batch, Modality, Output, in_order
 
 M = TypeVar("M", bound="Model")
+
+FUSED = "fused"
+"""A stream of all modalities together, as long as the longest: each of its steps holds the step of
+every modality that stands at the same share of the clip."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AttentionPath:
+    """What one encoder attends to.
+
+    Attributes:
+        module: the encoder's module path.
+        source: the modality that answers, or ``FUSED``.
+        target: the modality that asks and is enhanced.
+        stage: ``crossmodal``, or ``self`` for what reads the views that a target has gathered.
+        order: encoders of one order read what those of lower orders left, not each other.
+    """
+
+    module: str
+    source: Modality
+    target: Modality
+    stage: Literal["crossmodal", "self"]
+    order: int = 1
 
 
 class Model(nn.Module, abc.ABC):
@@ -32,6 +56,7 @@ class Model(nn.Module, abc.ABC):
         presets: by data set, the hyperparameters for which its paper left the defaults there.
         most_modalities: how many it can fuse; None = any number.
         context: whether the clips of a video see each other; batches then hold whole videos.
+        pooling: whether the "last" real step of a stream is predicted from, or their "mean".
         modalities: the names it was built for, in canonical order.
     """
 
@@ -39,6 +64,7 @@ class Model(nn.Module, abc.ABC):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     most_modalities: ClassVar[int | None] = None
     context: ClassVar[bool] = False
+    pooling: Literal["last", "mean"] = "last"
 
     def __new__(cls: type[M], *_: Any, **arguments: Any) -> M:  # noqa: ANN401 - as in __init__
         """Refuse hyperparameters that make no sense before anything is built from them."""
@@ -78,6 +104,13 @@ class Model(nn.Module, abc.ABC):
             ids: of the clips.
             steps: real steps of each clip in each modality of the model; 0 = missing.
         """
+
+    def attention_paths(self) -> tuple[AttentionPath, ...]:
+        """The encoders in use, lowest order first; none for a model without attention.
+
+        The stream that a modality's last path leaves is what is pooled and predicted from.
+        """
+        return ()
 
     def gate_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters with a learning rate of their own: those of a modality gate."""

@@ -1,6 +1,7 @@
 """HCT-MG, the hierarchical crossmodal transformer with modality gating."""
 
 from collections.abc import Iterator, Mapping
+from itertools import permutations
 from typing import Literal
 
 import torch
@@ -14,7 +15,7 @@ from deadpan.layers.head import ResidualHead
 from deadpan.layers.pooling import last_step, mean_step
 from deadpan.layers.recurrent import MaskedGRU, read_together
 from deadpan.layers.transformer import Encoder
-from deadpan.models.base import Model
+from deadpan.models.base import AttentionPath, Model
 from deadpan.types import TEXT, Batch, Modality, Output
 
 Stream = tuple[Tensor, Tensor]
@@ -96,6 +97,7 @@ class HCTMG(Model):
         self.attention_dropout = attention_dropout
         self.embedding_dropout = embedding_dropout
         self.embedding_dropout_on = embedding_dropout_on
+        self.pooling = pooling
         self.pool = {"last": last_step, "mean": mean_step}[pooling]
 
         def encoder(channels: int, depth: int) -> Encoder:
@@ -127,16 +129,14 @@ class HCTMG(Model):
         )
 
     def _encoders(self) -> list[str]:
-        names = self.modalities
         if self.pairs:
-            return [
-                f"{source}_to_{target}" for source in names for target in names if source != target
-            ]
-        into_primary = [f"auxiliary{i}_to_primary" for i in range(1, len(names))]
-        between = (
-            ["auxiliary2_to_auxiliary1", "auxiliary1_to_auxiliary2"] if len(names) == 3 else []
-        )
-        return between + into_primary
+            return [f"{source}_to_{target}" for source, target in permutations(self.modalities, 2)]
+        return self._roles()
+
+    def _roles(self) -> list[str]:
+        count = len(self.modalities)
+        between = ["auxiliary2_to_auxiliary1", "auxiliary1_to_auxiliary2"] if count == 3 else []
+        return between + [f"auxiliary{i}_to_primary" for i in range(1, count)]
 
     def forward(self, batch: Batch) -> Output:
         """Predict; ``Output.gate`` holds the weights of ``modalities`` (None for HCT)."""
@@ -180,6 +180,18 @@ class HCTMG(Model):
             None if self.gate is None else torch.stack([weights[name] for name in self.modalities])
         )
         return Output(prediction=prediction, gate=gate)
+
+    def attention_paths(self) -> tuple[AttentionPath, ...]:
+        """Under the modality that is primary now: the auxiliaries, then it, then its own."""
+        primary = str(self.primary) if self.gate is None else self.modalities[self.gate()[1]]
+        others = [name for name in self.modalities if name != primary]
+        who = {"primary": primary} | {f"auxiliary{i}": m for i, m in enumerate(others, start=1)}
+        found: list[AttentionPath] = []
+        for role in self._roles():
+            source, target = (who[end] for end in role.split("_to_"))
+            module = f"crossmodal.{f'{source}_to_{target}' if self.pairs else role}"
+            found += [AttentionPath(module, source, target, "crossmodal", 1 + (target == primary))]
+        return (*found, AttentionPath("self_attention", primary, primary, "self", order=3))
 
     def _project(self, name: Modality, x: Tensor, mask: Tensor) -> Stream:
         if name == TEXT or self.embedding_dropout_on == "all":

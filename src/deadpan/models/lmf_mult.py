@@ -12,7 +12,7 @@ from deadpan.layers.head import ResidualHead
 from deadpan.layers.pooling import last_step
 from deadpan.layers.tensor_fusion import LowRankFusion
 from deadpan.layers.transformer import Encoder
-from deadpan.models.base import Model
+from deadpan.models.base import FUSED, AttentionPath, Model
 from deadpan.types import TEXT, Batch, Modality, Output
 
 
@@ -88,6 +88,18 @@ class LMFMulT(Model):
             parts.append(last_step(self.self_attention[name](x, mask, **rates), mask))
         return Output(prediction=self.head(torch.cat(parts, dim=1)))
 
+    def attention_paths(self) -> tuple[AttentionPath, ...]:
+        """Each modality to the fused stream, then to itself."""
+        fused = [
+            AttentionPath(f"crossmodal.{name}", FUSED, name, "crossmodal")
+            for name in self.modalities
+        ]
+        own = [
+            AttentionPath(f"self_attention.{name}", name, name, "self", order=2)
+            for name in self.modalities
+        ]
+        return (*fused, *own)
+
     def _project(self, name: Modality, x: Tensor) -> Tensor:
         if name == TEXT:
             x = dropout(x, self.embedding_dropout, self.training)
@@ -100,7 +112,7 @@ class LMFMulT(Model):
         """The fused stream, as long as the longest modality of each clip."""
         lengths = torch.stack([mask.sum(dim=1) for _, mask in streams])
         longest = lengths.max(dim=0).values
-        place = torch.arange(max(int(longest.max()), 1), device=longest.device)
+        place = torch.arange(max(x.shape[1] for x, _ in streams), device=longest.device)
         real = place < longest[:, None]
         stretched = [
             _at_same_share(x, length, longest, place) * real[:, :, None]

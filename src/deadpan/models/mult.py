@@ -10,7 +10,7 @@ from deadpan.layers.dropout import dropout
 from deadpan.layers.head import ResidualHead
 from deadpan.layers.pooling import last_step
 from deadpan.layers.transformer import Encoder
-from deadpan.models.base import Model
+from deadpan.models.base import AttentionPath, Model
 from deadpan.types import TEXT, Batch, Modality, Output
 
 
@@ -111,6 +111,20 @@ class MulT(Model):
             last_step(self._gather(streams, target), mask) for target, (_, mask) in streams.items()
         ]
         return Output(prediction=self.head(torch.cat(parts, dim=1)))
+
+    def attention_paths(self) -> tuple[AttentionPath, ...]:
+        """Every ordered pair, then each modality's own."""
+        pairs = [
+            AttentionPath(f"crossmodal.{source}_to_{target}", source, target, "crossmodal")
+            for target in self.modalities
+            for source in self.modalities
+            if source != target
+        ]
+        own = [
+            AttentionPath(f"self_attention.{name}", name, name, "self", order=2)
+            for name in self.modalities
+        ]
+        return (*pairs, *own)
 
     def _project(self, name: Modality, x: Tensor) -> Tensor:
         if name == TEXT:

@@ -13,7 +13,7 @@ from deadpan.data.batching import (
     evaluation_batches,
     lengths_of,
 )
-from deadpan.data.dataset import Clip
+from deadpan.data.dataset import Clip, LazyClips
 from deadpan.tasks import Task
 from deadpan.types import Modality
 
@@ -38,7 +38,7 @@ def predict_clips(
         device: where the model is; None = the CPU.
     """
     model.eval()
-    found: dict[int, np.ndarray] = {}
+    found: np.ndarray | None = None
     batches = (
         context_batches(clips, EVALUATION_BATCH)
         if getattr(model, "context", False)
@@ -48,12 +48,18 @@ def predict_clips(
         batch = collate([clips[i] for i in chosen], widths)
         output = model(batch if device is None else batch.to(device))
         values = output.prediction.float().cpu().numpy()
-        found.update(zip(chosen.tolist(), values, strict=True))
-    return np.stack([found[i] for i in range(len(clips))])
+        if found is None:
+            found = np.empty((len(clips), *values.shape[1:]), dtype=values.dtype)
+        found[chosen] = values
+    if found is None:
+        raise ValueError("no clip to predict")
+    return found
 
 
 def labels_of(clips: Sequence[Clip]) -> Float[np.ndarray, "clip label"]:
     """The labels, in the order of the clips."""
+    if isinstance(clips, LazyClips):
+        return clips.labels
     return np.stack([clip.label for clip in clips])
 
 

@@ -12,8 +12,8 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
 from deadpan import data as sources
-from deadpan.data.dataset import Dataset
-from deadpan.data.fingerprint import describe, fingerprint
+from deadpan.data.dataset import Dataset, steps_of
+from deadpan.data.fingerprint import describe
 from deadpan.data.normalization import Normalizer
 from deadpan.data.normalization import fit as fit_normalizer
 from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
@@ -67,10 +67,10 @@ def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) 
     elif not child:
         RunDirectory.refuse_taken(out)
     dataset = load_data(settings)
-    if resume:
-        refuse_changed(RunDirectory(out), dataset)
-    dataset.require("train", "valid")
     described = describe(dataset)
+    if resume:
+        refuse_changed(RunDirectory(out), described["fingerprint"])
+    dataset.require("train", "valid")
     normalizer = fit_normalizer(dataset["train"], dataset.widths, settings.normalization)
     dataset = normalizer(dataset)
     task = make_task(dataset.task, dataset.labels)
@@ -139,10 +139,10 @@ def resolved(settings: Settings) -> Settings:
     return dataclasses.replace(settings, model_options=defaults | dict(settings.model_options))
 
 
-def refuse_changed(run: RunDirectory, dataset: Dataset) -> None:
-    """Raise DataError if a run was trained on other clips than these."""
+def refuse_changed(run: RunDirectory, now: str) -> None:
+    """Raise DataError if a run was trained on other clips than those of this fingerprint."""
     then = run.environment().get("dataset", {}).get("fingerprint")
-    if then != fingerprint(dataset):
+    if then != now:
         raise DataError(
             f"{run.settings().data}: has changed since {run.path} was trained; train again"
         )
@@ -161,9 +161,9 @@ def build(settings: Settings, widths: Mapping[str, int], task: Task) -> Model:
 def check_clips(model: Model, dataset: Dataset) -> None:
     """Raise DeadpanError at the first clip the model cannot read; the test split stays closed."""
     for split in ("train", "valid"):
-        if clips := dataset[split]:
-            steps = [[len(c.sequences.get(m, ())) for m in model.modalities] for c in clips]
-            model.check_steps([clip.id for clip in clips], torch.tensor(steps))
+        clips = dataset[split]
+        steps = torch.from_numpy(steps_of(clips, model.modalities))
+        model.check_steps([clip.id for clip in clips], steps)
 
 
 def about(model: Model, described: Mapping[str, Any], task: Task) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from deadpan.data import load
 from deadpan.data.dataset import Clip, Dataset
+from deadpan.data.fingerprint import fingerprint
 from deadpan.errors import DataError
 from deadpan.tasks import Classes, Regression, Task, make_task
 from deadpan.training.baselines import constant_outputs, ridge_outputs
@@ -36,7 +37,7 @@ def evaluate_run(run: RunDirectory) -> dict[str, Any]:
     settings = run.settings()
     dataset = load_data(settings)
     dataset.require("train", "valid", "test")
-    refuse_changed(run, dataset)
+    refuse_changed(run, fingerprint(dataset))
     dataset = normalizer(dataset)
     clips, labels = dataset["test"], labels_of(dataset["test"])
     outputs = {

@@ -1,12 +1,19 @@
 import dataclasses
+import itertools
+import json
+import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
-from deadpan.data.batching import collate
-from deadpan.data.dataset import Clip
+from deadpan.data import normalization
+from deadpan.data.batching import collate, lengths_of, training_batches
+from deadpan.data.dataset import Clip, Dataset, LazyClips
 from deadpan.data.normalization import fit
-from deadpan.data.store.clips import Table
+from deadpan.data.store import clips as stored_clips
+from deadpan.data.store.clips import StoredClips, Table
 from deadpan.data.store.opening import store_dataset
 from deadpan.data.store.writing import write_store
 from deadpan.errors import DataError
@@ -72,6 +79,146 @@ def test_normalisation_and_batches_are_the_same_as_from_memory(path):
         assert (first.sequences["audio"] == second.sequences["audio"]).all()
         assert (first.labels == second.labels).all()
     assert_same(dataset.only(["audio"]), back.only(["audio"]))
+
+
+def test_a_part_of_a_part_is_that_of_a_list(path):
+    clips = stored(path, many(7))["train"]
+    numbers = [*range(len(clips))]
+    ends, steps = (None, -9, -2, 0, 1, 4, 9), (-3, -1, 1, 2)
+    some = [slice(*one) for one in itertools.product(ends, ends, steps)][::5]
+    for first, second in itertools.product(some, some[::3]):
+        part = clips[first][second]
+        assert [int(clip.id) for clip in part] == numbers[first][second]
+        assert len(part.labels) == len(part.steps["audio"]) == len(part)
+
+
+def test_lengths_and_labels_are_told_without_taking_a_clip(path, monkeypatch):
+    dataset = toy()
+    clips = stored(path, dataset)["train"]
+    monkeypatch.setattr(Table, "clip", None)
+    with unchecked():
+        assert lengths_of(clips).tolist() == lengths_of(dataset["train"]).tolist()
+        assert clips.labels.tolist() == [clip.label.tolist() for clip in dataset["train"]]
+        assert {m: n.tolist() for m, n in clips.steps.items()} == {"text": [0, 2], "audio": [2, 1]}
+        assert list(clips.only(["audio"]).steps) == ["audio"]
+
+
+def test_normalised_clips_are_made_when_they_are_taken(path):
+    dataset = stored(path, many(9))
+    for method in ("robust", "group"):
+        normalised = fit(dataset["train"], dataset.widths, method)(dataset)["train"]
+        assert isinstance(normalised, LazyClips)
+        alive = [weakref.ref(clip.sequences["audio"]) for clip in normalised]
+        assert sum(x() is not None for x in alive) <= 1
+
+
+def speech(count):
+    """Clips of 20 kB each."""
+    random = np.random.default_rng(0)
+    clips = [
+        Clip(
+            id=str(i),
+            sequences={"audio": random.normal(size=(50, 100)).astype(np.float32)},
+            label=np.zeros(1, np.float32),
+        )
+        for i in range(count)
+    ]
+    return Dataset(
+        name="", task="regression", labels=("x",), widths={"audio": 100}, splits={"train": clips}
+    )
+
+
+def test_memory_does_not_grow_with_the_clips(tmp_path):
+    most = {}
+    for count in (50, 300):
+        write_store(speech(count), tmp_path / str(count), source={})
+        with unchecked():
+            tracemalloc.start()
+            dataset = store_dataset(tmp_path / str(count))
+            dataset = fit(dataset["train"], dataset.widths, "robust")(dataset)
+            lengths = lengths_of(dataset["train"])
+            for chosen in training_batches(lengths, 10, seed=0, epoch=1):
+                collate([dataset["train"][i] for i in chosen], dataset.widths)
+            most[count] = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+    assert most[300] - most[50] < 250 * 200  # bytes; their features take 5 MB more
+
+
+def test_memory_of_the_file_is_given_back(path, monkeypatch):
+    monkeypatch.setattr(stored_clips, "RESIDENT", 600_000)
+    dataset = speech(40)
+    with unchecked():
+        clips = stored(path, dataset)["train"]
+    given_back = []
+    monkeypatch.setattr(clips._table, "_let_go", lambda: given_back.append(None))
+    with unchecked():
+        assert [clip.id for clip in clips] == [clip.id for clip in dataset["train"]]
+    assert len(given_back) == 40 // 2 - 1  # 20 kB, and 256 kB around
+
+
+def test_what_was_given_back_can_be_read_again(path, monkeypatch):
+    monkeypatch.setattr(stored_clips, "RESIDENT", 1)
+    dataset = speech(5)
+    back = stored(path, dataset)
+    held = [clip.sequences["audio"] for clip in back["train"]]
+    assert_same(dataset, back)
+    assert all(
+        (x == c.sequences["audio"]).all() for x, c in zip(held, dataset["train"], strict=True)
+    )
+
+
+def edited(path, *, facts=None, **arrays):
+    """The store with some tensors and facts replaced, as anyone may edit it."""
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+    told = json.loads(metadata["deadpan.dataset"]) | (facts or {})
+    tensors = load_file(path) | arrays
+    path.unlink()
+    save_file(tensors, path, metadata | {"deadpan.dataset": json.dumps(told)})
+    return store_dataset(path)
+
+
+def test_figures_are_taken_from_the_store(path, monkeypatch):
+    dataset = many(7)
+    wanted = {m: fit(dataset["train"], dataset.widths, m) for m in ("robust", "standard")}
+    back = stored(path, dataset)
+    monkeypatch.setattr(normalization, "_figures", None)
+    for method, normalizer in wanted.items():
+        for clips in (back["train"], back.only(["audio"])["train"]):
+            found = fit(clips, {"audio": 2}, method)
+            assert (found.centers["audio"] == normalizer.centers["audio"]).all()
+            assert (found.scales["audio"] == normalizer.scales["audio"]).all()
+
+
+@pytest.mark.parametrize("what", ["features", "figures", "an older store", "no figures"])
+def test_figures_that_may_be_others_are_not_taken(what, path):
+    write_store(many(7), path, source={})
+    audio = load_file(path)["features.audio"]
+    back = edited(
+        path,
+        facts={"figures": {}} if what == "an older store" else None,
+        **{
+            "features": {
+                "features.audio": audio + np.arange(len(audio), dtype=np.float32)[:, None]
+            },
+            "figures": {"robust.centers.audio": np.float32([9, 9])},
+            "no figures": {"robust.centers.audio": np.zeros((0,), np.float32)},
+        }.get(what, {}),
+    )
+    found = fit(back["train"], back.widths, "robust")
+    assert (
+        found.centers["audio"].tolist()
+        == fit(list(back["train"]), back.widths, "robust").centers["audio"].tolist()
+    )
+
+
+def test_figures_of_a_part_are_computed(path):
+    back = stored(path, many(9))
+    part = back["train"][:2]
+    assert isinstance(part, StoredClips)
+    assert not part.scaling("robust")
+    assert fit(part, back.widths, "robust").centers["audio"].shape == (2,)
 
 
 def test_a_damaged_clip_is_refused_when_it_is_taken(path):

@@ -9,7 +9,7 @@ import dataclasses
 import json
 import math
 import mmap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard, cast
 
@@ -41,10 +41,13 @@ class StoreFile:
     Attributes:
         tensors: read-only views of the mapped file, of one or two dimensions.
         metadata: texts by name.
+        let_go: gives back the memory of what was read so far; the views stay as they are, and
+            what is looked at again is mapped again.
     """
 
     tensors: Mapping[str, Shaped[np.ndarray, "..."]]
     metadata: Mapping[str, str]
+    let_go: Callable[[], None]
 
 
 def looks_like_store(path: Path) -> bool:
@@ -65,12 +68,13 @@ def read_store_file(path: Path) -> StoreFile:
     with opened(path, WANTED) as stream:
         content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
     try:
-        return _parsed(np.frombuffer(content, dtype=np.uint8))
+        return _parsed(content)
     except DataError as error:
         raise DataError(f"{path}: {error}; give {WANTED}, or convert the data again") from None
 
 
-def _parsed(content: UInt8[np.ndarray, " size"]) -> StoreFile:
+def _parsed(mapped: mmap.mmap) -> StoreFile:
+    content = np.frombuffer(mapped, dtype=np.uint8)
     size = int.from_bytes(content[:8].tobytes(), "little")
     if size > min(len(content) - 8, LARGEST_HEADER):
         raise DataError(
@@ -90,7 +94,15 @@ def _parsed(content: UInt8[np.ndarray, " size"]) -> StoreFile:
     return StoreFile(
         tensors=_tensors(content[8 + size :], entries),
         metadata={name: text for name, text in texts.items() if isinstance(text, str)},
+        let_go=lambda: _let_go(mapped),
     )
+
+
+def _let_go(mapped: mmap.mmap) -> None:
+    # The system would take the pages back when it must; but until then they count as the process's
+    # memory, and limits of containers and job queues go by that.
+    if hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _tensors(

@@ -1,18 +1,23 @@
 """Clips that stay in their file until they are taken."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import SupportsIndex, overload
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64, Shaped
+from jaxtyping import Bool, Float, Int, Int64, Shaped
 
-from deadpan.data.dataset import Clip
+from deadpan.data.dataset import Clip, LazyClips
 from deadpan.data.readers.files import shown
 from deadpan.data.store.facts import parsed_record
+from deadpan.data.store.figures import CenterAndScale, Figures, digest
 from deadpan.errors import DataError
-from deadpan.types import Modality
+from deadpan.types import TEXT, Modality
+
+RESIDENT = 64 << 20
+"""Bytes of the file that are read before the memory they take is given back."""
+AROUND = 128 << 10
+"""Bytes the system maps beside those asked for: 64 kB at once, at the first and at the last."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,6 +48,9 @@ class Table:
         records: bytes of JSON, see ``store.facts.record_of``.
         features: per modality.
         times: per modality that has any.
+        figures: of normalisation, of the clips of ``train``.
+        train: the places of these clips.
+        let_go: gives back the memory of what was read so far.
     """
 
     def __init__(
@@ -53,61 +61,127 @@ class Table:
         records: Ragged,
         features: Mapping[Modality, Ragged],
         times: Mapping[Modality, Ragged],
+        figures: Mapping[Modality, Figures],
+        train: range,
+        let_go: Callable[[], None],
     ) -> None:
+        self.labels = labels
+        self.features = features
         self._path = path
-        self._labels = labels
         self._records = records
-        self._features = features
         self._times = times
-        self._seen = np.zeros(len(labels), dtype=np.bool_)
+        self._figures = figures
+        self._train = train
+        self._let_go = let_go
+        self._seen = {name: np.zeros(len(labels), dtype=np.bool_) for name in features}
+        self._read = 0
 
-    def clip(self, index: int) -> Clip:
+    def clip(self, index: int, modalities: Sequence[Modality]) -> Clip:
         """One clip, whose arrays are views; DataError if it is damaged."""
-        sequences = {name: x[index] for name, x in self._features.items() if x.present[index]}
+        features = {name: self.features[name] for name in modalities}
+        sequences = {name: x[index] for name, x in features.items() if x.present[index]}
+        self._count(sum(x.nbytes for x in sequences.values()) + AROUND * (1 + len(sequences)))
         try:
             record = parsed_record(self._records[index].tobytes())
         except DataError as error:
             raise self._damaged(index, str(error)) from None
         # Once, when it has to be read anyway: a look at every clip would make opening slow.
-        if not self._seen[index]:
-            for name, x in sequences.items():
+        for name, x in sequences.items():
+            if not self._seen[name][index]:
                 if not np.isfinite(x).all():
                     raise self._damaged(index, f"{shown(name)} is not finite")
-            self._seen[index] = True
+                self._seen[name][index] = True
         return Clip(
             **record,
             sequences=sequences,
-            label=self._labels[index],
+            label=self.labels[index],
             times={name: x[index] for name, x in self._times.items() if x.present[index]},
         )
+
+    def scaling(self, places: range, name: Modality, method: str) -> CenterAndScale | None:
+        """Centers and scales of a modality in the clips at these places, if the store has them.
+
+        What it has is of the train split as it was written; whoever edits a file may change one
+        and forget the other. So both are held against what the writer noted of them, for which
+        all of the modality is read, once; to compute them takes much longer and much memory.
+        """
+        figures = self._figures.get(name)
+        if places != self._train or figures is None or method not in figures.by_method:
+            return None
+        values, offsets = self.features[name].values, self.features[name].offsets
+        first, last = int(offsets[places.start]), int(offsets[places.stop])
+        step = max(1, RESIDENT // (values.itemsize * values.shape[1]))
+
+        def rows() -> Iterator[Float[np.ndarray, "_ width"]]:
+            for row in range(first, last, step):
+                part = values[row : min(row + step, last)]
+                self._count(part.nbytes)
+                yield part
+
+        same = digest(rows(), figures.by_method) == figures.noted
+        return figures.by_method[method] if same else None
+
+    def _count(self, size: int) -> None:
+        self._read += size
+        if self._read > RESIDENT:
+            self._let_go()
+            self._read = size
 
     def _damaged(self, index: int, reason: str) -> DataError:
         return DataError(f"{self._path}: clip {index}: {reason}; convert the data again")
 
 
-class StoredClips(Sequence[Clip]):
+class StoredClips(LazyClips):
     """Some clips of a store; each is made when it is taken.
 
     Args:
         table: all clips of the store.
         places: which of them, as indices into the table.
+        modalities: which of theirs; None = all.
     """
 
-    def __init__(self, table: Table, places: range) -> None:
+    def __init__(
+        self, table: Table, places: range, modalities: Sequence[Modality] | None = None
+    ) -> None:
         self._table = table
         self._places = places
+        self._modalities = tuple(table.features if modalities is None else modalities)
 
     def __len__(self) -> int:
         """Number of clips."""
         return len(self._places)
 
-    @overload
-    def __getitem__(self, index: SupportsIndex) -> Clip: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Clip]: ...
-    def __getitem__(self, index: SupportsIndex | slice) -> Clip | Sequence[Clip]:
-        """A clip, or a part of the sequence."""
-        place = self._places[index]
-        return (
-            StoredClips(self._table, place) if isinstance(place, range) else self._table.clip(place)
-        )
+    @property
+    def labels(self) -> Float[np.ndarray, "clip label"]:
+        """See :class:`LazyClips`."""
+        return self._table.labels[self._index()]
+
+    @property
+    def steps(self) -> Mapping[Modality, Int[np.ndarray, " clip"]]:
+        """See :class:`LazyClips`."""
+        offsets = {name: self._table.features[name].offsets for name in self._modalities}
+        return {name: np.diff(x)[self._index()] for name, x in offsets.items()}
+
+    def take(self, index: int) -> Clip:
+        """See :class:`LazyClips`."""
+        return self._table.clip(self._places[index], self._modalities)
+
+    def part(self, places: range) -> "StoredClips":
+        """See :class:`LazyClips`."""
+        first, step = self._places.start, self._places.step
+        chosen = range(first + step * places.start, first + step * places.stop, step * places.step)
+        return StoredClips(self._table, chosen, self._modalities)
+
+    def only(self, modalities: Sequence[Modality]) -> "StoredClips":
+        """See :class:`LazyClips`."""
+        kept = [name for name in modalities if name in self._modalities]
+        return StoredClips(self._table, self._places, kept)
+
+    def scaling(self, method: str) -> dict[Modality, CenterAndScale]:
+        """See :class:`LazyClips`; of the whole train split only."""
+        names = [name for name in self._modalities if name != TEXT]
+        found = {name: self._table.scaling(self._places, name, method) for name in names}
+        return {name: figures for name, figures in found.items() if figures is not None}
+
+    def _index(self) -> Int[np.ndarray, " clip"]:
+        return np.arange(self._places.start, self._places.stop, self._places.step)

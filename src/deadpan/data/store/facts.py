@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from types import NoneType
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from deadpan.data.dataset import Clip, Dataset, Truth
 from deadpan.errors import DataError
@@ -28,7 +28,11 @@ TRUTH: Mapping[str, object] = {"kind": str, "tendencies": {str: float}, "salient
 
 
 class Facts(TypedDict):
-    """The facts of a data set; ``splits`` tells how many clips each has, in the store's order."""
+    """The facts of a data set.
+
+    ``splits`` tells how many clips each has, in the store's order; ``figures`` see
+    ``store.figures``, missing in older stores.
+    """
 
     format: int
     name: str
@@ -40,6 +44,7 @@ class Facts(TypedDict):
     padding: dict[str, dict[str, Any]]
     repairs: dict[str, int]
     warnings: list[str]
+    figures: NotRequired[dict[str, str]]
 
 
 class Record(TypedDict):
@@ -82,7 +87,7 @@ def parsed_facts(text: str | None) -> Facts:
         raise DataError("no store (it does not tell of a data set)")
     if isinstance(facts, dict) and facts.get("format") != FORMAT:
         raise DataError(f"a store of another version of deadpan than this, which reads {FORMAT}")
-    if not fits(facts, FACTS):
+    if not fits(facts, FACTS) or not fits(facts.get("figures", {}), {str: str}):
         raise DataError("damaged (what it tells of the data set)")
     return cast("Facts", facts)
 

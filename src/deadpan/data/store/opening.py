@@ -16,7 +16,8 @@ METHOD.centers.M, METHOD.scales.M     of the train split, as ``normalization.fit
 ====================================  =============================================================
 
 Clips stand in the order of their splits. The metadata's entry ``deadpan.dataset`` is JSON: the
-facts of the data set, the number of clips of each split, and what the store was made of.
+facts of the data set, the number of clips of each split, what the store was made of, and under
+``figures`` a hash of each modality's steps and figures (see ``store.figures``).
 """
 
 import itertools
@@ -34,6 +35,7 @@ from deadpan.data.readers.raw import Padding
 from deadpan.data.readers.store_file import DTYPES, StoreFile, read_store_file
 from deadpan.data.store.clips import Ragged, StoredClips, Table
 from deadpan.data.store.facts import Facts, parsed_facts
+from deadpan.data.store.figures import METHODS, CenterAndScale, Figures
 from deadpan.errors import DataError
 from deadpan.types import SPLITS, Modality
 
@@ -67,11 +69,7 @@ def store_dataset(path: Path) -> Dataset:
         table = _table(path, file, facts)
     except DataError as error:
         raise DataError(f"{path}: {error}; convert the data again") from None
-    ends = itertools.accumulate(facts["splits"].values())
-    splits = {
-        name: StoredClips(table, range(end - facts["splits"][name], end))
-        for name, end in zip(facts["splits"], ends, strict=True)
-    }
+    splits = {name: StoredClips(table, places) for name, places in _places(facts).items()}
     return Dataset(
         name=facts["name"],
         task=cast("TaskName", facts["task"]),
@@ -106,6 +104,13 @@ def _check(facts: Facts) -> None:
         raise DataError("damaged (what it tells of the data set)")
 
 
+def _places(facts: Facts) -> dict[str, range]:
+    """Where the clips of each split stand."""
+    ends = itertools.accumulate(facts["splits"].values())
+    counts = facts["splits"].items()
+    return {name: range(end - count, end) for (name, count), end in zip(counts, ends, strict=True)}
+
+
 def _table(path: Path, file: StoreFile, facts: Facts) -> Table:
     tensors, count = file.tensors, sum(facts["splits"].values())
     labels = _tensor(tensors, "labels", FLOATS[:1])
@@ -125,7 +130,25 @@ def _table(path: Path, file: StoreFile, facts: Facts) -> Table:
             name: _ragged(tensors, count, named(TIMES, name), 2, FLOATS)
             for name in (key.partition(".")[2] for key in tensors if key.startswith("times."))
         },
+        figures={
+            name: Figures(by_method=_scaling(tensors, name, width), noted=noted)
+            for name, width in facts["widths"].items()
+            if (noted := facts.get("figures", {}).get(name))
+        },
+        train=_places(facts).get("train", range(0)),
+        let_go=file.let_go,
     )
+
+
+def _scaling(tensors: Tensors, name: Modality, width: int) -> dict[str, CenterAndScale]:
+    """What stands there for each method; whether it is right, its hash will tell."""
+    found: dict[str, CenterAndScale] = {}
+    for method in METHODS:
+        both = [tensors.get(f"{method}.{kind}.{name}") for kind in ("centers", "scales")]
+        sound = [x for x in both if x is not None and x.shape == (width,) and x.dtype in FLOATS[:1]]
+        if len(sound) == 2:
+            found[method] = np.array(sound[0]), np.array(sound[1])
+    return found
 
 
 def _ragged(

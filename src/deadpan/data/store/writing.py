@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,16 @@ from jaxtyping import Float, Shaped
 from deadpan.data.assembly import WANTED, unusable
 from deadpan.data.dataset import Clip, Dataset
 from deadpan.data.fingerprint import fingerprint
-from deadpan.data.normalization import Method, fit
+from deadpan.data.normalization import fit
 from deadpan.data.readers.files import shown
 from deadpan.data.readers.store_file import DTYPES
 from deadpan.data.store.facts import facts_of, record_of
+from deadpan.data.store.figures import METHODS, Figures, digest
 from deadpan.data.store.opening import FEATURES, KEY, RECORDS, TIMES, named
 from deadpan.data.store.tensors import Tensor, write_tensors
 from deadpan.errors import DataError
 from deadpan.types import Modality, in_order
 
-METHODS: tuple[Method, ...] = ("robust", "standard")
-"""Of normalisation, whose figures a store has."""
-COLUMNS = 8
-"""Features whose figures are computed at a time: ``fit`` copies them, and again in float64."""
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -48,11 +45,17 @@ def write_store(dataset: Dataset, path: Path, *, source: Mapping[str, Any]) -> N
     for name in in_order(name for clip in clips for name in clip.times):
         dtype = _times_dtype(dataset, clips, name)
         tensors |= _ragged(clips, _times(name), named(TIMES, name), dtype, (2,))
-    for method in METHODS:
-        for key, values in statistics(dataset, method).items():
-            tensors[f"{method}.{key}"] = _whole(values)
+    figures = _figures(dataset)
+    for name, told in figures.items():
+        for method, both in told.by_method.items():
+            for kind, values in zip(("centers", "scales"), both, strict=True):
+                tensors[f"{method}.{kind}.{name}"] = _whole(values)
     facts = facts_of(
-        dataset, source=source, fingerprint=fingerprint(dataset), deadpan=version("deadpan")
+        dataset,
+        source=source,
+        fingerprint=fingerprint(dataset),
+        figures={name: told.noted for name, told in figures.items()},
+        deadpan=version("deadpan"),
     )
     write_tensors(path, tensors, {KEY: facts})
 
@@ -144,33 +147,13 @@ def _labels(dataset: Dataset, clips: _Clips) -> Float[np.ndarray, "clip label"]:
     return np.array(rows, dtype=np.float32).reshape(len(rows), len(dataset.labels))
 
 
-def statistics(dataset: Dataset, method: Method) -> dict[str, Float[np.ndarray, " width"]]:
-    """``normalization.fit`` of the train split, as ``centers.MODALITY`` and ``scales.MODALITY``.
-
-    The same numbers, but from a few features at a time. Clips without a step have no say.
-    """
-    figures: dict[str, Float[np.ndarray, " width"]] = {}
-    for name, width in dataset.widths.items():
-        sequences = [clip.sequences[name] for clip in dataset["train"] if name in clip.sequences]
-        steps = [x for x in sequences if len(x)]
-        # Never one feature of several by itself: numpy would add its values in another order.
-        blocks = max(1, width // COLUMNS)
-        edges = [width * i // blocks for i in range(blocks + 1)]
-        fitted = [_fitted(steps, name, first, end, method) for first, end in pairwise(edges)]
-        for key in fitted[0]:
-            figures[key] = np.concatenate([part[key] for part in fitted])
-    return figures
-
-
-def _fitted(
-    steps: Sequence[Float[np.ndarray, "_ width"]],
-    name: Modality,
-    first: int,
-    end: int,
-    method: Method,
-) -> dict[str, Float[np.ndarray, " column"]]:
-    label = np.zeros(0, dtype=np.float32)
-    clips = [Clip(id="", sequences={name: x[:, first:end]}, label=label) for x in steps]
-    fitted = fit(clips, {name: end - first}, method)
-    figures = {"centers": fitted.centers, "scales": fitted.scales}
-    return {f"{kind}.{name}": by[name] for kind, by in figures.items() if name in by}
+def _figures(dataset: Dataset) -> dict[Modality, Figures]:
+    """Of normalisation, of each modality that is scaled."""
+    train = dataset["train"]
+    fitted = {method: fit(train, dataset.widths, method) for method in METHODS}
+    found: dict[Modality, Figures] = {}
+    for name in next(iter(fitted.values())).centers:
+        by_method = {method: (x.centers[name], x.scales[name]) for method, x in fitted.items()}
+        rows = (clip.sequences[name] for clip in train if name in clip.sequences)
+        found[name] = Figures(by_method=by_method, noted=digest(rows, by_method))
+    return found

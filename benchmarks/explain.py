@@ -1,0 +1,171 @@
+"""What recording attention costs while nobody records, and how long a long clip's heatmap takes.
+
+Recording off is measured against the same forward pass without the test of ``recorders``, of HCT-MG
+at MOSI's sizes on clips of 50/375/500 steps: both in turn, in an order that alternates, so that
+what the machine does meanwhile meets both alike.
+
+    python benchmarks/explain.py [--rounds 101] [--clips 8] [--out FOLDER]
+"""
+
+import argparse
+import inspect
+import json
+import statistics
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from deadpan.analysis.drawing import picture
+from deadpan.analysis.heatmap import Axis, CrossmodalMap, heatmap
+from deadpan.analysis.salience import crossmodal_map
+from deadpan.data.dataset import Clip
+from deadpan.layers import transformer
+from deadpan.layers.recording import record_attention
+from deadpan.models import HCTMG
+from deadpan.types import AUDIO, TEXT, VISION, Batch
+
+STEPS = {TEXT: 50, AUDIO: 375, VISION: 500}
+WIDTHS = {TEXT: 300, AUDIO: 5, VISION: 20}
+
+
+def batch_of(clips: int) -> Batch:
+    torch.manual_seed(0)
+    return Batch(
+        ids=tuple(map(str, range(clips))),
+        sequences={m: torch.randn(clips, n, WIDTHS[m]) for m, n in STEPS.items()},
+        masks={m: torch.ones(clips, n, dtype=torch.bool) for m, n in STEPS.items()},
+        labels=torch.zeros(clips, 1),
+    )
+
+
+def without_the_test():
+    """``EncoderLayer.forward`` as it would be if there were nothing to record."""
+    source = textwrap.dedent(inspect.getsource(transformer.EncoderLayer.forward))
+    test = "self.attention.recorders or "
+    assert test in source, "the hook in EncoderLayer.forward has changed; adapt this benchmark"
+    space: dict = {}
+    exec(source.replace(test, ""), vars(transformer), space)  # our own source, less a test
+    return space["forward"]
+
+
+def seconds(call) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def recording_cost(rounds: int, clips: int) -> dict[str, float]:
+    model, batch = HCTMG(widths=WIDTHS, outputs=1).eval(), batch_of(clips)
+    hooked, plain = transformer.EncoderLayer.forward, without_the_test()
+
+    @torch.no_grad()
+    def run(forward) -> float:
+        transformer.EncoderLayer.forward = forward
+        return seconds(lambda: model(batch))
+
+    run(hooked), run(plain)  # noqa: B018 - to warm up
+    pairs = []
+    for turn in range(rounds):
+        order = (hooked, plain) if turn % 2 else (plain, hooked)
+        took = {forward: run(forward) for forward in order}
+        pairs.append((took[hooked], took[plain]))
+    transformer.EncoderLayer.forward = hooked
+
+    @torch.no_grad()
+    def recorded() -> None:
+        with record_attention(model):
+            model(batch)
+
+    ratios = [a / b for a, b in pairs]
+    return {
+        "off_ms": 1e3 * statistics.median(a for a, _ in pairs),
+        "without_hook_ms": 1e3 * statistics.median(b for _, b in pairs),
+        "off_to_without": statistics.median(ratios),
+        "off_to_without_quartiles": statistics.quantiles(ratios, n=4)[::2],
+        "off_to_without_fastest": min(a for a, _ in pairs) / min(b for _, b in pairs),
+        "on_ms": 1e3 * seconds(recorded),
+    }
+
+
+def heatmap_seconds() -> dict[str, float]:
+    """Vision, 500 steps, attending to audio, 375 steps; and 500 words to 375 frames."""
+    random = np.random.default_rng(0)
+    clip = Clip(
+        id="long",
+        sequences={
+            m: random.standard_normal((n, WIDTHS[m])).astype(np.float32) for m, n in STEPS.items()
+        },
+        label=np.zeros(1, dtype=np.float32),
+    )
+    model = HCTMG(widths=WIDTHS, outputs=1, primary=TEXT).eval()
+    found: dict[str, float] = {}
+    start = time.perf_counter()
+    weights = crossmodal_map(model, clip, source=AUDIO, target=VISION)
+    found["map_s"] = time.perf_counter() - start
+    for name, words in (("frames_s", ()), ("words_s", tuple(f"word{i}" for i in range(500)))):
+        source = Axis(name=AUDIO, words=(), edges=np.arange(376) / 12.5, unit="seconds")
+        target = Axis(name=VISION, words=words, edges=np.arange(501) / 15, unit="seconds")
+        drawn = CrossmodalMap(source=source, target=target, weights=weights)
+
+        def draw(drawn=drawn) -> None:
+            size, font, paint = heatmap(drawn)
+            picture("long", paint, size, families=font.families)
+
+        found[name] = min(seconds(draw) for _ in range(3))
+    return found
+
+
+def page(figures: dict, command: str) -> str:
+    cost, drawn = figures["recording"], figures["heatmap"]
+    low, high = cost["off_to_without_quartiles"]
+    return "\n".join(
+        [
+            "# Recording attention, and drawing it",
+            "",
+            f"`{command}`; {figures['threads']} thread(s), torch {figures['torch']}.",
+            "",
+            f"| forward pass of {figures['clips']} clips of 50/375/500 steps (HCT-MG) | |",
+            "|---|---|",
+            f"| recording off | {cost['off_ms']:.0f} ms |",
+            f"| without the test | {cost['without_hook_ms']:.0f} ms |",
+            f"| ratio, median of {figures['rounds']} pairs (quartiles) | "
+            f"{cost['off_to_without']:.3f} ({low:.3f}, {high:.3f}) |",
+            f"| ratio of the fastest | {cost['off_to_without_fastest']:.3f} |",
+            f"| recording on | {cost['on_ms']:.0f} ms |",
+            "",
+            "| heatmap of a clip, 500 x 375, PNG of 300 dpi and SVG | |",
+            "|---|---|",
+            f"| weights, from the clip | {drawn['map_s']:.2f} s |",
+            f"| drawn, 500 frames | {drawn['frames_s']:.2f} s |",
+            f"| drawn, 500 words | {drawn['words_s']:.2f} s |",
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=101)
+    parser.add_argument("--clips", type=int, default=8)
+    parser.add_argument("--out", type=Path, help="a folder for explain.md and explain.json")
+    chosen = parser.parse_args()
+    figures = {
+        "clips": chosen.clips,
+        "rounds": chosen.rounds,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "heatmap": heatmap_seconds(),
+        "recording": recording_cost(chosen.rounds, chosen.clips),
+    }
+    told = page(figures, "python benchmarks/explain.py")
+    print(told)
+    if chosen.out:
+        (chosen.out / "explain.md").write_text(told)
+        (chosen.out / "explain.json").write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""What the study of the claims runs, read from a file in which all of its sizes stand."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deadpan.benchmark.grid import Case, Grid
+from deadpan.benchmark.grid_file import make_grid, mapping_in, read_yaml, refuse_unknown, seeds_in
+from deadpan.data import DATASETS
+from deadpan.errors import DeadpanError, unknown_name
+from deadpan.options import home_path
+from deadpan.training.run import resolved
+from deadpan.training.settings import Settings
+
+GENERATED = "controlled"
+"""The data set whose truth is known; every seed has a corpus of its own."""
+
+HEADLINE_KEYS = ("data", "seeds", "systems")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The study.
+
+    Attributes:
+        path: of its file.
+        full: whether it is the one for a bigger machine.
+        grid: data sets, systems, seeds, settings.
+        headline: the data set on which the two headline claims are decided; None if it is left out.
+        more_seeds: further seeds there, of ``systems``.
+        systems: what the headline claims compare.
+        skipped: why data sets of the file are left out, by name.
+        hash: of all of this but ``path``: other sizes, another hash.
+    """
+
+    path: Path
+    full: bool
+    grid: Grid
+    headline: str | None
+    more_seeds: Sequence[int]
+    systems: Sequence[str]
+    skipped: Mapping[str, str]
+    hash: str
+
+    def cases(self) -> list[Case]:
+        """Every run, the first seed of everything first, further seeds last."""
+        found = list(self.grid.cases({data: [None] for data in self.grid.data}, {}))
+        found += [
+            Case(
+                data=self.headline,
+                system=system,
+                fold=None,
+                trial=None,
+                settings=self.grid.settings_of(self.headline, system, seed=seed, fold=None),
+            )
+            for seed in self.more_seeds
+            if self.headline is not None
+            for system in self.systems
+        ]
+        return [dataclasses.replace(case, settings=own_clips(case.settings)) for case in found]
+
+    def rate(self, data: str) -> float | None:
+        """The share of incongruent clips in a generated data set; None for a real one."""
+        settings = self.settings(data)
+        return settings.data_options.get("incongruity", 0.3) if generated(settings) else None
+
+    def settings(self, data: str) -> Settings:
+        """Of the first system on a data set."""
+        return self.grid.settings_of(data, self.grid.systems_of(data)[0], seed=0, fold=None)
+
+
+def generated(settings: Settings) -> bool:
+    """Whether a run's clips are made, and its truth known."""
+    return settings.data == GENERATED
+
+
+def own_clips(settings: Settings) -> Settings:
+    """The same run on clips that no other seed has, where clips are generated.
+
+    So what is found over seeds holds of the kind of corpus, not of one corpus; the systems of one
+    seed share theirs and stay paired.
+    """
+    if not generated(settings) or "seed" in settings.data_options:
+        return settings
+    options = {**settings.data_options, "seed": settings.seed}
+    return resolved(dataclasses.replace(settings, data_options=options))
+
+
+def read_plan(path: Path, *, only: Sequence[str] = (), full: bool = False) -> Plan:
+    """Read the study.
+
+    Beside the keys of a grid the file has ``headline`` (``data``, more ``seeds`` and the
+    ``systems`` they are for) and ``full``: what ``--full`` puts over the rest of the file.
+
+    Args:
+        path: a YAML file; see ``configs/claims.yaml``.
+        only: data sets to keep; none = all that are there.
+        full: run the study for a bigger machine.
+
+    Raises:
+        DeadpanError: no such file, an unknown key, name, setting or option, or no data left.
+    """
+    values = read_yaml(path)
+    larger = mapping_in(path, "full", values.pop("full", {}))
+    if full and not larger:
+        raise DeadpanError(f"{path}: says nothing under 'full'; leave out --full, or add it there")
+    if full:
+        values = laid_over(values, larger)
+    told = mapping_in(path, "headline", values.pop("headline", {}))
+    refuse_unknown(path, "key of headline", told, HEADLINE_KEYS)
+    data = mapping_in(path, "data", values.get("data", {}))
+    for name in only:
+        if name not in data:
+            raise DeadpanError(f"{path}: {unknown_name('data set of the study', name, data)}")
+    skipped = {
+        name: f"{source} is not there"
+        for name, settings in data.items()
+        if (source := _absent(mapping_in(path, f"data: {name}", settings))) is not None
+    }
+    skipped |= {name: "left out by --only" for name in data if only and name not in only}
+    if data and len(skipped) == len(data):
+        raise DeadpanError(
+            f"{path}: no data set is left to run on "
+            f"({'; '.join(f'{name}: {why}' for name, why in skipped.items())}); name others with "
+            f"--only, or put the files there"
+        )
+    # Named, not removed: systems may speak of data sets that are left out.
+    grid = make_grid(path, values, only=[name for name in data if name not in skipped])
+    headline = _headline(path, grid, told, data)
+    text = json.dumps([values, told, sorted(skipped)], sort_keys=True, default=str)
+    return Plan(
+        path=path,
+        full=full,
+        grid=grid,
+        headline=headline if headline in grid.data else None,
+        more_seeds=seeds_in(path, told["seeds"]) if told.get("seeds") else [],
+        systems=list(told.get("systems", ())),
+        skipped=skipped,
+        hash=hashlib.sha256(text.encode()).hexdigest()[:12],
+    )
+
+
+def _headline(
+    path: Path, grid: Grid, told: Mapping[str, Any], data: Mapping[str, Any]
+) -> str | None:
+    """The data set of the headline claims, once all that is said of them fits."""
+    if not told:
+        return None
+    name = str(told.get("data", ""))
+    if name not in data:
+        raise DeadpanError(f"{path}: headline: {unknown_name('data set', name, data)}")
+    for system in told.get("systems", ()):
+        if system not in grid.systems:
+            raise DeadpanError(f"{path}: headline: {unknown_name('system', system, grid.systems)}")
+    if name in grid.data and (twice := set(told.get("seeds", ())) & set(grid.seeds_of(name))):
+        raise DeadpanError(f"{path}: headline: seed {min(twice)} of {name} is one of 'seeds' too")
+    return name
+
+
+def _absent(settings: Mapping[str, Any]) -> str | None:
+    """The path of a data set that is not there; None if it is, or if it is a name."""
+    source = str(settings.get("data", ""))
+    here = not source or source in DATASETS or home_path(source).exists()
+    return None if here else source
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Values over others, mapping into mapping."""
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        both = isinstance(value, Mapping) and isinstance(under, Mapping)
+        merged[key] = laid_over(under, value) if both else value  # pyright: ignore[reportArgumentType]
+    return merged

@@ -1,0 +1,1 @@
+"""What runs on a device: predictions from an exported file, without torch."""

@@ -1,0 +1,74 @@
+"""Every model of the registry is exported with parity, or refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from deadpan.exporting.onnx_file import GRAPHS
+from deadpan.exporting.run import exportable
+from deadpan.models import HCTMG, MODELS, LMFMulT, MulT
+from tests.contracts.small import VARIANTS, WIDTHS, name_of
+
+from .exported import NORMALIZER, batch_of, built, predictor, program, ragged, said, scaled
+
+TAKEN = [(kind, options) for kind, options in VARIANTS if kind.__name__ in exportable()]
+each_choice = pytest.mark.parametrize(("kind", "options"), TAKEN, ids=name_of)
+close = {"rtol": 0, "atol": 1e-5}
+
+
+def test_a_model_has_a_graph_or_is_refused():
+    assert {kind.__name__ for kind in GRAPHS} == set(exportable())
+    refused = set(MODELS) - set(exportable())
+    assert refused == set("CIA EFLSTM GraphMFN MARN MCTN MFN RAVEN RMFN".split())
+
+
+@each_choice
+def test_a_file_says_what_its_model_says(kind, options, tmp_path):
+    model = built(kind, outputs=2, **options)
+    clips = ragged(200)
+    assert {} in clips  # one clip lacks all
+    file = predictor(tmp_path / "m.onnx", model, NORMALIZER, task="classes", labels=["a", "b"])
+    np.testing.assert_allclose(file(clips).outputs, said(model, clips, NORMALIZER), **close)
+
+
+@pytest.mark.parametrize("kind", GRAPHS, ids=name_of)
+@pytest.mark.parametrize("names", [("text",), ("vision",), ("audio", "vision")])
+def test_so_it_does_of_one_modality_and_of_two(kind, names, tmp_path):
+    widths = {name: WIDTHS[name] for name in names}
+    model, clips = built(kind, widths=widths), ragged(40, widths=widths)
+    file = predictor(tmp_path / "m.onnx", model, NORMALIZER)
+    np.testing.assert_allclose(file(clips).outputs, said(model, clips, NORMALIZER), **close)
+
+
+@pytest.mark.parametrize("turn", range(3))
+@pytest.mark.parametrize("sharing", ["roles", "pairs"])
+def test_the_gate_may_have_chosen_any_modality(turn, sharing, tmp_path):
+    model, clips = built(HCTMG, sharing=sharing, width=9, heads=3), ragged(20)
+    model.gate.logits.data[turn] = 2.0
+    file = predictor(tmp_path / "m.onnx", model, NORMALIZER)
+    np.testing.assert_allclose(file(clips).outputs, said(model, clips, NORMALIZER), **close)
+
+
+@pytest.mark.parametrize("kind", GRAPHS, ids=name_of)
+def test_so_does_a_program_of_torch(kind):
+    # Tracing takes a second for each encoder; tests/cli exports HCT-MG of three modalities so.
+    names = ("audio",) if kind in (HCTMG, LMFMulT, MulT) else ("text", "audio")
+    widths = {name: WIDTHS[name] for name in names}
+    model, clips = built(kind, widths=widths), ragged(200, widths=widths)
+    loaded, facts = program(model, NORMALIZER)
+    assert facts["widths"] == widths
+    wanted = said(model, clips, NORMALIZER)
+    start = 0
+    for size in (1, 2, 5, 192):  # of any number of clips
+        batch = batch_of(clips[start : start + size], widths)
+        with torch.no_grad():
+            got = loaded(batch.sequences, batch.masks).numpy()
+        np.testing.assert_allclose(got, wanted[start : start + size], **close)
+        start += size
+    assert start == len(clips)
+
+
+def test_scaled_clips_reach_the_limit():
+    # Else the tests above would not see whether the graph cuts.
+    values = np.concatenate([scaled(c, NORMALIZER)["audio"] for c in ragged(50) if "audio" in c])
+    assert 0.02 < (np.abs(values) == 5).mean() < 0.5

@@ -1,0 +1,112 @@
+import json
+
+import numpy as np
+import onnx
+import pytest
+
+import deadpan
+from deadpan.errors import DeadpanError
+from deadpan.exporting import run as exporting
+from deadpan.serving.predictor import Predictor
+from tests.training.tiny import DATA, train
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("export") / "run", normalization="robust")
+
+
+def test_the_file_predicts_what_the_run_predicts(trained, tmp_path):
+    made = deadpan.export(trained.path, out=tmp_path / "m.onnx")
+    assert made.path == tmp_path / "m.onnx"
+    assert made.size == made.path.stat().st_size
+    assert made.deviation < 1e-5 < made.spread
+    rows = deadpan.predict(trained.path, "controlled", **DATA)
+    clips = [clip for split in deadpan.load("controlled", **DATA).splits.values() for clip in split]
+    said = Predictor(made.path)([dict(clip.sequences) for clip in clips])
+    by_id = {row["id"]: row["prediction_sentiment"] for row in rows}
+    np.testing.assert_allclose(
+        said.decisions[:, 0], [by_id[clip.id] for clip in clips], rtol=0, atol=1e-5
+    )
+
+
+def test_it_goes_into_the_run_and_says_what_it_is(trained):
+    made = deadpan.export(trained.path, int8=True)
+    assert made.path == trained.path / "model-int8.onnx"
+    facts = json.loads(onnx.load(made.path).metadata_props[0].value)
+    assert facts["model"] == "HCTMG"
+    assert facts["labels"] == ["sentiment"]
+    assert facts["widths"] == {"text": 8, "audio": 6, "vision": 5}
+    assert facts["scaled"] == ["audio", "vision"]
+    assert facts["int8"] is True
+    assert facts["median_of_group_first"] == []
+    with pytest.raises(DeadpanError, match=r"model-int8.onnx: exists already; remove it"):
+        deadpan.export(trained.path, int8=True)
+
+
+def test_medians_of_groups_are_left_to_the_predictor(tmp_path):
+    run = train(tmp_path / "run", normalization="group", epochs=1)
+    predictor = Predictor(deadpan.export(run.path).path)
+    assert predictor.facts["median_of_group_first"] == ["audio", "vision"]
+    clips = [clip for split in deadpan.load("controlled", **DATA).splits.values() for clip in split]
+    said = predictor(
+        [dict(clip.sequences) for clip in clips], groups=[str(clip.group) for clip in clips]
+    )
+    by_id = {
+        row["id"]: row["prediction_sentiment"]
+        for row in deadpan.predict(run.path, "controlled", **DATA)
+    }
+    np.testing.assert_allclose(
+        said.decisions[:, 0], [by_id[clip.id] for clip in clips], rtol=0, atol=1e-5
+    )
+
+
+def test_what_cannot_be_written_is_refused_before_anything_is(trained, tmp_path):
+    with pytest.raises(DeadpanError, match="int8 weights are for ONNX files"):
+        deadpan.export(trained.path, format="torch", int8=True)
+    with pytest.raises(DeadpanError, match="unknown format 'onxx'; did you mean 'onnx'"):
+        deadpan.export(trained.path, format="onxx")
+    with pytest.raises(DeadpanError, match="its directory does not exist"):
+        deadpan.export(trained.path, out=tmp_path / "no" / "m.onnx")
+    both = train(
+        tmp_path / "both",
+        epochs=1,
+        model_options={"width": 8, "heads": 2, "layers": 1, "bidirectional": True},
+    )
+    with pytest.raises(DeadpanError, match="bidirectional GRU.*use --format onnx"):
+        deadpan.export(both.path, format="torch")
+    assert deadpan.export(both.path).deviation < 1e-5
+    assert not list(both.path.glob("*.pt2"))
+
+
+def test_a_model_that_steps_in_python_is_refused_with_those_that_do_not(tmp_path):
+    run = train(
+        tmp_path / "run",
+        model="MFN",
+        model_options={"hidden": 4, "ctc": True, "ctc_steps": 60},
+        epochs=1,
+    )
+    with pytest.raises(DeadpanError, match=r"MFN cannot be exported.*those that can: .*HCTMG"):
+        deadpan.export(run.path)
+
+
+def test_a_file_that_differs_is_not_kept(trained, tmp_path, monkeypatch):
+    def wrong(*_, **__):
+        return np.array([[0.0], [2e-5]]), np.array([[0.1], [0.2]])
+
+    monkeypatch.setattr(exporting, "deviations", wrong)
+    with pytest.raises(DeadpanError, match=r"not written: it differs from the model by 2.0e-05"):
+        deadpan.export(trained.path, out=tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_extra_names_its_command(trained, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    with pytest.raises(DeadpanError, match=r"needs onnxruntime: pip install 'deadpan\[export\]'"):
+        deadpan.export(trained.path, out=tmp_path / "m.onnx")
+
+
+def test_a_model_without_a_graph_says_which_have_one(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("deadpan.exporting.onnx_file.GRAPHS", {})
+    with pytest.raises(DeadpanError, match="HCTMG has no ONNX graph; use --format torch"):
+        deadpan.export(trained.path, out=tmp_path / "m.onnx")

@@ -1,0 +1,132 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deadpan.metrics.incongruity import (
+    degree,
+    disagreement,
+    localisation,
+    mean_by,
+    pointing,
+    pulled_apart,
+    ranked_above,
+    sign_calibration_error,
+    sign_flips,
+    sign_reliability,
+    spread,
+)
+
+
+def array(*values):
+    return np.array(values, dtype=np.float64)
+
+
+def pairs_above(positive, negative):
+    """The same by its definition, pair by pair."""
+    scores = [(p > n) + 0.5 * (p == n) for p, n in itertools.product(positive, negative)]
+    return float(np.mean(scores))
+
+
+def test_ranked_above_by_hand():
+    assert ranked_above(array(3, 1), array(2, 0)) == 0.75
+    assert ranked_above(array(1, 1), array(1)) == 0.5
+    assert np.isnan(ranked_above(array(), array(1)))
+    assert np.isnan(ranked_above(array(1), array()))
+
+
+few = st.lists(st.integers(-3, 3), min_size=1, max_size=7)
+
+
+@given(few, few)
+def test_ranked_above_is_the_share_of_pairs(positive, negative):
+    found = ranked_above(array(*positive), array(*negative))
+    assert found == pytest.approx(pairs_above(positive, negative))
+    assert found + ranked_above(array(*negative), array(*positive)) == pytest.approx(1)
+
+
+def test_localisation_by_hand():
+    salience = array(0.1, 0.4, 0.2, 0.3)
+    assert localisation(salience, (1, 3)) == 1
+    assert localisation(salience, (0,)) == 0
+    assert localisation(salience, (2,)) == pytest.approx(1 / 3)
+    assert localisation(np.ones(5), (2, 3)) == 0.5
+    assert np.isnan(localisation(salience, ()))
+    assert np.isnan(localisation(salience, (0, 1, 2, 3)))
+
+
+def test_pointing_by_hand():
+    assert pointing(array(0.1, 0.9, 0.2), (1,)) == 1
+    assert pointing(array(0.1, 0.9, 0.2), (0, 2)) == 0
+    assert pointing(np.ones(4), (1,)) == 0.25  # all are tied: by chance
+    assert np.isnan(pointing(np.ones(2), ()))
+    assert np.isnan(pointing(np.ones(2), (0, 1)))
+
+
+def test_views_are_pulled_apart_by_their_angle():
+    first = array([1, 0], [0, 2], [3, 0], [1, 1])
+    assert pulled_apart(first, 5 * first) == pytest.approx(0)
+    assert pulled_apart(first, -first) == pytest.approx(2)
+    assert pulled_apart(first[:1], array([0, 7])) == pytest.approx(1)
+    # 0 and 90 degrees: (0 + 1) / 2.
+    assert pulled_apart(first[:2], array([2, 0], [1, 0])) == pytest.approx(0.5)
+    assert pulled_apart(first[:1], array([0, 0])) == 1  # a view of nothing
+    assert np.isnan(pulled_apart(first[:0], first[:0]))
+
+
+def test_the_degree_of_incongruity_by_hand():
+    assert spread({"text": 1.0, "audio": -1.0, "vision": 0.0}) == 2
+    assert spread({"text": 0.6, "audio": 0.1, "vision": 0.2}) == pytest.approx(0.5)
+    assert [degree(x) for x in (0.0, 0.49, 0.5, 1.99, 2.0)] == [
+        "0.0 to 0.5",
+        "0.0 to 0.5",
+        "0.5 to 1.0",
+        "1.5 to 2.0",
+        "1.5 to 2.0",
+    ]
+
+
+def test_wrong_signs_by_hand():
+    flips = sign_flips(array(1, -1, 0, 2, 3), array(2, 2, -1, -0.1, 0))
+    np.testing.assert_array_equal(flips, [0, 1, 1, 1, np.nan])
+
+
+def test_means_by_group_leave_out_what_is_not_known():
+    found = mean_by(array(1, 3, np.nan, 5, np.nan), ["a", "a", "a", "b", "c"])
+    assert found["a"] == 2
+    assert found["b"] == 5
+    assert np.isnan(found["c"])
+
+
+def test_the_calibration_of_the_sign_by_hand():
+    # Scores of 3 claim certainty: half of them are right, so the error is a half.
+    assert sign_calibration_error(array(3, 3, -4, -9), array(1, -1, -1, 1)) == 0.5
+    # Scores of 0 claim a half; sign(0) is never that of a label.
+    assert sign_calibration_error(array(0, 0), array(1, -1)) == 0.5
+    # One bin each: |1 - 0.75| and |0 - 1|, clips of label 0 left out.
+    found = sign_calibration_error(array(1.5, 3, 3), array(1, -1, 0), bins=2)
+    assert found == pytest.approx((0.25 + 1) / 2)
+    assert np.isnan(sign_calibration_error(array(1), array(0)))
+
+
+def test_a_calibrated_score_has_no_error_over_many_clips():
+    random = np.random.default_rng(0)
+    size = random.uniform(0, 3, 20_000)
+    right = random.random(20_000) < 0.5 + size / 6
+    label = random.choice([-1.0, 1.0], 20_000)
+    assert sign_calibration_error(np.where(right, label, -label) * size, label) < 0.02
+
+
+def test_the_size_of_a_score_is_reliable_where_larger_ones_are_right():
+    label = array(1, 1, -1, -1)
+    assert sign_reliability(array(3, -1, -3, 1), label) == 1
+    assert sign_reliability(array(1, -3, -1, 3), label) == 0
+    assert np.isnan(sign_reliability(label, label))
+
+
+def test_disagreement_by_hand():
+    alone = array([1, 2, 0], [-1, 2, 0], [0, 5, 0])
+    np.testing.assert_array_equal(disagreement(alone), [2, 3, 0])
+    np.testing.assert_array_equal(disagreement(alone[:1]), [0, 0, 0])

@@ -1,0 +1,152 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from deadpan.errors import DeadpanError
+from deadpan.models import HCTMG, LFDNN
+from deadpan.serving import predictor as serving
+from deadpan.serving.predictor import Predictor
+from deadpan.tasks import make_task
+from tests.contracts.small import WIDTHS
+from tests.exporting.exported import built, predictor, ragged, said, written
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory):
+    model = built(LFDNN)
+    return predictor(tmp_path_factory.mktemp("serving") / "m.onnx", model), model
+
+
+def test_it_needs_neither_torch_nor_onnx(tmp_path):
+    file = written(tmp_path / "m.onnx", built(HCTMG))
+    script = (
+        "import sys, numpy as np\n"
+        "from deadpan.serving.predictor import Predictor\n"
+        "assert 'onnxruntime' not in sys.modules\n"
+        f"said = Predictor({str(file)!r})([{{'text': np.ones((3, 6))}}])\n"
+        "assert said.outputs.shape == (1, 1)\n"
+        "print(*sorted({'torch', 'onnx', 'pandas', 'scipy', 'sklearn'} & set(sys.modules)))\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == ""
+
+
+def test_order_and_company_change_nothing(ready):
+    file, model = ready
+    clips = ragged(60)
+    wanted = said(model, clips)
+    np.testing.assert_allclose(file(clips).outputs, wanted, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(file(clips[::-1]).outputs, wanted[::-1], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(file([clips[3]]).outputs, wanted[3:4], rtol=0, atol=1e-5)
+
+
+def test_batches_are_of_similar_length_and_bounded(ready, monkeypatch):
+    file, _ = ready
+    monkeypatch.setattr(serving, "STEPS_AT_ONCE", 30)
+    clips = [{"text": np.zeros((n, 6))} for n in (40, 1, 10, 2, 9, 10)]
+    # 1 and 2 with 9 make 27 padded steps; a clip beyond the bound goes by itself.
+    assert file._batches(clips) == [[1, 3, 4], [2, 5], [0]]
+
+
+def test_a_missing_modality_is_left_out_or_without_steps(ready):
+    file, _ = ready
+    text = np.ones((3, 6))
+    left_out, empty = {"text": text}, {"text": text, "audio": np.zeros((0, 4))}
+    assert np.array_equal(file([left_out]).outputs, file([empty]).outputs)
+    assert np.isfinite(file([{}]).outputs).all()
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "outputs"),
+    [
+        ("regression", ("sentiment",), 1),
+        ("scores", ("a", "b"), 2),
+        ("classes", ("a", "b", "c"), 3),
+        ("emotions", ("joy", "fear"), 4),
+    ],
+)
+def test_decisions_are_those_of_the_task(task, labels, outputs, tmp_path):
+    model = built(LFDNN, outputs=outputs)
+    file = predictor(tmp_path / "m.onnx", model, task=task, labels=labels)
+    got = file(ragged(20))
+    np.testing.assert_allclose(
+        got.decisions, make_task(task, labels).decisions(got.outputs), rtol=1e-12
+    )
+    assert got.labels == labels
+    assert got.rows()[4] == dict(zip(labels, got.decisions[4], strict=True))
+
+
+def test_each_speaker_is_set_to_their_own_median(tmp_path):
+    model = built(LFDNN, widths={"text": 6, "audio": 4})
+    file = predictor(tmp_path / "m.onnx", model, median_of_group_first=["audio"])
+    audio = np.arange(12, dtype=np.float32).reshape(3, 4)
+    clips = [{"audio": audio, "text": np.ones((2, 6))}, {"audio": audio + 7}, {"audio": audio - 3}]
+    # Of the first speaker: steps 0 4 8 and 7 11 15 in the first feature, median 7.5.
+    moved = [
+        {"audio": audio - 7.5 - np.arange(4), "text": np.ones((2, 6))},
+        {"audio": audio - 0.5 - np.arange(4)},
+        {"audio": audio - 4 - np.arange(4)},
+    ]
+    got = file(clips, groups=["x", "x", "y"]).outputs
+    np.testing.assert_allclose(got, said(model, moved), rtol=0, atol=1e-5)
+    assert np.isfinite(file([{}], groups=["z"]).outputs).all()
+    for groups in (None, ["x"]):
+        with pytest.raises(DeadpanError, match="give the speaker of each of the 3 clips as groups"):
+            file(clips, groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("clips", "told"),
+    [
+        ([], "got no clips"),
+        ({"text": np.ones((2, 6))}, r"got one clip, wanted a list"),
+        ([{"text": np.ones((2, 5))}], r"clip 0: text has shape \[2, 5\], wanted \[steps, 6\]"),
+        ([{}, {"text": np.ones(6)}], r"clip 1: text has shape \[6\], wanted \[steps, 6\]"),
+        ([{"text": np.full((2, 6), np.nan)}], "clip 0: text holds NaN or infinity"),
+        ([{"text": [["a"] * 6]}], "clip 0: text does not hold numbers"),
+        ([{"txet": np.ones((2, 6))}], "clip 0: unknown modality 'txet'; did you mean 'text'"),
+    ],
+)
+def test_bad_clips_are_refused(ready, clips, told):
+    with pytest.raises(DeadpanError, match=told):
+        ready[0](clips)
+
+
+def test_bad_files_are_refused(tmp_path):
+    file = written(tmp_path / "m.onnx", built(LFDNN))
+    with pytest.raises(DeadpanError, match="no such file; give a file written by"):
+        Predictor(tmp_path / "none.onnx")
+    with pytest.raises(DeadpanError, match="is a directory"):
+        Predictor(tmp_path)
+    content = file.read_bytes()
+    for size in (0, 10, len(content) // 2, len(content) - 10):
+        file.write_bytes(content[:size])
+        with pytest.raises(DeadpanError, match=r"m.onnx: (damaged|not written)") as refused:
+            Predictor(file)
+        assert "\n" not in str(refused.value)
+    file.write_bytes(content)
+    with pytest.raises(DeadpanError, match="threads must be 1 or more; got 0"):
+        Predictor(file, threads=0)
+    assert Predictor(file, threads=2).widths == WIDTHS
+
+
+@pytest.mark.parametrize("facts", ["", "[]", '{"version": 2}'])
+def test_a_file_of_others_is_refused(facts, tmp_path):
+    import onnx
+
+    file = written(tmp_path / "m.onnx", built(LFDNN))
+    other = onnx.load(file)
+    onnx.helper.set_model_props(other, {"deadpan": facts} if facts else {})
+    onnx.save(other, file)
+    with pytest.raises(DeadpanError, match="not written by 'deadpan export'"):
+        Predictor(file)
+
+
+def test_a_missing_runtime_names_its_command(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(DeadpanError, match=r"pip install 'deadpan\[onnx\]'"):
+        Predictor(tmp_path / "m.onnx")
