@@ -14,9 +14,7 @@ from .test_contributions import clips_of
 
 def angle(first, second):
     """1 - cosine, step by step, the slow way."""
-    cosines = [
-        float(a @ b / (a.norm() * b.norm())) for a, b in zip(first, second, strict=True)
-    ]
+    cosines = [float(a @ b / (a.norm() * b.norm())) for a, b in zip(first, second, strict=True)]
     return 1 - sum(cosines) / len(cosines)
 
 

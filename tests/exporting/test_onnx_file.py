@@ -39,7 +39,9 @@ def test_inputs_and_outputs_are_named_and_any_size(tmp_path):
     }
     assert {(o.domain, o.version) for o in file.opset_import} == {("", OPSET), ("com.microsoft", 1)}
     assert file.producer_name == "deadpan"
-    assert json.loads(file.metadata_props[0].value)["task"] == "regression"
+    facts = json.loads(file.metadata_props[0].value)
+    assert (facts["task"], facts["opset"]) == ("regression", OPSET)
+    assert facts["inputs"] | facts["output"] == shapes
 
 
 @pytest.mark.parametrize("kind", [HCTMG, MulT, LMF])

@@ -48,9 +48,11 @@ def onnx_bytes(
     """
     graph = Graph(int8=int8)
     inputs: list[Any] = []
+    shapes: dict[str, list[Any]] = {}
     streams: dict[Modality, tuple[str, Steps]] = {}
     for name, width in model.widths.items():
         shape = ["clips", f"{name}_steps"]
+        shapes |= {f"features.{name}": [*shape, width], f"mask.{name}": shape}
         x, mask = f"features.{name}", f"mask.{name}"
         inputs.append(helper.make_tensor_value_info(x, TensorProto.FLOAT, [*shape, width]))
         inputs.append(helper.make_tensor_value_info(mask, TensorProto.BOOL, shape))
@@ -66,7 +68,8 @@ def onnx_bytes(
         ir_version=IR_VERSION,
         producer_name="deadpan",
     )
-    helper.set_model_props(file, {"deadpan": json.dumps(dict(facts))})
+    told = {"opset": OPSET, "inputs": shapes, "output": {"prediction": shape}}
+    helper.set_model_props(file, {"deadpan": json.dumps({**facts, **told})})
     onnx.checker.check_model(file)
     return file.SerializeToString()
 

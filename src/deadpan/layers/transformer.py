@@ -46,7 +46,6 @@ class EncoderLayer(nn.Module):
         mask_future: bool,
     ) -> Float[Tensor, "clip step width"]:
         """Attend to the source (to ``x`` itself if None), then transform each step."""
-        training = self.training
         if x.device.type == "cpu" and not (
             self.attention.recorders or torch.compiler.is_exporting()
         ):
@@ -62,10 +61,10 @@ class EncoderLayer(nn.Module):
             dropout=attention_dropout,
             mask_future=mask_future,
         )
-        x = x + dropout(attended, self.residual_dropout, training)
+        x = x + dropout(attended, self.residual_dropout, self.training)
         hidden = relu(self.expand(self.feedforward_norm(x)))
-        hidden = self.contract(dropout(hidden, self.relu_dropout, training))
-        return x + dropout(hidden, self.residual_dropout, training)
+        hidden = self.contract(dropout(hidden, self.relu_dropout, self.training))
+        return x + dropout(hidden, self.residual_dropout, self.training)
 
     def _in_few_kernels(
         self,

@@ -11,11 +11,14 @@ def finding_texts(told: Decided, found: Finding) -> list[str]:
     """The cells of a test as people read them; the deciding one is marked."""
     first = f"**{found.test}**" if found is told.claim.deciding else found.test
     if found.missing:
-        return [first, "-", found.missing, "", "", "", ""]
+        return [first, found.missing, "", "", "", "", ""]
     interval = found.interval
+    if math.isnan(interval.estimate):
+        return [first, "undefined here", "", "", "", "", str(len(found.seeds))]
     p = told.p if found is told.claim.deciding else interval.p
     shown = [_number(x, found.percent) for x in (interval.estimate, interval.null, found.margin)]
-    between = f"{_number(interval.low, found.percent)} to {_number(interval.high, found.percent)}"
+    low, high = (_number(x, found.percent) for x in (interval.low, interval.high))
+    between = "unknown" if math.isnan(interval.low) else f"{low} to {high}"
     seeds = str(len(found.seeds))
     return [first, f"{shown[0]} {found.unit}", between, shown[1], shown[2], p_text(p), seeds]
 
