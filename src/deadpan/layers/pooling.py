@@ -1,5 +1,6 @@
 """From masked sequences to vectors, and from any padding to padding at the end."""
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import pad
@@ -20,6 +21,8 @@ def front_aligned(
         x = x.gather(1, order[:, :, None].expand(-1, -1, x.shape[2]))
         mask = mask.gather(1, order)
     x, mask = x[:, :longest], mask[:, :longest]
+    if bool(mask.all()):
+        return x, mask
     return x.masked_fill(~mask[:, :, None], 0.0), mask
 
 
@@ -36,5 +39,5 @@ def mean_step(
     x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
 ) -> Float[Tensor, "clip width"]:
     """The mean of the real steps; zeros for a clip without one."""
-    total = (x * mask[:, :, None]).sum(dim=1)
+    total = torch.bmm(mask[:, None].to(x.dtype), x).squeeze(1)
     return total / mask.sum(dim=1).clamp(min=1)[:, None]
