@@ -34,7 +34,7 @@ def test_files_named_exist():
 
 def test_commands_run_from_top_to_bottom(tmp_path, monkeypatch, mult_pickle, capsys):
     """As shown, on a small file of the layout they name, for one epoch."""
-    assert len(COMMANDS) == 10
+    assert len(COMMANDS) == 12
     monkeypatch.chdir(tmp_path)
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
@@ -46,6 +46,8 @@ def test_commands_run_from_top_to_bottom(tmp_path, monkeypatch, mult_pickle, cap
         assert main([*command, *extra]) == 0, (command, capsys.readouterr().err)
     assert (tmp_path / "runs" / "mosi" / "report.html").stat().st_size > 10_000
     assert (tmp_path / "mosi.html").stat().st_size > 10_000
+    assert (tmp_path / "runs" / "mosi" / "explain" / "explain.html").stat().st_size > 10_000
+    assert (tmp_path / "runs" / "mosi" / "model.onnx").stat().st_size > 1_000_000
     assert (tmp_path / "runs" / "mydata" / "model.safetensors").exists()
     assert (tmp_path / "predictions.csv").read_text().count("\n") > 10
 

@@ -81,7 +81,7 @@ def test_a_tie_makes_the_first_modality_primary():
     assert not torch.allclose(tied, fresh(batch).prediction)
 
 
-@pytest.mark.parametrize("gate", ["post", "pre"])
+@pytest.mark.parametrize("gate", ["post", "pre", "even"])
 @pytest.mark.parametrize("primary", WIDTHS)
 def test_the_task_reaches_the_gate_through_products_alone(gate, primary):
     model = choose(build(HCTMG, gate=gate), primary).double().eval()

@@ -131,7 +131,7 @@ def hct_mg(
     if primary is None:
         weights = softmax(w["gate"]("logits"))
         primary = names[int(np.argmax(weights))]
-        weight = dict(zip(names, weights, strict=True))
+        weight = dict(zip(names, weights * (len(names) if gate == "even" else 1), strict=True))
     else:
         weight = dict.fromkeys(names, 1.0)
     auxiliaries = [m for m in names if m != primary]
@@ -148,7 +148,7 @@ def hct_mg(
         hat1 = cmt(a2, a1, "auxiliary2_to_auxiliary1")
         hat2 = cmt(a1, a2, "auxiliary1_to_auxiliary2")
         x[a1], x[a2] = hat1, hat2
-    if gate == "post":
+    if gate != "pre":
         x = {m: weight[m] * x[m] for m in names}
     views = [cmt(a, primary, f"auxiliary{i}_to_primary") for i, a in enumerate(auxiliaries, 1)]
     joined = np.concatenate(views, axis=1) if views else x[primary]

@@ -15,7 +15,7 @@ WIDTHS = {TEXT: 6, AUDIO: 4, VISION: 3}
 LENGTHS = {TEXT: (3, 6, 1, 4, 0), AUDIO: (8, 2, 5, 0, 0), VISION: (4, 7, 7, 2, 0)}
 """The last clip has nothing at all; the last but one no audio."""
 SWITCHES = {
-    "gate": ("post", "pre"),
+    "gate": ("post", "pre", "even"),
     "sharing": ("roles", "pairs"),
     "pooling": ("last", "mean"),
     "mask_future": (False, True),

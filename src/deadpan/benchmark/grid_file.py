@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from deadpan.benchmark.grid import Grid
+from deadpan.benchmark.grid import NESTED, Grid
 from deadpan.benchmark.search import Search
 from deadpan.data import DATASETS
 from deadpan.errors import DeadpanError, unknown_name
@@ -36,6 +36,7 @@ def make_grid(path: Path, values: Mapping[str, Any], *, only: Sequence[str] = ()
         if not isinstance(values.get(key), Mapping) or not values[key]:
             raise DeadpanError(f"{path}: '{key}' wants at least one 'NAME:' with settings below it")
     data = _named(path, "data", values["data"])
+    settings = mapping_in(path, "settings", values.get("settings", {}))
     systems = _named(path, "systems", values["systems"])
     for name in only:
         if name not in data:
@@ -47,7 +48,7 @@ def make_grid(path: Path, values: Mapping[str, Any], *, only: Sequence[str] = ()
         data=data,
         systems=systems,
         seeds=seeds_in(path, values.get("seeds", [1, 2, 3, 4, 5])),
-        settings=mapping_in(path, "settings", values.get("settings", {})),
+        settings=_shaped(path, "settings", settings),
         search=Search.from_dict(path, mapping_in(path, "search", search)) if search else None,
         against=str(values.get("against", next(iter(systems)))),
     )
@@ -60,11 +61,12 @@ def _check(grid: Grid, all_data: Mapping[str, Any]) -> None:
         raise DeadpanError(f"{grid.path}: {unknown_name('system', grid.against, grid.systems)}")
     for name, told in grid.systems.items():
         for used in [*told.get("only", ()), *told.get("per_data", {})]:
-            if used not in all_data:
-                raise DeadpanError(f"{grid.path}: {name}: {unknown_name('data', used, all_data)}")
+            if used not in map(str, all_data):
+                known = map(str, all_data)
+                raise DeadpanError(f"{grid.path}: {name}: {unknown_name('data', used, known)}")
     for data, told in grid.data.items():
         typed(f"{grid.path}: {data}: leave_one_out", told.get("leave_one_out", False), bool)
-        seeds_in(grid.path, grid.seeds_of(data))
+        seeds_in(grid.path, told.get("seeds", grid.seeds))
         if not grid.systems_of(data):
             raise DeadpanError(f"{grid.path}: no system runs on {data}; see their 'only'")
         for system in grid.systems_of(data):
@@ -83,15 +85,36 @@ def _check_cell(grid: Grid, data: str, system: str) -> None:
         grid.settings_of(data, system, seed=0, fold=None, chosen=chosen)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML whose names are texts as they are written, each said once: 1 and yes are names too."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:  # noqa: ANN401 - as yaml has it
+        """A mapping before any other is merged into it."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)  # pyright: ignore
+        seen = set[str]()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(":merge"):
+                continue
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"'{key.value}' stands twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+            key.tag = "tag:yaml.org,2002:str"
+        return node
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """What a file of settings holds; DeadpanError if it is not there or no mapping."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe one
     except FileNotFoundError:
         raise DeadpanError(f"{path}: is not there; give a YAML file as in configs/") from None
     except IsADirectoryError:
         raise DeadpanError(f"{path}: is a directory; give a YAML file as in configs/") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise DeadpanError(f"{path}: nested too deeply; mend it there") from None
+    except (yaml.YAMLError, ValueError) as error:  # no UTF-8, or a date that is none
         text = " ".join(str(error).split())
         raise DeadpanError(f"{path}: not valid YAML ({text}); mend it there") from error
     return mapping_in(path, "a grid", values)
@@ -106,18 +129,51 @@ def mapping_in(path: Path, what: str, value: object) -> dict[str, Any]:
 
 def _named(path: Path, what: str, value: Mapping[Any, Any]) -> dict[str, dict[str, Any]]:
     """What is said of each data set or system, by name."""
-    found = {str(name): mapping_in(path, f"{what}: {name}", told) for name, told in value.items()}
+    found = {
+        str(name): _shaped(path, f"{what}: {name}", mapping_in(path, f"{what}: {name}", told))
+        for name, told in value.items()
+    }
     places = [re.sub(r"[^\w.+-]+", "_", name).lstrip(".").lower() for name in found]
     if len(set(places)) < len(places) or "" in places:
         raise DeadpanError(f"{path}: {what}: names must differ in letters; got {', '.join(found)}")
     return found
 
 
+def _shaped(path: Path, what: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """The same settings, once the parts that must be lists or hold values by name do."""
+    shaped = dict(told)
+    for key in (*NESTED, "space"):
+        if key in told:
+            shaped[key] = mapping_in(path, f"{what}: {key}", told[key])
+    if "only" in told:
+        shaped["only"] = names_in(path, f"{what}: only", told["only"])
+    if "per_data" in told:
+        shaped["per_data"] = {
+            name: _shaped(path, part := f"{what}: {name}", mapping_in(path, part, own))
+            for name, own in mapping_in(path, f"{what}: per_data", told["per_data"]).items()
+        }
+    return shaped
+
+
+def names_in(path: Path, what: str, value: object) -> list[str]:
+    """A list of names in a file; DeadpanError if it is none, or empty."""
+    if not isinstance(value, list) or not value or not all(map(_is_name, value)):
+        raise DeadpanError(f"{path}: {what} wants a list of names; got {value!r}"[:300])
+    return [str(name) for name in value]
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str | int | float)
+
+
 def seeds_in(path: Path, value: object) -> list[int]:
     """A list of seeds in a file; DeadpanError if it is none."""
     seeds = value if isinstance(value, list) else []
-    if not seeds or len(set(seeds)) < len(seeds) or not all(type(s) is int for s in seeds):
-        raise DeadpanError(f"{path}: seeds wants whole numbers, each once; got {value!r}")
+    whole = all(type(seed) is int and seed >= 0 for seed in seeds)
+    if not seeds or not whole or len(set(seeds)) < len(seeds):
+        raise DeadpanError(
+            f"{path}: seeds wants whole numbers of 0 or more, each once; got {value!r}"[:300]
+        )
     return list(seeds)
 
 

@@ -59,7 +59,8 @@ def benchmark(arguments: Sequence[str]) -> None:
         raise KeyboardInterrupt(f"interrupted; {kept}") from None
     for table in study.tables:
         show(_screen(table))
-    note(f"{out}/tables.html, tables.json and, for each data set, .md .csv .tex")
+    if study.tables:
+        note(f"{out}/tables.html, tables.json and, for each data set, .md .csv .tex")
     if study.failures:
         first = next(iter(study.failures.values()))
         raise DeadpanError(

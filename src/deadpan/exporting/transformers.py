@@ -89,7 +89,8 @@ def _gate(model: HCTMG) -> tuple[dict[Modality, float] | None, Modality]:
     if model.gate is None:
         return None, str(model.primary)
     weights, index = model.gate()
-    return dict(zip(model.modalities, weights.tolist(), strict=True)), model.modalities[index]
+    scaled = (model.gain * weights).tolist()
+    return dict(zip(model.modalities, scaled, strict=True)), model.modalities[index]
 
 
 def _projected(graph: Graph, x: str, layer: nn.Module) -> str:

@@ -44,7 +44,8 @@ class HCTMG(Model):
         layers: depth of each crossmodal transformer; self-attention has max(layers, 3).
         head_blocks: residual blocks of the head; two give the paper's sizes, MulT has one.
         primary: fix the primary modality and set all weights to 1: the paper's HCT (table 4).
-        gate: multiply by the weights after the auxiliaries meet ("post") or before ("pre").
+        gate: multiply by the weights after the auxiliaries meet ("post") or before ("pre"); or
+            after, by weights times their number ("even"): at rest that is HCT, not a third of it.
         sharing: crossmodal transformers tied to the "roles" of the modalities (four) or to each
             ordered "pairs" of them (six).
         bidirectional: GRUs that read both ways, at the same width.
@@ -52,8 +53,7 @@ class HCTMG(Model):
         pooling: the "last" real step of each stream, or the "mean" of its real steps.
         attention_dropout: of attention weights whose source is text, and of self-attention; 0 from
             other modalities.
-        embedding_dropout: of the features that come in and of each embedding, as target and as
-            source (MulT's code).
+        embedding_dropout: of the features that come in and of each embedding (MulT's code).
         embedding_dropout_on: drop in "text" streams only, as the paper's settings have it, or in
             "all", which keeps the gate from shunning the one modality that is noisier.
         residual_dropout: after each attention and feed-forward part.
@@ -75,7 +75,7 @@ class HCTMG(Model):
         layers: int = 2,
         head_blocks: int = 2,
         primary: Modality | None = None,
-        gate: Literal["post", "pre"] = "post",
+        gate: Literal["post", "pre", "even"] = "post",
         sharing: Literal["roles", "pairs"] = "roles",
         bidirectional: bool = False,
         mask_future: bool = False,
@@ -93,6 +93,7 @@ class HCTMG(Model):
         self.primary = primary
         count = len(self.modalities)
         self.gate_first = gate == "pre"
+        self.gain = count if gate == "even" else 1
         self.pairs = sharing == "pairs"
         self.attention_dropout = attention_dropout
         self.embedding_dropout = embedding_dropout
@@ -176,10 +177,9 @@ class HCTMG(Model):
             for linear, name in zip(self.auxiliary_maps, auxiliaries, strict=True)
         ]
         prediction = self.head(torch.cat([*parts, self.pool(fused, mask)], dim=1))
-        gate = (
-            None if self.gate is None else torch.stack([weights[name] for name in self.modalities])
-        )
-        return Output(prediction=prediction, gate=gate)
+        if self.gate is None:
+            return Output(prediction=prediction)
+        return Output(prediction=prediction, gate=torch.stack([*weights.values()]) / self.gain)
 
     def attention_paths(self) -> tuple[AttentionPath, ...]:
         """Under the modality that is primary now: the auxiliaries, then it, then its own."""
@@ -211,7 +211,7 @@ class HCTMG(Model):
             weights, primary = dict.fromkeys(self.modalities, one), str(self.primary)
         else:
             values, index = self.gate()
-            weights = dict(zip(self.modalities, values, strict=True))
+            weights = dict(zip(self.modalities, self.gain * values, strict=True))
             primary = self.modalities[index]
         return weights, primary, [name for name in self.modalities if name != primary]
 

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from deadpan.benchmark.grid import Case, Grid
-from deadpan.benchmark.grid_file import make_grid, mapping_in, read_yaml, refuse_unknown, seeds_in
+from deadpan.benchmark.grid_file import (
+    make_grid,
+    mapping_in,
+    names_in,
+    read_yaml,
+    refuse_unknown,
+    seeds_in,
+)
 from deadpan.data import DATASETS
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.options import home_path
@@ -111,6 +118,10 @@ def read_plan(path: Path, *, only: Sequence[str] = (), full: bool = False) -> Pl
         values = laid_over(values, larger)
     told = mapping_in(path, "headline", values.pop("headline", {}))
     refuse_unknown(path, "key of headline", told, HEADLINE_KEYS)
+    more_seeds = seeds_in(path, told["seeds"]) if "seeds" in told else []
+    systems = names_in(path, "headline: systems", told["systems"]) if "systems" in told else []
+    if "search" in values:
+        raise DeadpanError(f"{path}: a study has no search; leave out 'search'")
     data = mapping_in(path, "data", values.get("data", {}))
     for name in only:
         if name not in data:
@@ -129,22 +140,27 @@ def read_plan(path: Path, *, only: Sequence[str] = (), full: bool = False) -> Pl
         )
     # Named, not removed: systems may speak of data sets that are left out.
     grid = make_grid(path, values, only=[name for name in data if name not in skipped])
-    headline = _headline(path, grid, told, data)
+    headline = _headline(path, grid, told, data, more_seeds, systems)
     text = json.dumps([values, told, sorted(skipped)], sort_keys=True, default=str)
     return Plan(
         path=path,
         full=full,
         grid=grid,
         headline=headline if headline in grid.data else None,
-        more_seeds=seeds_in(path, told["seeds"]) if told.get("seeds") else [],
-        systems=list(told.get("systems", ())),
+        more_seeds=more_seeds,
+        systems=systems,
         skipped=skipped,
         hash=hashlib.sha256(text.encode()).hexdigest()[:12],
     )
 
 
 def _headline(
-    path: Path, grid: Grid, told: Mapping[str, Any], data: Mapping[str, Any]
+    path: Path,
+    grid: Grid,
+    told: Mapping[str, Any],
+    data: Mapping[str, Any],
+    seeds: Sequence[int],
+    systems: Sequence[str],
 ) -> str | None:
     """The data set of the headline claims, once all that is said of them fits."""
     if not told:
@@ -152,10 +168,11 @@ def _headline(
     name = str(told.get("data", ""))
     if name not in data:
         raise DeadpanError(f"{path}: headline: {unknown_name('data set', name, data)}")
-    for system in told.get("systems", ()):
-        if system not in grid.systems:
-            raise DeadpanError(f"{path}: headline: {unknown_name('system', system, grid.systems)}")
-    if name in grid.data and (twice := set(told.get("seeds", ())) & set(grid.seeds_of(name))):
+    known = grid.systems_of(name) if name in grid.data else grid.systems
+    for system in systems:
+        if system not in known:
+            raise DeadpanError(f"{path}: headline: {unknown_name('system', system, known)}")
+    if name in grid.data and (twice := set(seeds) & set(grid.seeds_of(name))):
         raise DeadpanError(f"{path}: headline: seed {min(twice)} of {name} is one of 'seeds' too")
     return name
 

@@ -21,6 +21,8 @@ Clip = Mapping[str, Any]
 
 STEPS_AT_ONCE = 1024
 """Padded steps of a batch over all modalities: bounds memory, and more is hardly faster."""
+THREADS = 1024
+"""More than these is a slip."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,8 +70,10 @@ class Predictor:
     """
 
     def __init__(self, file: str | Path, *, threads: int = 1) -> None:
-        if threads < 1:
-            raise DeadpanError(f"threads must be 1 or more; got {threads}")
+        if type(threads) is not int or not 1 <= threads <= THREADS:
+            raise DeadpanError(
+                f"threads must be a whole number from 1 to {THREADS:,}; got {threads!r}"
+            )
         self.file = Path(file).expanduser()
         self._session = _opened(self.file, threads)
         self.facts = _facts(self.file, self._session)
@@ -93,7 +97,9 @@ class Predictor:
         """
         if isinstance(clips, Mapping):
             raise DeadpanError("got one clip, wanted a list of clips; put it into [ ]")
-        if not len(clips):
+        if not isinstance(clips, Sequence) or isinstance(clips, str | bytes):
+            raise DeadpanError(f"got a {type(clips).__name__}, wanted a list of clips")
+        if not clips:
             raise DeadpanError("got no clips, wanted at least one")
         read = [self._read(index, clip) for index, clip in enumerate(clips)]
         if first := self.facts["median_of_group_first"]:
@@ -108,15 +114,20 @@ class Predictor:
 
     def _read(self, index: int, clip: Clip) -> dict[str, np.ndarray]:
         """The clip as float32, without modalities of no step."""
+        if not isinstance(clip, Mapping):
+            raise DeadpanError(
+                f"clip {index}: got a {type(clip).__name__}, wanted features by modality, as in "
+                f"{{'{next(iter(self.widths))}': array}}"
+            )
         read: dict[str, np.ndarray] = {}
         for name, given in clip.items():
             if name not in self.widths:
-                raise DeadpanError(f"clip {index}: {unknown_name('modality', name, self.widths)}")
-            try:
-                x = np.asarray(given, dtype=np.float32)
-            except (TypeError, ValueError):
-                raise DeadpanError(f"clip {index}: {name} does not hold numbers") from None
+                told = unknown_name("modality", str(name), self.widths)
+                raise DeadpanError(f"clip {index}: {told}")
             width = self.widths[name]
+            x = _numbers(index, name, given)
+            if x.size == 0 and x.ndim == 1:  # [] has no step
+                continue
             if x.ndim != 2 or x.shape[1] != width:
                 raise DeadpanError(
                     f"clip {index}: {name} has shape {list(x.shape)}, wanted [steps, {width}]; "
@@ -157,6 +168,20 @@ class Predictor:
             feeds[f"features.{name}"] = x
             feeds[f"mask.{name}"] = np.arange(x.shape[1]) < np.array(lengths)[:, None]
         return feeds
+
+
+def _numbers(index: int, name: str, given: object) -> np.ndarray:
+    """A modality's features as float32."""
+    try:
+        plain = np.asarray(given)
+        if plain.dtype.kind in "cmM":  # numpy would drop a part of these, or count days
+            raise TypeError
+        with np.errstate(over="ignore"):  # infinity is refused in words
+            return plain.astype(np.float32, copy=False)
+    except (TypeError, ValueError):
+        raise DeadpanError(f"clip {index}: {name} does not hold numbers") from None
+    except RuntimeError as error:  # torch, of a tensor that it is still recording
+        raise DeadpanError(f"clip {index}: {name} gives no array ({error})") from None
 
 
 def _opened(file: Path, threads: int) -> Any:  # noqa: ANN401 - onnxruntime is imported late
