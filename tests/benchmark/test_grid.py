@@ -87,7 +87,7 @@ BAD = [
     ({"data": {}}, "'data' wants at least one 'NAME:'"),
     ({"systems": None}, "'systems' wants at least one 'NAME:'"),
     ({"data": {"a": None}}, "data: a wants 'NAME: VALUE' lines; got None"),
-    ({"seeds": [1, 1]}, "seeds wants whole numbers, each once"),
+    ({"seeds": [1, 1]}, "seeds wants whole numbers of 0 or more, each once"),
     ({"seeds": ["1"]}, "seeds wants whole numbers"),
     ({"against": "MulTT"}, "unknown system 'MulTT'"),
     ({"data": {"a": {"data": "nowhere.pkl"}}}, "nowhere.pkl is not there"),
@@ -97,6 +97,17 @@ BAD = [
     ({"systems": {"x": {"model": "LMF", "only": ["b"]}}}, "x: unknown data 'b'"),
     ({"systems": {"x": {"model": "LMF"}, "X": {"model": "LMF"}}}, "names must differ"),
     ({"settings": {"epochs": 0}}, "epochs must be above 0"),
+    ({"seeds": [-1]}, "each once; got [-1]"),
+    ({"seeds": [[1]]}, "each once; got [[1]]"),
+    ({"data": {"a": {"data": "controlled", "seeds": None}}}, "each once; got None"),
+    ({"settings": {"data_options": None}}, "settings: data_options wants 'NAME: VALUE' lines"),
+    ({"systems": {"x": {"model": "LMF", "model_options": [1]}}}, "x: model_options wants"),
+    ({"systems": {"x": {"model": "LMF", "space": [1]}}}, "x: space wants 'NAME: VALUE' lines"),
+    ({"systems": {"x": {"model": "LMF", "only": None}}}, "x: only wants a list of names; got None"),
+    ({"systems": {"x": {"model": "LMF", "only": "a set"}}}, "only wants a list of names; got 'a s"),
+    ({"systems": {"x": {"model": "LMF", "only": []}}}, "only wants a list of names; got []"),
+    ({"systems": {"x": {"model": "LMF", "per_data": ["a set"]}}}, "x: per_data wants"),
+    ({"systems": {"x": {"model": "LMF", "per_data": {"a set": None}}}}, "x: a set wants"),
     ({"search": {"trials": 0}}, "trials of 1 or more"),
     ({"search": {"trials": 2, "space": {"learning_rate": {"low": 2, "high": 1}}}}, "'low' below"),
     ({"search": {"trials": 2, "space": {"learning_rates": [1, 2]}}}, "learning_rates"),
@@ -113,13 +124,46 @@ def test_what_could_not_run_is_refused_with_the_file_named(tmp_path, changed, to
     assert "\n" not in str(refused.value)
 
 
+def test_names_are_texts_as_they_are_written(tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_text(
+        "seeds: [1]\nagainst: 7\ndata: {1: {data: controlled}, yes: {data: controlled}}\n"
+        "systems: {7: {model: LMF, only: [1], per_data: {1: {epochs: 2}}}, 8: {model: LMF}}\n"
+    )
+    grid = read_grid(path)
+    assert (list(grid.data), list(grid.systems)) == (["1", "yes"], ["7", "8"])
+    assert [case.name for case in cases(grid)][0] == "1, 7, seed 1"
+    assert [case.settings.epochs for case in cases(grid)] == [2, 30, 30]
+
+
+def test_a_name_stands_once_and_merges_may_be_overridden(tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_text("seeds: [1]\nseeds: [2]\n")
+    with pytest.raises(DeadpanError, match="'seeds' stands twice.*line 2") as refused:
+        read_grid(path)
+    assert "\n" not in str(refused.value)
+    path.write_text(
+        "data: {a: &a {data: controlled, epochs: 2}, b: {<<: *a, epochs: 3}}\n"
+        "systems: {x: {model: LMF}}\n"
+    )
+    assert {d: told["epochs"] for d, told in read_grid(path).data.items()} == {"a": 2, "b": 3}
+
+
 def test_files_that_are_no_grid(tmp_path):
     with pytest.raises(DeadpanError, match="is not there"):
         read_grid(tmp_path / "none.yaml")
     with pytest.raises(DeadpanError, match="is a directory"):
         read_grid(tmp_path)
     bad = tmp_path / "bad.yaml"
-    for text in (b"a: [1", b"\xff\xfe\x00", b"- 1", b""):
+    for text in (
+        b"a: [1",
+        b"\xff\xfe\x00",
+        b"- 1",
+        b"",
+        b"[" * 5000,
+        b"a: 2020-13-45",
+        b"a: &a [*a]",
+    ):
         bad.write_bytes(text)
         with pytest.raises(DeadpanError, match=r"bad\.yaml"):
             read_grid(bad)

@@ -62,6 +62,11 @@ def test_runs_without_a_result_end_with_status_2_and_say_how_to_go_on(deadpan, g
     assert "1 runs gave no result" in told and "--resume" in told
     (failure,) = json.loads((out / "failures.json").read_text()).values()
     assert failure in told
+    assert "tables.html" in told
+    grid.write_text(yaml.safe_dump(broken | {"systems": {"bad": broken["systems"]["bad"]}}))
+    status, shown, told = deadpan("benchmark", grid, "--out", tmp_path / "none", "--only", "one")
+    assert (status, shown) == (2, "")
+    assert "tables.html" not in told  # there is none
 
 
 class Case:

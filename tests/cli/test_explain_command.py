@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import errno
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from deadpan.analysis import explained_run
+from deadpan.analysis import explain_report, explained_run
 from deadpan.analysis.explain_report import explanation_files, shown
 from deadpan.analysis.explain_tables import tables
 from deadpan.analysis.explanation import explain_run
@@ -238,8 +239,29 @@ def test_runs_that_do_not_fit(deadpan, refused, trained, tmp_path):
     (other / "model.safetensors").unlink()
     assert "training has not finished" in refused("explain", other)
     assert "no run here" in refused("explain", tmp_path / "nothing")
+    assert "no run here" in refused("explain", trained, tmp_path / "nothing")
     (tmp_path / "file").touch()
     assert "is a file, wanted a folder" in refused("explain", trained, "--out", tmp_path / "file")
+
+
+def test_a_disk_that_fills_leaves_no_half_of_a_new_folder(trained, refused, tmp_path, monkeypatch):
+    left = 3
+
+    def write(path, content):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        path.write_bytes(content)
+
+    monkeypatch.setattr(explain_report, "write_atomically", write)
+    assert "No space left" in refused("explain", trained, "--out", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "mine.txt").touch()
+    left = 3
+    assert "No space left" in refused("explain", trained, "--out", tmp_path / "old")
+    assert len(list((tmp_path / "old").iterdir())) == 4  # what others put there is theirs
 
 
 def test_several_labels_are_told_by_the_greatest():

@@ -3,6 +3,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from deadpan.errors import DeadpanError
 from deadpan.models import HCTMG, LFDNN
@@ -55,8 +56,9 @@ def test_batches_are_of_similar_length_and_bounded(ready, monkeypatch):
 def test_a_missing_modality_is_left_out_or_without_steps(ready):
     file, _ = ready
     text = np.ones((3, 6))
-    left_out, empty = {"text": text}, {"text": text, "audio": np.zeros((0, 4))}
-    assert np.array_equal(file([left_out]).outputs, file([empty]).outputs)
+    for empty in (np.zeros((0, 4)), []):
+        clips = [{"text": text}], [{"text": text, "audio": empty}]
+        assert np.array_equal(*(file(given).outputs for given in clips))
     assert np.isfinite(file([{}]).outputs).all()
 
 
@@ -108,12 +110,52 @@ def test_each_speaker_is_set_to_their_own_median(tmp_path):
         ([{}, {"text": np.ones(6)}], r"clip 1: text has shape \[6\], wanted \[steps, 6\]"),
         ([{"text": np.full((2, 6), np.nan)}], "clip 0: text holds NaN or infinity"),
         ([{"text": [["a"] * 6]}], "clip 0: text does not hold numbers"),
+        ([{"text": np.ones((2, 6), complex)}], "clip 0: text does not hold numbers"),
+        ([{"text": np.ones((2, 6), "M8[s]")}], "clip 0: text does not hold numbers"),
+        ([{"text": np.full((2, 6), 1e300)}], "clip 0: text holds NaN or infinity"),
+        ([{"text": torch.ones(2, 6, requires_grad=True)}], "clip 0: text gives no array"),
+        ([{"text": None}], r"clip 0: text has shape \[\]"),
         ([{"txet": np.ones((2, 6))}], "clip 0: unknown modality 'txet'; did you mean 'text'"),
     ],
 )
 def test_bad_clips_are_refused(ready, clips, told):
     with pytest.raises(DeadpanError, match=told):
         ready[0](clips)
+
+
+def test_what_is_of_another_type_is_refused_where_no_types_are_checked(tmp_path):
+    # As users run it: here the signatures would refuse first.
+    file = written(tmp_path / "m.onnx", built(LFDNN))
+    script = (
+        "import numpy as np\n"
+        "from deadpan.errors import DeadpanError\n"
+        "from deadpan.serving.predictor import Predictor\n"
+        "def said(make):\n"
+        "    try:\n"
+        "        make()\n"
+        "    except DeadpanError as error:\n"
+        "        print(error)\n"
+        "for threads in (1.5, '2'):\n"
+        f"    said(lambda: Predictor({str(file)!r}, threads=threads))\n"
+        f"ready = Predictor({str(file)!r})\n"
+        "x = np.ones((2, 6))\n"
+        "for clips in ([{1: x}], [{}, None], [x], x, iter([{}]), 'text', None):\n"
+        "    said(lambda: ready(clips))\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.splitlines() == [
+        "threads must be a whole number from 1 to 1,024; got 1.5",
+        "threads must be a whole number from 1 to 1,024; got '2'",
+        "clip 0: unknown modality '1'; known: audio, text, vision",
+        "clip 1: got a NoneType, wanted features by modality, as in {'text': array}",
+        "clip 0: got a ndarray, wanted features by modality, as in {'text': array}",
+        "got a ndarray, wanted a list of clips",
+        "got a list_iterator, wanted a list of clips",
+        "got a str, wanted a list of clips",
+        "got a NoneType, wanted a list of clips",
+    ]
 
 
 def test_bad_files_are_refused(tmp_path):
@@ -129,8 +171,9 @@ def test_bad_files_are_refused(tmp_path):
             Predictor(file)
         assert "\n" not in str(refused.value)
     file.write_bytes(content)
-    with pytest.raises(DeadpanError, match="threads must be 1 or more; got 0"):
-        Predictor(file, threads=0)
+    for threads in (0, 10**12):
+        with pytest.raises(DeadpanError, match="threads must be a whole number from 1 to 1,024"):
+            Predictor(file, threads=threads)
     assert Predictor(file, threads=2).widths == WIDTHS
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def write_explanation(explained: Explanation, folder: Path) -> Path:
     """Write every figure, table and the page; the page last.
 
     The page needs no other file and no network. Files of an earlier explanation are replaced one
-    by one, each whole.
+    by one, each whole; a new folder that could not be filled is removed again.
 
     Returns:
         The page's path.
@@ -38,11 +39,14 @@ def write_explanation(explained: Explanation, folder: Path) -> Path:
         DeadpanError: the folder is a file, or cannot be written.
     """
     files = explanation_files(explained)
+    new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             write_atomically(folder / name, content)
     except OSError as error:
+        if new:
+            shutil.rmtree(folder, ignore_errors=True)
         raise DeadpanError(
             f"{folder}: cannot be written ({error.strerror}); give another --out"
         ) from None

@@ -22,6 +22,7 @@ from deadpan.analysis.salience import (
 from deadpan.analysis.salience_check import randomisation_check
 from deadpan.data.dataset import Clip
 from deadpan.models.base import FUSED
+from deadpan.training.run_directory import RunDirectory
 from deadpan.types import TEXT, Modality
 
 CHECKED = 16
@@ -101,6 +102,8 @@ def explain_run(
         DeadpanError: what cannot be explained, in one line.
     """
     runs = open_runs(path, against)
+    for seed in seeds:
+        RunDirectory(seed)  # refuses what is no run
     first, gates = runs[0], gate_seeds((path, *seeds))
     pair = None
     if len(first.model.modalities) > 1 or source or target:

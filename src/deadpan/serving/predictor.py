@@ -97,7 +97,8 @@ class Predictor:
         """
         if isinstance(clips, Mapping):
             raise DeadpanError("got one clip, wanted a list of clips; put it into [ ]")
-        if not isinstance(clips, Sequence) or isinstance(clips, str | bytes):
+        listed = isinstance(clips, Sequence)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not listed or isinstance(clips, str | bytes):
             raise DeadpanError(f"got a {type(clips).__name__}, wanted a list of clips")
         if not clips:
             raise DeadpanError("got no clips, wanted at least one")
@@ -114,7 +115,7 @@ class Predictor:
 
     def _read(self, index: int, clip: Clip) -> dict[str, np.ndarray]:
         """The clip as float32, without modalities of no step."""
-        if not isinstance(clip, Mapping):
+        if not isinstance(clip, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DeadpanError(
                 f"clip {index}: got a {type(clip).__name__}, wanted features by modality, as in "
                 f"{{'{next(iter(self.widths))}': array}}"
