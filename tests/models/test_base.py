@@ -99,7 +99,10 @@ def test_good_options_pass():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"gate": "psot"}, "unknown gate of HCTMG 'psot'; did you mean 'post'? known: post, pre"),
+        (
+            {"gate": "psot"},
+            "unknown gate of HCTMG 'psot'; did you mean 'post'? known: even, post, pre",
+        ),
         ({"sharing": "role"}, "unknown sharing of HCTMG 'role'; did you mean 'roles'?"),
         ({"pooling": "max"}, "unknown pooling of HCTMG 'max'"),
         ({"mask_future": 1}, "mask_future of HCTMG must be true or false; got 1"),

@@ -29,7 +29,7 @@ EVIL = "<b>half|\"'"
 def page(tmp_path_factory):
     data = {"congruent": TINY["data"]["congruent"], EVIL: TINY["data"]["incongruent 50%"]}
     folder = tmp_path_factory.mktemp("page")
-    headline = {"data": EVIL, "seeds": [], "systems": []}
+    headline = {"data": EVIL}
     plan = plan_of(folder, data=data, systems=SYSTEMS, headline=headline)
     made = evidence(plan, favourable)
     return Page(

@@ -64,7 +64,9 @@ class _Attend(torch.autograd.Function):
     """``kv`` holds for each head its keys, its values, and the channel of ones."""
 
     @staticmethod
-    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)
+    @torch.amp.custom_fwd(  # pyright: ignore[reportUntypedFunctionDecorator]
+        device_type="cpu", cast_inputs=torch.float32
+    )
     def forward(
         ctx: Any,  # noqa: ANN401 - torch gives it no type
         x: Tensor,
@@ -103,8 +105,11 @@ class _Attend(torch.autograd.Function):
         return x + y if keep is None else torch.addcmul(x, y, keep)
 
     @staticmethod
-    @torch.amp.custom_bwd(device_type="cpu")
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+    @torch.amp.custom_bwd(device_type="cpu")  # pyright: ignore[reportUntypedFunctionDecorator]
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any,  # noqa: ANN401
+        gradient: Tensor,
+    ) -> tuple[Tensor | None, ...]:
         x, source, mask, visible, q, kv, divisor, out, keep, *rest = ctx.saved_tensors
         normed, answering, p = rest[:3], rest[3:6], Parts(*rest[6:])
         clips, _, width = x.shape

@@ -42,7 +42,9 @@ def residual_feedforward(
 
 class _FeedForward(torch.autograd.Function):
     @staticmethod
-    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)
+    @torch.amp.custom_fwd(  # pyright: ignore[reportUntypedFunctionDecorator]
+        device_type="cpu", cast_inputs=torch.float32
+    )
     def forward(
         ctx: Any,  # noqa: ANN401 - torch gives it no type
         x: Tensor,
@@ -71,8 +73,11 @@ class _FeedForward(torch.autograd.Function):
         return x + y if keep is None else torch.addcmul(x, y, keep)
 
     @staticmethod
-    @torch.amp.custom_bwd(device_type="cpu")
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+    @torch.amp.custom_bwd(device_type="cpu")  # pyright: ignore[reportUntypedFunctionDecorator]
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any,  # noqa: ANN401
+        gradient: Tensor,
+    ) -> tuple[Tensor | None, ...]:
         x, hidden, keep, norm_weight, norm_bias, expand_weight, contract_weight, *normed = (
             ctx.saved_tensors
         )

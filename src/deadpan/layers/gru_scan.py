@@ -32,7 +32,9 @@ class _Scan(torch.autograd.Function):
     """``n = tanh(x + reset * (W h + b))``, ``h' = n + update * (h - n)`` (Cho et al. 2014)."""
 
     @staticmethod
-    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)
+    @torch.amp.custom_fwd(  # pyright: ignore[reportUntypedFunctionDecorator]
+        device_type="cpu", cast_inputs=torch.float32
+    )
     def forward(ctx: Any, weight: Tensor, bias: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401
         lengths = [x.shape[1] for x in inputs]
         # Longest first: those still running are then a prefix.
@@ -87,7 +89,7 @@ class _Scan(torch.autograd.Function):
         )
 
     @staticmethod
-    @torch.amp.custom_bwd(device_type="cpu")
+    @torch.amp.custom_bwd(device_type="cpu")  # pyright: ignore[reportUntypedFunctionDecorator]
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         weight, turned, gates, new, states = ctx.saved_tensors
         _, count, hidden, clips = new.shape

@@ -25,7 +25,12 @@ def sinusoidal_positions(
         torch.arange(half, device=like.device, dtype=torch.float32)
         * (-math.log(scale) / (half - 1))
     )
-    index = torch.arange(1, steps + 1, device=like.device, dtype=torch.float32)
+    index = torch.arange(  # pyright: ignore[reportCallIssue]
+        1,
+        steps + 1,  # pyright: ignore[reportArgumentType] - a SymInt while a program is exported
+        device=like.device,
+        dtype=torch.float32,
+    )
     angles = index[:, None] * rates
     positions = torch.cat([angles.sin(), angles.cos()], dim=1)
     return torch.nn.functional.pad(positions, (0, width - 2 * half)).to(like.dtype)

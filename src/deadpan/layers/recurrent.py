@@ -64,11 +64,11 @@ def read_together(
     if streams[0][0].device.type == "cpu" and not torch.compiler.is_exporting():
         states = gru_scan(
             [
-                linear(x, gru.weight_ih_l0, gru.bias_ih_l0)
+                linear(x, gru.weight_ih_l0, gru.bias_ih_l0)  # pyright: ignore[reportArgumentType]
                 for gru, (x, _) in zip(grus, streams, strict=True)
             ],
-            torch.stack([gru.weight_hh_l0 for gru in grus]),
-            torch.stack([gru.bias_hh_l0 for gru in grus]),
+            torch.stack([gru.weight_hh_l0 for gru in grus]),  # pyright: ignore[reportArgumentType]
+            torch.stack([gru.bias_hh_l0 for gru in grus]),  # pyright: ignore[reportArgumentType]
         )
     else:
         states = [gru(x)[0] for gru, (x, _) in zip(grus, streams, strict=True)]

@@ -15,6 +15,7 @@ import numpy as np
 
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.serving.decisions import decisions
+from deadpan.serving.features import numbers, without_medians
 
 Clip = Mapping[str, Any]
 """Features [step, width] of each modality that the clip has: an array, or what makes one."""
@@ -104,7 +105,7 @@ class Predictor:
             raise DeadpanError("got no clips, wanted at least one")
         read = [self._read(index, clip) for index, clip in enumerate(clips)]
         if first := self.facts["median_of_group_first"]:
-            read = _without_medians(read, groups, first)
+            read = without_medians(read, groups, first)
         outputs = np.empty((len(read), self.facts["outputs"]), np.float32)
         for chosen in self._batches(read):
             feeds = self._padded([read[i] for i in chosen])
@@ -126,7 +127,7 @@ class Predictor:
                 told = unknown_name("modality", str(name), self.widths)
                 raise DeadpanError(f"clip {index}: {told}")
             width = self.widths[name]
-            x = _numbers(index, name, given)
+            x = numbers(index, name, given)
             if x.size == 0 and x.ndim == 1:  # [] has no step
                 continue
             if x.ndim != 2 or x.shape[1] != width:
@@ -169,20 +170,6 @@ class Predictor:
             feeds[f"features.{name}"] = x
             feeds[f"mask.{name}"] = np.arange(x.shape[1]) < np.array(lengths)[:, None]
         return feeds
-
-
-def _numbers(index: int, name: str, given: object) -> np.ndarray:
-    """A modality's features as float32."""
-    try:
-        plain = np.asarray(given)
-        if plain.dtype.kind in "cmM":  # numpy would drop a part of these, or count days
-            raise TypeError
-        with np.errstate(over="ignore"):  # infinity is refused in words
-            return plain.astype(np.float32, copy=False)
-    except (TypeError, ValueError):
-        raise DeadpanError(f"clip {index}: {name} does not hold numbers") from None
-    except RuntimeError as error:  # torch, of a tensor that it is still recording
-        raise DeadpanError(f"clip {index}: {name} gives no array ({error})") from None
 
 
 def _opened(file: Path, threads: int) -> Any:  # noqa: ANN401 - onnxruntime is imported late
@@ -229,25 +216,3 @@ def _facts(file: Path, session: Any) -> dict[str, Any]:  # noqa: ANN401
     if not known:
         raise DeadpanError(f"{file}: not written by 'deadpan export'; export the run again")
     return facts
-
-
-def _without_medians(
-    clips: Sequence[dict[str, np.ndarray]], groups: Sequence[str] | None, modalities: Sequence[str]
-) -> list[dict[str, np.ndarray]]:
-    """Every clip less the median of its group's steps, as ``--normalization group`` has it."""
-    if groups is None or len(groups) != len(clips):
-        got = "none" if groups is None else str(len(groups))
-        raise DeadpanError(
-            f"this model wants each speaker's median taken off; give the speaker of each of the "
-            f"{len(clips)} clips as groups (got {got})"
-        )
-    medians: dict[tuple[str, str], np.ndarray] = {}
-    for group in set(groups):
-        own = [clip for clip, of in zip(clips, groups, strict=True) if of == group]
-        for name in modalities:
-            if steps := [clip[name] for clip in own if name in clip]:
-                medians[group, name] = np.median(np.concatenate(steps), axis=0)
-    return [
-        {name: x - medians.get((group, name), np.float32(0)) for name, x in clip.items()}
-        for clip, group in zip(clips, groups, strict=True)
-    ]
