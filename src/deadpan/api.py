@@ -190,6 +190,7 @@ def compare(
     out: str | Path | None = None,
     workers: int = 1,
     only: Sequence[str] = (),
+    full: bool = False,
     resume: bool = False,
     watch: GridWatch | None = None,
 ) -> Study:
@@ -200,12 +201,13 @@ def compare(
         out: a directory, which must not exist; None = ``runs/CONFIG``.
         workers: runs at once, a process and a thread each.
         only: data sets of the grid; none = all.
+        full: the sizes for a bigger machine, which stand under ``full`` in the file.
         resume: go on with the grid in ``out``; finished runs are skipped.
         watch: is told of progress.
     """
     if workers < 1:
         raise DeadpanError(f"workers must be 1 or more; got {workers}")
-    grid = read_grid(home_path(config), only=only)
+    grid = read_grid(home_path(config), only=only, full=full)
     folder = home_path(out) if out else Path("runs") / Path(config).stem
     return run_grid(grid, folder, workers=workers, resume=resume, watch=watch or Silent())
 

@@ -149,6 +149,23 @@ def test_a_name_stands_once_and_merges_may_be_overridden(tmp_path):
     assert {d: told["epochs"] for d, told in read_grid(path).data.items()} == {"a": 2, "b": 3}
 
 
+def test_a_grid_may_have_a_size_for_a_bigger_machine(tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_text(
+        "seeds: [1]\nsettings: {epochs: 2}\n"
+        "data: {a: {data: controlled, data_options: {seed: 3}}}\n"
+        "systems: {x: {model: LMF}}\n"
+        "full: {seeds: [1, 2], data: {a: {epochs: 9, data_options: {clips: 50}}}}\n"
+    )
+    small, large = cases(read_grid(path)), cases(read_grid(path, full=True))
+    assert [case.settings.epochs for case in small] == [2]
+    assert [case.settings.epochs for case in large] == [9, 9]
+    assert large[0].settings.data_options == {"seed": 3, "clips": 50}
+    path.write_text("data: {a: {data: controlled}}\nsystems: {x: {model: LMF}}\n")
+    with pytest.raises(DeadpanError, match="says nothing under 'full'"):
+        read_grid(path, full=True)
+
+
 def test_files_that_are_no_grid(tmp_path):
     with pytest.raises(DeadpanError, match="is not there"):
         read_grid(tmp_path / "none.yaml")

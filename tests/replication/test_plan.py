@@ -2,8 +2,9 @@ from collections import Counter
 
 import pytest
 
+from deadpan.benchmark.grid_file import laid_over
 from deadpan.errors import DeadpanError
-from deadpan.replication.plan import laid_over, read_plan
+from deadpan.replication.plan import read_plan
 
 from .tiny_study import TINY, plan_of, write
 

@@ -16,17 +16,37 @@ from deadpan.options import home_path, typed
 GRID_KEYS = ("seeds", "settings", "data", "systems", "search", "against")
 
 
-def read_grid(path: Path, *, only: Sequence[str] = ()) -> Grid:
+def read_grid(path: Path, *, only: Sequence[str] = (), full: bool = False) -> Grid:
     """Read a grid.
 
     Args:
         path: a YAML file; see ``configs/``.
         only: data sets to keep; none = all.
+        full: for a bigger machine: what stands under ``full`` lies over the rest of the file.
 
     Raises:
         DeadpanError: no such file, no grid, an unknown key, name, setting or option.
     """
-    return make_grid(path, read_yaml(path), only=only)
+    return make_grid(path, read_values(path, full=full), only=only)
+
+
+def read_values(path: Path, *, full: bool = False) -> dict[str, Any]:
+    """What a file says, in one of its two sizes; see :func:`read_grid`."""
+    values = read_yaml(path)
+    larger = mapping_in(path, "full", values.pop("full", {}))
+    if full and not larger:
+        raise DeadpanError(f"{path}: says nothing under 'full'; leave out --full, or add it there")
+    return laid_over(values, larger) if full else values
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Values over others, mapping into mapping."""
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        both = isinstance(value, Mapping) and isinstance(under, Mapping)
+        merged[key] = laid_over(under, value) if both else value  # pyright: ignore[reportArgumentType]
+    return merged
 
 
 def make_grid(path: Path, values: Mapping[str, Any], *, only: Sequence[str] = ()) -> Grid:

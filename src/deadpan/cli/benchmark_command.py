@@ -39,6 +39,7 @@ def benchmark(arguments: Sequence[str]) -> None:
         "--workers", type=int, default=processors(), help="runs at once, one thread each"
     )
     parser.add_argument("--only", type=str | None, help="data sets of the grid, as in mosi,mosei")
+    parser.add_argument("--full", action="store_true", help="larger, for a bigger machine")
     parser.add_argument("--resume", action="store_true", help="go on; finished runs are skipped")
     given = parse(parser, arguments)
     config = home_path(given["config"])
@@ -51,6 +52,7 @@ def benchmark(arguments: Sequence[str]) -> None:
                 out=out,
                 workers=given["workers"],
                 only=[name.strip() for name in (given["only"] or "").split(",") if name.strip()],
+                full=given["full"],
                 resume=given["resume"],
                 watch=watch,
             )

@@ -12,7 +12,7 @@ from deadpan.benchmark.grid_file import (
     make_grid,
     mapping_in,
     names_in,
-    read_yaml,
+    read_values,
     refuse_unknown,
     seeds_in,
 )
@@ -110,12 +110,7 @@ def read_plan(path: Path, *, only: Sequence[str] = (), full: bool = False) -> Pl
     Raises:
         DeadpanError: no such file, an unknown key, name, setting or option, or no data left.
     """
-    values = read_yaml(path)
-    larger = mapping_in(path, "full", values.pop("full", {}))
-    if full and not larger:
-        raise DeadpanError(f"{path}: says nothing under 'full'; leave out --full, or add it there")
-    if full:
-        values = laid_over(values, larger)
+    values = read_values(path, full=full)
     told = mapping_in(path, "headline", values.pop("headline", {}))
     refuse_unknown(path, "key of headline", told, HEADLINE_KEYS)
     more_seeds = seeds_in(path, told["seeds"]) if "seeds" in told else []
@@ -182,13 +177,3 @@ def _absent(settings: Mapping[str, Any]) -> str | None:
     source = str(settings.get("data", ""))
     here = not source or source in DATASETS or home_path(source).exists()
     return None if here else source
-
-
-def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Values over others, mapping into mapping."""
-    merged = dict(below)
-    for key, value in above.items():
-        under = merged.get(key)
-        both = isinstance(value, Mapping) and isinstance(under, Mapping)
-        merged[key] = laid_over(under, value) if both else value  # pyright: ignore[reportArgumentType]
-    return merged
