@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jsonargparse import ArgumentParser
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
@@ -30,17 +31,12 @@ def benchmark(arguments: Sequence[str]) -> None:
     """Run a grid and write its tables."""
     parser = parser_of(
         "benchmark",
-        "CONFIG.yaml [--out DIR] [--workers N] [--only DATA,DATA] [--resume]",
+        "CONFIG.yaml [--out DIR] [--workers N] [--only DATA,DATA] [--full] [--resume]",
         "Train every system of a grid on every data set, a process per run, and write the tables.",
     )
     parser.add_argument("config", type=str, help="the grid: data, systems, seeds, settings")
     parser.add_argument("--out", type=str | None, help="a directory; default runs/CONFIG")
-    parser.add_argument(
-        "--workers", type=int, default=processors(), help="runs at once, one thread each"
-    )
-    parser.add_argument("--only", type=str | None, help="data sets of the grid, as in mosi,mosei")
-    parser.add_argument("--full", action="store_true", help="larger, for a bigger machine")
-    parser.add_argument("--resume", action="store_true", help="go on; finished runs are skipped")
+    add_grid_options(parser)
     given = parse(parser, arguments)
     config = home_path(given["config"])
     out = home_path(given["out"]) if given["out"] else Path("runs") / config.stem
@@ -69,6 +65,16 @@ def benchmark(arguments: Sequence[str]) -> None:
             f"{len(study.failures)} runs gave no result (first: {first}); all in "
             f"{out}/failures.json; once mended, go on with: {again}"
         )
+
+
+def add_grid_options(parser: ArgumentParser) -> None:
+    """Take how a grid, or a study made of one, is run."""
+    parser.add_argument(
+        "--workers", type=int, default=processors(), help="runs at once, one thread each"
+    )
+    parser.add_argument("--only", type=str | None, help="data sets to run, as in mosi,mosei")
+    parser.add_argument("--full", action="store_true", help="larger, for a bigger machine")
+    parser.add_argument("--resume", action="store_true", help="go on; finished runs are skipped")
 
 
 def processors() -> int:

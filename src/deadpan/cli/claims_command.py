@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 
 import deadpan
-from deadpan.cli.benchmark_command import processors, watching
+from deadpan.cli.benchmark_command import add_grid_options, watching
 from deadpan.cli.parsers import parse, parser_of
 from deadpan.cli.showing import note, show
 from deadpan.errors import DeadpanError
@@ -29,12 +29,7 @@ def claims(arguments: Sequence[str]) -> None:
         "--config", type=str, default="configs/claims.yaml", help="the study: its sizes and systems"
     )
     parser.add_argument("--out", type=str, default="runs/claims", help="a directory")
-    parser.add_argument(
-        "--workers", type=int, default=processors(), help="runs at once, one thread each"
-    )
-    parser.add_argument("--only", type=str | None, help="data sets of the study, as in a,b")
-    parser.add_argument("--full", action="store_true", help="larger, for a bigger machine")
-    parser.add_argument("--resume", action="store_true", help="go on; finished runs are skipped")
+    add_grid_options(parser)
     given = parse(parser, arguments)
     out = home_path(given["out"])
     kept = [argument for argument in arguments if argument != "--resume"]
