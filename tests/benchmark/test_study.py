@@ -93,20 +93,28 @@ def test_what_a_model_cannot_take_is_reported_and_the_rest_goes_on(tmp_path):
     assert rows["HCT-MG"].seeds == rows["CTC+X"].seeds == 2
 
 
-def test_a_worker_that_is_killed_goes_on_and_one_that_always_is_is_given_up(tmp_path, whole):
-    class Killer(Memory):
-        """Kills the worker at its first word, so many times."""
+class Dying:
+    """Something to do after a run, during which its worker is killed."""
 
-        def __init__(self, times):
+    leaves = "never.json"
+
+    def __call__(self, run):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_goes_on_to_the_same_tables(tmp_path, whole):
+    class Killer(Memory):
+        """Kills the workers at the first two words of a run."""
+
+        def __init__(self):
             super().__init__()
-            self.times, self.killed = times, set()
+            self.killed = set()
 
         def step(self, case, epoch):
             super().step(case, epoch)
             # A word of a worker that was killed already may still be under way.
             living = children() - self.killed
-            if self.times and living and "HCT-MG, seed 1" in case.name:
-                self.times -= 1
+            if len(self.killed) < 2 and living and "HCT-MG, seed 1" in case.name:
                 for pid in living:
                     os.kill(pid, signal.SIGKILL)
                 self.killed |= living
@@ -122,17 +130,19 @@ def test_a_worker_that_is_killed_goes_on_and_one_that_always_is_is_given_up(tmp_
         }
         return {int(pid) for pid, ppid, _ in rows if ppid in servers}
 
-    run(tmp_path, watch=Killer(2))
+    killer = Killer()
+    run(tmp_path, watch=killer)
+    assert killer.killed
     assert without_times(tmp_path / "out") == without_times(whole)
-    other = tmp_path / "other"
-    other.mkdir()
-    grid = grid_of(other)
+
+
+def test_a_worker_that_is_killed_every_time_is_given_up(tmp_path):
+    grid = grid_of(tmp_path)
     one = [case for case in grid.cases({"a set": [None]}, {}) if "HCT-MG, seed 1" in case.name]
-    killer = Killer(RETRIES + 1)
-    failures = run_cases(one, other / "runs", workers=1, watch=killer)
+    failures = run_cases(one, tmp_path / "runs", workers=1, watch=Memory(), then=Dying())
     assert list(failures) == [one[0].place]
-    assert "killed by signal 9" in failures[one[0].place]
-    assert run_cases(one, other / "runs", workers=1, watch=Memory()) == {}
+    assert f"killed by signal 9 (memory?), {RETRIES + 1} times" in failures[one[0].place]
+    assert run_cases(one, tmp_path / "runs", workers=1, watch=Memory()) == {}
 
 
 def test_a_grid_that_is_killed_goes_on_to_the_same_tables(tmp_path, whole):
