@@ -117,6 +117,16 @@ def test_dropout_has_the_gradient_of_what_it_left(monkeypatch):
     torch.testing.assert_close(fused, outcome(plain, layer, x, source), **close)
 
 
+@pytest.mark.parametrize("longer", [0, 1])
+def test_a_few_clips_without_gradients_go_by_torchs_own_kernels(longer):
+    layer, x, source, masks = case()
+    masks[1] = masks[1] | (longer == 0)  # all real: nothing is to be hidden
+    layer.eval()
+    wanted = run(layer, x, source, masks)
+    with torch.no_grad():
+        torch.testing.assert_close(run(layer, x, source, masks), wanted, **close)
+
+
 def test_no_gradient_is_asked_for_and_none_is_kept():
     encoder = Encoder(8, 2, 2).eval()
     with torch.no_grad():

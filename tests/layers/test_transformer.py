@@ -1,6 +1,8 @@
 import pytest
 import torch
 
+from deadpan.layers.pooling import last_step, mean_step
+from deadpan.layers.recording import record_attention
 from deadpan.layers.transformer import Encoder, EncoderLayer
 
 
@@ -66,3 +68,44 @@ def test_each_inner_dropout_acts_only_while_training(rate):
     quiet = encoder(x, mask)
     torch.testing.assert_close(quiet, encoder(x, mask))
     assert not torch.allclose(quiet, encoder.train()(x, mask))
+
+
+@pytest.mark.parametrize("mask_future", [False, True])
+@pytest.mark.parametrize(("pooling", "pool"), [("last", last_step), ("mean", mean_step)])
+def test_what_is_pooled_is_what_the_whole_output_would_give(pooling, pool, mask_future):
+    torch.manual_seed(0)
+    encoder = Encoder(20, 5, 3, mask_future=mask_future).eval()
+    mask = torch.arange(6) < torch.tensor([[6], [1], [4], [0]])
+    x = torch.randn(4, 6, 20, requires_grad=True)
+    weights = torch.randn(4, 20)
+    wanted = pool(encoder(x, mask), mask)
+    (of_whole,) = torch.autograd.grad((wanted * weights).sum(), x)
+    got = encoder.pooled(x, mask, pooling)
+    (of_pooled,) = torch.autograd.grad((got * weights).sum(), x)
+    torch.testing.assert_close(got, wanted)
+    torch.testing.assert_close(of_pooled, of_whole)
+    assert not got[3].any()
+
+
+def test_someone_who_looks_on_sees_all_steps():
+    encoder, mask = Encoder(20, 5, 3).eval(), torch.ones(1, 6, dtype=torch.bool)
+    x, seen = torch.randn(1, 6, 20), []
+    wanted = encoder.pooled(x, mask, "last")
+    with record_attention(encoder) as maps:
+        torch.testing.assert_close(encoder.pooled(x, mask, "last"), wanted)
+    assert [weights.shape for (weights,) in maps.values()] == 3 * [(1, 5, 6, 6)]
+    hook = encoder.register_forward_hook(lambda _module, _given, output: seen.append(output.shape))
+    encoder.pooled(x, mask, "last")
+    hook.remove()
+    encoder.pooled(x, mask, "last")
+    assert seen == [(1, 6, 20)]
+
+
+@pytest.mark.parametrize("rate", ["attention_dropout", "embedding_dropout"])
+def test_pooling_drops_out_while_training(rate):
+    encoder = Encoder(20, 5, 3, residual_dropout=0.0, relu_dropout=0.0)
+    x, mask = torch.randn(2, 6, 20), torch.ones(2, 6, dtype=torch.bool)
+    plain = encoder.pooled(x, mask, "last")
+    assert not torch.allclose(encoder.pooled(x, mask, "last", **{rate: 0.5}), plain, atol=1e-3)
+    encoder.eval()
+    torch.testing.assert_close(encoder.pooled(x, mask, "last", **{rate: 0.5}), plain)

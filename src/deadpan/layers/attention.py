@@ -65,45 +65,50 @@ class Attention(nn.Module):
                 MulT's offset mask, counted in each clip so that padding cannot move it; needs
                 padded steps to stand last.
         """
+        query = self.query(target).unflatten(2, (self.heads, -1)).transpose(1, 2)
+        key, value = (
+            self.key_value(source).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()
+        )
+        rate = dropout if self.training else 0.0
+        if not (mask_future or self.recorders) and _all_real(source_mask):
+            attended = scaled_dot_product_attention(query, key, value, dropout_p=rate)
+            return self.output(attended.transpose(1, 2).flatten(2))
         visible = source_mask[:, None, :]
         if mask_future:
             visible = visible & future_mask(target_mask, source_mask)
         # Not minus infinity: a clip without source looks at all alike, then forgets what it saw.
-        bias = torch.where(visible, 0.0, HIDDEN).to(target.dtype)
-        query = self._split(self.query(target))
-        key, value = (self._split(x) for x in self.key_value(source).chunk(2, dim=2))
-        rate = dropout if self.training else 0.0
+        bias = torch.where(visible, 0.0, HIDDEN).to(query.dtype)[:, None]
+        there = source_mask.any(dim=1).to(query.dtype)[:, None, None, None]
         if self.recorders:
-            attended = self._recorded(query, key, value, bias, source_mask, rate)
+            attended = self._recorded(query, key, value, bias, there, rate)
         else:
-            query, key, value = (x.transpose(2, 3) for x in (query, key, value))
-            attended = scaled_dot_product_attention(
-                query, key, value, attn_mask=bias[:, None].to(query.dtype), dropout_p=rate
-            ).transpose(2, 3)
-        attended = attended * source_mask.any(dim=1).to(attended.dtype)[:, None, None, None]
-        return self.output(attended.permute(0, 3, 1, 2).flatten(2))
+            attended = there * scaled_dot_product_attention(
+                query, key, value, attn_mask=bias, dropout_p=rate
+            )
+        return self.output(attended.transpose(1, 2).flatten(2))
 
     def _recorded(
         self,
-        query: Float[Tensor, "clip head part step"],
-        key: Float[Tensor, "clip head part source_step"],
-        value: Float[Tensor, "clip head part source_step"],
-        bias: Float[Tensor, "clip #step source_step"],
-        source_mask: Bool[Tensor, "clip source_step"],
+        query: Float[Tensor, "clip head step part"],
+        key: Float[Tensor, "clip head source_step part"],
+        value: Float[Tensor, "clip head source_step part"],
+        bias: Float[Tensor, "clip 1 #step source_step"],
+        there: Float[Tensor, "clip 1 1 1"],
         rate: float,
-    ) -> Float[Tensor, "clip head part step"]:
+    ) -> Float[Tensor, "clip head step part"]:
         """The same from weights that are kept, gradient and all; 0 for a clip without source."""
-        scores = query.transpose(2, 3) @ key * query.shape[2] ** -0.5
-        weights = (scores + bias[:, None]).softmax(dim=3)
-        weights = weights * source_mask.any(dim=1)[:, None, None, None]
+        scores = query @ key.transpose(2, 3) * query.shape[3] ** -0.5
+        weights = (scores + bias).softmax(dim=3) * there
         if weights.requires_grad:
             weights.retain_grad()
         for recorder in self.recorders:
             recorder.append(weights)
-        return value @ drop(weights, rate, training=rate > 0).to(value.dtype).transpose(2, 3)
+        return drop(weights, rate, training=rate > 0).to(value.dtype) @ value
 
-    def _split(self, x: Float[Tensor, "clip step width"]) -> Float[Tensor, "clip head part step"]:
-        return x.unflatten(2, (self.heads, -1)).permute(0, 2, 3, 1)
+
+def _all_real(mask: Bool[Tensor, "clip step"]) -> bool:
+    """Whether no step is padding; False where to ask would cost more than to know."""
+    return mask.device.type == "cpu" and not torch.compiler.is_exporting() and bool(mask.all())
 
 
 def future_mask(

@@ -20,8 +20,10 @@ def dropout(x: Float[Tensor, "*shape"], rate: float, training: bool) -> Float[Te
         rate: in [0, 1).
         training: nothing is dropped without.
     """
-    if not training or rate == 0.0 or x.device.type != "cpu":
-        return functional.dropout(x, rate, training)
+    if not training or rate == 0.0:
+        return x
+    if x.device.type != "cpu":
+        return functional.dropout(x, rate)
     return x * keep_mask(x, rate)
 
 

@@ -16,7 +16,7 @@ def gru_scan(
     """The hidden states of GRUs that read sequences of the same clips side by side.
 
     Torch's GRU makes some 40 small kernels per step and sequence, forwards and backwards; this
-    makes 6 forwards and 4 backwards per step for all of them. All else is done for all steps at
+    makes 5 forwards and 4 backwards per step for all of them. All else is done for all steps at
     once, and a sequence that has ended is computed no further.
 
     Args:
@@ -41,46 +41,44 @@ class _Scan(torch.autograd.Function):
         order = sorted(range(len(inputs)), key=lambda i: -lengths[i])
         clips, steps, hidden = len(inputs[0]), max(lengths), weight.shape[2]
         weight, bias = weight[order], bias[order]
-        # Channels before clips: each gate is then one piece of memory per step and sequence.
+        # Channels before clips: each gate is then one piece of memory per step and sequence. A step
+        # turns what was given into values: reset, update, what reset is multiplied with; and new.
         gates = weight.new_empty(steps, len(order), 3 * hidden, clips)
-        for place, i in enumerate(order):
-            gates[: lengths[i], place] = inputs[i].permute(1, 2, 0)
-        turned = torch.empty_like(gates)
         new = weight.new_empty(steps, len(order), hidden, clips)
+        for place, i in enumerate(order):
+            given = inputs[i].permute(1, 2, 0)
+            torch.add(
+                given[:, : 2 * hidden],
+                bias[place, : 2 * hidden, None],
+                out=gates[: lengths[i], place, : 2 * hidden],
+            )
+            gates[: lengths[i], place, 2 * hidden :] = bias[place, 2 * hidden :, None]
+            new[: lengths[i], place] = given[:, 2 * hidden :]
         states = weight.new_zeros(steps + 1, len(order), hidden, clips)
         segments = _segments([lengths[i] for i in order])
         for first, last, running in segments:
             part = (slice(first, last), slice(0, running))
-            recurrent_weight, recurrent_bias = weight[:running], bias[:running, :, None]
-            for (
-                given,
-                given_new,
-                turn,
-                turn_gates,
-                turn_new,
-                reset,
-                update,
-                n,
-                before,
-                after,
-            ) in zip(
+            to_gates = weight[:running]
+            before, *following = states[first : last + 1, :running].unbind()
+            for three, two, (reset, update, turned), n, after in zip(
+                gates[part].unbind(),
                 gates[part][:, :, : 2 * hidden].unbind(),
-                gates[part][:, :, 2 * hidden :].unbind(),
-                turned[part].unbind(),
-                turned[part][:, :, : 2 * hidden].unbind(),
-                turned[part][:, :, 2 * hidden :].unbind(),
-                gates[part][:, :, :hidden].unbind(),
-                gates[part][:, :, hidden : 2 * hidden].unbind(),
+                zip(
+                    *(x.unbind() for x in gates[part].unflatten(2, (3, hidden)).unbind(2)),
+                    strict=True,
+                ),
                 new[part].unbind(),
-                states[part].unbind(),
-                states[first + 1 : last + 1, :running].unbind(),
+                following,
                 strict=True,
             ):
-                torch.baddbmm(recurrent_bias, recurrent_weight, before, out=turn)
-                given.add_(turn_gates).sigmoid_()  # from here on these are the gates' values
-                torch.addcmul(given_new, reset, turn_new, out=n).tanh_()
-                torch.lerp(n, before, update, out=after)
-        ctx.save_for_backward(weight, turned, gates, new, states)
+                if clips == 1:  # as rows: a tenth of the time as columns
+                    three.mT.baddbmm_(before.mT, to_gates.mT)
+                else:
+                    three.baddbmm_(to_gates, before)
+                two.sigmoid_()
+                n.addcmul_(reset, turned).tanh_()
+                before = torch.lerp(n, before, update, out=after)
+        ctx.save_for_backward(weight, gates, new, states)
         ctx.order, ctx.segments, ctx.lengths = order, segments, lengths
         places = {i: place for place, i in enumerate(order)}
         return tuple(
@@ -91,7 +89,7 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     @torch.amp.custom_bwd(device_type="cpu")  # pyright: ignore[reportUntypedFunctionDecorator]
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        weight, turned, gates, new, states = ctx.saved_tensors
+        weight, gates, new, states = ctx.saved_tensors
         _, count, hidden, clips = new.shape
         reset, update = gates[:, :, :hidden], gates[:, :, hidden : 2 * hidden]
         received = new.new_zeros(new.shape)
@@ -104,7 +102,7 @@ class _Scan(torch.autograd.Function):
         of_new.addcmul_(of_new, update, value=-1)
         torch.mul(of_new, reset, out=of_turned)
         torch.addcmul(of_turned, of_turned, reset, value=-1, out=of_reset)
-        of_reset *= turned[:, :, 2 * hidden :]
+        of_reset *= gates[:, :, 2 * hidden :]
         torch.sub(states[:-1], new, out=of_update)
         of_update *= update
         of_update.addcmul_(of_update, update, value=-1)

@@ -1,6 +1,7 @@
 """Sinusoidal positions."""
 
 import math
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float
@@ -20,17 +21,31 @@ def sinusoidal_positions(
         like: a tensor whose device and type the result takes.
         scale: wavelengths run geometrically from 2 pi to 2 pi ``scale``.
     """
+    if like.device.type == "cpu" and not torch.compiler.is_exporting():
+        return _table(1 << int(steps).bit_length(), width, scale)[:steps].to(like.dtype)
+    return _positions(steps, width, scale, like.device).to(like.dtype)
+
+
+@lru_cache(maxsize=16)
+def _table(steps: int, width: int, scale: float) -> Float[Tensor, "step width"]:
+    """Kept, since to compute them anew takes as long as an attention of a single clip."""
+    with torch.inference_mode(mode=False):
+        return _positions(steps, width, scale, torch.device("cpu"))
+
+
+def _positions(
+    steps: int | torch.SymInt, width: int, scale: float, device: torch.device
+) -> Float[Tensor, "step width"]:
     half = width // 2
     rates = torch.exp(
-        torch.arange(half, device=like.device, dtype=torch.float32)
-        * (-math.log(scale) / (half - 1))
+        torch.arange(half, device=device, dtype=torch.float32) * (-math.log(scale) / (half - 1))
     )
     index = torch.arange(  # pyright: ignore[reportCallIssue]
         1,
         steps + 1,  # pyright: ignore[reportArgumentType] - a SymInt while a program is exported
-        device=like.device,
+        device=device,
         dtype=torch.float32,
     )
     angles = index[:, None] * rates
     positions = torch.cat([angles.sin(), angles.cos()], dim=1)
-    return torch.nn.functional.pad(positions, (0, width - 2 * half)).to(like.dtype)
+    return torch.nn.functional.pad(positions, (0, width - 2 * half))

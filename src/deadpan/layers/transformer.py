@@ -1,6 +1,8 @@
 """MulT's encoder: self-attention, or crossmodal attention when it is given a source."""
 
 import math
+from collections.abc import Iterable
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -11,7 +13,11 @@ from deadpan.layers.attention import Attention, future_mask
 from deadpan.layers.attention_kernel import Parts, residual_attention
 from deadpan.layers.dropout import dropout
 from deadpan.layers.feedforward_kernel import residual_feedforward
+from deadpan.layers.pooling import last_step, mean_step
 from deadpan.layers.positions import sinusoidal_positions
+
+FEW = 8
+"""Clips of a batch that are encoded sooner by torch's own kernels, where no gradient is asked."""
 
 
 class EncoderLayer(nn.Module):
@@ -46,8 +52,10 @@ class EncoderLayer(nn.Module):
         mask_future: bool,
     ) -> Float[Tensor, "clip step width"]:
         """Attend to the source (to ``x`` itself if None), then transform each step."""
-        if x.device.type == "cpu" and not (
-            self.attention.recorders or torch.compiler.is_exporting()
+        if (
+            x.device.type == "cpu"
+            and not (self.attention.recorders or torch.compiler.is_exporting())
+            and (len(x) > FEW or torch.is_grad_enabled())
         ):
             return self._in_few_kernels(
                 x, mask, source, source_mask, attention_dropout, mask_future
@@ -170,21 +178,71 @@ class Encoder(nn.Module):
         x = self._embed(target, target_dropout)
         if source is not None:
             source = self._embed(source, source_dropout)
-        for layer in self.layers:
+        seen = target_mask if source_mask is None else source_mask
+        x = self._through(self.layers, x, target_mask, source, seen, attention_dropout)
+        return self.norm(x) * target_mask[:, :, None].to(x.dtype)
+
+    def pooled(
+        self,
+        x: Float[Tensor, "clip step width"],
+        mask: Bool[Tensor, "clip step"],
+        pooling: Literal["last", "mean"],
+        *,
+        attention_dropout: float = 0.0,
+        embedding_dropout: float = 0.0,
+    ) -> Float[Tensor, "clip width"]:
+        """What ``last_step`` or ``mean_step`` makes of ``x`` under self-attention.
+
+        If only the last step counts, the last layer computes no other, unless someone looks on:
+        attention is recorded, or a hook waits for the output.
+
+        Args:
+            x: the sequence.
+            mask: True = real step; padding last.
+            pooling: the "last" real step or the "mean" of all.
+            attention_dropout: of attention weights.
+            embedding_dropout: of the embedding.
+        """
+        watched = self._forward_pre_hooks or self._forward_hooks or self._recorded()
+        if pooling == "mean" or watched:
+            pool = {"last": last_step, "mean": mean_step}[pooling]
+            encoded = self(
+                x, mask, attention_dropout=attention_dropout, target_dropout=embedding_dropout
+            )
+            return pool(encoded, mask)
+        x = self._embed(x, embedding_dropout)
+        x = self._through(self.layers[:-1], x, mask, None, mask, attention_dropout)
+        last, there = last_step(x, mask)[:, None], mask.any(dim=1, keepdim=True)
+        last = self._through(self.layers[-1:], last, there, x, mask, attention_dropout)
+        return self.norm(last).squeeze(1) * there.to(x.dtype)
+
+    def _recorded(self) -> bool:
+        layers = cast("Iterable[EncoderLayer]", self.layers)
+        return any(layer.attention.recorders for layer in layers)
+
+    def _through(
+        self,
+        layers: Iterable[nn.Module],
+        x: Float[Tensor, "clip step width"],
+        mask: Bool[Tensor, "clip step"],
+        source: Float[Tensor, "clip source_step width"] | None,
+        source_mask: Bool[Tensor, "clip source_step"],
+        attention_dropout: float,
+    ) -> Float[Tensor, "clip step width"]:
+        for layer in layers:
             x = layer(
                 x,
-                target_mask,
+                mask,
                 source,
-                target_mask if source_mask is None else source_mask,
+                source_mask,
                 attention_dropout=attention_dropout,
                 mask_future=self.mask_future,
             )
-        return self.norm(x) * target_mask[:, :, None].to(x.dtype)
+        return x
 
     def _embed(
         self, x: Float[Tensor, "clip step width"], rate: float
     ) -> Float[Tensor, "clip step width"]:
         steps, width = x.shape[1:]
-        return dropout(
-            math.sqrt(width) * x + sinusoidal_positions(steps, width, x), rate, self.training
-        )
+        positioned = torch.add(sinusoidal_positions(steps, width, x), x, alpha=math.sqrt(width))
+        return dropout(positioned, rate, self.training)

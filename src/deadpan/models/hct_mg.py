@@ -161,22 +161,22 @@ class HCTMG(Model):
         if not self.gate_first:
             streams = weighed(streams)
 
-        mask = streams[primary][1]
         views = [
             self._fuse(streams, name, primary, f"auxiliary{i}_to_primary")[0]
             for i, name in enumerate(auxiliaries, start=1)
         ] or [streams[primary][0]]
-        fused = self.self_attention(
+        fused = self.self_attention.pooled(
             torch.cat(views, dim=2),
-            mask,
+            streams[primary][1],
+            self.pooling,
             attention_dropout=self.attention_dropout,
-            target_dropout=self._embedding_rate(primary),
+            embedding_dropout=self._embedding_rate(primary),
         )
         parts = [
             linear(self.pool(*streams[name]))
             for linear, name in zip(self.auxiliary_maps, auxiliaries, strict=True)
         ]
-        prediction = self.head(torch.cat([*parts, self.pool(fused, mask)], dim=1))
+        prediction = self.head(torch.cat([*parts, fused], dim=1))
         if self.gate is None:
             return Output(prediction=prediction)
         return Output(prediction=prediction, gate=torch.stack([*weights.values()]) / self.gain)

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from deadpan.layers.dropout import dropout
 from deadpan.layers.head import ResidualHead
-from deadpan.layers.pooling import last_step
 from deadpan.layers.tensor_fusion import LowRankFusion
 from deadpan.layers.transformer import Encoder
 from deadpan.models.base import FUSED, AttentionPath, Model
@@ -80,12 +79,24 @@ class LMFMulT(Model):
             name: (self._project(name, x), mask) for name, (x, mask) in self.inputs(batch).items()
         }
         fused, real = self._fuse(list(streams.values()))
+        attention, embedding = self.attention_dropout, self.embedding_dropout
         parts: list[Tensor] = []
         for name, (x, mask) in streams.items():
-            x = self.crossmodal[name](x, mask, fused, real, **self._rates())
-            rates = self._rates()
-            del rates["source_dropout"]
-            parts.append(last_step(self.self_attention[name](x, mask, **rates), mask))
+            x = self.crossmodal[name](
+                x,
+                mask,
+                fused,
+                real,
+                attention_dropout=attention,
+                target_dropout=embedding,
+                source_dropout=embedding,
+            )
+            own = self.self_attention[name]
+            parts.append(
+                own.pooled(  # pyright: ignore[reportCallIssue]
+                    x, mask, "last", attention_dropout=attention, embedding_dropout=embedding
+                )
+            )
         return Output(prediction=self.head(torch.cat(parts, dim=1)))
 
     def attention_paths(self) -> tuple[AttentionPath, ...]:
@@ -120,13 +131,6 @@ class LMFMulT(Model):
         ]
         fused = self.fusion([x.flatten(0, 1) for x in stretched])
         return fused.view(*real.shape, -1) * real[:, :, None], real
-
-    def _rates(self) -> dict[str, Any]:
-        return {
-            "attention_dropout": self.attention_dropout,
-            "target_dropout": self.embedding_dropout,
-            "source_dropout": self.embedding_dropout,
-        }
 
 
 def _at_same_share(

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from deadpan.layers.dropout import dropout
 from deadpan.layers.head import ResidualHead
-from deadpan.layers.pooling import last_step
 from deadpan.layers.transformer import Encoder
 from deadpan.models.base import AttentionPath, Model
 from deadpan.types import TEXT, Batch, Modality, Output
@@ -107,9 +106,7 @@ class MulT(Model):
         streams = {
             name: (self._project(name, x), mask) for name, (x, mask) in self.inputs(batch).items()
         }
-        parts = [
-            last_step(self._gather(streams, target), mask) for target, (_, mask) in streams.items()
-        ]
+        parts = [self._gather(streams, target) for target in streams]
         return Output(prediction=self.head(torch.cat(parts, dim=1)))
 
     def attention_paths(self) -> tuple[AttentionPath, ...]:
@@ -134,7 +131,7 @@ class MulT(Model):
     def _gather(
         self, streams: Mapping[Modality, tuple[Tensor, Tensor]], target: Modality
     ) -> Tensor:
-        """What the target has attended to in every other modality, under self-attention."""
+        """The last step of what the target attended to elsewhere, under self-attention."""
         x, mask = streams[target]
         views = [
             self.crossmodal[f"{source}_to_{target}"](
@@ -148,11 +145,12 @@ class MulT(Model):
             for source in self.modalities
             if source != target
         ]
-        return self.self_attention[target](
+        return self.self_attention[target].pooled(  # pyright: ignore[reportCallIssue]
             torch.cat(views or [x], dim=2),
             mask,
+            "last",
             attention_dropout=self.attention_dropout,
-            target_dropout=self._embedding_rate(target),
+            embedding_dropout=self._embedding_rate(target),
         )
 
     def _embedding_rate(self, stream: Modality) -> float:

@@ -21,7 +21,7 @@ EVALUATION_BATCH = 64
 """Clips at once where no gradient is kept; changes speed only."""
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def predict_clips(
     model: nn.Module,
     clips: Sequence[Clip],
