@@ -119,6 +119,8 @@ def parts(model: HCTMG, steps: Mapping[str, float], primary: str = "text") -> di
         "projections": sum(read, start=Work()),
         "GRU": sum(scanned, start=Work()),
         "crossmodal": sum(crossed, start=Work()),
-        "self-attention": encoder(steps[primary], None, 2 * width, heads, deep),
+        # Of the last layer, only the last step is read.
+        "self-attention": encoder(steps[primary], None, 2 * width, heads, deep - 1)
+        + encoder(1, steps[primary], 2 * width, heads, 1),
         "head": Work(products=sum(linear(1, x.in_features, x.out_features) for x in maps)),
     }

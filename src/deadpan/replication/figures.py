@@ -9,6 +9,7 @@ import numpy as np
 
 from deadpan.analysis.drawing import INK, MUTED, Look, modality_looks, to_svg
 from deadpan.metrics.intervals import Interval
+from deadpan.replication.catalogue import MENDS
 from deadpan.replication.evidence import Evidence
 from deadpan.replication.points import Point, error_points, flip_points, gain_points
 
@@ -19,6 +20,7 @@ if typing.TYPE_CHECKING:
 LOOKS = {
     "HCT-MG": Look("#0072B2", "-", "o"),
     "HCT-MG (pre)": Look("#56B4E9", (0, (5, 1.6)), "P"),
+    "HCT-MG (even)": Look("#111111", (0, (1.2, 1.2)), "D"),
     "MulT": Look("#D55E00", (0, (5, 1.6)), "s"),
     "LMF-MulT": Look("#E69F00", (0, (6, 1.4, 1.2, 1.4)), "D"),
     "LF-LSTM": Look("#CC79A7", (0, (1.2, 1.2)), "v"),
@@ -28,7 +30,7 @@ LOOKS = {
 }
 OTHER = Look("#111111", (0, (2.5, 1.2)), "X")
 RIVALS = ("HCT-MG", "MulT", "LMF-MulT", "LF-LSTM")
-PRIMARIES = ("HCT-MG", "HCT-MG (pre)", "HCT-T", "HCT-A", "HCT-V")
+PRIMARIES = ("HCT-MG", *MENDS, "HCT-T", "HCT-A", "HCT-V")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
