@@ -1,6 +1,8 @@
+import errno
+
 import pytest
 
-from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
+from deadpan.errors import DataError, DeadpanError, RunError, os_failure, unknown_name
 
 
 @pytest.mark.parametrize("kind", [DataError, RunError])
@@ -26,3 +28,23 @@ def test_an_unknown_name_lists_the_known_nearest_first(got, message):
 
 def test_where_nothing_is_known_it_says_so():
     assert unknown_name("split", "train", iter(())) == "unknown split 'train'; known: none"
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, "there: the disk is full; free some space and run"),
+        (errno.EDQUOT, "the disk is full"),
+        (errno.EACCES, "there: no permission; change its rights"),
+        (errno.EROFS, "no permission"),
+        (errno.ENOTDIR, "there: is in the way"),
+        (errno.EIO, "there: as the system says; choose another path"),
+    ],
+)
+def test_the_system_s_errors_say_what_to_do(number, told):
+    assert told in os_failure(OSError(number, "as the system says", "there"))
+
+
+def test_an_error_of_no_file_names_none():
+    assert os_failure(OSError(errno.ENOSPC, "full")).startswith("the disk is full")
+    assert "odd" in os_failure(OSError("odd"))

@@ -1,7 +1,12 @@
 """The errors a user can cause, told apart from our own bugs."""
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+IN_THE_WAY = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 
 
 class DeadpanError(Exception):
@@ -33,3 +38,20 @@ def unknown_name(kind: str, got: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(got.lower(), by_lower, n=1, cutoff=0.5)
     hint = f"did you mean '{by_lower[near[0]]}'? " if near else ""
     return f"unknown {kind} '{got}'; {hint}known: {', '.join(known) or 'none'}"
+
+
+def os_failure(error: OSError, then: str = "and run the command again") -> str:
+    """What the system refused, and what to do.
+
+    Args:
+        error: as the system raised it.
+        then: how to go on once the cause is gone.
+    """
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno in FULL:
+        return f"{where}the disk is full; free some space {then}"
+    if error.errno in FORBIDDEN:
+        return f"{where}no permission; change its rights or choose another place {then}"
+    if error.errno in IN_THE_WAY:
+        return f"{where}is in the way (a file for a directory, or the reverse); choose another path"
+    return f"{where}{error.strerror or error}; choose another path {then}"

@@ -112,6 +112,9 @@ BAD = [
     ({"search": {"trials": 2, "space": {"learning_rate": {"low": 2, "high": 1}}}}, "'low' below"),
     ({"search": {"trials": 2, "space": {"learning_rates": [1, 2]}}}, "learning_rates"),
     ({"data": {"a": {"data": "controlled", "leave_one_out": "yes"}}}, "true or false"),
+    ({"data": {"a": {"data": "controlled", "paper": "MOSII"}}}, "did you mean 'MOSI'?"),
+    ({"data": {"a": {"data": "controlled", "data_options": {"clip": 9}}}}, "did you mean 'clips'"),
+    ({"data": {"a": {"data": "controlled", "data_options": {"clips": "x"}}}}, "a: option 'clips'"),
 ]
 
 

@@ -176,6 +176,8 @@ def test_a_full_disk_is_reported_and_nothing_is_lost(tmp_path, whole):
     )
     assert full.returncode == 2
     assert "\nTraceback" not in full.stderr
+    assert "the disk is full; free some space" in full.stderr
+    assert "OSError" not in full.stderr
     done = subprocess.run(
         [*command, "--resume"], cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -2,7 +2,7 @@ import errno
 
 import pytest
 
-from deadpan.cli.failures import one_line, os_failure, resumable, resume_command
+from deadpan.cli.failures import one_line, resumable, resume_command
 from deadpan.errors import DeadpanError
 
 
@@ -12,26 +12,6 @@ def error(number, path="there"):
 
 def test_one_line_keeps_letters_and_drops_what_steers_a_terminal():
     assert one_line("é\nb\x1b[31m\tc\r") == "é b [31m c "
-
-
-@pytest.mark.parametrize(
-    ("number", "told"),
-    [
-        (errno.ENOSPC, "there: the disk is full; free some space and run"),
-        (errno.EDQUOT, "the disk is full"),
-        (errno.EACCES, "there: no permission; change its rights"),
-        (errno.EROFS, "no permission"),
-        (errno.ENOTDIR, "there: is in the way"),
-        (errno.EIO, "there: as the system says; choose another path"),
-    ],
-)
-def test_the_system_s_errors_say_what_to_do(number, told):
-    assert told in os_failure(error(number))
-
-
-def test_an_error_of_no_file_names_none():
-    assert os_failure(OSError(errno.ENOSPC, "full")).startswith("the disk is full")
-    assert "odd" in os_failure(OSError("odd"))
 
 
 def test_a_run_that_stands_can_be_gone_on_with(tmp_path):

@@ -8,8 +8,9 @@ from typing import Any
 import yaml
 
 from deadpan.benchmark.grid import NESTED, Grid
+from deadpan.benchmark.published import data_sets
 from deadpan.benchmark.search import Search
-from deadpan.data import DATASETS
+from deadpan.data import DATASETS, check_options
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.options import home_path, typed
 
@@ -87,6 +88,9 @@ def _check(grid: Grid, all_data: Mapping[str, Any]) -> None:
     for data, told in grid.data.items():
         typed(f"{grid.path}: {data}: leave_one_out", told.get("leave_one_out", False), bool)
         seeds_in(grid.path, told.get("seeds", grid.seeds))
+        if told.get("paper", None) not in (None, *data_sets()):
+            wrong = unknown_name("data set of the paper", str(told["paper"]), data_sets())
+            raise DeadpanError(f"{grid.path}: {data}: {wrong}")
         if not grid.systems_of(data):
             raise DeadpanError(f"{grid.path}: no system runs on {data}; see their 'only'")
         for system in grid.systems_of(data):
@@ -95,12 +99,18 @@ def _check(grid: Grid, all_data: Mapping[str, Any]) -> None:
 
 def _check_cell(grid: Grid, data: str, system: str) -> None:
     """Refuse settings that make no run, and data that is not there."""
-    source = grid.settings_of(data, system, seed=0, fold=None).data
+    settings = grid.settings_of(data, system, seed=0, fold=None)
+    source = settings.data
     if source not in DATASETS and not home_path(source).exists():
         raise DeadpanError(
             f"{grid.path}: {data}: {source} is not there; put it there, or name with --only the "
             f"data sets that are"
         )
+    if source in DATASETS:  # what a file's options are, only reading it would tell
+        try:
+            check_options(source, settings.data_options)
+        except DeadpanError as error:
+            raise DeadpanError(f"{grid.path}: {data}: {error}") from error
     for chosen in grid.draws(system):
         grid.settings_of(data, system, seed=0, fold=None, chosen=chosen)
 

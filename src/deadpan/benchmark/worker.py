@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-from deadpan.errors import DeadpanError
+from deadpan.errors import DeadpanError, os_failure
 from deadpan.training.run import train_run
 from deadpan.training.run_directory import RunDirectory
 from deadpan.training.scoring import evaluate_run
@@ -89,6 +89,8 @@ def work(
         return
     except DeadpanError as error:
         grid.send((REFUSED, str(error)))
+    except OSError as error:  # a full disk may have room again at the next attempt
+        grid.send((CRASHED, os_failure(error)))
     except Exception as error:  # noqa: BLE001 - whatever it was, the grid reports it
         told = traceback.format_exception_only(error)[-1].strip()
         where = traceback.extract_tb(error.__traceback__)[-1]

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from deadpan.cli.failures import Shown, one_line, os_failure
-from deadpan.errors import DeadpanError, unknown_name
+from deadpan.cli.failures import Shown, one_line
+from deadpan.errors import DeadpanError, os_failure, unknown_name
 
 COMMANDS = {
     "train": "train a model on a data set and keep the run",

@@ -1,16 +1,11 @@
 """What cannot go on, in one line that says what to do."""
 
-import errno
 import shlex
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deadpan.errors import DeadpanError
-
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
-IN_THE_WAY = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
+from deadpan.errors import DeadpanError, os_failure
 
 
 class Shown(Exception):
@@ -20,23 +15,6 @@ class Shown(Exception):
 def one_line(text: str) -> str:
     """The text without line breaks or what else could steer a terminal."""
     return "".join(c if c.isprintable() else " " for c in text)
-
-
-def os_failure(error: OSError, then: str = "and run the command again") -> str:
-    """What the system refused, and what to do.
-
-    Args:
-        error: as the system raised it.
-        then: how to go on once the cause is gone.
-    """
-    where = f"{error.filename}: " if error.filename else ""
-    if error.errno in FULL:
-        return f"{where}the disk is full; free some space {then}"
-    if error.errno in FORBIDDEN:
-        return f"{where}no permission; change its rights or choose another place {then}"
-    if error.errno in IN_THE_WAY:
-        return f"{where}is in the way (a file for a directory, or the reverse); choose another path"
-    return f"{where}{error.strerror or error}; choose another path {then}"
 
 
 @contextmanager

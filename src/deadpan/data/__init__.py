@@ -2,6 +2,7 @@
 
 import inspect as _inspect
 from collections.abc import Callable, Mapping
+from functools import partial as _partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from deadpan.data.layouts import layout_of
 from deadpan.errors import DataError, DeadpanError, unknown_name
 from deadpan.options import typed
 
-__all__ = ["DATASETS", "Clip", "Dataset", "load"]
+__all__ = ["DATASETS", "Clip", "Dataset", "check_options", "load"]
 
 DATASETS: dict[str, Callable[..., Dataset]] = {"controlled": controlled}
 """Data sets that are generated, by name."""
@@ -30,7 +31,25 @@ def load(source: str | Path, **options: Any) -> Dataset:
         DataError: no such name or path, an unknown option, or a file that does not fit.
     """
     held_out = options.pop("leave_out", None)
-    make, given = _maker(str(source))
+    make, checked = _prepared(str(source), options)
+    dataset = make(**checked)
+    return dataset if held_out is None else leave_out(dataset, str(held_out))
+
+
+def check_options(source: str | Path, options: Mapping[str, Any]) -> None:
+    """Refuse what ``load`` would refuse before it reads a clip.
+
+    Raises:
+        DataError: no such name or path, no known layout, an unknown option or a wrong value.
+    """
+    _prepared(str(source), {k: v for k, v in options.items() if k != "leave_out"})
+
+
+def _prepared(
+    source: str, options: Mapping[str, Any]
+) -> tuple[Callable[..., Dataset], dict[str, Any]]:
+    """What makes the data set, and the options as it wants them."""
+    make, given = _maker(source)
     known = {
         k: p for k, p in _inspect.signature(make).parameters.items() if k not in ("path", "content")
     }
@@ -42,8 +61,7 @@ def load(source: str | Path, **options: Any) -> Dataset:
             raise DataError(
                 f"{source}: needs the option '{name}'; give --data_options.{name} VALUE"
             )
-    dataset = make(*given, **_typed(known, options))
-    return dataset if held_out is None else leave_out(dataset, str(held_out))
+    return _partial(make, *given), _typed(known, options)
 
 
 def _maker(source: str) -> tuple[Callable[..., Dataset], tuple[Any, ...]]:

@@ -28,6 +28,11 @@ def published(data: str, system: str, metric: str) -> float | None:
     return _figures().get((data, system, metric))
 
 
+def data_sets() -> list[str]:
+    """The data sets of the paper's tables."""
+    return sorted({data for data, _, _ in _figures()})
+
+
 def notes(data: str) -> tuple[str, ...]:
     """What to know of the paper's figures for a data set, a sentence or two each; () for others."""
     return tuple(_told(entry) for entry in _entries().get(data, ()))
