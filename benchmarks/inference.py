@@ -87,7 +87,7 @@ print(json.dumps({"module": own, "import": imported, "load": loaded - imported,
 def torch_call(model: HCTMG, clips: list[Clip], threads: int) -> Callable[[], object]:
     def run() -> None:
         torch.set_num_threads(threads)
-        with torch.no_grad():
+        with torch.inference_mode():
             model(batch)
 
     batch = collate(clips, MOSI.widths)
