@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from deadpan.benchmark.runner import RETRIES, Silent, alone, run_cases
 from deadpan.benchmark.study import run_grid
 from deadpan.errors import DeadpanError
 
-from .small_grid import SMALL, Memory, grid_of, write
+from .small_grid import SMALL, Dying, Memory, grid_of, write
 
 FOLDS = {
     "seeds": [1],
@@ -93,18 +94,14 @@ def test_what_a_model_cannot_take_is_reported_and_the_rest_goes_on(tmp_path):
     assert rows["HCT-MG"].seeds == rows["CTC+X"].seeds == 2
 
 
-class Dying:
-    """Something to do after a run, during which its worker is killed."""
-
-    leaves = "never.json"
-
-    def __call__(self, run):
-        os.kill(os.getpid(), signal.SIGKILL)
+def one_case(folder, epochs):
+    grid = grid_of(folder, settings=SMALL["settings"] | {"epochs": epochs})
+    return [case for case in grid.cases({"a set": [None]}, {}) if "HCT-MG, seed 1" in case.name]
 
 
-def test_a_worker_that_is_killed_goes_on_to_the_same_tables(tmp_path, whole):
+def test_a_worker_that_is_killed_goes_on_to_the_same_scores(tmp_path):
     class Killer(Memory):
-        """Kills the workers at the first two words of a run."""
+        """Kills the worker twice, at a word of it while it lives: most of 60 epochs are to come."""
 
         def __init__(self):
             super().__init__()
@@ -114,7 +111,7 @@ def test_a_worker_that_is_killed_goes_on_to_the_same_tables(tmp_path, whole):
             super().step(case, epoch)
             # A word of a worker that was killed already may still be under way.
             living = children() - self.killed
-            if len(self.killed) < 2 and living and "HCT-MG, seed 1" in case.name:
+            if len(self.killed) < RETRIES and living:
                 for pid in living:
                     os.kill(pid, signal.SIGKILL)
                 self.killed |= living
@@ -130,19 +127,24 @@ def test_a_worker_that_is_killed_goes_on_to_the_same_tables(tmp_path, whole):
         }
         return {int(pid) for pid, ppid, _ in rows if ppid in servers}
 
-    killer = Killer()
-    run(tmp_path, watch=killer)
-    assert killer.killed
-    assert without_times(tmp_path / "out") == without_times(whole)
+    killer, cases = Killer(), one_case(tmp_path, 60)
+    for folder, watch in (("whole", Memory()), ("broken", killer)):
+        assert run_cases(cases, tmp_path / folder, workers=1, watch=watch) == {}
+    assert len(killer.killed) == RETRIES
+    scores = [
+        json.loads((tmp_path / folder / cases[0].place / "scores.json").read_text())
+        for folder in ("whole", "broken")
+    ]
+    assert scores[0]["rows"] == scores[1]["rows"]
 
 
-def test_a_worker_that_is_killed_every_time_is_given_up(tmp_path):
-    grid = grid_of(tmp_path)
-    one = [case for case in grid.cases({"a set": [None]}, {}) if "HCT-MG, seed 1" in case.name]
-    failures = run_cases(one, tmp_path / "runs", workers=1, watch=Memory(), then=Dying())
-    assert list(failures) == [one[0].place]
-    assert f"killed by signal 9 (memory?), {RETRIES + 1} times" in failures[one[0].place]
-    assert run_cases(one, tmp_path / "runs", workers=1, watch=Memory()) == {}
+def test_a_worker_that_is_killed_every_time_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))  # its process imports ``Dying``
+    (case,) = one_case(tmp_path, 1)
+    failures = run_cases([case], tmp_path / "runs", workers=1, watch=Memory(), then=Dying())
+    assert list(failures) == [case.place]
+    assert f"killed by signal 9 (memory?), {RETRIES + 1} times" in failures[case.place]
+    assert run_cases([case], tmp_path / "runs", workers=1, watch=Memory()) == {}
 
 
 def test_a_grid_that_is_killed_goes_on_to_the_same_tables(tmp_path, whole):
