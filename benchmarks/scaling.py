@@ -189,8 +189,10 @@ def plot(told: dict[str, Any], path: Path) -> None:
 
     clips = [row["clips"] for row in told["sizes"]]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
-    left.plot(clips, [row["ms_per_clip"] for row in told["sizes"]], "o-")
+    times = [row["ms_per_clip"] for row in told["sizes"]]
+    left.plot(clips, times, "o-")
     left.set(xlabel="training clips", ylabel="time of a training step, ms per clip")
+    left.set_ylim(0, 1.2 * max(times))
     for name, label in (("all_mb", "all, mapped pages too"), ("own_mb", "own")):
         right.plot(clips, [row[name] for row in told["sizes"]], "o-", label=label)
     right.plot(clips, [row["store_mb"] for row in told["sizes"]], ":", color="gray", label="store")
@@ -200,7 +202,6 @@ def plot(told: dict[str, Any], path: Path) -> None:
     for axes in (left, right):
         axes.set_xscale("log")
         axes.grid(alpha=0.3)
-    left.set_ylim(bottom=0)
     figure.savefig(path, dpi=120)
     plt.close(figure)
 

@@ -54,7 +54,7 @@ def smaller_yet_better(evidence: Evidence) -> Claim:
         key="smaller yet better",
         says="reduces model size to less than 1M parameters while outperforming existing models of "
         "similar sizes",
-        source="abstract, 3)",
+        source="abstract, item 3",
         deciding=every_one(
             f"{OURS} errs less than each of {', '.join(RIVALS)}",
             found,
