@@ -119,7 +119,7 @@ def test_a_worker_that_is_killed_goes_on_to_the_same_scores(tmp_path):
     def children():
         """Workers: children of the server that the grid forks them from."""
         listed = subprocess.run(
-            ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+            ["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
         ).stdout.splitlines()
         rows = [line.split(None, 2) for line in listed]
         servers = {
