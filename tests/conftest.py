@@ -1,6 +1,7 @@
 """What every test stands on: one thread, no display, and the clips in ../shared."""
 
 import os
+import sys
 from pathlib import Path
 
 # Before anything imports torch or matplotlib. Workers share the cores: a thread for each.
@@ -27,3 +28,12 @@ def shared() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before():
+    """With another number of threads sums round otherwise, and some test behind would fail."""
+    before = os.environ["OMP_NUM_THREADS"]
+    yield
+    if torch := sys.modules.get("torch"):
+        assert str(torch.get_num_threads()) == before, "undo torch.set_num_threads"
