@@ -133,7 +133,13 @@ def markdown(told: dict[str, Any]) -> str:
             + (f"{told['epoch_bytes'] / 1e6:.0f}",),
         ],
     )
-    lines += ["", *table(("", *(f"{count} threads" for count in counts)), rows(told, counts)), ""]
+    lines += [
+        "",
+        *table(
+            ("", *(f"{count} thread{'s' * (count != '1')}" for count in counts)), rows(told, counts)
+        ),
+        "",
+    ]
     lines += ["Where the time goes:", ""]
     lines += table(
         ("part", "10^9 operations", f"share, {counts[-1]} threads", "s", "floor at own shapes, s")

@@ -19,6 +19,16 @@ def test_padding_never_reaches_a_real_step(bidirectional):
     torch.testing.assert_close(gru(x, mask)[0, :2], gru(x[:1, :2], mask[:1, :2])[0])
 
 
+@pytest.mark.parametrize("clips", [1, 3])
+def test_gradients_are_those_of_torchs_gru(clips):
+    gru, mask = ready(), torch.ones(clips, 5, dtype=torch.bool)
+    x, weights = torch.randn(clips, 5, 3, requires_grad=True), torch.randn(clips, 5, 4)
+    leaves = (x, *gru.parameters())
+    ours = torch.autograd.grad((gru(x, mask) * weights).sum(), leaves)
+    torchs = torch.autograd.grad((gru.gru(x)[0] * weights).sum(), leaves)
+    torch.testing.assert_close(ours, torchs)
+
+
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_a_clip_without_a_real_step_is_zeros_with_finite_gradients(bidirectional):
     gru, x = ready(bidirectional=bidirectional), torch.randn(2, 3, 3, requires_grad=True)

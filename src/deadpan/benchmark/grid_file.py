@@ -88,7 +88,7 @@ def _check(grid: Grid, all_data: Mapping[str, Any]) -> None:
     for data, told in grid.data.items():
         typed(f"{grid.path}: {data}: leave_one_out", told.get("leave_one_out", False), bool)
         seeds_in(grid.path, told.get("seeds", grid.seeds))
-        if told.get("paper", None) not in (None, *data_sets()):
+        if told.get("paper") not in (None, *data_sets()):
             wrong = unknown_name("data set of the paper", str(told["paper"]), data_sets())
             raise DeadpanError(f"{grid.path}: {data}: {wrong}")
         if not grid.systems_of(data):

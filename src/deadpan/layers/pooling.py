@@ -41,3 +41,7 @@ def mean_step(
     """The mean of the real steps; zeros for a clip without one."""
     total = torch.bmm(mask[:, None].to(x.dtype), x).squeeze(1)
     return total / mask.sum(dim=1).clamp(min=1)[:, None]
+
+
+POOLS = {"last": last_step, "mean": mean_step}
+"""By the name that models call them by."""

@@ -13,7 +13,7 @@ from deadpan.layers.attention import Attention, future_mask
 from deadpan.layers.attention_kernel import Parts, residual_attention
 from deadpan.layers.dropout import dropout
 from deadpan.layers.feedforward_kernel import residual_feedforward
-from deadpan.layers.pooling import last_step, mean_step
+from deadpan.layers.pooling import POOLS, last_step
 from deadpan.layers.positions import sinusoidal_positions
 
 FEW = 8
@@ -205,11 +205,10 @@ class Encoder(nn.Module):
         """
         watched = self._forward_pre_hooks or self._forward_hooks or self._recorded()
         if pooling == "mean" or watched:
-            pool = {"last": last_step, "mean": mean_step}[pooling]
             encoded = self(
                 x, mask, attention_dropout=attention_dropout, target_dropout=embedding_dropout
             )
-            return pool(encoded, mask)
+            return POOLS[pooling](encoded, mask)
         x = self._embed(x, embedding_dropout)
         x = self._through(self.layers[:-1], x, mask, None, mask, attention_dropout)
         last, there = last_step(x, mask)[:, None], mask.any(dim=1, keepdim=True)

@@ -12,7 +12,7 @@ from deadpan.errors import DeadpanError, unknown_name
 from deadpan.layers.dropout import dropout
 from deadpan.layers.gating import ModalityGate, converged
 from deadpan.layers.head import ResidualHead
-from deadpan.layers.pooling import last_step, mean_step
+from deadpan.layers.pooling import POOLS
 from deadpan.layers.recurrent import MaskedGRU, read_together
 from deadpan.layers.transformer import Encoder
 from deadpan.models.base import AttentionPath, Model
@@ -99,7 +99,7 @@ class HCTMG(Model):
         self.embedding_dropout = embedding_dropout
         self.embedding_dropout_on = embedding_dropout_on
         self.pooling = pooling
-        self.pool = {"last": last_step, "mean": mean_step}[pooling]
+        self.pool = POOLS[pooling]
 
         def encoder(channels: int, depth: int) -> Encoder:
             return Encoder(
