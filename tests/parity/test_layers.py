@@ -16,24 +16,28 @@ from .reference import Weights
 LENGTHS, SOURCE_LENGTHS = (5, 2, 7, 1), (3, 8, 0, 6)
 
 
-def randomised(module):
+TYPES = [torch.float64, torch.float32]  # torch's kernels and, where it is compiled, our C
+
+
+def randomised(module, dtype=torch.float64):
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for p in module.parameters():
             p.copy_(torch.randn(p.shape, generator=generator) * 0.5)
-    return module.double().eval()
+    return module.to(dtype).eval()
 
 
-def sequences(lengths, width, seed=0):
+def sequences(lengths, width, seed=0, dtype=torch.float64):
     """[clip, longest + 2, width] whose padding is noise, and its mask."""
     generator = torch.Generator().manual_seed(seed)
     steps = max(lengths) + 2
     x = torch.randn(len(lengths), steps, width, generator=generator, dtype=torch.float64)
-    return x, torch.arange(steps) < torch.tensor(lengths)[:, None]
+    return x.to(dtype), torch.arange(steps) < torch.tensor(lengths)[:, None]
 
 
 def assert_same(got, wanted):
-    np.testing.assert_allclose(got.detach().numpy(), wanted, atol=1e-5)
+    error = 1e-5 if got.dtype == torch.float64 else 2e-5
+    np.testing.assert_allclose(got.detach().numpy(), wanted, atol=error, rtol=1e-5)
 
 
 # Angles are float32: at step 500 they are exact to 3e-5.
@@ -60,10 +64,11 @@ def test_attention(heads, mask_future):
 
 @pytest.mark.parametrize("mask_future", [False, True])
 @pytest.mark.parametrize("crossmodal", [False, True])
-def test_encoder(crossmodal, mask_future):
-    layer = randomised(Encoder(8, 2, 2, mask_future=mask_future))
-    x, mask = sequences(LENGTHS, 8)
-    source, source_mask = sequences(SOURCE_LENGTHS, 8, seed=1)
+@pytest.mark.parametrize("dtype", TYPES)
+def test_encoder(crossmodal, mask_future, dtype):
+    layer = randomised(Encoder(8, 2, 2, mask_future=mask_future), dtype)
+    x, mask = sequences(LENGTHS, 8, dtype=dtype)
+    source, source_mask = sequences(SOURCE_LENGTHS, 8, seed=1, dtype=dtype)
     got = layer(x, mask, source, source_mask) if crossmodal else layer(x, mask)
     w = Weights(layer.state_dict())
     for i, (n, m) in enumerate(zip(LENGTHS, SOURCE_LENGTHS, strict=True)):
@@ -74,10 +79,11 @@ def test_encoder(crossmodal, mask_future):
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_gru(bidirectional):
+@pytest.mark.parametrize("dtype", TYPES)
+def test_gru(bidirectional, dtype):
     lengths = (5, 2, 0, 7)
-    layer = randomised(MaskedGRU(3, 6, bidirectional=bidirectional))
-    x, mask = sequences(lengths, 3)
+    layer = randomised(MaskedGRU(3, 6, bidirectional=bidirectional), dtype)
+    x, mask = sequences(lengths, 3, dtype=dtype)
     got = layer(x, mask)
     w = Weights(layer.gru.state_dict())
     read = reference.both_ways if bidirectional else reference.gru

@@ -8,7 +8,7 @@ Four things make it several times faster than the layers written down one by one
   attention depends on nothing but the source: keys and values of all layers are one product.
 - Rows of a source carry two more channels, real and hidden. Hidden reaches the scores as one more
   channel of each head, real carries the biases: a clip without a real step is attended to as zeros.
-- Weighted values are computed channels first, as in ``deadpan.layers.attention_kernel``.
+- Weighted values are computed channels first.
 """
 
 import math

@@ -24,20 +24,14 @@ def dropout(x: Float[Tensor, "*shape"], rate: float, training: bool) -> Float[Te
         return x
     if x.device.type != "cpu":
         return functional.dropout(x, rate)
-    return x * keep_mask(x, rate)
-
-
-def keep_mask(x: Tensor, rate: float) -> Float[Tensor, "*shape"]:
-    """What to multiply a tensor of this shape with: 0 at ``rate``, else ``1 / (1 - rate)``."""
-    mask, scale = kept_places(x, rate)
-    return mask.mul_(scale)
-
-
-def kept_places(x: Tensor, rate: float) -> tuple[Float[Tensor, "*shape"], float]:
-    """0 at ``rate``, else 1; and the scale of what is kept."""
-    dropped = min(round(rate * LEVELS), LEVELS - 1)
+    dropped = places_dropped(rate)
     drawn = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None)
     parts = drawn.view(torch.int16)[: x.numel()].view(x.shape)
     # Straight into numbers: by way of bool it would take five times as long.
     kept = torch.ge(parts, dropped - LEVELS // 2, out=torch.empty(x.shape, dtype=x.dtype))
-    return kept, LEVELS / (LEVELS - dropped)
+    return x * kept.mul_(LEVELS / (LEVELS - dropped))
+
+
+def places_dropped(rate: float) -> int:
+    """Of ``LEVELS`` places, how many are dropped at a rate."""
+    return min(round(rate * LEVELS), LEVELS - 1)

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from deadpan.layers.gru_scan import gru_scan
+from deadpan.layers.native.gru import MOST, gru_scan
+from deadpan.layers.native.library import native
 
 
 class MaskedGRU(nn.Module):
@@ -60,19 +61,21 @@ def read_together(
     grus = [reader.gru for reader in readers]
     if grus[0].bidirectional:
         return [reader(*stream) for reader, stream in zip(readers, streams, strict=True)]
-    # Forwards, padding comes after every real step and so cannot reach one: no packing.
-    if streams[0][0].device.type == "cpu" and not torch.compiler.is_exporting():
-        states = gru_scan(
+    if len(grus) <= MOST and native(*(x for x, _ in streams)):
+        return gru_scan(
             [
                 linear(x, gru.weight_ih_l0, gru.bias_ih_l0)  # pyright: ignore[reportArgumentType]
                 for gru, (x, _) in zip(grus, streams, strict=True)
             ],
+            [mask for _, mask in streams],
             torch.stack([gru.weight_hh_l0 for gru in grus]),  # pyright: ignore[reportArgumentType]
             torch.stack([gru.bias_hh_l0 for gru in grus]),  # pyright: ignore[reportArgumentType]
         )
-    else:
-        states = [gru(x)[0] for gru, (x, _) in zip(grus, streams, strict=True)]
-    return [h * mask[:, :, None].to(h.dtype) for h, (_, mask) in zip(states, streams, strict=True)]
+    # Forwards, padding comes after every real step and so cannot reach one: no packing.
+    return [
+        gru(x)[0] * mask[:, :, None].to(x.dtype)
+        for gru, (x, mask) in zip(grus, streams, strict=True)
+    ]
 
 
 class MaskedLSTM(nn.Module):

@@ -9,15 +9,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from deadpan.layers.attention import Attention, future_mask
-from deadpan.layers.attention_kernel import Parts, residual_attention
+from deadpan.layers.attention import Attention
 from deadpan.layers.dropout import dropout
-from deadpan.layers.feedforward_kernel import residual_feedforward
+from deadpan.layers.native.encoder_layer import encoder_layer
+from deadpan.layers.native.library import native
 from deadpan.layers.pooling import POOLS, last_step
 from deadpan.layers.positions import sinusoidal_positions
-
-FEW = 8
-"""Clips of a batch that are encoded sooner by torch's own kernels, where no gradient is asked."""
 
 
 class EncoderLayer(nn.Module):
@@ -52,14 +49,8 @@ class EncoderLayer(nn.Module):
         mask_future: bool,
     ) -> Float[Tensor, "clip step width"]:
         """Attend to the source (to ``x`` itself if None), then transform each step."""
-        if (
-            x.device.type == "cpu"
-            and not (self.attention.recorders or torch.compiler.is_exporting())
-            and (len(x) > FEW or torch.is_grad_enabled())
-        ):
-            return self._in_few_kernels(
-                x, mask, source, source_mask, attention_dropout, mask_future
-            )
+        if native(x, x if source is None else source) and not self.attention.recorders:
+            return self._native(x, mask, source, source_mask, attention_dropout, mask_future)
         normed = self.attention_norm(x)
         attended = self.attention(
             normed,
@@ -74,7 +65,7 @@ class EncoderLayer(nn.Module):
         hidden = self.contract(dropout(hidden, self.relu_dropout, self.training))
         return x + dropout(hidden, self.residual_dropout, self.training)
 
-    def _in_few_kernels(
+    def _native(
         self,
         x: Float[Tensor, "clip step width"],
         mask: Bool[Tensor, "clip step"],
@@ -83,38 +74,23 @@ class EncoderLayer(nn.Module):
         attention_dropout: float,
         mask_future: bool,
     ) -> Float[Tensor, "clip step width"]:
-        """The same; what is left out is what only the CPU pays for."""
-        training, attention = self.training, self.attention
-        residual_dropout = self.residual_dropout if training else 0.0
-        x = residual_attention(
+        attention, on = self.attention, float(self.training)
+        linears = (attention.query, attention.key_value, attention.output)
+        parts = (
+            *(self.attention_norm, *linears),
+            *(self.feedforward_norm, self.expand, self.contract),
+        )
+        return encoder_layer(
             x,
             source,
-            source_mask.to(x.dtype),
-            future_mask(mask, source_mask).to(x.dtype) if mask_future else None,
-            Parts(
-                self.attention_norm.weight,
-                self.attention_norm.bias,
-                attention.query.weight,
-                attention.query.bias,
-                attention.key_value.weight,
-                attention.key_value.bias,
-                attention.output.weight,
-                attention.output.bias,
-            ),
+            mask,
+            source_mask,
+            [parameter for part in parts for parameter in (part.weight, part.bias)],
             heads=attention.heads,
-            attention_dropout=attention_dropout if training else 0.0,
-            residual_dropout=residual_dropout,
-        )
-        return residual_feedforward(
-            x,
-            self.feedforward_norm.weight,
-            self.feedforward_norm.bias,
-            self.expand.weight,
-            self.expand.bias,
-            self.contract.weight,
-            self.contract.bias,
-            relu_dropout=self.relu_dropout if training else 0.0,
-            residual_dropout=residual_dropout,
+            attention_dropout=on * attention_dropout,
+            residual_dropout=on * self.residual_dropout,
+            relu_dropout=on * self.relu_dropout,
+            mask_future=mask_future,
         )
 
 
@@ -170,7 +146,7 @@ class Encoder(nn.Module):
             target: the sequence that is enhanced.
             target_mask: True = real step.
             source: the sequence it attends to; None = itself.
-            source_mask: True = real step; needed with ``source``.
+            source_mask: True = real step, which must stand first too; needed with ``source``.
             attention_dropout: of attention weights.
             target_dropout: of the target's embedding.
             source_dropout: of the source's embedding.

@@ -1,0 +1,145 @@
+"""An encoder layer on a CPU, forwards and backwards in one call each."""
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from deadpan.layers.dropout import places_dropped
+from deadpan.layers.native.library import WORKSPACE, address, library, threads
+
+PARTS = 14
+"""Parameters, in the order of ``EncoderLayer``: norm, query, keys and values, output; norm, expand,
+contract; each with weight and bias."""
+NUMBERS = (
+    "clips steps source_steps width heads hidden threads alone mask_future seed "
+    "attention_dropped residual_dropped relu_dropped"
+).split()
+GIVEN = "x source mask source_mask".split()
+MADE = "out saved workspace gradient of_x of_source of_parameters".split()
+
+
+class Layer(ctypes.Structure):
+    """``struct layer`` of ``layer.h``."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in NUMBERS),
+        *((name, ctypes.c_void_p) for name in GIVEN),
+        ("parameters", ctypes.c_void_p * PARTS),
+        *((name, ctypes.c_void_p) for name in MADE),
+    )
+
+
+def encoder_layer(
+    x: Float[Tensor, "clip step width"],
+    source: Float[Tensor, "clip source_step width"] | None,
+    mask: Bool[Tensor, "clip step"],
+    source_mask: Bool[Tensor, "clip source_step"],
+    parameters: Sequence[Tensor],
+    *,
+    heads: int,
+    attention_dropout: float,
+    residual_dropout: float,
+    relu_dropout: float,
+    mask_future: bool,
+) -> Float[Tensor, "clip step width"]:
+    """What ``EncoderLayer`` defines; padded steps come out as zeros.
+
+    Each clip is computed by itself, at its real steps only. Nothing of the size of the attention
+    weights is kept, and no gradient but the first is to be had.
+
+    Args:
+        x: the target, which asks.
+        source: answers; None = the target itself.
+        mask: True = real step; padding last.
+        source_mask: True = real step; padding last.
+        parameters: see ``PARTS``.
+        heads: must divide the width.
+        attention_dropout: of attention weights.
+        residual_dropout: after attention and after the feed-forward part.
+        relu_dropout: inside the feed-forward part.
+        mask_future: MulT's offset mask.
+
+    Raises:
+        ValueError: a real step stands behind padding.
+    """
+    rates = (attention_dropout, residual_dropout, relu_dropout)
+    return _EncoderLayer.apply(  # pyright: ignore[reportReturnType]
+        x, source, mask, source_mask, heads, rates, mask_future, *parameters
+    )
+
+
+def _run(layer: Layer, *, back: bool) -> None:
+    lib, it = library(), ctypes.byref(layer)
+    assert lib is not None
+    layer.threads = threads(layer.clips)
+    layer.workspace = WORKSPACE.of(lib.encoder_layer_workspace(it, back))
+    if lib.encoder_layer_run(it, back):
+        raise ValueError(
+            "a mask has a real step behind padding; padding must stand last: use front_aligned"
+        )
+
+
+class _EncoderLayer(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401 - torch gives it no type
+        x: Tensor,
+        source: Tensor | None,
+        mask: Tensor,
+        source_mask: Tensor,
+        heads: int,
+        rates: tuple[float, float, float],
+        mask_future: bool,
+        *parameters: Tensor,
+    ) -> Tensor:
+        x, mask, source_mask = x.contiguous(), mask.contiguous(), source_mask.contiguous()
+        source = None if source is None else source.contiguous()
+        parameters = tuple(part.contiguous() for part in parameters)
+        answering, out, saved = x if source is None else source, torch.empty_like(x), None
+        layer = Layer(
+            *(*x.shape[:2], answering.shape[1], x.shape[2], heads, len(parameters[-4])),
+            alone=source is None,
+            mask_future=mask_future,
+            x=address(x),
+            source=address(answering),
+            mask=address(mask),
+            source_mask=address(source_mask),
+            parameters=(ctypes.c_void_p * PARTS)(*map(address, parameters)),
+            out=address(out),
+        )
+        if any(rates):
+            layer.seed = int(torch.empty((), dtype=torch.int64).random_())
+            layer.attention_dropped, layer.residual_dropped, layer.relu_dropped = (
+                places_dropped(rate) for rate in rates
+            )
+        if any(ctx.needs_input_grad):
+            lib = library()
+            assert lib is not None
+            saved = x.new_empty(lib.encoder_layer_saved(ctypes.byref(layer)))
+            layer.saved = address(saved)
+            ctx.save_for_backward(x, source, mask, source_mask, saved, *parameters)
+            ctx.layer = layer
+        _run(layer, back=False)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any,  # noqa: ANN401
+        gradient: Tensor,
+    ) -> tuple[Tensor | None, ...]:
+        x, source, _, _, _, *parameters = ctx.saved_tensors
+        layer, gradient, of_x = ctx.layer, gradient.contiguous(), torch.empty_like(x)
+        of_source = None if source is None else torch.empty_like(source)
+        sizes = [part.numel() for part in parameters]
+        of_parameters = x.new_empty(sum(sizes))
+        layer.gradient, layer.of_x = address(gradient), address(of_x)
+        layer.of_source, layer.of_parameters = address(of_source), address(of_parameters)
+        _run(layer, back=True)
+        parts = zip(of_parameters.split(sizes), parameters, strict=True)
+        return (of_x, of_source, *(None,) * 5, *(given.view_as(part) for given, part in parts))

@@ -1,0 +1,95 @@
+"""The C is compiled once for a machine, and where it cannot be, torch computes."""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from deadpan.layers.native import library as module
+from deadpan.layers.native.encoder_layer import Layer
+from deadpan.layers.native.gru import Scan
+from deadpan.layers.native.library import library, native
+
+compile_anew = library.__wrapped__
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "deadpan"
+
+
+def test_it_is_there_where_a_compiler_is():
+    assert (library() is not None) == (shutil.which("cc") is not None)
+
+
+@pytest.mark.skipif(library() is None, reason="needs a C compiler")
+def test_structures_are_of_one_size_on_both_sides():
+    assert library().encoder_layer_size() == ctypes.sizeof(Layer)
+    assert library().gru_scan_size() == ctypes.sizeof(Scan)
+
+
+@pytest.mark.skipif(library() is None, reason="needs a C compiler")
+def test_what_was_compiled_is_kept_and_found_again(cache, monkeypatch):
+    assert compile_anew() is not None
+    (kept,) = cache.iterdir()
+    monkeypatch.setattr(module, "_compile", None)
+    assert compile_anew() is not None
+    kept.unlink()
+    with pytest.raises(TypeError):  # it would be compiled again
+        compile_anew()
+
+
+@pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])
+def test_without_a_compiler_that_works_there_is_none_and_nothing_is_left(
+    cache, monkeypatch, compiler
+):
+    monkeypatch.setenv("CC", compiler)
+    assert compile_anew() is None
+    assert not cache.exists() or not [*cache.iterdir()]
+
+
+def test_where_nothing_can_be_kept_there_is_none(cache):
+    cache.write_text("in the way")
+    assert compile_anew() is None
+
+
+def test_a_broken_file_is_not_loaded(cache, monkeypatch):
+    cache.mkdir()
+    monkeypatch.setattr(module, "_compile", lambda *given: given[-1].write_bytes(b"cut off"))
+    assert compile_anew() is None
+
+
+def test_the_environment_switches_it_off(monkeypatch):
+    monkeypatch.setenv(module.SWITCH, "0")
+    assert compile_anew() is None
+
+
+def test_what_it_is_for():
+    x = torch.zeros(1)
+    assert native(x) == (library() is not None)
+    assert not native(x.double())
+    assert not native(x, x.to("meta"))
+
+
+def test_layers_compute_the_same_without_it():
+    code = (
+        "import torch; from deadpan.layers.transformer import Encoder;"
+        "from deadpan.layers.recurrent import MaskedGRU; torch.manual_seed(0);"
+        "e, g = Encoder(8, 2, 2).eval(), MaskedGRU(8, 8);"
+        "x, m = torch.randn(3, 6, 8), torch.arange(6) < torch.tensor([[6], [2], [0]]);"
+        "print(*e(g(x, m), m).flatten().tolist())"
+    )
+
+    def numbers(switch):
+        environment = os.environ | {module.SWITCH: switch}
+        call = [sys.executable, "-c", code]
+        done = subprocess.run(call, env=environment, capture_output=True, text=True, check=True)
+        return [float(word) for word in done.stdout.split()]
+
+    assert len(numbers("0")) == 3 * 6 * 8
+    assert numbers("0") == pytest.approx(numbers("1"), abs=1e-5)
