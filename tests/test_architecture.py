@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "deadpan"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-WRITTEN = sorted(p for p in PACKAGE.rglob("*") if p.suffix in {".py", ".j2", ".css", ".js"})
+SUFFIXES = {".py", ".c", ".h", ".j2", ".css", ".js"}
+WRITTEN = sorted(p for p in PACKAGE.rglob("*") if p.suffix in SUFFIXES)
 PUBLIC = [p for p in MODULES if not p.name.startswith("_") or p.name == "__init__.py"]
 HEAVY = {"torch", "numpy", "scipy", "sklearn", "matplotlib", "lightning_fabric"}
 

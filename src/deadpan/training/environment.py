@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from deadpan.layers.native.library import library
+
 
 def environment() -> dict[str, Any]:
     """Facts that a table of results must be able to name."""
@@ -23,6 +25,7 @@ def environment() -> dict[str, Any]:
         "torch": torch.__version__,
         "platform": platform.platform(),
         "threads": torch.get_num_threads(),
+        "native": library() is not None,
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 
