@@ -68,9 +68,10 @@ def encoder_layer(
         ValueError: a real step stands behind padding.
     """
     rates = (attention_dropout, residual_dropout, relu_dropout)
-    return _EncoderLayer.apply(  # pyright: ignore[reportReturnType]
-        x, source, mask, source_mask, heads, rates, mask_future, *parameters
-    )
+    given = (x, source, mask, source_mask, heads, rates, mask_future, *parameters)
+    if torch.is_grad_enabled():
+        return _EncoderLayer.apply(*given)  # pyright: ignore[reportReturnType]
+    return _forward(*given, keep=False)[0]
 
 
 def _run(layer: Layer, *, back: bool) -> None:
@@ -84,47 +85,52 @@ def _run(layer: Layer, *, back: bool) -> None:
         )
 
 
+def _forward(
+    x: Tensor,
+    source: Tensor | None,
+    mask: Tensor,
+    source_mask: Tensor,
+    heads: int,
+    rates: tuple[float, float, float],
+    mask_future: bool,
+    *parameters: Tensor,
+    keep: bool,
+) -> tuple[Tensor, Layer, tuple[Tensor | None, ...]]:
+    """The output; and, if they are to be kept, what the gradient needs."""
+    x, mask, source_mask = x.contiguous(), mask.contiguous(), source_mask.contiguous()
+    source = None if source is None else source.contiguous()
+    parameters = tuple(part.contiguous() for part in parameters)
+    answering, out, saved = x if source is None else source, torch.empty_like(x), None
+    layer = Layer(
+        *(*x.shape[:2], answering.shape[1], x.shape[2], heads, len(parameters[-4])),
+        alone=source is None,
+        mask_future=mask_future,
+        x=address(x),
+        source=address(answering),
+        mask=address(mask),
+        source_mask=address(source_mask),
+        parameters=(ctypes.c_void_p * PARTS)(*map(address, parameters)),
+        out=address(out),
+    )
+    if any(rates):
+        layer.seed = int(torch.empty((), dtype=torch.int64).random_())
+        layer.attention_dropped, layer.residual_dropped, layer.relu_dropped = (
+            places_dropped(rate) for rate in rates
+        )
+    if keep:
+        lib = library()
+        assert lib is not None
+        saved = x.new_empty(lib.encoder_layer_saved(ctypes.byref(layer)))
+        layer.saved = address(saved)
+    _run(layer, back=False)
+    return out, layer, (x, source, mask, source_mask, saved, *parameters)
+
+
 class _EncoderLayer(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any,  # noqa: ANN401 - torch gives it no type
-        x: Tensor,
-        source: Tensor | None,
-        mask: Tensor,
-        source_mask: Tensor,
-        heads: int,
-        rates: tuple[float, float, float],
-        mask_future: bool,
-        *parameters: Tensor,
-    ) -> Tensor:
-        x, mask, source_mask = x.contiguous(), mask.contiguous(), source_mask.contiguous()
-        source = None if source is None else source.contiguous()
-        parameters = tuple(part.contiguous() for part in parameters)
-        answering, out, saved = x if source is None else source, torch.empty_like(x), None
-        layer = Layer(
-            *(*x.shape[:2], answering.shape[1], x.shape[2], heads, len(parameters[-4])),
-            alone=source is None,
-            mask_future=mask_future,
-            x=address(x),
-            source=address(answering),
-            mask=address(mask),
-            source_mask=address(source_mask),
-            parameters=(ctypes.c_void_p * PARTS)(*map(address, parameters)),
-            out=address(out),
-        )
-        if any(rates):
-            layer.seed = int(torch.empty((), dtype=torch.int64).random_())
-            layer.attention_dropped, layer.residual_dropped, layer.relu_dropped = (
-                places_dropped(rate) for rate in rates
-            )
-        if any(ctx.needs_input_grad):
-            lib = library()
-            assert lib is not None
-            saved = x.new_empty(lib.encoder_layer_saved(ctypes.byref(layer)))
-            layer.saved = address(saved)
-            ctx.save_for_backward(x, source, mask, source_mask, saved, *parameters)
-            ctx.layer = layer
-        _run(layer, back=False)
+    def forward(ctx: Any, *given: Any) -> Tensor:  # noqa: ANN401 - torch gives it no type
+        out, ctx.layer, kept = _forward(*given, keep=any(ctx.needs_input_grad))
+        ctx.save_for_backward(*kept)
         return out
 
     @staticmethod
