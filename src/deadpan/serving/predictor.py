@@ -3,10 +3,8 @@
 Made for small devices: one thread, no spinning, numbers too small to matter flushed to zero.
 """
 
-import ctypes
 import dataclasses
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import numpy as np
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.serving.decisions import decisions
 from deadpan.serving.features import numbers, without_medians
+from deadpan.serving.memory import give_back
 
 Clip = Mapping[str, Any]
 """Features [step, width] of each modality that the clip has: an array, or what makes one."""
@@ -194,16 +193,8 @@ def _opened(file: Path, threads: int) -> Any:  # noqa: ANN401 - onnxruntime is i
     except Exception as error:  # onnxruntime raises many kinds, none of them public
         first_line = str(error).partition("\n")[0]
         raise DeadpanError(f"{file}: damaged, or no ONNX file ({first_line})") from error
-    _give_back()
+    give_back("onnxruntime")
     return session
-
-
-def _give_back() -> None:
-    """Return to the system what loading needed and running does not; a twentieth of the process."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl has not
-        if trim is not None:
-            trim(0)
 
 
 def _facts(file: Path, session: Any) -> dict[str, Any]:  # noqa: ANN401
