@@ -59,9 +59,28 @@ def test_where_nothing_can_be_kept_there_is_none(cache):
     assert compile_anew() is None
 
 
-def test_a_broken_file_is_not_loaded(cache, monkeypatch):
-    cache.mkdir()
-    monkeypatch.setattr(module, "_compile", lambda *given: given[-1].write_bytes(b"cut off"))
+@pytest.mark.skipif(library() is None, reason="needs a C compiler")
+def test_a_damaged_file_is_compiled_again(cache, monkeypatch):
+    make, calls = module._compile, []
+
+    def damage_first(*given):
+        make(*given)
+        calls.append(given)
+        if len(calls) == 1:
+            given[-1].write_bytes(b"cut off")
+
+    monkeypatch.setattr(module, "_compile", damage_first)
+    assert compile_anew() is None
+    assert compile_anew() is not None
+    assert len(calls) == 2
+
+
+def test_without_a_home_there_is_none(monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(module.Path, "home", homeless)
     assert compile_anew() is None
 
 

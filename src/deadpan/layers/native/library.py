@@ -52,17 +52,23 @@ def library() -> ctypes.CDLL | None:
     here = Path(__file__).parent
     texts = [path.read_bytes() for path in sorted(here.glob("*.[ch]"))]
     key = hashlib.sha256(repr([texts, FLAGS, compiler, _processor()]).encode()).hexdigest()[:16]
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    kept = Path(base) / "deadpan" / f"native-{key}.so"
     try:
-        if not kept.exists():
-            _compile(compiler, here, kept)
-        loaded = ctypes.CDLL(str(kept))
-    except (OSError, subprocess.CalledProcessError):
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        loaded = _loaded(compiler, here, Path(base) / "deadpan" / f"native-{key}.so")
+    except (OSError, RuntimeError, subprocess.CalledProcessError):  # no home, no room, no OpenMP
         return None
     for name in SIZES:
         getattr(loaded, name).restype = ctypes.c_int64
     return loaded
+
+
+def _loaded(compiler: str, here: Path, kept: Path) -> ctypes.CDLL:
+    """What is kept, or, where there is nothing or it is damaged, what is compiled now."""
+    try:
+        return ctypes.CDLL(str(kept))
+    except OSError:
+        _compile(compiler, here, kept)
+        return ctypes.CDLL(str(kept))
 
 
 def _processor() -> list[str]:
