@@ -35,14 +35,18 @@ def test_structures_are_of_one_size_on_both_sides():
 
 
 @pytest.mark.skipif(library() is None, reason="needs a C compiler")
-def test_what_was_compiled_is_kept_and_found_again(cache, monkeypatch):
+def test_what_was_compiled_is_kept_and_found_again(cache, tmp_path, monkeypatch):
     assert compile_anew() is not None
     (kept,) = cache.iterdir()
     monkeypatch.setattr(module, "_compile", None)
-    assert compile_anew() is not None
-    kept.unlink()
-    with pytest.raises(TypeError):  # it would be compiled again
+    # Elsewhere: a library that is loaded already is found by its name.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    with pytest.raises(TypeError):
         compile_anew()
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copytree(cache, tmp_path / "elsewhere" / "deadpan")
+    assert compile_anew() is not None
+    assert kept.is_file()
 
 
 @pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])
