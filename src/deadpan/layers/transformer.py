@@ -20,7 +20,8 @@ from deadpan.layers.positions import sinusoidal_positions
 class EncoderLayer(nn.Module):
     """One pre-norm layer; the same norm serves target and source (Tsai et al. 2019, section 3.2).
 
-    Holds 12 d^2 + 13 d parameters at width d.
+    Holds 12 d^2 + 13 d parameters at width d. On a CPU all of it is computed in C, without calling
+    its parts: a hook on one of them sees nothing there; ``record_attention`` sees all.
     """
 
     def __init__(

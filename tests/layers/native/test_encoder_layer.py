@@ -1,5 +1,6 @@
 """An encoder layer in C is the layer written out in torch, forwards and backwards."""
 
+import contextlib
 import copy
 
 import pytest
@@ -134,6 +135,42 @@ def test_dropout_drops_at_its_rate_anew_in_each_place(which):
         assert pairs.float().mean() == pytest.approx(0.25**2, abs=bound)
     assert torch.equal(masks, kept(which))
     assert not torch.equal(masks, kept(which, seed=1))
+
+
+def test_alone_under_a_mask_of_its_own_is_attending_to_itself():
+    layer, x, _, masks = case()
+    seen = masks[0] & (torch.arange(5) < 2)
+    options = {"attention_dropout": 0.0, "mask_future": False}
+    found = []
+    for source in (None, x):
+        out = layer(x, masks[0], source, seen, **options)
+        leaves = (x, *layer.parameters())
+        found.append((out, torch.autograd.grad(out.square().sum(), leaves)))
+    torch.testing.assert_close(*found)
+
+
+def test_tensors_may_lie_in_any_order_and_move_until_the_gradient():
+    layer, x, source, masks = case(rate=0.3)
+    turned = [y.detach().transpose(0, 1).contiguous().transpose(0, 1) for y in (x, source)]
+    assert not any(y.is_contiguous() for y in turned)
+
+    def gradients(x, source, wrap):
+        torch.manual_seed(1)
+        leaves = [y.detach().clone().requires_grad_() for y in (x, source)]
+        with wrap:
+            out = run(layer.train(), *leaves, masks, attention_dropout=0.3)
+        grown = torch.ones(1).expand_as(out)  # no number of it lies anywhere of its own
+        return torch.autograd.grad(out, (*leaves, *layer.parameters()), grown)
+
+    moving = torch.autograd.graph.saved_tensors_hooks(torch.clone, torch.clone)
+    wanted = gradients(x, source, contextlib.nullcontext())
+    torch.testing.assert_close(gradients(*turned, moving), wanted)
+
+
+def test_what_does_not_fit_is_refused_before_it_is_read():
+    layer, x, source, masks = case()
+    with pytest.raises(ValueError, match="got torch.float64"):
+        run(layer.double(), x, source, masks)
 
 
 def test_threads_change_no_draw_and_sums_only_by_rounding():

@@ -5,6 +5,7 @@ import torch
 
 from deadpan.layers.native.gru import gru_scan
 from deadpan.layers.native.library import library
+from deadpan.layers.recurrent import MaskedGRU
 
 pytestmark = pytest.mark.skipif(library() is None, reason="needs a C compiler")
 
@@ -84,3 +85,17 @@ def test_padding_before_a_real_step_is_refused():
     masks[1][0, 0] = False
     with pytest.raises(ValueError, match="padding must stand last: use front_aligned"):
         ours(grus, sequences, masks)
+
+
+def test_clips_are_the_same_in_all_sequences():
+    grus, sequences, masks = case(8)
+    with pytest.raises(ValueError, match=r"got torch.bool \[4, 21\] on cpu, wanted .* \[5, 21\]"):
+        ours(grus, [sequences[0], sequences[1][:4]], [masks[0], masks[1][:4]])
+
+
+def test_under_autocast_torch_computes():
+    reader = MaskedGRU(8, 8)
+    x, mask = torch.randn(2, 4, 8), torch.ones(2, 4, dtype=torch.bool)
+    with torch.autocast("cpu"):
+        found = reader(x, mask)
+    torch.testing.assert_close(found.float(), reader(x, mask), atol=0.05, rtol=0.05)

@@ -12,7 +12,7 @@ import torch
 from deadpan.layers.native import library as module
 from deadpan.layers.native.encoder_layer import Layer
 from deadpan.layers.native.gru import Scan
-from deadpan.layers.native.library import library, native
+from deadpan.layers.native.library import checked, library, native
 
 compile_anew = library.__wrapped__
 
@@ -38,7 +38,7 @@ def test_structures_are_of_one_size_on_both_sides():
 def test_what_was_compiled_is_kept_and_found_again(cache, tmp_path, monkeypatch):
     assert compile_anew() is not None
     (kept,) = cache.iterdir()
-    monkeypatch.setattr(module, "_compile", None)
+    monkeypatch.setattr(module, "_compiled", None)
     # Elsewhere: a library that is loaded already is found by its name.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
     with pytest.raises(TypeError):
@@ -65,18 +65,33 @@ def test_where_nothing_can_be_kept_there_is_none(cache):
 
 @pytest.mark.skipif(library() is None, reason="needs a C compiler")
 def test_a_damaged_file_is_compiled_again(cache, monkeypatch):
-    make, calls = module._compile, []
-
-    def damage_first(*given):
-        make(*given)
-        calls.append(given)
-        if len(calls) == 1:
-            given[-1].write_bytes(b"cut off")
-
-    monkeypatch.setattr(module, "_compile", damage_first)
-    assert compile_anew() is None
+    name = f"native-{'0' * 16}.so"
+    monkeypatch.setattr(module.hashlib, "sha256", lambda _: Named())
+    cache.mkdir()
+    (cache / name).write_bytes(b"cut off")
     assert compile_anew() is not None
-    assert len(calls) == 2
+    assert (cache / name).stat().st_size > 1000
+    assert [path.name for path in cache.iterdir()] == [name]
+
+
+class Named:
+    """A hash that is known beforehand."""
+
+    def hexdigest(self):
+        return 64 * "0"
+
+
+def test_what_compiles_and_does_not_load_is_compiled_once(cache, tmp_path, monkeypatch):
+    compiler = tmp_path / "cc"  # writes, for what it is asked to make, what is no library
+    compiler.write_text(
+        '#!/bin/sh\nfor last; do [ "$before" = -o ] && echo x > "$last"; before=$last; done\n'
+    )
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", f"{compiler} --with arguments")
+    assert compile_anew() is None
+    assert [path.suffix for path in cache.iterdir()] == [".unusable"]
+    monkeypatch.setattr(module, "_compiled", None)  # it is not tried again
+    assert compile_anew() is None
 
 
 def test_without_a_home_there_is_none(monkeypatch):
@@ -98,6 +113,8 @@ def test_what_it_is_for():
     assert native(x) == (library() is not None)
     assert not native(x.double())
     assert not native(x, x.to("meta"))
+    with torch.autocast("cpu"):
+        assert not native(x)
 
 
 def test_layers_compute_the_same_without_it():
@@ -117,3 +134,13 @@ def test_layers_compute_the_same_without_it():
 
     assert len(numbers("0")) == 3 * 6 * 8
     assert numbers("0") == pytest.approx(numbers("1"), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "x", [torch.zeros(2, 3), torch.zeros(3, 2, 1), torch.zeros(3, 2).double()], ids=str
+)
+def test_what_does_not_fit_is_refused_with_what_was_wanted(x):
+    with pytest.raises(ValueError, match=r"wanted torch.float32 \[3, 2\] on cpu"):
+        checked(x, 3, 2)
+    turned = torch.zeros(2, 3).t()
+    assert checked(turned, 3, 2).is_contiguous()

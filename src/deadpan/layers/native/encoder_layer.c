@@ -5,7 +5,7 @@
 //   out = mid + drop(W_c drop(relu(W_e LN'(mid) + b_e)) + b_c)
 //
 // Weights of attention are never stored: a block of target steps at a time is computed, backwards
-// once more, from queries, keys and each softmax's divisor.
+// once more, from queries, keys and, of each softmax, the greatest score and the divisor.
 #include "attention.h"
 #include <stddef.h>
 

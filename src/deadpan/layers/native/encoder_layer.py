@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from deadpan.layers.dropout import places_dropped
-from deadpan.layers.native.library import WORKSPACE, address, library, threads
+from deadpan.layers.native.library import address, checked, library, run
 
 PARTS = 14
 """Parameters, in the order of ``EncoderLayer``: norm, query, keys and values, output; norm, expand,
@@ -65,24 +65,15 @@ def encoder_layer(
         mask_future: MulT's offset mask.
 
     Raises:
-        ValueError: a real step stands behind padding.
+        ValueError: a real step stands behind padding, or tensors do not fit one another.
     """
+    if source is None and source_mask is not mask:
+        source = x
     rates = (attention_dropout, residual_dropout, relu_dropout)
     given = (x, source, mask, source_mask, heads, rates, mask_future, *parameters)
     if torch.is_grad_enabled():
         return _EncoderLayer.apply(*given)  # pyright: ignore[reportReturnType]
     return _forward(*given, keep=False)[0]
-
-
-def _run(layer: Layer, *, back: bool) -> None:
-    lib, it = library(), ctypes.byref(layer)
-    assert lib is not None
-    layer.threads = threads(layer.clips)
-    layer.workspace = WORKSPACE.of(lib.encoder_layer_workspace(it, back))
-    if lib.encoder_layer_run(it, back):
-        raise ValueError(
-            "a mask has a real step behind padding; padding must stand last: use front_aligned"
-        )
 
 
 def _forward(
@@ -97,33 +88,56 @@ def _forward(
     keep: bool,
 ) -> tuple[Tensor, Layer, tuple[Tensor | None, ...]]:
     """The output; and, if they are to be kept, what the gradient needs."""
-    x, mask, source_mask = x.contiguous(), mask.contiguous(), source_mask.contiguous()
-    source = None if source is None else source.contiguous()
-    parameters = tuple(part.contiguous() for part in parameters)
-    answering, out, saved = x if source is None else source, torch.empty_like(x), None
+    clips, steps, width = x.shape
+    source_steps = steps if source is None else source.shape[1]
+    hidden = parameters[-4].shape[0]
+    shapes = (
+        *((width,), (width,), (width, width), (width,), (2 * width, width), (2 * width,)),
+        *((width, width), (width,), (width,), (width,), (hidden, width), (hidden,)),
+        *((width, hidden), (width,)),
+    )
+    kept = (
+        checked(x, clips, steps, width),
+        None if source is None else checked(source, clips, source_steps, width),
+        checked(mask, clips, steps, dtype=torch.bool),
+        checked(source_mask, clips, source_steps, dtype=torch.bool),
+        *(checked(part, *shape) for part, shape in zip(parameters, shapes, strict=True)),
+    )
     layer = Layer(
-        *(*x.shape[:2], answering.shape[1], x.shape[2], heads, len(parameters[-4])),
+        *(clips, steps, source_steps, width, heads, hidden),
         alone=source is None,
         mask_future=mask_future,
-        x=address(x),
-        source=address(answering),
-        mask=address(mask),
-        source_mask=address(source_mask),
-        parameters=(ctypes.c_void_p * PARTS)(*map(address, parameters)),
-        out=address(out),
     )
     if any(rates):
-        layer.seed = int(torch.empty((), dtype=torch.int64).random_())
+        layer.seed = int(torch.empty((), dtype=torch.int64, device="cpu").random_())
         layer.attention_dropped, layer.residual_dropped, layer.relu_dropped = (
             places_dropped(rate) for rate in rates
         )
+    out, saved = torch.empty_like(kept[0]), None
     if keep:
         lib = library()
         assert lib is not None
-        saved = x.new_empty(lib.encoder_layer_saved(ctypes.byref(layer)))
-        layer.saved = address(saved)
-    _run(layer, back=False)
-    return out, layer, (x, source, mask, source_mask, saved, *parameters)
+        saved = out.new_empty(lib.encoder_layer_saved(ctypes.byref(layer)))
+    _point(layer, saved, *kept)
+    layer.out = address(out)
+    run("encoder_layer", layer, back=False)
+    return out, layer, (saved, *kept)
+
+
+def _point(
+    layer: Layer,
+    saved: Tensor | None,
+    x: Tensor,
+    source: Tensor | None,
+    mask: Tensor,
+    source_mask: Tensor,
+    *parameters: Tensor,
+) -> None:
+    """Fill in where the tensors are."""
+    layer.saved, layer.x = address(saved), address(x)
+    layer.source = address(x if source is None else source)
+    layer.mask, layer.source_mask = address(mask), address(source_mask)
+    layer.parameters = (ctypes.c_void_p * PARTS)(*map(address, parameters))
 
 
 class _EncoderLayer(torch.autograd.Function):
@@ -139,13 +153,16 @@ class _EncoderLayer(torch.autograd.Function):
         ctx: Any,  # noqa: ANN401
         gradient: Tensor,
     ) -> tuple[Tensor | None, ...]:
-        x, source, _, _, _, *parameters = ctx.saved_tensors
-        layer, gradient, of_x = ctx.layer, gradient.contiguous(), torch.empty_like(x)
+        # A copy, pointed anew: saved tensors may have moved, and two threads may be here at once.
+        layer, kept = Layer.from_buffer_copy(ctx.layer), ctx.saved_tensors
+        _point(layer, *kept)
+        _, x, source, _, _, *parameters = kept
+        gradient, of_x = gradient.contiguous(), torch.empty_like(x)
         of_source = None if source is None else torch.empty_like(source)
         sizes = [part.numel() for part in parameters]
         of_parameters = x.new_empty(sum(sizes))
         layer.gradient, layer.of_x = address(gradient), address(of_x)
         layer.of_source, layer.of_parameters = address(of_source), address(of_parameters)
-        _run(layer, back=True)
+        run("encoder_layer", layer, back=True)
         parts = zip(of_parameters.split(sizes), parameters, strict=True)
         return (of_x, of_source, *(None,) * 5, *(given.view_as(part) for given, part in parts))

@@ -2,7 +2,7 @@
 //
 //   r, z = sigmoid(x + W h + b),  n = tanh(x + r (W_n h + b_n)),  h' = n + z (h - n)
 //
-// Clips of one length class run side by side as rows of one product; a clip that has ended leaves.
+// A thread's clips run side by side as rows of one product, longest first; one that has ended leaves.
 #include "products.h"
 #include <math.h>
 #include <stddef.h>

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from deadpan.layers.native.library import WORKSPACE, address, library, threads
+from deadpan.layers.native.library import address, checked, run
 
 MOST = 8
 """Sequences of one call."""
@@ -47,46 +47,32 @@ def gru_scan(
         bias: of the same.
 
     Raises:
-        ValueError: a real step stands behind padding.
+        ValueError: a real step stands behind padding, or tensors do not fit one another.
     """
     return list(_Scan.apply(weight, bias, *masks, *inputs))  # pyright: ignore[reportArgumentType]
-
-
-def _run(scan: Scan, *, back: bool) -> None:
-    lib, it = library(), ctypes.byref(scan)
-    assert lib is not None
-    scan.threads = threads(scan.clips)
-    scan.workspace = WORKSPACE.of(lib.gru_scan_workspace(it, back))
-    if lib.gru_scan_run(it, back):
-        raise ValueError(
-            "a mask has a real step behind padding; padding must stand last: use front_aligned"
-        )
 
 
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, bias: Tensor, *given: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401
-        count = len(given) // 2
-        masks, inputs = ([x.contiguous() for x in part] for part in (given[:count], given[count:]))
-        clips, hidden = len(inputs[0]), weight.shape[2]
-        weight, bias = weight.contiguous(), bias.contiguous()
-        states = [x.new_empty(*x.shape[:2], hidden) for x in inputs]
+        count, hidden = len(given) // 2, weight.shape[2]
+        masks, inputs = given[:count], given[count:]
+        clips, steps = len(inputs[0]), [x.shape[1] for x in inputs]
+        weight = checked(weight, count, 3 * hidden, hidden)
+        bias = checked(bias, count, 3 * hidden)
+        masks = [checked(x, clips, n, dtype=torch.bool) for x, n in zip(masks, steps, strict=True)]
+        inputs = [checked(x, clips, n, 3 * hidden) for x, n in zip(inputs, steps, strict=True)]
+        states = [weight.new_empty(clips, n, hidden) for n in steps]
         gates: list[Tensor] = []
-        scan = Scan(count, clips, hidden, weight=address(weight), bias=address(bias))
+        scan = Scan(count, clips, hidden)
+        scan.steps[:count] = steps
         if any(ctx.needs_input_grad):
-            gates = [x.new_empty(*x.shape[:2], 4 * hidden) for x in inputs]
+            gates = [weight.new_empty(clips, n, 4 * hidden) for n in steps]
             ctx.save_for_backward(weight, bias, *masks, *states, *gates)
             ctx.scan = scan
-        for i, x in enumerate(inputs):
-            scan.steps[i] = x.shape[1]
-        for name, tensors in (
-            ("inputs", inputs),
-            ("masks", masks),
-            ("states", states),
-            ("gates", gates),
-        ):
-            _point(getattr(scan, name), tensors)
-        _run(scan, back=False)
+        _point(scan, weight, bias, *masks, *states, *gates)
+        scan.inputs[:count] = [address(x) for x in inputs]
+        run("gru_scan", scan, back=False)
         return tuple(states)
 
     @staticmethod
@@ -95,17 +81,24 @@ class _Scan(torch.autograd.Function):
         ctx: Any,  # noqa: ANN401
         *gradients: Tensor,
     ) -> tuple[Tensor | None, ...]:
-        weight, bias, *_ = ctx.saved_tensors
-        scan, received = ctx.scan, [gradient.contiguous() for gradient in gradients]
+        # A copy, pointed anew: saved tensors may have moved, and two threads may be here at once.
+        scan, kept, count = Scan.from_buffer_copy(ctx.scan), ctx.saved_tensors, len(gradients)
+        _point(scan, *kept)
+        weight, bias, *_ = kept
+        received = [gradient.contiguous() for gradient in gradients]
         of_inputs = [x.new_empty(*x.shape[:2], 3 * scan.hidden) for x in received]
         of_weight, of_bias = torch.empty_like(weight), torch.empty_like(bias)
         scan.of_weight, scan.of_bias = address(of_weight), address(of_bias)
-        _point(scan.received, received)
-        _point(scan.of_inputs, of_inputs)
-        _run(scan, back=True)
-        return (of_weight, of_bias, *(None,) * len(received), *of_inputs)
+        scan.received[:count] = [address(x) for x in received]
+        scan.of_inputs[:count] = [address(x) for x in of_inputs]
+        run("gru_scan", scan, back=True)
+        return (of_weight, of_bias, *(None,) * count, *of_inputs)
 
 
-def _point(places: "ctypes.Array[ctypes.c_void_p]", tensors: Sequence[Tensor]) -> None:
-    for i, x in enumerate(tensors):
-        places[i] = address(x)
+def _point(scan: Scan, weight: Tensor, bias: Tensor, *several: Tensor) -> None:
+    """Fill in where the tensors are: masks, states and, with gradients, gates."""
+    scan.weight, scan.bias = address(weight), address(bias)
+    count = scan.sequences
+    for i, places in enumerate((scan.masks, scan.states, scan.gates)):
+        found = several[i * count : (i + 1) * count]
+        places[: len(found)] = [address(x) for x in found]

@@ -1,7 +1,6 @@
 // An encoder layer's inputs, its widths with padding, its weights packed, and what it keeps.
 #pragma once
 #include "rows.h"
-#include <math.h>
 
 #define TILE 64
 #define LN2 0.6931471805599453f
