@@ -90,21 +90,20 @@ def _forward(
     """The output; and, if they are to be kept, what the gradient needs."""
     clips, steps, width = x.shape
     source_steps = steps if source is None else source.shape[1]
-    hidden = parameters[-4].shape[0]
-    shapes = (
-        *((width,), (width,), (width, width), (width,), (2 * width, width), (2 * width,)),
-        *((width, width), (width,), (width,), (width,), (hidden, width), (hidden,)),
-        *((width, hidden), (width,)),
-    )
+    norm, *others = parameters
+    # Of the others, which have its width in an EncoderLayer, the type alone: each look costs.
+    if wrong := [part for part in others if part.dtype != torch.float32 or not part.is_cpu]:
+        checked(wrong[0], *wrong[0].shape)
     kept = (
         checked(x, clips, steps, width),
         None if source is None else checked(source, clips, source_steps, width),
         checked(mask, clips, steps, dtype=torch.bool),
         checked(source_mask, clips, source_steps, dtype=torch.bool),
-        *(checked(part, *shape) for part, shape in zip(parameters, shapes, strict=True)),
+        checked(norm, width),
+        *(part.contiguous() for part in others),
     )
     layer = Layer(
-        *(clips, steps, source_steps, width, heads, hidden),
+        *(clips, steps, source_steps, width, heads, len(parameters[-4])),
         alone=source is None,
         mask_future=mask_future,
     )
