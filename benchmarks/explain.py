@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from workloads.reporting import about
 
 from deadpan.analysis.drawing import picture
 from deadpan.analysis.heatmap import Axis, CrossmodalMap, heatmap
@@ -31,7 +32,7 @@ from deadpan.types import AUDIO, TEXT, VISION, Batch
 STEPS = {TEXT: 50, AUDIO: 375, VISION: 500}
 WIDTHS = {TEXT: 300, AUDIO: 5, VISION: 20}
 TESTS = {
-    (EncoderLayer, "forward"): [("self.attention.recorders or ", "")],
+    (EncoderLayer, "forward"): [(" and not self.attention.recorders", "")],
     (Encoder, "pooled"): [(" or self._recorded()", "")],
     (Attention, "forward"): [(" or self.recorders", ""), ("if self.recorders:", "if False:")],
 }
@@ -144,7 +145,8 @@ def page(figures: dict, command: str) -> str:
         [
             "# Recording attention, and drawing it",
             "",
-            f"`{command}`; {figures['threads']} thread(s), torch {figures['torch']}.",
+            f"`{command}`; {figures['threads']} threads, {figures['machine']}, "
+            f"commit {figures['commit']}.",
             "",
             f"| forward pass of {figures['clips']} clips of 50/375/500 steps (HCT-MG) | |",
             "|---|---|",
@@ -175,7 +177,7 @@ def main() -> None:
         "clips": chosen.clips,
         "rounds": chosen.rounds,
         "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
+        **about(),
         "heatmap": heatmap_seconds(),
         "recording": recording_cost(chosen.rounds, chosen.clips),
     }

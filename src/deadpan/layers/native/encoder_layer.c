@@ -7,7 +7,6 @@
 // Weights of attention are never stored: a block of target steps at a time is computed, backwards
 // once more, from queries, keys and, of each softmax, the greatest score and the divisor.
 #include "attention.h"
-#include <stddef.h>
 
 static long forward_work(const struct layer *l, struct widths w) {
   long longest = l->steps > l->source_steps ? l->steps : l->source_steps;

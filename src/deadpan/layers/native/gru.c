@@ -4,8 +4,6 @@
 //
 // A thread's clips run side by side as rows of one product, longest first; one that has ended leaves.
 #include "products.h"
-#include <math.h>
-#include <stddef.h>
 
 #define MOST 8
 

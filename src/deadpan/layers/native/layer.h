@@ -25,14 +25,16 @@ struct layer {
   float *of_parameters; // one after the other, in their order
 };
 
-// Widths with padding: a head's channels, all heads', the stream's and the hidden layer's.
+// Channels, capitals with padding: d, D of the stream; part, P of a head; E of all heads; f, F of the
+// hidden layer; and the target's steps with padding, T8.
 struct widths {
-  long d, heads, part, P, E, D, F, f, T8;
+  long d, D, heads, part, P, E, f, F, T8;
 };
 static struct widths widths_of(const struct layer *l) {
   long part = l->width / l->heads, P = padded(part);
-  return (struct widths){l->width, l->heads,         part,      P,        P * l->heads,
-                         padded(l->width), padded(l->hidden), l->hidden, padded(l->steps)};
+  return (struct widths){.d = l->width, .D = padded(l->width), .heads = l->heads, .part = part, .P = P,
+                         .E = P * l->heads, .f = l->hidden, .F = padded(l->hidden),
+                         .T8 = padded(l->steps)};
 }
 
 // Where each part stands among packed weights; gradients are gathered in the same places.
