@@ -23,8 +23,7 @@ from deadpan.analysis.drawing import picture
 from deadpan.analysis.heatmap import Axis, CrossmodalMap, heatmap
 from deadpan.analysis.salience import crossmodal_map
 from deadpan.data.dataset import Clip
-from deadpan.layers.attention import Attention
-from deadpan.layers.recording import record_attention
+from deadpan.layers.attention import Attention, record_attention
 from deadpan.layers.transformer import Encoder, EncoderLayer
 from deadpan.models import HCTMG
 from deadpan.types import AUDIO, TEXT, VISION, Batch

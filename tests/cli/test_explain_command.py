@@ -15,7 +15,7 @@ from deadpan.analysis.explanation import explain_run
 from deadpan.analysis.heatmap import heatmap
 from deadpan.cli import main
 from deadpan.data.batching import collate
-from deadpan.layers.recording import record_attention
+from deadpan.layers.attention import record_attention
 
 from ..analysis.page import Page
 from .conftest import DATA, SMALL

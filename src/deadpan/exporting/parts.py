@@ -12,8 +12,7 @@ from onnx import TensorProto
 from torch import nn
 
 from deadpan.exporting.graph import Graph, array
-from deadpan.layers.head import ResidualHead
-from deadpan.layers.mlp import MLP
+from deadpan.layers.mlp import MLP, ResidualHead
 from deadpan.layers.recurrent import MaskedGRU, MaskedLSTM
 
 GATES = {"GRU": (1, 0, 2), "LSTM": (0, 3, 1, 2)}
