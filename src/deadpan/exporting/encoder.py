@@ -19,7 +19,7 @@ from torch import nn
 
 from deadpan.exporting.graph import MICROSOFT, Graph, array
 from deadpan.exporting.parts import Steps, count, last_row, product, sequence
-from deadpan.layers.attention import HIDDEN
+from deadpan.layers.attention import MASKED_SCORE
 from deadpan.layers.transformer import Encoder, EncoderLayer
 
 Linear = tuple[np.ndarray, np.ndarray]
@@ -111,7 +111,7 @@ def _keys_and_values(
         with_real = np.concatenate([weight, bias[:, None], np.zeros_like(bias)[:, None]], axis=1)
         keys, values = np.split(with_real, 2)
         hiding = np.zeros((heads, 1, width + 2), np.float32)
-        hiding[:, :, -1] = HIDDEN
+        hiding[:, :, -1] = MASKED_SCORE
         keys = np.concatenate([keys.reshape(heads, part, -1), hiding], axis=1)
         blocks += [keys.reshape(-1, width + 2), values]
     real = graph.op("Mul", normed, steps.real)
@@ -208,7 +208,7 @@ def _places(graph: Graph, steps: Steps) -> str:
 
 
 def _offset(graph: Graph, steps: Steps, source: Steps) -> str:
-    """MulT's offset mask, [clip, 1, step, source_step]: 0, or ``HIDDEN`` where it hides."""
+    """MulT's offset mask, [clip, 1, step, source_step]: 0, or ``MASKED_SCORE`` where it hides."""
     difference = graph.op("Abs", graph.op("Sub", steps.lengths, source.lengths))
     ahead = graph.op(
         "Sub",
@@ -217,4 +217,4 @@ def _offset(graph: Graph, steps: Steps, source: Steps) -> str:
     )
     offset = graph.op("Reshape", difference, graph.whole(-1, 1, 1, 1))
     visible = graph.op("LessOrEqual", ahead, offset)
-    return graph.op("Where", visible, graph.constant(0.0), graph.constant(HIDDEN))
+    return graph.op("Where", visible, graph.constant(0.0), graph.constant(MASKED_SCORE))

@@ -17,7 +17,7 @@ from deadpan.data.fingerprint import describe
 from deadpan.data.normalization import Normalizer
 from deadpan.data.normalization import fit as fit_normalizer
 from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
-from deadpan.models import MODELS, Model, check_options
+from deadpan.models import MODELS, Model, check_hyperparameters
 from deadpan.models.base import hyperparameters
 from deadpan.tasks import Task, make_task
 from deadpan.training.checkpoint import load_tensors, nested, save_tensors, unnested
@@ -134,7 +134,7 @@ def resolved(settings: Settings) -> Settings:
     if settings.model not in MODELS:
         raise DeadpanError(unknown_name("model", settings.model, MODELS))
     kind = MODELS[settings.model]
-    check_options(kind, settings.model_options)
+    check_hyperparameters(kind, settings.model_options)
     defaults = {name: p.default for name, p in hyperparameters(kind).items()}
     return dataclasses.replace(settings, model_options=defaults | dict(settings.model_options))
 
