@@ -24,7 +24,7 @@ from workloads.official import CORPORA, REAL, SPREAD
 
 from deadpan.models import EFLSTM, LFDNN, LMF, MFN, TFN, GraphMFN, Model, MulT
 from deadpan.training.environment import commit, commit_name
-from deadpan.training.memory import keep_freed_memory
+from deadpan.training.run import keep_freed_memory
 
 MOSI = CORPORA["mosi"]
 

@@ -19,14 +19,15 @@ import numpy as np
 import torch
 from workloads.reporting import about
 
-from deadpan.analysis.drawing import picture
-from deadpan.analysis.heatmap import Axis, CrossmodalMap, heatmap
+from deadpan.analysis.maps import Axis, CrossmodalMap
 from deadpan.analysis.salience import crossmodal_map
 from deadpan.data.dataset import Clip
 from deadpan.layers.attention import Attention
 from deadpan.layers.recording import record_attention
 from deadpan.layers.transformer import Encoder, EncoderLayer
 from deadpan.models import HCTMG
+from deadpan.reports.clip.heatmap import heatmap
+from deadpan.show.drawing import picture
 from deadpan.types import AUDIO, TEXT, VISION, Batch
 
 STEPS = {TEXT: 50, AUDIO: 375, VISION: 500}

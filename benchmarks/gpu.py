@@ -31,7 +31,7 @@ from workloads.work import FLOAT, STATE, Work, parts
 from deadpan.data.batching import collate, lengths_of, training_batches
 from deadpan.data.dataset import Clip, steps_of
 from deadpan.models import HCTMG, Model, MulT
-from deadpan.training.optimizers import make_optimizer
+from deadpan.training.run import make_optimizer
 from deadpan.types import Batch
 
 MOSEI = CORPORA["mosei"]

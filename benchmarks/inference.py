@@ -32,11 +32,10 @@ import deadpan
 from deadpan.data.batching import collate
 from deadpan.data.dataset import Clip
 from deadpan.data.normalization import Normalizer
-from deadpan.exporting.checking import deviations, onnx_run
-from deadpan.exporting.run import export_bytes
+from deadpan.exporting.run import deviations, export_bytes, onnx_run
 from deadpan.models import HCTMG
 from deadpan.serving.predictor import Predictor
-from deadpan.training.memory import keep_freed_memory
+from deadpan.training.run import keep_freed_memory
 
 MOSI = CORPORA["mosi"]
 SPEECH = {"text": 12, "audio": 53, "vision": 63}

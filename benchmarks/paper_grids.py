@@ -20,7 +20,7 @@ import torch
 import yaml
 from workloads.official import CORPORA, write
 
-from deadpan.benchmark.grid_file import read_grid
+from deadpan.benchmark.grid import read_grid
 from deadpan.benchmark.study import run_grid
 from deadpan.cli.benchmark_command import watching
 from deadpan.training.environment import commit, commit_name

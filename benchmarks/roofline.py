@@ -29,7 +29,7 @@ from workloads.work import FLOAT, STATE, Work, parts
 from deadpan.data.batching import lengths_of, training_batches
 from deadpan.data.dataset import Clip, steps_of
 from deadpan.models import HCTMG
-from deadpan.training.memory import keep_freed_memory
+from deadpan.training.run import keep_freed_memory
 
 MOSI = CORPORA["mosi"]
 BATCH = 36

@@ -26,7 +26,7 @@ from workloads.reporting import about, keep, table
 from deadpan.data.batching import collate
 from deadpan.data.dataset import Clip
 from deadpan.models import HCTMG, LFLSTM, LMF, Model, MulT
-from deadpan.training.memory import keep_freed_memory
+from deadpan.training.run import keep_freed_memory
 
 MOSI = CORPORA["mosi"]
 BATCH = 36

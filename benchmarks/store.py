@@ -22,9 +22,8 @@ from typing import Any
 from workloads.memory import MB, Peak
 from workloads.official import CORPORA, write
 
-from deadpan.data.dataset import Dataset
-from deadpan.data.fingerprint import fingerprint
-from deadpan.data.store.conversion import convert
+from deadpan.data.conversion import convert
+from deadpan.data.dataset import Dataset, fingerprint
 from deadpan.data.store.opening import store_dataset
 
 MOSEI = CORPORA["mosei"]

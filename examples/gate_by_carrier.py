@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import deadpan
-from deadpan.analysis.gate import gate_history
+from deadpan.training.history import gate_history
 
 
 def main() -> None:

@@ -136,8 +136,7 @@ def pooled(rows: list[dict]) -> list[dict[str, object]]:
     from deadpan.tasks import make_task
     from deadpan.training.baselines import constant_outputs, ridge_outputs
     from deadpan.training.evaluation import labels_of
-    from deadpan.training.run import load_data, load_model
-    from deadpan.training.run_directory import RunDirectory
+    from deadpan.training.opened import RunDirectory, load_data, load_model
 
     task, table = make_task("regression", ("sentiment",)), []
     for seed in sorted({row["seed"] for row in rows}):

@@ -6,26 +6,26 @@ from pathlib import Path
 from typing import Any
 
 from deadpan.analysis.attention_flow import Method
-from deadpan.analysis.explain_report import write_explanation
 from deadpan.analysis.explanation import explain_run
-from deadpan.analysis.report import write_report
-from deadpan.benchmark.grid_file import read_grid
+from deadpan.benchmark.grid import read_grid
 from deadpan.benchmark.runner import GridWatch, Silent
 from deadpan.benchmark.study import Study, run_grid
 from deadpan.data import load as load
+from deadpan.data.conversion import convert as convert
 from deadpan.data.corpora import CORPORA, corpus_named
 from deadpan.data.fetching.fetch import default_folder
 from deadpan.data.fetching.fetch import fetch as fetch_corpus
-from deadpan.data.inspection import inspect as inspect_dataset
-from deadpan.data.store.conversion import convert as convert
+from deadpan.data.health.inspection import inspect as inspect_dataset
 from deadpan.errors import DataError, DeadpanError, RunError
 from deadpan.exporting.run import Exported, export_run
+from deadpan.files import home_path
 from deadpan.models import MODELS
-from deadpan.options import home_path
 from deadpan.replication.study import claims as claims
+from deadpan.reports.clip.page import write_explanation
+from deadpan.reports.run.page import write_report
 from deadpan.training.loop import Watch
+from deadpan.training.opened import RunDirectory
 from deadpan.training.run import train_run
-from deadpan.training.run_directory import RunDirectory
 from deadpan.training.scoring import evaluate_run, predict_run
 from deadpan.training.settings import Settings
 from deadpan.types import AUDIO, TEXT, VISION

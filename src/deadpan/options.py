@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, cast, get_args, get_origin
 
 from deadpan.errors import DeadpanError, unknown_name
+from deadpan.files import home_path
 
 
 def typed(name: str, value: object, wanted: Any) -> Any:  # noqa: ANN401 - any annotation
@@ -39,18 +40,6 @@ def typed(name: str, value: object, wanted: Any) -> Any:  # noqa: ANN401 - any a
     if (made := make(value)) is None:
         raise DeadpanError(f"{name} wants {told}; got {value!r}")
     return made
-
-
-def home_path(text: str | Path) -> Path:
-    """A path as people write it, ``~`` and ``~NAME`` included.
-
-    Raises:
-        DeadpanError: ``~NAME`` of a user who does not exist.
-    """
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        raise DeadpanError(f"{text}: nobody here has that home; give another path") from None
 
 
 def _bool(value: object) -> bool | None:

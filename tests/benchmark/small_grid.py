@@ -5,7 +5,7 @@ import signal
 
 import yaml
 
-from deadpan.benchmark.grid_file import read_grid
+from deadpan.benchmark.grid import read_grid
 
 SMALL = {
     "seeds": [1, 2],

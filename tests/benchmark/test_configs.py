@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deadpan.benchmark.grid_file import read_grid
+from deadpan.benchmark.grid import read_grid
 from deadpan.benchmark.runner import Silent
 from deadpan.benchmark.study import run_grid
 

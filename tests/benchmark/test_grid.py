@@ -1,6 +1,6 @@
 import pytest
 
-from deadpan.benchmark.grid_file import read_grid
+from deadpan.benchmark.grid import read_grid
 from deadpan.errors import DeadpanError
 
 from .small_grid import SMALL, grid_of, write

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deadpan.benchmark.grid_file import read_grid
+from deadpan.benchmark.grid import read_grid
 from deadpan.benchmark.runner import RETRIES, Silent, alone, run_cases
 from deadpan.benchmark.study import run_grid
 from deadpan.errors import DeadpanError

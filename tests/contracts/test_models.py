@@ -11,7 +11,7 @@ from deadpan.layers.transformer import Encoder
 from deadpan.models import MODELS
 from deadpan.models.base import FUSED, hyperparameters
 from deadpan.training.checkpoint import load_tensors, save_tensors
-from deadpan.training.optimizers import make_optimizer
+from deadpan.training.run import make_optimizer
 from deadpan.types import AUDIO, TEXT, VISION
 
 from .small import VARIANTS, WIDTHS, build, clips_for, dropouts, gradients, name_of, pad

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deadpan.data import DATASETS, load
-from deadpan.data.fingerprint import describe, fingerprint
+from deadpan.data.dataset import describe, fingerprint
 from deadpan.errors import DataError
 
 TINY = {"clips": 12, "text_width": 4, "audio_width": 4, "vision_width": 4}

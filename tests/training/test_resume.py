@@ -4,9 +4,9 @@ import shutil
 import pytest
 
 import deadpan
-from deadpan.analysis.gate import gate_history
 from deadpan.errors import RunError
-from deadpan.training.run_directory import RunDirectory
+from deadpan.training.history import gate_history
+from deadpan.training.opened import RunDirectory
 
 from .tiny import STEPS, StopAt, Stopped, kept, rows, train
 

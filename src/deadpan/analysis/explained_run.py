@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deadpan.analysis.attention_flow import paths_of
-from deadpan.data.dataset import Clip, Dataset
-from deadpan.data.fingerprint import fingerprint
+from deadpan.data.dataset import Clip, Dataset, fingerprint
 from deadpan.errors import DataError, RunError
 from deadpan.models import Model
 from deadpan.tasks import Task
-from deadpan.training.run import load_data, load_model, refuse_changed
-from deadpan.training.run_directory import RunDirectory
+from deadpan.training.opened import RunDirectory, load_data, load_model, refuse_changed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

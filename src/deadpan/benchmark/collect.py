@@ -15,8 +15,7 @@ from deadpan.tasks import Task, make_task
 from deadpan.training.baselines import constant_outputs, ridge_outputs
 from deadpan.training.environment import commit_name
 from deadpan.training.evaluation import labels_of
-from deadpan.training.run import load_data, load_model
-from deadpan.training.run_directory import RunDirectory
+from deadpan.training.opened import RunDirectory, load_data, load_model
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,8 @@ from deadpan.benchmark.grid import Case, Grid
 from deadpan.benchmark.runner import GridWatch, alone, finished, run_cases
 from deadpan.benchmark.table import GridTable, make_table
 from deadpan.errors import DeadpanError
-from deadpan.training.checkpoint import write_atomically
-from deadpan.training.run_directory import RunDirectory, write_json
+from deadpan.files import write_atomically, write_json
+from deadpan.training.opened import RunDirectory
 
 Folds = Mapping[str, Sequence[str | None]]
 Cell = tuple[str, str, str | None]

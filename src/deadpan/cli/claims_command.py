@@ -11,7 +11,7 @@ from deadpan.cli.benchmark_command import add_grid_options, watching
 from deadpan.cli.parsers import parse, parser_of
 from deadpan.cli.showing import note, show
 from deadpan.errors import DeadpanError
-from deadpan.options import home_path
+from deadpan.files import home_path
 
 if TYPE_CHECKING:
     from deadpan.replication.page import Page

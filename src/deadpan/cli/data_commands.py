@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from deadpan.cli.parsers import file_to_write, parse, parser_of
 from deadpan.cli.showing import show, show_json, write_table
-from deadpan.options import home_path
+from deadpan.files import home_path
 
 
 def data_list(arguments: Sequence[str]) -> None:

@@ -7,10 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from deadpan.analysis.epochs import epoch_history
-from deadpan.analysis.fields import read_json, read_yaml
-from deadpan.analysis.gate import gate_history
-from deadpan.analysis.run_files import RETRAIN
+from deadpan.training.fields import RETRAIN, read_json, read_yaml
+from deadpan.training.history import epoch_history, gate_history
 from deadpan.training.loop import Watch
 
 

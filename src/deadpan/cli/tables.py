@@ -10,11 +10,10 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from deadpan.analysis.fields import read_json
-from deadpan.analysis.run_files import RETRAIN
-from deadpan.analysis.scores import Column, Scores
-from deadpan.analysis.tables import Table as EpochTable
 from deadpan.tasks import Regression, make_task
+from deadpan.training.fields import RETRAIN, read_json
+from deadpan.training.fields import Table as EpochTable
+from deadpan.training.scores import Column, Scores
 
 WIDEST = 8  # metrics that fit side by side; more stand below each other
 MOST_LABELS = 4  # predictions that fit side by side; more stand in one column, by name

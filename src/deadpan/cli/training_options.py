@@ -8,14 +8,14 @@ from typing import Any
 
 import yaml
 
-from deadpan.analysis.fields import read_yaml
 from deadpan.api import default_run
 from deadpan.cli.failures import Shown
 from deadpan.cli.parsers import last, parse, parser_of
 from deadpan.errors import DeadpanError, unknown_name
+from deadpan.files import home_path
 from deadpan.models import MODELS
-from deadpan.options import home_path
-from deadpan.training.run_directory import RunDirectory
+from deadpan.training.fields import read_yaml
+from deadpan.training.opened import RunDirectory
 from deadpan.training.settings import Settings
 
 USAGE = (

@@ -6,10 +6,10 @@ from functools import partial as _partial
 from pathlib import Path
 from typing import Any
 
-from deadpan.data.controlled import controlled
 from deadpan.data.dataset import Clip, Dataset
 from deadpan.data.folds import leave_out
-from deadpan.data.layouts import layout_of
+from deadpan.data.formats import layout_of
+from deadpan.data.generated.controlled import controlled
 from deadpan.errors import DataError, DeadpanError, unknown_name
 from deadpan.options import typed
 
@@ -23,7 +23,7 @@ def load(source: str | Path, **options: Any) -> Dataset:
     """A data set by name, or from a file whose layout is found out by its content.
 
     Args:
-        source: ``controlled``, or a file or folder of any layout in ``deadpan.data.layouts``.
+        source: ``controlled``, or a file or folder of any layout in ``deadpan.data.formats``.
         **options: arguments of the source (``carrier=``, ``vectors=``, ...), and for any source
             ``leave_out=GROUP``: test on that video or speaker and train on the others.
 

@@ -2,14 +2,15 @@
 
 import abc
 import dataclasses
+import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Literal, SupportsIndex, overload
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, SupportsIndex, overload
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from deadpan.data.readers.raw import Padding
+from deadpan.data.raw import Padding
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import SPLITS, Modality, in_order
 
@@ -189,3 +190,73 @@ def shared_groups(dataset: Dataset) -> list[str]:
                 f"video '{common[0]}'{more} is in both {first} and {second}: scores will flatter"
             )
     return warnings
+
+
+Change = Callable[[Clip], Clip]
+"""A function of the clip alone that moves no step and no label."""
+
+
+def changed(clips: Sequence[Clip], change: Change) -> Sequence[Clip]:
+    """The same clips, each changed."""
+    if isinstance(clips, LazyClips):
+        return ChangedClips(clips, change)
+    return [change(clip) for clip in clips]
+
+
+class ChangedClips(LazyClips):
+    """Clips each of which is changed whenever it is taken."""
+
+    def __init__(self, clips: LazyClips, change: Change) -> None:
+        self._clips = clips
+        self._change = change
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self._clips)
+
+    @property
+    def labels(self) -> Float[np.ndarray, "clip label"]:
+        """See :class:`LazyClips`."""
+        return self._clips.labels
+
+    @property
+    def steps(self) -> Mapping[Modality, Int[np.ndarray, " clip"]]:
+        """See :class:`LazyClips`."""
+        return self._clips.steps
+
+    def take(self, index: int) -> Clip:
+        """See :class:`LazyClips`."""
+        return self._change(self._clips.take(index))
+
+    def part(self, places: range) -> "ChangedClips":
+        """See :class:`LazyClips`."""
+        return ChangedClips(self._clips.part(places), self._change)
+
+    def only(self, modalities: Sequence[Modality]) -> "ChangedClips":
+        """See :class:`LazyClips`."""
+        return ChangedClips(self._clips.only(modalities), self._change)
+
+
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """What a run remembers of its data."""
+    return {
+        "name": dataset.name,
+        "task": dataset.task,
+        "splits": {name: len(clips) for name, clips in dataset.splits.items()},
+        "fingerprint": fingerprint(dataset),
+        "repairs": dict(dataset.repairs),
+        "warnings": list(dataset.warnings),
+    }
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """A hash of all that training sees of the clips: ids, groups, labels, features, splits."""
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        for clip in dataset.splits.get(split, ()):
+            digest.update(f"{split} {clip.id} {clip.group} {clip.label.tolist()}".encode())
+            for name in in_order(clip.sequences):
+                x = np.ascontiguousarray(clip.sequences[name])
+                digest.update(f"{name} {x.shape}".encode())
+                digest.update(x.view(np.uint8).data)
+    return digest.hexdigest()[:16]

@@ -8,8 +8,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from deadpan.data.changed import changed
-from deadpan.data.dataset import Clip, Dataset, LazyClips, steps_of
+from deadpan.data.dataset import Clip, Dataset, LazyClips, changed, steps_of
 from deadpan.errors import DataError
 from deadpan.types import TEXT, Modality
 

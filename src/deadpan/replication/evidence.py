@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from deadpan.analysis.epochs import EpochHistory, epoch_history
-from deadpan.analysis.gate import GateHistory, gate_history
 from deadpan.benchmark.grid import Case
 from deadpan.benchmark.runner import finished
+from deadpan.files import read_json
 from deadpan.metrics.intervals import Interval, clip_variance, seed_interval
 from deadpan.replication.measuring import Columns, Measuring
 from deadpan.replication.plan import Plan
 from deadpan.tasks import Regression
 from deadpan.training.environment import commit_name
-from deadpan.training.run_directory import RunDirectory, read_json
+from deadpan.training.history import EpochHistory, GateHistory, epoch_history, gate_history
+from deadpan.training.opened import RunDirectory
 
 Statistic = Callable[..., float]
 """From the columns of each system on the same clips to one number; NaN where there is none."""

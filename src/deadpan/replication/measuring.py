@@ -10,15 +10,14 @@ from deadpan.analysis.attention_flow import Method
 from deadpan.analysis.contributions import contributions, subset_outputs
 from deadpan.analysis.latent import latent_incongruity
 from deadpan.analysis.salience import salience
-from deadpan.data.dataset import Clip
-from deadpan.data.fingerprint import fingerprint
+from deadpan.data.dataset import Clip, fingerprint
 from deadpan.errors import RunError
+from deadpan.files import read_json, write_json
 from deadpan.metrics.incongruity import disagreement, localisation, pointing, sign_flips, spread
 from deadpan.models.base import Model
 from deadpan.tasks import Regression, Task
 from deadpan.training.evaluation import labels_of
-from deadpan.training.run import load_data, load_model, refuse_changed
-from deadpan.training.run_directory import RunDirectory, read_json, write_json
+from deadpan.training.opened import RunDirectory, load_data, load_model, refuse_changed
 from deadpan.types import Modality
 
 VERSION = 1
@@ -33,7 +32,7 @@ Columns = Mapping[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Measuring:
-    """Measures a run and writes what it found; a ``deadpan.benchmark.worker.Afterwards``."""
+    """Measures a run and writes what it found; a ``deadpan.benchmark.runner.Afterwards``."""
 
     leaves: str = f"measures-{VERSION}.json"
 

@@ -9,15 +9,14 @@ import numpy as np
 from jaxtyping import Float
 
 from deadpan.data import load
-from deadpan.data.dataset import Clip, Dataset
-from deadpan.data.fingerprint import fingerprint
+from deadpan.data.dataset import Clip, Dataset, fingerprint
 from deadpan.errors import DataError
+from deadpan.files import read_json, write_csv, write_json
 from deadpan.tasks import Classes, Regression, Task, make_task
 from deadpan.training.baselines import constant_outputs, ridge_outputs
 from deadpan.training.environment import commit
 from deadpan.training.evaluation import labels_of, predict_clips
-from deadpan.training.run import load_data, load_model, refuse_changed
-from deadpan.training.run_directory import RunDirectory, read_json, write_csv, write_json
+from deadpan.training.opened import RunDirectory, load_data, load_model, refuse_changed
 from deadpan.types import SPLITS
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from deadpan.data.corpora import CORPORA, corpus_named
-from deadpan.data.corpora.standard_folds import WITH_FOLDS, standard_folds
+from deadpan.data.corpora.corpus import WITH_FOLDS, standard_folds
 from deadpan.data.dataset import TaskName
 from deadpan.errors import DataError
 from deadpan.types import SPLITS
@@ -22,7 +22,7 @@ def refuse(event, arguments):
 sys.addaudithook(refuse)
 from deadpan.cli.data_commands import data_list
 import deadpan.data.fetching.fetch
-import deadpan.data.corpora.standard_folds
+import deadpan.data.corpora.corpus
 
 for arguments in [], ["MOSI"], ["--json"], ["--csv", sys.argv[1]]:
     data_list(arguments)

@@ -7,9 +7,8 @@ import time
 import pytest
 
 from deadpan.data.fetching.connecting import Patience, Unavailable
-from deadpan.data.fetching.downloading import Wanted, download
+from deadpan.data.fetching.downloading import PartialFile, Wanted, download
 from deadpan.data.fetching.fetch import Silent
-from deadpan.data.fetching.partial_file import PartialFile
 from deadpan.errors import DataError
 
 from .web import ETAG, FAST, cut, honest, said, stalled, status, whole

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deadpan.data.layouts.own import own_dataset
-from deadpan.data.layouts.pickles import pickle_dataset
+from deadpan.data.formats.own.dataset import own_dataset
+from deadpan.data.formats.pickles import pickle_dataset
 from deadpan.errors import DataError
 
 HEADER = "video_id,clip_id,text,label,mode\n"

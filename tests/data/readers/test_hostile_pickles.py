@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deadpan.data.readers.unpickling import read_pickle
+from deadpan.data.containers.unpickling import read_pickle
 from deadpan.errors import DataError
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)

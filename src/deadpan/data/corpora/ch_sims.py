@@ -1,7 +1,6 @@
 """CH-SIMS."""
 
-from deadpan.data.corpora.addresses import in_mmsa_layout
-from deadpan.data.corpora.corpus import Corpus
+from deadpan.data.corpora.corpus import Corpus, in_mmsa_layout
 
 CH_SIMS = Corpus(
     name="CH-SIMS",

@@ -1,13 +1,14 @@
 """CMU-MOSEI."""
 
-from deadpan.data.corpora.addresses import (
+from deadpan.data.corpora.corpus import (
     CMU_TRAP,
     MULTIBENCH_PAGE,
+    Corpus,
+    Source,
     computational_sequence,
     in_mmsa_layout,
     in_mult_layout,
 )
-from deadpan.data.corpora.corpus import Corpus, Source
 
 MOSEI = Corpus(
     name="MOSEI",

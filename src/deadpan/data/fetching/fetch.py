@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from deadpan.data.containers.files import file_sha256
 from deadpan.data.corpora import Corpus, Source
 from deadpan.data.fetching.connecting import Patience, Unavailable
 from deadpan.data.fetching.downloading import Wanted, Watch, download
-from deadpan.data.readers.files import file_sha256
 from deadpan.errors import DataError, unknown_name
 
 

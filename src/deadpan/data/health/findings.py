@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from deadpan.data.health.scaling import FAR, MAGNIFIED
+from deadpan.data.containers.files import shown
+from deadpan.data.health.modalities import FAR, MAGNIFIED
 from deadpan.data.normalization import LIMIT
-from deadpan.data.readers.files import shown
 from deadpan.types import SPLITS, TEXT
 
 SERIOUS, WARNING, NOTE = "serious", "warning", "note"

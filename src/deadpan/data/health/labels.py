@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from deadpan.data.dataset import Dataset
-from deadpan.data.health.numbers import label_edges
+from deadpan.data.health.sampling import label_edges
 from deadpan.tasks import make_task
 
 Labels = Float[np.ndarray, "clip label"]

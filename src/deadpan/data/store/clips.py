@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int64, Shaped
 
+from deadpan.data.containers.files import shown
 from deadpan.data.dataset import Clip, LazyClips
-from deadpan.data.readers.files import shown
-from deadpan.data.store.facts import parsed_record
-from deadpan.data.store.figures import CenterAndScale, Figures, digest
+from deadpan.data.store.facts import CenterAndScale, Figures, digest, parsed_record
 from deadpan.errors import DataError
 from deadpan.types import TEXT, Modality
 

@@ -29,13 +29,12 @@ import numpy as np
 from jaxtyping import Shaped
 
 from deadpan.data.assembly import WANTED, unusable
+from deadpan.data.containers.files import shown
+from deadpan.data.containers.safetensors_file import DTYPES, StoreFile, read_store_file
 from deadpan.data.dataset import Dataset, TaskName
-from deadpan.data.readers.files import shown
-from deadpan.data.readers.raw import Padding
-from deadpan.data.readers.store_file import DTYPES, StoreFile, read_store_file
+from deadpan.data.raw import Padding
 from deadpan.data.store.clips import Ragged, StoredClips, Table
-from deadpan.data.store.facts import Facts, parsed_facts
-from deadpan.data.store.figures import METHODS, CenterAndScale, Figures
+from deadpan.data.store.facts import METHODS, CenterAndScale, Facts, Figures, parsed_facts
 from deadpan.errors import DataError
 from deadpan.types import SPLITS, Modality
 

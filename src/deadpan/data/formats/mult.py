@@ -1,0 +1,181 @@
+"""Data sets in the pickle layout of the MulT release: MOSI, MOSEI, IEMOCAP and others like them."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from jaxtyping import Num
+
+from deadpan.data.assembly import assemble
+from deadpan.data.containers.files import shown
+from deadpan.data.dataset import Dataset, TaskName
+from deadpan.data.formats.pickled_values import (
+    Table,
+    ids_of,
+    numbers,
+    padded_arrays,
+    split_tables,
+    widths_of,
+)
+from deadpan.data.padding import Arrays, Ends, cut, looks_aligned, padding_of, zero_padding
+from deadpan.data.raw import RawClip, RawClips
+from deadpan.errors import DataError
+from deadpan.types import MODALITIES, SPLITS, Modality
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MultSplit:
+    """The arrays of one split, as the file has them.
+
+    Attributes:
+        sequences: padded features; a modality the file lacks is left out.
+        labels: as in the file, one entry per clip along the first axis.
+        ids: the parts of each clip's id as text; no parts at all where the file has no ids.
+        ignored: keys that mean nothing here.
+    """
+
+    sequences: Mapping[Modality, Num[np.ndarray, "clip _ _"]]
+    labels: Num[np.ndarray, "clip *shape"]
+    ids: tuple[tuple[str, ...], ...]
+    ignored: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.labels)
+
+
+def looks_like_mult(content: object) -> bool:
+    """Whether a pickle's value is a dict of splits that each have ``labels``."""
+    if not isinstance(content, dict) or not content:
+        return False
+    splits = cast("dict[object, object]", content).values()
+    return all(isinstance(s, dict) and ("labels" in s or b"labels" in s) for s in splits)
+
+
+def mult_clips(path: Path, content: object) -> RawClips:
+    """The clips of a pickle in MulT's layout, cut to their real steps.
+
+    Steps of zeros at either end of a sequence are padding, a step of zeros within it is real, and a
+    sequence of zeros alone means that the clip lacks the modality. Where the arrays of a file are
+    word-aligned (see ``looks_aligned``), a step is padding only if it is zero in every modality the
+    clip has, so that the steps of a clip stay aligned. Words and times are not in such files.
+
+    Raises:
+        DataError: not such a pickle, or its arrays do not fit together.
+    """
+    splits = mult_splits(path, content)
+    aligned = looks_aligned([split.sequences for split in splits.values()])
+    clips: list[RawClip] = []
+    padded: list[tuple[Arrays, Mapping[Modality, Ends]]] = []
+    for name in SPLITS:
+        if name not in splits:
+            continue
+        split = splits[name]
+        ends = zero_padding(split.sequences, aligned=aligned)
+        padded.append((split.sequences, ends))
+        clips += [
+            RawClip(
+                name=split.ids[i],
+                split=name,
+                sequences=cut(split.sequences, ends, i),
+                label=np.asarray(split.labels[i]),
+            )
+            for i in range(len(split))
+        ]
+    return RawClips(
+        clips=clips,
+        widths={m: s.sequences[m].shape[2] for s in splits.values() for m in s.sequences},
+        padding=padding_of(padded),
+        ignored=tuple(sorted({key for split in splits.values() for key in split.ignored})),
+    )
+
+
+def mult_splits(path: Path, content: object) -> dict[str, MultSplit]:
+    """The arrays of a pickle in MulT's layout.
+
+    A split, a modality or the ids may be missing. ids: str, bytes or numbers, one per clip or a
+    row of several parts.
+
+    Args:
+        path: of the pickle, for messages.
+        content: its value, as ``read_pickle`` gives it.
+
+    Raises:
+        DataError: not such a pickle, or its arrays do not fit together.
+    """
+    splits: dict[str, MultSplit] = {}
+    for name, table in split_tables(path, content, "text, audio, vision, labels").items():
+        try:
+            splits[name] = _split(table)
+        except DataError as error:
+            raise DataError(f"{path}: split '{name}': {error}") from None
+    widths_of(path, {name: split.sequences for name, split in splits.items()})
+    return splits
+
+
+def _split(table: Table) -> MultSplit:
+    if "labels" not in table:
+        known = ", ".join(sorted(map(shown, table))) or "nothing"
+        raise DataError(f"has no 'labels' (found {known}); wanted the layout of the MulT release")
+    labels = numbers("labels", table["labels"])
+    if not labels.ndim:
+        raise DataError("'labels' is a single number; wanted one entry per clip")
+    count = len(labels)
+    if count and not labels.size:  # before anything is made for each of the clips it declares
+        raise DataError(f"'labels' has shape {labels.shape}; wanted one entry per clip")
+    return MultSplit(
+        sequences=padded_arrays(table, count, "labels"),
+        labels=labels,
+        ids=ids_of("id", table["id"], count, "labels") if "id" in table else ((),) * count,
+        ignored=tuple(map(shown, sorted(table.keys() - {*MODALITIES, "labels", "id"}))),
+    )
+
+
+IEMOCAP_EMOTIONS = ("Neutral", "Happy", "Sad", "Angry")
+
+
+def mult_dataset(path: Path, content: object) -> Dataset:
+    """A data set from the value of a pickle in MulT's layout (see ``mult_clips``).
+
+    Labels: [N,1,1], [N,1] or [N] in [-3, 3] are sentiment; [N,E,2] are pairs (absent, present) of
+    emotions, named as in IEMOCAP where there are four.
+
+    Raises:
+        DataError: not such a file, or labels that are missing, out of range or no pairs.
+    """
+    raw = mult_clips(path, content)
+    task, names = _task(path, raw.clips)
+    clips = [dataclasses.replace(clip, label=_label(clip, task)) for clip in raw.clips]
+    return assemble(
+        path,
+        dataclasses.replace(raw, clips=clips),
+        layout="a pickle in MulT's layout",
+        task=task,
+        labels=names,
+    )
+
+
+def _task(path: Path, clips: Sequence[RawClip]) -> tuple[TaskName, tuple[str, ...]]:
+    shapes = {str(clip.split): clip.label.shape for clip in clips}
+    if set(shapes.values()) <= {(1, 1), (1,), ()}:
+        return "regression", ("sentiment",)
+    shape = next(iter(shapes.values()))
+    if len(set(shapes.values())) > 1 or len(shape) != 2 or shape[1] != 2 or not shape[0]:
+        told = ", ".join(f"{found} in {split}" for split, found in shapes.items())
+        raise DataError(
+            f"{path}: the label of a clip has shape {told}; wanted (1, 1) or (emotions, 2)"
+        )
+    if shape[0] == len(IEMOCAP_EMOTIONS):
+        return "emotions", IEMOCAP_EMOTIONS
+    return "emotions", tuple(f"emotion {index + 1}" for index in range(shape[0]))
+
+
+def _label(clip: RawClip, task: TaskName) -> np.ndarray:
+    """The score, or 1 where an emotion is present, 0 where absent, NaN where the pair is none."""
+    values = clip.label.astype(np.float64)
+    if task == "regression":
+        return values.reshape(1)
+    pair = np.isin(values, (0, 1)).all(axis=1) & (values[:, 0] != values[:, 1])
+    return np.where(pair, values[:, 1], np.where(np.isnan(values).any(axis=1), np.nan, -1.0))

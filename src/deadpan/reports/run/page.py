@@ -1,0 +1,171 @@
+"""``deadpan report``: a run directory as one self-contained HTML page."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from deadpan.errors import RunError, unknown_name
+from deadpan.reports.run.predictions import VIEWS
+from deadpan.reports.run.training import gate_panels, loss_panel
+from deadpan.show.drawing import kind_looks, modality_looks
+from deadpan.show.page import Fact
+from deadpan.training.fields import RETRAIN, Fields, read_json, read_yaml
+from deadpan.training.history import EpochHistory, GateHistory, epoch_history, gate_history
+from deadpan.training.predictions import hardest, read_predictions
+from deadpan.training.scores import Scores, read_scores
+
+
+def facts(
+    environment: Fields, config: Fields, history: EpochHistory, gate: GateHistory | None
+) -> list[Fact]:
+    """Data set, model, primary modality and training of a run."""
+    dataset = environment.fields("dataset")
+    clips = [f"{split} {count}" for split, count in dataset.fields("splits").values.items()]
+    seconds = float(np.nansum(history.seconds))
+    took = f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
+    best = history.best_epoch
+    return [
+        Fact(term="Data", value=dataset.text("name"), note=f"clips: {', '.join(clips)}"),
+        Fact(
+            term="Model",
+            value=config.text("model"),
+            note=f"{environment.whole('parameters'):,} parameters, seed {config.whole('seed')}",
+        ),
+        _primary(environment, history, gate),
+        Fact(
+            term="Training",
+            value="1 epoch" if len(history.epochs) == 1 else f"{len(history.epochs)} epochs",
+            note=f"{f'best: epoch {best}' if best else 'none improved'}, {took}",
+        ),
+    ]
+
+
+def _primary(environment: Fields, history: EpochHistory, gate: GateHistory | None) -> Fact:
+    term = "Primary modality"
+    if gate is None:
+        return Fact(
+            term=term, value="no gate", note=f"uses {', '.join(environment.strings('modalities'))}"
+        )
+    # The weights that are scored are the best epoch's: its choice is the one that counts.
+    scored = history.best_epoch or int(gate.epochs[-1])
+    chosen = gate.primary_in(scored)
+    notes = [f"frozen at epoch {gate.frozen_epoch}" if gate.frozen_epoch else "gate never frozen"]
+    if chosen != gate.primary:
+        notes = [f"in epoch {scored}, the one scored; {gate.primary} at the end", *notes]
+    colour = modality_looks(gate.modalities)[chosen].colour
+    return Fact(term=term, value=chosen, note=", ".join(notes), colour=colour)
+
+
+def verdict(scores: Scores, model: str) -> str:
+    """How often the model is best among the rows of the table, in one sentence."""
+    clips = f"{scores.clips:,} {scores.split} clip{'s' if scores.clips != 1 else ''}"
+    others = [row.system for row in scores.rows if row.system != model]
+    compared = [column for column in scores.columns if scores.best(column)]
+    if not others or not compared or len(others) == len(scores.rows):
+        return f"Scored on {clips}."
+    won = sum(model in scores.best(column) for column in compared)
+    return (
+        f"On {clips}, {model} is best in {won} of {len(compared)} columns, "
+        f"beside {' and '.join([', '.join(others[:-1]), others[-1]] if others[1:] else others)}."
+    )
+
+
+def score_notes(scores: Scores, note: str) -> list[str]:
+    """What must be known to read the table: ``note``, and what its columns call for."""
+    notes = [note] if note else []
+    if any(column.key == "acc2_non0" for column in scores.columns):
+        notes.append(
+            "Acc-2 and F1 come in two conventions that must not be mixed: non0 drops clips "
+            "labelled 0 and compares positive with negative; has0 keeps all and compares ≥ 0 "
+            "with < 0."
+        )
+    return notes
+
+
+def flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as rows: ``model_options.layers``, ``2``."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            nested = cast(Mapping[object, object], value)
+            yield from flat({str(k): v for k, v in nested.items()}, f"{prefix}{key}.")
+        elif isinstance(value, list | tuple):
+            yield f"{prefix}{key}", ", ".join(str(v) for v in cast(list[object], value)) or "none"
+        else:
+            yield f"{prefix}{key}", "none" if value is None or value == {} else str(value)
+
+
+def write_report(run: Path) -> Path:
+    """Write ``report.html`` into a run directory that was trained and evaluated.
+
+    The page needs no other file and no network; its links lead to the run's own CSV and JSON
+    files. An earlier page is replaced whole or, on any error, left as it was.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        RunError: a file of the run is missing or broken, or the page cannot be written.
+    """
+    if not run.is_dir():
+        raise RunError(f"{run} is not a run directory; {RETRAIN}")
+    page = report_page(run)
+    target = run / "report.html"
+    partial = run / f".report.{os.getpid()}.html"
+    try:
+        with partial.open("wb") as file:
+            file.write(page.encode("utf-8", "replace"))
+            os.fsync(file.fileno())
+        partial.replace(target)
+    except OSError as error:
+        raise RunError(
+            f"{target} cannot be written ({error.strerror}); make room or give yourself permission"
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def report_page(run: Path) -> str:
+    """The page as HTML; every text of the data is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = read_json(run / "environment.json", RETRAIN)
+    config = read_yaml(run / "config.yaml", RETRAIN)
+    history = epoch_history(run)
+    gate = gate_history(run) if (run / "gate.csv").exists() else None
+    scores = read_scores(run)
+    predictions = read_predictions(run, environment.strings("labels"))
+    task, dataset = environment.text("task"), environment.fields("dataset")
+    if task not in VIEWS:
+        path = run / "environment.json"
+        raise RunError(f"{path} holds an {unknown_name('task', task, VIEWS)}; {RETRAIN}")
+    view = VIEWS[task]
+    panels = gate_panels(gate) if gate else []
+    panels += [loss_panel(history, view.loss_unit), view.panel(predictions)]
+    templates = Environment(
+        loader=PackageLoader("deadpan.analysis"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return templates.get_template("report.html.j2").render(
+        title=f"{config.text('model')} on {dataset.text('name')}",
+        verdict=verdict(scores, config.text("model")),
+        model=config.text("model"),
+        facts=facts(environment, config, history, gate),
+        warnings=dataset.strings("warnings"),
+        repairs=dataset.fields("repairs").values,
+        scores=scores,
+        score_notes=score_notes(scores, view.score_note),
+        panels=panels,
+        view=view,
+        hardest=hardest(predictions, view.faults(predictions)),
+        kinds=kind_looks(predictions.kinds) if any(predictions.kinds) else {},
+        config=list(flat(config.values)),
+        environment=list(flat(environment.values)),
+        command=environment.values.get("command", ""),
+    )

@@ -1,0 +1,195 @@
+"""The files of a run: what each is called, how it is written, how it is read again."""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from deadpan import data as sources
+from deadpan.data.dataset import Dataset
+from deadpan.data.normalization import Normalizer
+from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
+from deadpan.files import read_json, write_atomically, write_json
+from deadpan.models import MODELS, Model, check_options
+from deadpan.models.base import hyperparameters
+from deadpan.tasks import Task, make_task
+from deadpan.training.checkpoint import load_tensors, nested, save_tensors, unnested
+from deadpan.training.settings import Settings
+
+
+class RunDirectory:
+    """One directory per run.
+
+    ==========================  ==================================================================
+    config.yaml                 resolved settings: all that is needed to rebuild the run
+    environment.json            command, commit, versions, data set and its repairs
+    checkpoint.safetensors      where to go on from, replaced after each epoch
+    epochs.csv, gate.csv        metrics of each epoch, gate weights of each batch
+    model.safetensors           weights of the best epoch and the normalisation; the finished run
+    scores.json                 the test split, once opened; predictions.csv clip by clip
+    ==========================  ==================================================================
+
+    Args:
+        path: an existing run; see ``create``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if path.exists() and not path.is_dir():
+            raise RunError(f"{path}: is a file; a run is a directory made by 'deadpan train'")
+        if not self.config.is_file():
+            what = "has no config.yaml" if path.is_dir() else "does not exist"
+            raise RunError(
+                f"{path}: no run here ({what}); make one with 'deadpan train --out {path}'"
+            )
+
+    @classmethod
+    def create(
+        cls, path: Path, settings: Settings, environment: Mapping[str, Any]
+    ) -> "RunDirectory":
+        """Make a run, complete from the moment it can be seen; RunError if the path is taken."""
+        cls.refuse_taken(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        making = path.with_name(f".{path.name}.making")
+        shutil.rmtree(making, ignore_errors=True)
+        try:
+            making.mkdir()
+            text = yaml.safe_dump(settings.to_dict(), sort_keys=False)
+            write_atomically(making / "config.yaml", text.encode())
+            write_json(making / "environment.json", environment)
+            making.rename(path)
+        except BaseException:
+            shutil.rmtree(making, ignore_errors=True)
+            raise
+        return cls(path)
+
+    @staticmethod
+    def refuse_taken(path: Path) -> None:
+        """Raise RunError if there is something where a new run is to go."""
+        if path.exists() or path.is_symlink():
+            raise RunError(f"{path}: exists already; choose another --out, or go on with --resume")
+
+    def clean(self) -> None:
+        """Remove what a killed process was about to write; nothing ever reads it."""
+        for leftover in self.path.glob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
+
+    @property
+    def config(self) -> Path:
+        """The resolved settings."""
+        return self.path / "config.yaml"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where an interrupted run goes on from."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def weights(self) -> Path:
+        """The best epoch's weights; present once the run has finished."""
+        return self.path / "model.safetensors"
+
+    @property
+    def scores(self) -> Path:
+        """Scores on the test split; present once it has been opened."""
+        return self.path / "scores.json"
+
+    def settings(self) -> Settings:
+        """The settings the run was started with."""
+        try:
+            values = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise RunError(f"{self.config}: not valid YAML ({error})".replace("\n", " ")) from error
+        if not isinstance(values, dict):
+            raise RunError(f"{self.config}: should be a mapping of settings; train again")
+        try:
+            return Settings.from_dict(values)
+        except (DeadpanError, TypeError) as error:  # another tool's file, or one edited by hand
+            raise RunError(f"{self.config}: not the settings of a run ({error})") from error
+
+    def environment(self) -> dict[str, Any]:
+        """What the run was made with."""
+        return read_json(self.path / "environment.json")
+
+
+def load_data(settings: Settings) -> Dataset:
+    """The data set of a run, with just its modalities."""
+    dataset = sources.load(settings.data, **settings.data_options)
+    return dataset if settings.modalities is None else dataset.only(settings.modalities)
+
+
+def resolved(settings: Settings) -> Settings:
+    """The same settings with every hyperparameter of the model: a later default changes no run."""
+    if settings.model not in MODELS:
+        raise DeadpanError(unknown_name("model", settings.model, MODELS))
+    kind = MODELS[settings.model]
+    check_options(kind, settings.model_options)
+    defaults = {name: p.default for name, p in hyperparameters(kind).items()}
+    return dataclasses.replace(settings, model_options=defaults | dict(settings.model_options))
+
+
+def refuse_changed(run: RunDirectory, now: str) -> None:
+    """Raise DataError if a run was trained on other clips than those of this fingerprint."""
+    then = run.environment().get("dataset", {}).get("fingerprint")
+    if then != now:
+        raise DataError(
+            f"{run.settings().data}: has changed since {run.path} was trained; train again"
+        )
+
+
+def build(settings: Settings, widths: Mapping[str, int], task: Task) -> Model:
+    """The model of a run, untrained."""
+    settings = resolved(settings)
+    kind = MODELS[settings.model]
+    try:
+        return kind(widths=widths, outputs=task.outputs, **settings.model_options)
+    except (ValueError, TypeError, KeyError) as error:
+        raise DeadpanError(f"{settings.model}: {error}; see 'deadpan train --help'") from error
+
+
+def save_model(
+    run: RunDirectory,
+    weights: Mapping[str, torch.Tensor],
+    normalizer: Normalizer,
+    widths: Mapping[str, int],
+) -> None:
+    """Write the weights of the best epoch and the normalisation they were trained behind."""
+    parts = {"centers": normalizer.centers, "scales": normalizer.scales}
+    tensors = {
+        f"{part}/{m}": torch.from_numpy(x) for part, by in parts.items() for m, x in by.items()
+    }
+    save_tensors(
+        run.weights,
+        {**nested("model", weights), **tensors},
+        {"widths": dict(widths), "by_group": normalizer.by_group},
+    )
+
+
+def load_model(run: RunDirectory) -> tuple[Model, Task, Normalizer]:
+    """The best model of a finished run, in evaluation mode, with its task and normalisation."""
+    if not run.weights.is_file():
+        raise RunError(
+            f"{run.path}: training has not finished; go on with "
+            f"'deadpan train --resume --out {run.path}'"
+        )
+    tensors, meta = load_tensors(run.weights)
+    settings, facts = run.settings(), run.environment()
+    try:
+        task = make_task(facts["task"], tuple(facts["labels"]))
+        model = build(settings, meta["widths"], task)
+        model.load_state_dict(unnested("model", tensors))
+        centers, scales = (
+            {name: x.numpy() for name, x in unnested(part, tensors).items()}
+            for part in ("centers", "scales")
+        )
+        normalizer = Normalizer(centers=centers, scales=scales, by_group=meta["by_group"])
+    except (DeadpanError, KeyError, RuntimeError) as error:  # edited by hand, or files of two runs
+        first_line = str(error).partition("\n")[0]
+        raise RunError(
+            f"{run.path}: its files do not fit each other ({first_line}); train again"
+        ) from error
+    return model.eval(), task, normalizer

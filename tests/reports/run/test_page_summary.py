@@ -1,0 +1,74 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from deadpan.reports.run.page import facts, flat, verdict
+from deadpan.training.fields import Fields, read_json, read_yaml
+from deadpan.training.history import epoch_history, gate_history
+from deadpan.training.scores import read_scores
+
+from ...analysis.fake_run import fake_run
+from ...training.test_history import HAND
+from ...training.test_scores import scores
+
+
+@pytest.fixture
+def run(tmp_path):
+    return fake_run(tmp_path / "run", epochs=2, batches=3)
+
+
+def facts_of(run, gate, **changes):
+    history = dataclasses.replace(epoch_history(run), **changes)
+    environment, config = (
+        read_json(run / "environment.json", ""),
+        read_yaml(run / "config.yaml", ""),
+    )
+    return {fact.term: fact for fact in facts(environment, config, history, gate)}
+
+
+def test_the_facts_of_a_run(run):
+    found = facts_of(run, gate_history(run))
+    assert found["Data"].note == "clips: train 1284, valid 229, test 686"
+    assert found["Model"].note == "540,684 parameters, seed 1"
+    assert found["Training"].note == "best: epoch 2, 7 s"
+    assert found["Primary modality"].value == gate_history(run).primary
+    assert found["Primary modality"].note == "frozen at epoch 2"
+
+
+def test_the_primary_modality_is_that_of_the_weights_that_are_scored(run):
+    fact = facts_of(run, HAND, best_epoch=1)["Primary modality"]
+    assert fact.value == "audio"
+    assert fact.note == "in epoch 1, the one scored; text at the end, frozen at epoch 2"
+    assert facts_of(run, HAND, best_epoch=None)["Primary modality"].value == "text"
+
+
+def test_no_gate(run):
+    fact = facts_of(run, None)["Primary modality"]
+    assert (fact.value, fact.note) == ("no gate", "uses text, audio, vision")
+
+
+def test_the_verdict_counts_columns_won(tmp_path):
+    read = read_scores(fake_run(tmp_path / "emotions", "emotions", epochs=1))
+    expected = "On 686 test clips, HCTMG is best in 6 of 9 columns, beside majority and ridge."
+    assert verdict(read, "HCTMG") == expected
+
+
+def test_the_verdict_names_every_other_system():
+    table = scores(ours=(0.9, 0.5), a=(1.0, 0.6), b=(1.1, 0.7), c=(1.2, 0.4))
+    expected = "On 5 test clips, ours is best in 1 of 2 columns, beside a, b and c."
+    assert verdict(table, "ours") == expected
+    assert verdict(scores(ours=(0.9, 0.5)), "ours") == "Scored on 5 test clips."
+    assert verdict(table, "another") == "Scored on 5 test clips."
+
+
+def test_nested_settings_become_rows():
+    values = {"a": {"b": 1, "c": {"d": None}}, "e": ["x", "y"], "f": [], "g": {}, "h": False}
+    assert dict(flat(Fields(Path("f"), values, "").values)) == {
+        "a.b": "1",
+        "a.c.d": "none",
+        "e": "x, y",
+        "f": "none",
+        "g": "none",
+        "h": "False",
+    }
