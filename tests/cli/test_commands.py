@@ -29,7 +29,7 @@ from deadpan.reports.clip.page import explanation_files, shown
 from deadpan.reports.clip.tables import tables
 from deadpan.serving.predictor import Predictor
 
-from ..analysis.page import Page
+from ..show.page import Page
 from .conftest import DATA, SMALL
 
 
@@ -214,12 +214,12 @@ def test_who_sits_before_a_desktop(platform, environment, terminal, wanted, monk
     assert commands.on_a_desktop() == wanted
 
 
-SMALL = ["--data_options.clips", "20"]
+TWENTY = ["--data_options.clips", "20"]
 
 
 def test_converting_says_what_there_is(tmp_path, capsys):
     out = tmp_path / "store.safetensors"
-    data_convert(["controlled", str(out), *SMALL])
+    data_convert(["controlled", str(out), *TWENTY])
     shown = capsys.readouterr()
     assert re.fullmatch(re.escape(f"{out}: 20 clips, ") + r"\d\.\d MB\n", shown.out)
     assert shown.err == ""
@@ -272,7 +272,7 @@ CLIP = "clip00016"  # of the test split
 def mult(tmp_path_factory):
     """A MulT of the same data, scored."""
     run = tmp_path_factory.mktemp("mult") / "mult"
-    assert main(["train", *DATA, *SMALL, "--model", "MulT", "--out", str(run)]) == 0
+    assert main(["train", *DATA, *TWENTY, "--model", "MulT", "--out", str(run)]) == 0
     assert main(["evaluate", str(run)]) == 0
     return run
 
@@ -281,7 +281,7 @@ def mult(tmp_path_factory):
 def closed(tmp_path_factory):
     """Another seed whose test split nobody opened."""
     run = tmp_path_factory.mktemp("closed") / "closed"
-    assert main(["train", *DATA, *SMALL, "--seed=1", "--out", str(run)]) == 0
+    assert main(["train", *DATA, *TWENTY, "--seed=1", "--out", str(run)]) == 0
     return run
 
 
@@ -475,7 +475,7 @@ def test_options_that_do_not_fit(refused, trained, arguments, message):
 def test_runs_that_do_not_fit(deadpan, refused, trained, tmp_path):
     other = tmp_path / "other"
     data = ["--data", "controlled", "--data_options.clips", "21"]
-    assert deadpan("train", *data, *SMALL, "--epochs=1", "--out", other)[0] == 0
+    assert deadpan("train", *data, *TWENTY, "--epochs=1", "--out", other)[0] == 0
     assert "was trained on other clips" in refused("explain", trained, "--against", other)
     lstm = tmp_path / "lstm"
     lstm_options = ["--model=LFLSTM", "--model.hidden=8", "--epochs=1"]

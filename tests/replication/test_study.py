@@ -15,7 +15,7 @@ from deadpan.errors import DeadpanError
 from deadpan.replication.measuring import Measuring
 from deadpan.replication.study import run_study
 
-from ..analysis.page import Page
+from ..show.page import Page
 from .tiny_study import TINY, plan_of, write
 
 FEW = {name: TINY["systems"][name] for name in ("HCT-MG", "MulT")}

@@ -6,7 +6,7 @@ from deadpan.errors import RunError
 from deadpan.reports.gate import batches_figure, epochs_figure, seeds_height
 from deadpan.training.history import GateSeeds, gate_seeds
 
-from ..analysis.fake_run import fake_run
+from ..training.fake_run import fake_run
 from ..training.test_history import HAND, history
 
 OTHER = history(

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from deadpan.errors import RunError
 from deadpan.training.history import GateHistory, epoch_history, gate_history
 
-from ..analysis.fake_run import write_csv
 from .fake_run import fake_run, write_csv
 
 HEADER = ["epoch", "train_loss", "valid_loss", "seconds", "best", "frozen"]

@@ -11,7 +11,7 @@ from deadpan.training.predictions import (
     relative_errors,
 )
 
-from ..analysis.fake_run import EMOTIONS, fake_run
+from .fake_run import EMOTIONS, fake_run
 
 
 def predictions(truth, predicted, labels=("sentiment",)):

@@ -3,7 +3,7 @@ import pytest
 from deadpan.errors import RunError
 from deadpan.training.scores import Column, Row, Scores, read_scores
 
-from ..analysis.fake_run import fake_run
+from .fake_run import fake_run
 
 MAE = Column(key="mae", title="MAE", higher_is_better=False, percent=False)
 ACC = Column(key="acc", title="Acc-2", higher_is_better=True, percent=True)

@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 MARKED = 5
+MOST_NAMED = 90
+"""Rows that each have their name."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

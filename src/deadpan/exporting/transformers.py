@@ -106,10 +106,6 @@ def _with_one(graph: Graph, h: str) -> str:
     return graph.op("Pad", h, graph.whole(0, 1, 0, 0), graph.constant(1.0))
 
 
-Streams = Mapping[Modality, tuple[str, Steps]]
-"""Rows [clip * step, width] of each modality, and its steps."""
-
-
 def hct_mg(graph: Graph, model: HCTMG, streams: Streams) -> str:
     """The gate's choice is made: its weights are numbers, and so is which modality is primary."""
     width = _width(model.projections)

@@ -37,7 +37,7 @@ def gate_by_epoch(figure: "matplotlib.figure.Figure", gate: GateHistory) -> None
     if gate.frozen_epoch is not None:
         axes.axvline(gate.frozen_epoch, color=INK, lw=1.1, ls=(0, (1, 1.5)), label="frozen")
     band.set_xlabel("epoch")
-    _count_epochs(band, gate.epoch_numbers)
+    count_epochs(band, gate.epoch_numbers)
     _legend(figure, gate)
 
 
@@ -108,7 +108,8 @@ def _whole_ticks(axes: "matplotlib.axes.Axes") -> None:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True, min_n_ticks=1))
 
 
-def _count_epochs(axes: "matplotlib.axes.Axes", epochs: Int[np.ndarray, " epoch"]) -> None:
+def count_epochs(axes: "matplotlib.axes.Axes", epochs: Int[np.ndarray, " epoch"]) -> None:
+    """Let the horizontal axis count epochs: whole ticks, half an epoch of room on either side."""
     _whole_ticks(axes)
     axes.set_xlim(float(epochs[0]) - 0.5, float(epochs[-1]) + 0.5)
 

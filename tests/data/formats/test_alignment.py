@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from deadpan.data.formats.alignment import EPSILON, aligned, shared_steps
 
-from ..layouts.computational_sequences import in_a_row
+from .csd.computational_sequences import in_a_row
 
 
 def test_steps_belong_to_every_target_they_share_time_with():

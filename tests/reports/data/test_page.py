@@ -12,7 +12,7 @@ from deadpan.errors import DeadpanError
 from deadpan.reports.data.page import data_page, write_data_report
 from deadpan.reports.data.panels import data_panels
 
-from ...analysis.page import Page
+from ...show.page import Page
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)> \" & $\\frac{"
 LABELS = {

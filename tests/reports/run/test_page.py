@@ -11,8 +11,8 @@ import yaml
 from deadpan.errors import RunError
 from deadpan.reports.run.page import write_report
 
-from ...analysis.fake_run import LABELS, fake_run, write_csv
-from ...analysis.page import Page
+from ...show.page import Page
+from ...training.fake_run import LABELS, fake_run, write_csv
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)> \" & $\\frac{"
 

@@ -8,7 +8,7 @@ from deadpan.training.fields import Fields, read_json, read_yaml
 from deadpan.training.history import epoch_history, gate_history
 from deadpan.training.scores import read_scores
 
-from ...analysis.fake_run import fake_run
+from ...training.fake_run import fake_run
 from ...training.test_history import HAND
 from ...training.test_scores import scores
 

@@ -22,7 +22,6 @@ from deadpan.show.drawing import to_svg
 from deadpan.training.predictions import hardest
 
 from ...training.test_predictions import predictions
-from ..training.test_predictions import predictions
 
 
 def test_sentiment_in_words():

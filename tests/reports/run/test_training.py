@@ -8,7 +8,6 @@ from deadpan.show.drawing import to_svg
 from deadpan.training.history import EpochHistory, GateHistory
 
 from ...training.test_history import HAND, history
-from ..training.test_history import HAND, history
 
 
 def lines(axes):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deadpan.analysis.maps import CrossmodalMap
+from deadpan.analysis.maps import MOST_NAMED, CrossmodalMap
 from deadpan.show.drawing import INK, MUTED
 from deadpan.show.fonts import WordFont, word_font
 
@@ -14,7 +14,7 @@ if typing.TYPE_CHECKING:
     import matplotlib.figure
 
 MARK = "#D55E00"
-ROW, FONT, MOST_NAMED = 11.0, 8.0, 90  # points, points, rows that each have their name
+ROW, FONT = 11.0, 8.0  # points
 
 
 def heatmap(

@@ -2,8 +2,7 @@
 
 import typing
 
-from deadpan.reports.gate import _count_epochs
-from deadpan.reports.run import training as figures
+from deadpan.reports.gate import count_epochs, gate_by_epoch, gate_first_epoch
 from deadpan.show.drawing import FAINT, INK, MUTED, to_svg
 from deadpan.show.page import Panel, counted
 from deadpan.training.history import EpochHistory, GateHistory
@@ -21,14 +20,14 @@ def gate_panels(gate: GateHistory) -> list[Panel]:
             title=f"Gate, batch by batch in epoch {first} (the paper’s figure 6)",
             finding=f"After {counted(steps, 'batch', 'batches')} the gate’s primary modality is "
             f"{gate.primary_in(first)}; {counted(early, 'flip')} on the way.",
-            svg=to_svg("gate-first", lambda figure: figures.gate_first_epoch(figure, gate)),
+            svg=to_svg("gate-first", lambda figure: gate_first_epoch(figure, gate)),
             sources=("gate.csv",),
         ),
         Panel(
             title="Gate, mean of each epoch (the paper’s figure 7)",
             finding=f"The gate ends on {gate.primary} with weight {gate.weights[-1].max():.3f}; "
             f"{counted(gate.flips, 'flip')} in all{last}; {frozen}.",
-            svg=to_svg("gate-epochs", lambda figure: figures.gate_by_epoch(figure, gate)),
+            svg=to_svg("gate-epochs", lambda figure: gate_by_epoch(figure, gate)),
             sources=("gate.csv", "epochs.csv"),
         ),
     ]
@@ -48,13 +47,12 @@ def loss_panel(history: EpochHistory, unit: str) -> Panel:
     return Panel(
         title="Loss",
         finding=finding,
-        svg=to_svg("loss", lambda figure: figures.loss_curves(figure, history, unit), height=4.0),
+        svg=to_svg("loss", lambda figure: loss_curves(figure, history, unit), height=4.0),
         sources=("epochs.csv",),
     )
 
 
 if typing.TYPE_CHECKING:
-    import matplotlib.axes
     import matplotlib.figure
 
 
@@ -79,5 +77,5 @@ def loss_curves(figure: "matplotlib.figure.Figure", history: EpochHistory, unit:
         )
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"loss ({unit})")
-    _count_epochs(axes, history.epochs)
+    count_epochs(axes, history.epochs)
     figure.legend(loc="outside upper center", ncols=3)

@@ -12,7 +12,7 @@ from deadpan.data.formats.mult import mult_dataset
 from deadpan.errors import DataError
 from deadpan.types import SPLITS
 
-from ...layouts.computational_sequences import in_a_row, write_csd
+from .computational_sequences import in_a_row, write_csd
 
 ROOTS = {
     "text": "glove_vectors",

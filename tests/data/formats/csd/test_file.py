@@ -6,7 +6,7 @@ from deadpan.data.formats.csd.file import csd_file, csd_paths, csd_videos, looks
 from deadpan.data.formats.csd.file import looks_like_csd_folder as looks_like_folder
 from deadpan.errors import DataError
 
-from ...layouts.computational_sequences import in_a_row, write_csd
+from .computational_sequences import in_a_row, write_csd
 
 SOUND = (np.arange(6.0).reshape(3, 2), in_a_row(0, 1, 2, 3))
 
