@@ -1,1 +1,1 @@
-"""TODO."""
+"""Reports: they only show what training and analysis computed."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Generated data sets whose truth is known."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The page that explains one clip."""

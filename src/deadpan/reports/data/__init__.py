@@ -1,1 +1,1 @@
-"""TODO."""
+"""The health page of a data set."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""CMU-SDK's computational sequences (.csd)."""
