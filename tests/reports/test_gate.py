@@ -4,7 +4,8 @@ from matplotlib.figure import Figure
 
 from deadpan.errors import RunError
 from deadpan.reports.gate import batches_figure, epochs_figure, seeds_height
-from deadpan.training.history import GateSeeds, gate_seeds
+from deadpan.training.history import GateSeeds
+from deadpan.training.opened import RunDirectory, gate_seeds
 
 from ..training.fake_run import fake_run
 from ..training.test_history import HAND, history
@@ -14,6 +15,10 @@ OTHER = history(
     [1, 1, 2, 2, 3],
 )
 SEEDS = GateSeeds(names=("a", "b"), gates=(HAND, OTHER))
+
+
+def seeds_of(paths):
+    return gate_seeds([RunDirectory(path) for path in paths])
 
 
 def test_what_all_runs_have():
@@ -62,7 +67,7 @@ def test_one_run_has_no_band():
 
 def test_reads_runs(tmp_path):
     runs = [fake_run(tmp_path / name, epochs=4, batches=5) for name in "ab"]
-    found = gate_seeds(runs)
+    found = seeds_of(runs)
     assert found is not None
     assert found.names == ("a", "b")
     assert found.by_epoch().shape == (2, 4, 3)
@@ -72,10 +77,10 @@ def test_runs_that_do_not_fit_are_refused(tmp_path):
     without = fake_run(tmp_path / "without", epochs=1, batches=1, gate=False)
     first = fake_run(tmp_path / "first", epochs=1, batches=1)
     two = fake_run(tmp_path / "two", epochs=1, batches=1, modalities=("text", "audio"))
-    assert gate_seeds([without]) is None
+    assert seeds_of([without]) is None
     with pytest.raises(RunError, match="has no gate.csv, and so no gate to compare"):
-        gate_seeds([without, first])
+        seeds_of([without, first])
     with pytest.raises(RunError, match="two: its gate weighs text, audio, that of"):
-        gate_seeds([first, two])
-    with pytest.raises(RunError, match="gate.csv is missing"):
-        gate_seeds([first, without])
+        seeds_of([first, two])
+    with pytest.raises(RunError, match="without has no gate.csv"):
+        seeds_of([first, without])

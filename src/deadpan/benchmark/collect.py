@@ -15,7 +15,7 @@ from deadpan.tasks import Task, make_task
 from deadpan.training.baselines import constant_outputs, ridge_outputs
 from deadpan.training.environment import commit_name
 from deadpan.training.evaluation import labels_of
-from deadpan.training.opened import RunDirectory, load_data, load_model
+from deadpan.training.opened import RunDirectory, open_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,9 +84,8 @@ def baselines(cases: Sequence[Case], runs: Path) -> dict[str, dict[str, float]]:
     outputs: dict[str, list[Float[np.ndarray, "clip output"]]] = {}
     truth: list[Float[np.ndarray, "clip label"]] = []
     for case in cases:
-        run = RunDirectory(runs / case.place)
-        _, task, normalizer = load_model(run)
-        dataset = normalizer(load_data(case.settings))
+        opened = open_run(runs / case.place)
+        task, dataset = opened.task, opened.data
         clips = dataset["test"]
         truth.append(labels_of(clips))
         constant = constant_outputs(task, dataset["train"], len(clips))

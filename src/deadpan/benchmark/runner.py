@@ -92,7 +92,7 @@ def work(
             evaluate_run(run)
             if then:
                 then(run)
-        run.checkpoint.unlink(missing_ok=True)  # most of the disk, and of no use any more
+        run.checkpoint_file.unlink(missing_ok=True)  # most of the disk, and of no use any more
         grid.send((DONE, ""))
     except BrokenPipeError:  # the grid is gone
         return

@@ -211,9 +211,9 @@ def on_a_desktop() -> bool:
 
 def _show_scores(run: Path) -> None:
     from deadpan.cli.tables import score_notes, score_table
-    from deadpan.training.scores import read_scores
+    from deadpan.training.opened import RunDirectory
 
-    scores = read_scores(run)
+    scores = RunDirectory(run).scores()
     show(score_table(scores))
     for line in score_notes(scores):
         show(line)

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from deadpan.training.fields import RETRAIN, read_json, read_yaml
-from deadpan.training.history import epoch_history, gate_history
 from deadpan.training.loop import Watch
+from deadpan.training.opened import RunDirectory
 
 
 class Lines:
@@ -112,12 +112,12 @@ def preamble(run: Path) -> Generator[str, None, None]:
 
 def standing(run: Path) -> str:
     """The losses of the last epoch, the best so far, and what the gate says, of a run's files."""
-    history = epoch_history(run)
+    files = RunDirectory(run)
+    history, gate = files.epochs(), files.gate()
     parts = [f"train {history.train_loss[-1]:.3f}", f"valid {history.valid_loss[-1]:.3f}"]
     if best := history.best_epoch:
         parts.append(f"best {history.valid_loss[best - 1]:.3f} (epoch {best})")
-    if (run / "gate.csv").is_file():
-        gate = gate_history(run)
+    if gate:
         parts.append(f"gate {gate.primary} {gate.weights[-1].max():.2f}")
     return "  ".join(parts)
 

@@ -16,7 +16,7 @@ from deadpan.replication.measuring import Columns, Measuring
 from deadpan.replication.plan import Plan
 from deadpan.tasks import Regression
 from deadpan.training.environment import commit_name
-from deadpan.training.history import EpochHistory, GateHistory, epoch_history, gate_history
+from deadpan.training.history import EpochHistory, GateHistory
 from deadpan.training.opened import RunDirectory
 
 Statistic = Callable[..., float]
@@ -160,12 +160,12 @@ def gather(plan: Plan, cases: Sequence[Case], runs: Path, measuring: Measuring) 
 
 
 def _measured(case: Case, run: RunDirectory, measuring: Measuring) -> Measured:
-    facts, scores = run.environment(), read_json(run.scores)
+    facts, scores = run.environment(), read_json(run.scores_file)
     return Measured(
         case=case,
         columns=measuring.read(run),
-        epochs=epoch_history(run.path),
-        gate=gate_history(run.path) if (run.path / "gate.csv").is_file() else None,
+        epochs=run.epochs(),
+        gate=run.gate(),
         parameters=int(facts["parameters"]),
         ridge=_mae(scores, "ridge"),
         constant=_mae(scores, Regression.constant_name),

@@ -1,8 +1,13 @@
-"""The files of a run: what each is called, how it is written, how it is read again."""
+"""A run on disk: the one place that knows the names of its files, writes them and opens them.
+
+Everything that reads a run goes through :class:`RunDirectory` (its files, without torch's models)
+or :func:`open_run` (its model, task, normalisation and data as well).
+"""
 
 import dataclasses
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +15,7 @@ import torch
 import yaml
 
 from deadpan import data as sources
-from deadpan.data.dataset import Dataset
+from deadpan.data.dataset import Dataset, fingerprint
 from deadpan.data.normalization import Normalizer
 from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
 from deadpan.files import read_json, write_atomically, write_json
@@ -18,11 +23,20 @@ from deadpan.models import MODELS, Model, check_options
 from deadpan.models.base import hyperparameters
 from deadpan.tasks import Task, make_task
 from deadpan.training.checkpoint import load_tensors, nested, save_tensors, unnested
+from deadpan.training.history import (
+    EpochHistory,
+    GateHistory,
+    GateSeeds,
+    epoch_history,
+    gate_history,
+)
+from deadpan.training.predictions import Predictions, read_predictions
+from deadpan.training.scores import Scores, read_scores
 from deadpan.training.settings import Settings
 
 
 class RunDirectory:
-    """One directory per run.
+    """The files of one run.
 
     ==========================  ==================================================================
     config.yaml                 resolved settings: all that is needed to rebuild the run
@@ -31,6 +45,7 @@ class RunDirectory:
     epochs.csv, gate.csv        metrics of each epoch, gate weights of each batch
     model.safetensors           weights of the best epoch and the normalisation; the finished run
     scores.json                 the test split, once opened; predictions.csv clip by clip
+    report.html                 the page of ``deadpan report``
     ==========================  ==================================================================
 
     Args:
@@ -39,9 +54,18 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.config_file = path / "config.yaml"
+        self.environment_file = path / "environment.json"
+        self.checkpoint_file = path / "checkpoint.safetensors"
+        self.epochs_file = path / "epochs.csv"
+        self.gate_file = path / "gate.csv"
+        self.weights_file = path / "model.safetensors"
+        self.scores_file = path / "scores.json"
+        self.predictions_file = path / "predictions.csv"
+        self.report_file = path / "report.html"
         if path.exists() and not path.is_dir():
             raise RunError(f"{path}: is a file; a run is a directory made by 'deadpan train'")
-        if not self.config.is_file():
+        if not self.config_file.is_file():
             what = "has no config.yaml" if path.is_dir() else "does not exist"
             raise RunError(
                 f"{path}: no run here ({what}); make one with 'deadpan train --out {path}'"
@@ -79,41 +103,114 @@ class RunDirectory:
             leftover.unlink(missing_ok=True)
 
     @property
-    def config(self) -> Path:
-        """The resolved settings."""
-        return self.path / "config.yaml"
+    def finished(self) -> bool:
+        """Whether training has ended: the weights of the best epoch are there."""
+        return self.weights_file.is_file()
 
     @property
-    def checkpoint(self) -> Path:
-        """Where an interrupted run goes on from."""
-        return self.path / "checkpoint.safetensors"
-
-    @property
-    def weights(self) -> Path:
-        """The best epoch's weights; present once the run has finished."""
-        return self.path / "model.safetensors"
-
-    @property
-    def scores(self) -> Path:
-        """Scores on the test split; present once it has been opened."""
-        return self.path / "scores.json"
+    def evaluated(self) -> bool:
+        """Whether the test split has been opened."""
+        return self.scores_file.is_file()
 
     def settings(self) -> Settings:
         """The settings the run was started with."""
         try:
-            values = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+            values = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise RunError(f"{self.config}: not valid YAML ({error})".replace("\n", " ")) from error
+            raise RunError(
+                f"{self.config_file}: not valid YAML ({error})".replace("\n", " ")
+            ) from error
         if not isinstance(values, dict):
-            raise RunError(f"{self.config}: should be a mapping of settings; train again")
+            raise RunError(f"{self.config_file}: should be a mapping of settings; train again")
         try:
             return Settings.from_dict(values)
         except (DeadpanError, TypeError) as error:  # another tool's file, or one edited by hand
-            raise RunError(f"{self.config}: not the settings of a run ({error})") from error
+            raise RunError(f"{self.config_file}: not the settings of a run ({error})") from error
 
     def environment(self) -> dict[str, Any]:
-        """What the run was made with."""
-        return read_json(self.path / "environment.json")
+        """What the run was made with: command, commit, versions, data set, parameters."""
+        return read_json(self.environment_file)
+
+    def epochs(self) -> EpochHistory:
+        """Losses and times of every epoch so far."""
+        return epoch_history(self.epochs_file)
+
+    def gate(self) -> GateHistory | None:
+        """Gate weights of every batch so far; None for a model without a gate."""
+        return gate_history(self.gate_file, self.epochs()) if self.gate_file.is_file() else None
+
+    def scores(self) -> Scores:
+        """Metrics on the test split, beside the baselines'; RunError if it was not opened."""
+        return read_scores(self.scores_file)
+
+    def predictions(self) -> Predictions:
+        """Truth and prediction of every test clip; RunError if the split was not opened."""
+        return read_predictions(self.predictions_file, tuple(self.environment()["labels"]))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OpenedRun:
+    """A finished run, ready to predict.
+
+    Attributes:
+        files: its directory.
+        settings: it was trained with.
+        model: of the best epoch, in evaluation mode.
+        task: of its labels.
+        normalizer: fitted on its training split.
+    """
+
+    files: RunDirectory
+    settings: Settings
+    model: Model
+    task: Task
+    normalizer: Normalizer
+
+    @cached_property
+    def data(self) -> Dataset:
+        """The clips it was trained on, normalised; read when first asked for.
+
+        Raises:
+            DataError: the data is gone, or has changed since.
+        """
+        dataset = load_data(self.settings)
+        refuse_changed(self.files, fingerprint(dataset))
+        return self.normalizer(dataset)
+
+
+def open_run(path: Path) -> OpenedRun:
+    """Open a finished run; its data is read when first asked for.
+
+    Raises:
+        RunError: no run, one that has not finished, or files that do not fit each other.
+    """
+    files = RunDirectory(path)
+    model, task, normalizer = load_model(files)
+    return OpenedRun(
+        files=files, settings=files.settings(), model=model, task=task, normalizer=normalizer
+    )
+
+
+def gate_seeds(runs: Sequence[RunDirectory]) -> GateSeeds | None:
+    """The gates of runs of several seeds; None where the first and only run has no gate.
+
+    Raises:
+        RunError: another run has no gate, or one over other modalities.
+    """
+    gates: list[GateHistory] = []
+    for run in runs:
+        gate = run.gate()
+        if gate is None and len(runs) == 1:
+            return None
+        if gate is None:
+            raise RunError(f"{run.path} has no gate.csv, and so no gate to compare; give one run")
+        if gates and gate.modalities != gates[0].modalities:
+            raise RunError(
+                f"{run.path}: its gate weighs {', '.join(gate.modalities)}, that of "
+                f"{runs[0].path} {', '.join(gates[0].modalities)}; give runs of the same modalities"
+            )
+        gates.append(gate)
+    return GateSeeds(names=tuple(run.path.resolve().name for run in runs), gates=tuple(gates))
 
 
 def load_data(settings: Settings) -> Dataset:
@@ -163,7 +260,7 @@ def save_model(
         f"{part}/{m}": torch.from_numpy(x) for part, by in parts.items() for m, x in by.items()
     }
     save_tensors(
-        run.weights,
+        run.weights_file,
         {**nested("model", weights), **tensors},
         {"widths": dict(widths), "by_group": normalizer.by_group},
     )
@@ -171,12 +268,12 @@ def save_model(
 
 def load_model(run: RunDirectory) -> tuple[Model, Task, Normalizer]:
     """The best model of a finished run, in evaluation mode, with its task and normalisation."""
-    if not run.weights.is_file():
+    if not run.finished:
         raise RunError(
             f"{run.path}: training has not finished; go on with "
             f"'deadpan train --resume --out {run.path}'"
         )
-    tensors, meta = load_tensors(run.weights)
+    tensors, meta = load_tensors(run.weights_file)
     settings, facts = run.settings(), run.environment()
     try:
         task = make_task(facts["task"], tuple(facts["labels"]))

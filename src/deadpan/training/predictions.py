@@ -55,9 +55,9 @@ class HardClip:
     highest: str
 
 
-def read_predictions(run: Path, labels: tuple[str, ...]) -> Predictions:
-    """Read ``predictions.csv`` of a run; RunError where it is missing or broken."""
-    table = Table(run / "predictions.csv", evaluate_first(run))
+def read_predictions(file: Path, labels: tuple[str, ...]) -> Predictions:
+    """Read the ``predictions.csv`` of a run; RunError where it is missing or broken."""
+    table = Table(file, evaluate_first(file.parent))
     return Predictions(
         ids=table["id"],
         words=table["words"],

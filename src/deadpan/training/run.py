@@ -121,7 +121,7 @@ def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) 
     child = int(os.environ.get("LOCAL_RANK", "0")) > 0
     if resume:
         run = _resumed(settings, out)
-        if run.weights.is_file():
+        if run.finished:
             return run
     elif not child:
         RunDirectory.refuse_taken(out)
@@ -143,15 +143,15 @@ def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) 
     fabric.barrier()
     run = RunDirectory(out)
     state = _state(settings, model)
-    if run.checkpoint.is_file():
-        state.load(run.checkpoint)
+    if run.checkpoint_file.is_file():
+        state.load(run.checkpoint_file)
     network, state.optimizer = fabric.setup(model, state.optimizer)
 
     def keep(state: State) -> None:
         if fabric.is_global_zero:
-            write_csv(run.path / "epochs.csv", state.rows)
-            write_csv(run.path / "gate.csv", state.gate_rows())
-            state.save(run.checkpoint)
+            write_csv(run.epochs_file, state.rows)
+            write_csv(run.gate_file, state.gate_rows())
+            state.save(run.checkpoint_file)
         fabric.barrier()
 
     # One process speaks.

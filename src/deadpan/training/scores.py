@@ -59,9 +59,9 @@ class Scores:
         return frozenset(system for system, value in known.items() if column.shown(value) == top)
 
 
-def read_scores(run: Path) -> Scores:
-    """Read ``scores.json`` of a run; RunError where it is missing or broken."""
-    record = read_json(run / "scores.json", evaluate_first(run))
+def read_scores(file: Path) -> Scores:
+    """Read the ``scores.json`` of a run; RunError where it is missing or broken."""
+    record = read_json(file, evaluate_first(file.parent))
     columns = tuple(
         Column(
             key=column.text("key"),

@@ -6,7 +6,7 @@ import pytest
 from deadpan.reports.run.page import facts, flat, verdict
 from deadpan.training.fields import Fields, read_json, read_yaml
 from deadpan.training.history import epoch_history, gate_history
-from deadpan.training.scores import read_scores
+from deadpan.training.opened import RunDirectory
 
 from ...training.fake_run import fake_run
 from ...training.test_history import HAND
@@ -19,7 +19,7 @@ def run(tmp_path):
 
 
 def facts_of(run, gate, **changes):
-    history = dataclasses.replace(epoch_history(run), **changes)
+    history = dataclasses.replace(epoch_history(run / "epochs.csv"), **changes)
     environment, config = (
         read_json(run / "environment.json", ""),
         read_yaml(run / "config.yaml", ""),
@@ -28,11 +28,11 @@ def facts_of(run, gate, **changes):
 
 
 def test_the_facts_of_a_run(run):
-    found = facts_of(run, gate_history(run))
+    found = facts_of(run, gate_history(run / "gate.csv", epoch_history(run / "epochs.csv")))
     assert found["Data"].note == "clips: train 1284, valid 229, test 686"
     assert found["Model"].note == "540,684 parameters, seed 1"
     assert found["Training"].note == "best: epoch 2, 7 s"
-    assert found["Primary modality"].value == gate_history(run).primary
+    assert found["Primary modality"].value == RunDirectory(run).gate().primary
     assert found["Primary modality"].note == "frozen at epoch 2"
 
 
@@ -49,7 +49,7 @@ def test_no_gate(run):
 
 
 def test_the_verdict_counts_columns_won(tmp_path):
-    read = read_scores(fake_run(tmp_path / "emotions", "emotions", epochs=1))
+    read = RunDirectory(fake_run(tmp_path / "emotions", "emotions", epochs=1)).scores()
     expected = "On 686 test clips, HCTMG is best in 6 of 9 columns, beside majority and ridge."
     assert verdict(read, "HCTMG") == expected
 

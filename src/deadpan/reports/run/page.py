@@ -1,6 +1,5 @@
 """``deadpan report``: a run directory as one self-contained HTML page."""
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
@@ -8,14 +7,16 @@ from typing import cast
 import numpy as np
 
 from deadpan.errors import RunError, unknown_name
+from deadpan.files import write_atomically
 from deadpan.reports.run.predictions import VIEWS
 from deadpan.reports.run.training import gate_panels, loss_panel
 from deadpan.show.drawing import kind_looks, modality_looks
 from deadpan.show.page import Fact
 from deadpan.training.fields import RETRAIN, Fields, read_json, read_yaml
-from deadpan.training.history import EpochHistory, GateHistory, epoch_history, gate_history
-from deadpan.training.predictions import hardest, read_predictions
-from deadpan.training.scores import Scores, read_scores
+from deadpan.training.history import EpochHistory, GateHistory
+from deadpan.training.opened import RunDirectory
+from deadpan.training.predictions import hardest
+from deadpan.training.scores import Scores
 
 
 def facts(
@@ -109,39 +110,30 @@ def write_report(run: Path) -> Path:
     Raises:
         RunError: a file of the run is missing or broken, or the page cannot be written.
     """
-    if not run.is_dir():
-        raise RunError(f"{run} is not a run directory; {RETRAIN}")
-    page = report_page(run)
-    target = run / "report.html"
-    partial = run / f".report.{os.getpid()}.html"
+    files = RunDirectory(run)
+    page = report_page(files)
     try:
-        with partial.open("wb") as file:
-            file.write(page.encode("utf-8", "replace"))
-            os.fsync(file.fileno())
-        partial.replace(target)
+        write_atomically(files.report_file, page.encode("utf-8", "replace"))
     except OSError as error:
         raise RunError(
-            f"{target} cannot be written ({error.strerror}); make room or give yourself permission"
+            f"{files.report_file} cannot be written ({error.strerror}); make room or give yourself "
+            f"permission"
         ) from None
-    finally:
-        partial.unlink(missing_ok=True)
-    return target
+    return files.report_file
 
 
-def report_page(run: Path) -> str:
+def report_page(run: RunDirectory) -> str:
     """The page as HTML; every text of the data is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = read_json(run / "environment.json", RETRAIN)
-    config = read_yaml(run / "config.yaml", RETRAIN)
-    history = epoch_history(run)
-    gate = gate_history(run) if (run / "gate.csv").exists() else None
-    scores = read_scores(run)
-    predictions = read_predictions(run, environment.strings("labels"))
+    environment = read_json(run.environment_file, RETRAIN)
+    config = read_yaml(run.config_file, RETRAIN)
+    history, gate, scores, predictions = run.epochs(), run.gate(), run.scores(), run.predictions()
     task, dataset = environment.text("task"), environment.fields("dataset")
     if task not in VIEWS:
-        path = run / "environment.json"
-        raise RunError(f"{path} holds an {unknown_name('task', task, VIEWS)}; {RETRAIN}")
+        raise RunError(
+            f"{run.environment_file} holds an {unknown_name('task', task, VIEWS)}; {RETRAIN}"
+        )
     view = VIEWS[task]
     panels = gate_panels(gate) if gate else []
     panels += [loss_panel(history, view.loss_unit), view.panel(predictions)]
