@@ -30,6 +30,27 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(params=["as it is", "without an LSTM in bfloat16"])
+def processor(request, monkeypatch):
+    """Processors that a test of half precision must hold on: this one, and one without AVX-512."""
+    if request.param == "as it is":
+        return
+    import torch
+
+    from deadpan.layers.recurrent import processor_has_lstm
+
+    computed = torch._VF.lstm
+
+    def refused_in_half_precision(*arguments):
+        if torch.is_autocast_enabled("cpu"):
+            raise RuntimeError("could not create a primitive descriptor for the LSTM")
+        return computed(*arguments)
+
+    monkeypatch.setattr(torch._VF, "lstm", refused_in_half_precision)
+    processor_has_lstm.cache_clear()
+    request.addfinalizer(processor_has_lstm.cache_clear)
+
+
 @pytest.fixture(autouse=True)
 def threads_as_before():
     """With another number of threads sums round otherwise, and some test behind would fail."""

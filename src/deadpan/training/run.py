@@ -21,7 +21,7 @@ from deadpan.models import MODELS, Model, check_options
 from deadpan.models.base import hyperparameters
 from deadpan.tasks import Task, make_task
 from deadpan.training.checkpoint import load_tensors, nested, save_tensors, unnested
-from deadpan.training.environment import environment
+from deadpan.training.environment import environment, precision_warnings
 from deadpan.training.loop import Watch, fit
 from deadpan.training.memory import keep_freed_memory
 from deadpan.training.optimizers import make_optimizer, make_scheduler
@@ -79,7 +79,8 @@ def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) 
     check_clips(model, dataset)
     fabric = _fabric(settings)
     if not resume and not child:
-        RunDirectory.create(out, settings, environment() | about(model, described, task))
+        warnings = {"warnings": precision_warnings(model, fabric)}
+        RunDirectory.create(out, settings, environment() | about(model, described, task) | warnings)
     fabric.launch()
     fabric.barrier()
     run = RunDirectory(out)
