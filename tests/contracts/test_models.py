@@ -149,6 +149,21 @@ def test_training_matters_only_through_dropout(kind, options):
     torch.testing.assert_close(wet.eval()(batch).prediction, dry(batch).prediction)
 
 
+@each_model
+@pytest.mark.usefixtures("processor")
+def test_half_precision_loses_nothing_but_digits(kind):
+    aligners = [{}, {"ctc": True}] if "ctc" in hyperparameters(kind) else [{}]
+    for options in aligners:
+        model, batch = build(kind, **options).eval(), pad(clips_for(kind, options, 3))
+        wanted = model(batch).prediction
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            output = model(batch)
+            loss = sum(output.losses.values(), output.prediction.float().sum())
+        torch.testing.assert_close(output.prediction.float(), wanted, atol=0.02, rtol=0.02)
+        loss.backward()
+        assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
 def trained(kind, *, seed, steps, **options):
     """Losses on eight clips."""
     model, batch, losses = build(kind, seed=seed, **options), pad(clips_for(kind, options, 8)), []

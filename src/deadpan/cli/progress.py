@@ -106,7 +106,10 @@ def preamble(run: Path) -> Generator[str, None, None]:
     yield f"{run}: {dataset.text('name')} ({clips} clips), {', '.join(about.strings('modalities'))}"
     for what, count in dataset.fields("repairs").values.items():
         yield f"warning: repaired {count} times: {what}"
-    for warning in dataset.strings("warnings"):
+    of_run = (
+        about.strings("warnings") if "warnings" in about.values else ()
+    )  # of an older run: none
+    for warning in (*dataset.strings("warnings"), *of_run):
         yield f"warning: {warning}"
 
 

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
+from torch import nn
 
 from deadpan.layers.native.library import library
+from deadpan.layers.recurrent import processor_has_lstm
 
 
 def environment() -> dict[str, Any]:
@@ -28,6 +31,19 @@ def environment() -> dict[str, Any]:
         "native": library() is not None,
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+def precision_warnings(model: nn.Module, fabric: Fabric) -> list[str]:
+    """Which parts of a model this processor cannot compute in the precision of its training."""
+    has_lstm = any(isinstance(part, nn.LSTM) for part in model.modules())
+    if not has_lstm or fabric.device.type != "cpu":
+        return []
+    with fabric.autocast():
+        half, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
+    if not half or processor_has_lstm(dtype):
+        return []
+    name = str(dtype).removeprefix("torch.")
+    return [f"this processor has no LSTM in {name}; the LSTMs of the model compute in float32"]
 
 
 def commit() -> dict[str, Any]:

@@ -22,7 +22,7 @@ from deadpan.files import write_csv
 from deadpan.models import Model
 from deadpan.tasks import Task, make_task
 from deadpan.training.checkpoint import State
-from deadpan.training.environment import environment
+from deadpan.training.environment import environment, precision_warnings
 from deadpan.training.loop import Watch, fit, seed_everything
 from deadpan.training.opened import (
     RunDirectory,
@@ -138,7 +138,8 @@ def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) 
     check_clips(model, dataset)
     fabric = _fabric(settings)
     if not resume and not child:
-        RunDirectory.create(out, settings, environment() | about(model, described, task))
+        warnings = {"warnings": precision_warnings(model, fabric)}
+        RunDirectory.create(out, settings, environment() | about(model, described, task) | warnings)
     fabric.launch()
     fabric.barrier()
     run = RunDirectory(out)
