@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from deadpan.errors import DeadpanError
-from deadpan.layers.recording import record_attention
+from deadpan.layers.attention import record_attention
 from deadpan.layers.transformer import Encoder
 from deadpan.models import MODELS
 from deadpan.models.base import FUSED, hyperparameters

@@ -10,7 +10,7 @@ import numpy as np
 from deadpan.benchmark.collect import Scored
 from deadpan.benchmark.published import notes, published
 from deadpan.metrics.significance import holm, sign_flip_test
-from deadpan.tasks.task import Column
+from deadpan.tasks.task import MetricColumn
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class GridTable:
     """
 
     data: str
-    columns: Sequence[Column]
+    columns: Sequence[MetricColumn]
     rows: Sequence[Row]
     against: str
     notes: Sequence[str]
@@ -75,7 +75,7 @@ class GridTable:
 
 def make_table(
     data: str,
-    columns: Sequence[Column],
+    columns: Sequence[MetricColumn],
     systems: Mapping[str, Sequence[Scored]],
     constants: Mapping[str, Mapping[str, float]],
     *,
@@ -149,7 +149,7 @@ def _clip_errors(seeds: Sequence[Scored]) -> dict[str, float]:
     return {clip: _mean([run.errors[clip] for run in seeds]) for clip in seeds[0].errors}
 
 
-def _best(column: Column, means: Mapping[str, Mapping[str, float]]) -> frozenset[str]:
+def _best(column: MetricColumn, means: Mapping[str, Mapping[str, float]]) -> frozenset[str]:
     known = {
         name: row[column.key] for name, row in means.items() if not math.isnan(row[column.key])
     }

@@ -20,9 +20,9 @@ from torch.nn.functional import pad
 
 from deadpan.data.normalization import LIMIT, Normalizer
 from deadpan.errors import DeadpanError
-from deadpan.layers.gating import ModalityGate
 from deadpan.layers.recurrent import MaskedGRU
 from deadpan.models import Model
+from deadpan.models.hct_mg import ModalityGate
 from deadpan.types import Batch, Modality
 
 METADATA = "deadpan.json"
