@@ -4,7 +4,7 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from deadpan.data.fetching.connecting import Patience
+from deadpan.data.fetching.download import Patience
 
 FAST = Patience(
     connecting=1,

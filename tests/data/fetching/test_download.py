@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from deadpan.data.fetching.connecting import Patience, Unavailable
-from deadpan.data.fetching.downloading import PartialFile, Wanted, download
+from deadpan.data.fetching.download import PartialFile, Patience, Unavailable, Wanted, download
 from deadpan.data.fetching.fetch import Silent
 from deadpan.errors import DataError
 
