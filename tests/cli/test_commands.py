@@ -21,7 +21,7 @@ from deadpan.cli.progress import Lines
 from deadpan.data import load
 from deadpan.data.batching import collate
 from deadpan.data.dataset import fingerprint
-from deadpan.data.store.opening import store_dataset
+from deadpan.data.store.reading import store_dataset
 from deadpan.layers.attention import record_attention
 from deadpan.reports.clip import page as explain_report
 from deadpan.reports.clip.heatmap import heatmap

@@ -126,7 +126,7 @@ def test_a_folder_that_may_not_be_written_to_is_told(web, tmp_path, monkeypatch)
     def forbidden(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("deadpan.data.fetching.downloading.PartialFile.restart", forbidden)
+    monkeypatch.setattr("deadpan.data.fetching.download.PartialFile.restart", forbidden)
     with pytest.raises(DataError, match=r"a\.csd: cannot be written \(Permission denied\)"):
         got(corpus(source(web("/a", whole(BODY)))), tmp_path)
     assert left(tmp_path) == []

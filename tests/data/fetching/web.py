@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from deadpan.data.fetching.connecting import Patience
+from deadpan.data.fetching.download import Patience
 
 # No wait ends by itself: a client reads in vain where the server says so, see ``silence``.
 FAST = Patience(

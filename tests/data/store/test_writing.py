@@ -19,8 +19,8 @@ from deadpan.data.dataset import Clip, Dataset, fingerprint
 from deadpan.data.formats.mult import mult_dataset
 from deadpan.data.generated.controlled import controlled
 from deadpan.data.normalization import fit
-from deadpan.data.store.facts import METHODS
-from deadpan.data.store.opening import store_dataset
+from deadpan.data.store.format import METHODS
+from deadpan.data.store.reading import store_dataset
 from deadpan.data.store.writing import Tensor, refuse_taken, write_store, write_tensors
 from deadpan.errors import DataError
 

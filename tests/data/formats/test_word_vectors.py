@@ -5,12 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deadpan.data.formats.own.word_vectors import (
-    WITHOUT_VECTOR,
-    embedded,
-    read_word_vectors,
-    words_of,
-)
+from deadpan.data.formats.word_vectors import WITHOUT_VECTOR, embedded, read_word_vectors, words_of
 from deadpan.errors import DataError
 
 

@@ -1,4 +1,24 @@
-"""What a store holds beside arrays, in JSON: the facts of a data set, and a record of each clip."""
+"""Data sets as ``deadpan data convert`` writes them: ragged, memory-mapped, open in a moment.
+
+The container is safetensors. A header of JSON and plain arrays: nothing in it can run, every
+language opens it, and its arrays can be mapped, so that opening costs nothing and several runs
+share one copy in memory. HDF5 cannot be mapped once it is compressed, and its C library is not
+safe on hostile files; Arrow would be one more dependency, of 50 MB; safetensors is there already.
+
+====================================  =============================================================
+features.M                            float32 [step, width]: all clips' steps, one behind the other
+offsets.M                             int64 [clip + 1]: clip i has the steps offsets[i] to [i + 1]
+present.M                             bool [clip]: whether it has the modality at all
+times.M, time_offsets.M, timed.M      the same for start and end of each step, in seconds
+labels                                float32 [clip, label]
+records, record_offsets               id, group, words and truth of each clip: JSON on a line
+METHOD.centers.M, METHOD.scales.M     of the train split, as ``normalization.fit`` has them
+====================================  =============================================================
+
+Clips stand in the order of their splits. The metadata's entry ``deadpan.dataset`` is JSON: the
+facts of the data set, the number of clips of each split, what the store was made of, and under
+``figures`` a hash of each modality's steps and figures (see ``store.figures``).
+"""
 
 import dataclasses
 import hashlib
@@ -12,9 +32,22 @@ from jaxtyping import Float
 
 from deadpan.data.dataset import Clip, Dataset, Truth
 from deadpan.errors import DataError
+from deadpan.types import Modality
 
 FORMAT = 1
 """Of stores; another number says that this version cannot read it."""
+
+KEY = "deadpan.dataset"
+"""Of the metadata's entry."""
+FEATURES = ("features", "offsets", "present")
+TIMES = ("times", "time_offsets", "timed")
+RECORDS = ("records", "record_offsets")
+
+
+def named(kinds: tuple[str, ...], modality: Modality) -> tuple[str, ...]:
+    """What the tensors of a modality are called."""
+    return tuple(f"{kind}.{modality}" for kind in kinds)
+
 
 FACTS: Mapping[str, object] = {
     "format": int,

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from deadpan.data.store.facts import facts_of, fits, parsed_facts, parsed_record, record_of
+from deadpan.data.store.format import facts_of, fits, parsed_facts, parsed_record, record_of
 from deadpan.errors import DataError
 
 from .made import toy

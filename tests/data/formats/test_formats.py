@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deadpan.data.formats import LAYOUTS, pickle_dataset, recognised
 from deadpan.data.formats.misa import misa_dataset
 from deadpan.data.formats.mmsa import mmsa_dataset
 from deadpan.data.formats.mult import mult_dataset
-from deadpan.data.formats.pickles import LAYOUTS, pickle_dataset, recognised
 from deadpan.errors import DataError
 
 PATH = Path("some.pkl")

@@ -5,8 +5,7 @@ import socket
 
 import pytest
 
-from deadpan.data.fetching.connecting import Unavailable
-from deadpan.data.fetching.downloading import PartialFile, Wanted, download
+from deadpan.data.fetching.download import PartialFile, Unavailable, Wanted, download
 from deadpan.data.fetching.fetch import Silent
 from deadpan.errors import DataError
 

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deadpan.data.formats.alignment import EPSILON, aligned, shared_steps
+from deadpan.data.formats.csd.segments import EPSILON, aligned, shared_steps
 
-from .csd.computational_sequences import in_a_row
+from .computational_sequences import in_a_row
 
 
 def test_steps_belong_to_every_target_they_share_time_with():
