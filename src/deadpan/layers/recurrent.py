@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from deadpan.layers.native.gru import MOST, gru_scan
+from deadpan.layers.native.gru import MAX_SEQUENCES, gru_scan
 from deadpan.layers.native.library import native
 
 
@@ -62,7 +62,7 @@ def read_together(
     grus = [reader.gru for reader in readers]
     if grus[0].bidirectional:
         return [reader(*stream) for reader, stream in zip(readers, streams, strict=True)]
-    if len(grus) <= MOST and native(*(x for x, _ in streams)):
+    if len(grus) <= MAX_SEQUENCES and native(*(x for x, _ in streams)):
         return gru_scan(
             [
                 linear(x, gru.weight_ih_l0, gru.bias_ih_l0)  # pyright: ignore[reportArgumentType]
