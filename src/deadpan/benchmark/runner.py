@@ -92,11 +92,12 @@ def run_cases(
     waiting.reverse()
     running: list[Running] = []
     failures: dict[Path, str] = {}
-    context = _context()
+    context, lock = _context(), runs / ".lock"
+    _wait_for_orphans(lock)
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                running.append(_start(context, *waiting.pop(), runs, then))
+                running.append(_start(context, *waiting.pop(), runs, lock, then))
             for run in _ended(running, watch):
                 running.remove(run)
                 kind, why = run.answer or (CRASHED, _killed(run.process.exitcode))
@@ -114,22 +115,37 @@ def run_cases(
 
 
 def _context() -> ForkServerContext:
-    # Torch is imported once, by the server that all workers are forked from; each has one thread.
+    # What every run imports is imported once, by the server that all workers are forked from, also
+    # what metrics and the ridge row import when they are called; each worker has one thread.
     os.environ["OMP_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["deadpan.benchmark.worker"])
+    context.set_forkserver_preload(
+        ["deadpan.benchmark.worker", "sklearn.metrics", "sklearn.linear_model"]
+    )
     return context
 
 
+def _wait_for_orphans(lock: Path) -> None:
+    """Wait until no worker of a killed grid is at work here: each ends at its next word."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
 def _start(
-    context: ForkServerContext, case: Case, attempt: int, runs: Path, then: Afterwards | None
+    context: ForkServerContext,
+    case: Case,
+    attempt: int,
+    runs: Path,
+    lock: Path,
+    then: Afterwards | None,
 ) -> Running:
     path = runs / case.place
     told: Connection
     told, tells = context.Pipe(duplex=False)  # pyright: ignore[reportAssignmentType]
     process = context.Process(
         target=work,
-        args=(case.settings.to_dict(), path, case.trial is None, tells, then),
+        args=(case.settings.to_dict(), path, case.trial is None, tells, lock, then),
         daemon=True,
     )
     process.start()

@@ -1,5 +1,6 @@
 """One run of a grid, in a process of its own."""
 
+import fcntl
 import time
 import traceback
 from multiprocessing.connection import Connection
@@ -14,8 +15,8 @@ from deadpan.training.run_directory import RunDirectory
 from deadpan.training.scoring import evaluate_run
 from deadpan.training.settings import Settings
 
-DONE, REFUSED, CRASHED, STEP = "done", "refused", "crashed", "step"
-"""What a worker says: the run is complete; cannot be; broke off; is at this epoch."""
+DONE, REFUSED, CRASHED, STEP, BEGUN = "done", "refused", "crashed", "step", "begun"
+"""What a worker says: the run is complete; cannot be; broke off; is at this epoch; is begun."""
 
 
 @runtime_checkable
@@ -63,6 +64,7 @@ def work(
     path: Path,
     score: bool,
     grid: Connection,
+    lock: Path,
     then: Afterwards | None = None,
 ) -> None:
     """Train one run, or go on with it, and score it; say how that ended.
@@ -72,19 +74,24 @@ def work(
         path: where it is kept.
         score: open its test split; False for a trial of the search.
         grid: told of progress and of the end.
+        lock: held, with all workers of the grid, until this one has ended.
         then: called with the run once it is scored.
     """
     torch.set_num_threads(1)
     try:
-        run = train_run(
-            Settings.from_dict(settings), path, resume=path.exists(), watch=Telling(grid)
-        )
-        if score:
-            evaluate_run(run)
-            if then:
-                then(run)
-        run.checkpoint.unlink(missing_ok=True)  # most of the disk, and of no use any more
-        grid.send((DONE, ""))
+        with lock.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            # The next grid waits for the lock, from when this one is gone: then this fails.
+            grid.send((BEGUN, ""))
+            run = train_run(
+                Settings.from_dict(settings), path, resume=path.exists(), watch=Telling(grid)
+            )
+            if score:
+                evaluate_run(run)
+                if then:
+                    then(run)
+            run.checkpoint.unlink(missing_ok=True)  # most of the disk, and of no use any more
+            grid.send((DONE, ""))
     except BrokenPipeError:  # the grid is gone
         return
     except DeadpanError as error:
