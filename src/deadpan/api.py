@@ -20,7 +20,6 @@ from deadpan.errors import DataError, DeadpanError, RunError
 from deadpan.exporting.run import Exported, export_run
 from deadpan.files import home_path
 from deadpan.models import MODELS
-from deadpan.replication.study import claims as claims
 from deadpan.reports.clip.page import write_explanation
 from deadpan.reports.run.page import write_report
 from deadpan.training.loop import Watch
@@ -197,7 +196,7 @@ def compare(
     """Run a grid of systems, data sets and seeds, and write its tables.
 
     Args:
-        config: a YAML file; ``configs/compare.yaml`` is an example of every key.
+        config: a YAML file; ``studies/compare/compare.yaml`` is an example of every key.
         out: a directory, which must not exist; None = ``runs/CONFIG``.
         workers: runs at once, a process and a thread each.
         only: data sets of the grid; none = all.

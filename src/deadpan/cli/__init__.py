@@ -21,7 +21,6 @@ COMMANDS = {
     "report": "one HTML page that shows a finished run",
     "export": "a finished run as one file that predicts without torch, or without deadpan",
     "benchmark": "a grid of systems, data sets and seeds, and its tables",
-    "claims": "what the paper claims, tested: runs, measures, verdicts",
     "models": "every model, with its parameters and its paper",
     "data inspect": "what a file or folder is, and its health: clips, lengths, labels, defects",
     "data convert": "any data set as a store: small, and open in a moment",

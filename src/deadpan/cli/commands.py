@@ -9,7 +9,6 @@ from typing import Literal
 
 import deadpan
 from deadpan.cli.benchmark_command import benchmark as benchmark
-from deadpan.cli.claims_command import claims as claims
 from deadpan.cli.data_commands import data_fetch as data_fetch
 from deadpan.cli.data_commands import data_list as data_list
 from deadpan.cli.failures import resumable, resume_command
