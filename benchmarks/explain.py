@@ -4,7 +4,7 @@ Recording off is measured against the same forward pass without the tests of ``r
 HCT-MG at MOSI's sizes on clips of 50/375/500 steps: both in turn, in an order that alternates, so
 that what the machine does meanwhile meets both alike.
 
-    python benchmarks/explain.py [--rounds 101] [--clips 8] [--out FOLDER]
+    python benchmarks/explain.py [--rounds 101] [--clips 8] [--out benchmarks/results]
 """
 
 import argparse

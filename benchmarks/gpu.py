@@ -8,7 +8,7 @@ over the card's rate for large products and bytes over its rate for copies, at r
 Without a GPU it says so and measures nothing.
 
     python benchmarks/gpu.py [--clips 16326] [--batches 64,512] [--repeats 5] [--compile]
-        [--out results/gpu]
+        [--out benchmarks/results/gpu]
 """
 
 import argparse

@@ -7,7 +7,7 @@ large products and copies, and at the model's own shapes. The floor is the large
 over rate and bytes over rate; nothing is computed on padding there, and nothing waits.
 
     python benchmarks/roofline.py [--clips 1284] [--repeats 5] [--threads 1,2]
-        [--out benchmarks/roofline]
+        [--out benchmarks/results/roofline]
 """
 
 import argparse

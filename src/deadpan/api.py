@@ -188,7 +188,7 @@ def compare(
     """Run a grid of systems, data sets and seeds, and write its tables.
 
     Args:
-        config: a YAML file; ``configs/compare.yaml`` is an example of every key.
+        config: a YAML file; ``studies/compare/compare.yaml`` is an example of every key.
         out: a directory, which must not exist; None = ``runs/CONFIG``.
         workers: runs at once, a process and a thread each.
         only: data sets of the grid; none = all.

@@ -36,7 +36,7 @@ def row_texts(row: Row, columns: Sequence[MetricColumn], bold: Callable[[str], s
 
 
 def markdown(table: GridTable) -> str:
-    """For a README or ``results/``."""
+    """For a README or a study's folder."""
     lines = [headings(table), ["---"] + ["---:"] * (len(HEADINGS) - 1 + len(table.columns))]
     lines += [row_texts(row, table.columns, lambda text: f"**{text}**") for row in table.rows]
     text = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
