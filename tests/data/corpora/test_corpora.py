@@ -114,7 +114,6 @@ def test_the_network_is_asked_for_nothing(tmp_path):
         [sys.executable, "-c", ALONE, str(tmp_path / "list.csv")],
         capture_output=True,
         text=True,
-        timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, f"{tmp_path / 'list.csv'}: 9 data sets\n")
     assert "MOSEI" in done.stdout
