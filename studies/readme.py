@@ -19,11 +19,6 @@ SHOWN = {
     "ravdess4": "exclusive_accuracy",
     "mosi229": "corr",
 }
-    "controlled": "corr",
-    "mosi_text": "corr",
-    "ravdess4": "exclusive_accuracy",
-    "mosi229": "corr",
-}
 """Data sets of the comparison, and the metric that README shows of each."""
 
 ABOUT = {
