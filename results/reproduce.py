@@ -136,18 +136,16 @@ def pooled(rows: list[dict]) -> list[dict[str, object]]:
     from deadpan.tasks import make_task
     from deadpan.training.baselines import constant_outputs, ridge_outputs
     from deadpan.training.evaluation import labels_of
-    from deadpan.training.opened import RunDirectory, load_data, load_model
+    from deadpan.training.opened import open_run
 
     task, table = make_task("regression", ("sentiment",)), []
     for seed in sorted({row["seed"] for row in rows}):
         folds = [row for row in rows if row["seed"] == seed]
         parts: dict[str, list] = {"train mean": [], "ridge": [], "HCTMG": [], "truth": []}
         for row in folds:
-            directory = RunDirectory(Path(row["out"]))
-            data = load_model(directory)[2](load_data(directory.settings()))
-            with (directory.path / "predictions.csv").open() as file:
-                own = [[float(r["prediction_sentiment"])] for r in csv.DictReader(file)]
-            parts["HCTMG"].append(np.array(own))
+            run = open_run(Path(row["out"]))
+            data = run.data
+            parts["HCTMG"].append(run.files.predictions().predicted)
             parts["truth"].append(labels_of(data["test"]))
             parts["train mean"].append(constant_outputs(task, data["train"], len(data["test"])))
             parts["ridge"].append(ridge_outputs(task, data, "test"))

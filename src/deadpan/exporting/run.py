@@ -18,7 +18,7 @@ from deadpan.errors import DeadpanError, unknown_name
 from deadpan.files import write_atomically
 from deadpan.models import MODELS, Model
 from deadpan.models.aligned import AlignedModel
-from deadpan.training.opened import RunDirectory, load_model
+from deadpan.training.opened import RunDirectory, open_run
 from deadpan.types import TEXT, Batch, Modality
 
 LONGEST = 24
@@ -195,14 +195,15 @@ def export_run(
         raise DeadpanError(
             f"{path}: its directory does not exist; make it, or choose another --out"
         )
-    model, task, normalizer = load_model(run)
+    source = open_run(run.path)
+    model, normalizer = source.model, source.normalizer
     kind = type(model).__name__
     if kind not in exportable():
         raise DeadpanError(
             f"{kind} cannot be exported, for its steps or clips depend on each other in loops; "
             f"those that can: {', '.join(exportable())}"
         )
-    facts = _facts(model, normalizer, run.environment()["task"], task.labels, int8=int8)
+    facts = _facts(model, normalizer, run.environment().task, source.task.labels, int8=int8)
     content = export_bytes(model, normalizer, facts, format=format, int8=int8)
     opened: Run = onnx_run(content) if format == "onnx" else program_run(content)
     differs, meant = deviations(opened, model, model.widths, normalizer)
