@@ -22,8 +22,7 @@ from workloads.reporting import about
 from deadpan.analysis.maps import Axis, CrossmodalMap
 from deadpan.analysis.salience import crossmodal_map
 from deadpan.data.dataset import Clip
-from deadpan.layers.attention import Attention
-from deadpan.layers.recording import record_attention
+from deadpan.layers.attention import Attention, record_attention
 from deadpan.layers.transformer import Encoder, EncoderLayer
 from deadpan.models import HCTMG
 from deadpan.reports.clip.heatmap import heatmap

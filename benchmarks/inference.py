@@ -199,7 +199,6 @@ def measured(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
         for threads in (1, 2):
             label = f"{name}, {threads} thread{'s' * (threads > 1)}"
             predictors[label] = Predictor(file, threads=threads)
-    told["MB"]["torch program"] = len(export_bytes(model, PLAIN, facts, format="torch")) / 1e6
     told["one clip"] = one_clip(model, predictors, chosen.repeats, chosen.seconds)
     told["per clip"] = batches(model, predictors, chosen.repeats, chosen.seconds)
     told["fresh process"] = {

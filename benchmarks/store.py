@@ -24,7 +24,7 @@ from workloads.official import CORPORA, write
 
 from deadpan.data.conversion import convert
 from deadpan.data.dataset import Dataset, fingerprint
-from deadpan.data.store.opening import store_dataset
+from deadpan.data.store.reading import store_dataset
 
 MOSEI = CORPORA["mosei"]
 

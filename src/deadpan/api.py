@@ -20,7 +20,6 @@ from deadpan.errors import DataError, DeadpanError, RunError
 from deadpan.exporting.run import Exported, export_run
 from deadpan.files import home_path
 from deadpan.models import MODELS
-from deadpan.replication.study import claims as claims
 from deadpan.reports.clip.page import write_explanation
 from deadpan.reports.run.page import write_report
 from deadpan.training.loop import Watch
@@ -128,24 +127,16 @@ def explain(
     return write_explanation(explained, folder)
 
 
-def export(
-    run: str | Path,
-    *,
-    format: str = "onnx",
-    int8: bool = False,
-    out: str | Path | None = None,
-) -> Exported:
-    """Write a finished run's model as one file that predicts without it.
+def export(run: str | Path, *, int8: bool = False, out: str | Path | None = None) -> Exported:
+    """Write a finished run's model as one ONNX file that predicts without torch.
 
     Args:
         run: the directory of a finished run.
-        format: "onnx", for ``deadpan.serving.predictor`` and onnxruntime; "torch", a program that
-            ``torch.export.load`` reads.
-        int8: keep large weights as int8; ONNX only.
+        int8: keep large weights as int8.
         out: the file, which must not exist; None = in the run directory.
     """
     where = home_path(out) if out else None
-    return export_run(RunDirectory(home_path(run)), format=format, int8=int8, out=where)
+    return export_run(RunDirectory(home_path(run)), int8=int8, out=where)
 
 
 def list_models() -> list[dict[str, Any]]:

@@ -16,9 +16,7 @@ NullableFloat = NewType("NullableFloat", float)
 """A number of a JSON file, in which null stands for NaN."""
 
 
-def record(
-    name: str, values: object, kind: type[Record], *, unknown: str | None = None
-) -> Record:
+def record(name: str, values: object, kind: type[Record], *, unknown: str | None = None) -> Record:
     """Make a dataclass from values by name, each as its field wants it.
 
     Args:

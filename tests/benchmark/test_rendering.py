@@ -9,11 +9,11 @@ import pytest
 from deadpan.benchmark import rendering
 from deadpan.benchmark.collect import SeedScores
 from deadpan.benchmark.table import make_table
-from deadpan.tasks.task import Column
+from deadpan.tasks.task import MetricColumn
 
 COLUMNS = (
-    Column("mae", "MAE", higher_is_better=False, percent=False),
-    Column("acc7", "Acc-7"),
+    MetricColumn("mae", "MAE", higher_is_better=False, percent=False),
+    MetricColumn("acc7", "Acc-7"),
 )
 
 

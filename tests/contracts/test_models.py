@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from deadpan.errors import DeadpanError
-from deadpan.layers.recording import record_attention
+from deadpan.layers.attention import record_attention
 from deadpan.layers.transformer import Encoder
 from deadpan.models import MODELS
 from deadpan.models.base import FUSED, hyperparameters
@@ -147,6 +147,21 @@ def test_training_matters_only_through_dropout(kind, options):
     wet = build(kind, **options, **dict.fromkeys(dropouts(kind), 0.5))
     assert not torch.equal(wet.train()(batch).prediction, wet(batch).prediction)
     torch.testing.assert_close(wet.eval()(batch).prediction, dry(batch).prediction)
+
+
+@each_model
+@pytest.mark.usefixtures("processor")
+def test_half_precision_loses_nothing_but_digits(kind):
+    aligners = [{}, {"ctc": True}] if "ctc" in hyperparameters(kind) else [{}]
+    for options in aligners:
+        model, batch = build(kind, **options).eval(), pad(clips_for(kind, options, 3))
+        wanted = model(batch).prediction
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            output = model(batch)
+            loss = sum(output.losses.values(), output.prediction.float().sum())
+        torch.testing.assert_close(output.prediction.float(), wanted, atol=0.02, rtol=0.02)
+        loss.backward()
+        assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
 
 
 def trained(kind, *, seed, steps, **options):

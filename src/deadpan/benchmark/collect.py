@@ -123,6 +123,4 @@ def _read(path: Path, reader: Callable[[RunDirectory], Reading]) -> Reading:
     try:
         return reader(RunDirectory(path))
     except RunError as error:
-        raise RunError(
-            f"{error}; or remove {path} and run the grid again with --resume"
-        ) from error
+        raise RunError(f"{error}; or remove {path} and run the grid again with --resume") from error

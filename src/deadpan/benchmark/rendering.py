@@ -11,7 +11,7 @@ from html import escape
 from typing import Any
 
 from deadpan.benchmark.table import Cell, GridTable, Row
-from deadpan.tasks.task import Column
+from deadpan.tasks.task import MetricColumn
 
 HEADINGS = ("system", "parameters", "training", "p")
 
@@ -22,7 +22,7 @@ def headings(table: GridTable) -> list[str]:
     return [*HEADINGS, *(f"{c.title} {arrows[c.higher_is_better]}" for c in table.columns)]
 
 
-def row_texts(row: Row, columns: Sequence[Column], bold: Callable[[str], str]) -> list[str]:
+def row_texts(row: Row, columns: Sequence[MetricColumn], bold: Callable[[str], str]) -> list[str]:
     """The cells of a row as people read them."""
     if not row.cells:
         return [row.system, "", "", "", *("-" for _ in columns)]
@@ -120,7 +120,7 @@ def table_notes(table: GridTable) -> list[str]:
     return told
 
 
-def _cell(column: Column, cell: Cell, bold: Callable[[str], str]) -> str:
+def _cell(column: MetricColumn, cell: Cell, bold: Callable[[str], str]) -> str:
     text = column.format(cell.mean)
     if not math.isnan(cell.deviation):
         text += f" ± {column.format(cell.deviation)}"
@@ -128,7 +128,7 @@ def _cell(column: Column, cell: Cell, bold: Callable[[str], str]) -> str:
     return text if cell.paper is None else f"{text} ({cell.paper:g})"
 
 
-def _html_cells(row: Row, columns: Sequence[Column]) -> list[str]:
+def _html_cells(row: Row, columns: Sequence[MetricColumn]) -> list[str]:
     cells = row_texts(row, columns, lambda text: f"\0{text}\1")
     marked = [escape(cell).replace("\0", "<b>").replace("\1", "</b>") for cell in cells]
     first, *others = marked

@@ -10,7 +10,7 @@ import numpy as np
 from deadpan.benchmark.collect import SeedScores
 from deadpan.benchmark.published import notes, published
 from deadpan.metrics.significance import holm, sign_flip_test
-from deadpan.tasks.task import Column
+from deadpan.tasks.task import MetricColumn
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class GridTable:
     """
 
     data: str
-    columns: Sequence[Column]
+    columns: Sequence[MetricColumn]
     rows: Sequence[Row]
     against: str
     notes: Sequence[str]
@@ -75,7 +75,7 @@ class GridTable:
 
 def make_table(
     data: str,
-    columns: Sequence[Column],
+    columns: Sequence[MetricColumn],
     systems: Mapping[str, Sequence[SeedScores]],
     constants: Mapping[str, Mapping[str, float]],
     *,
@@ -100,9 +100,7 @@ def make_table(
     for name, seeds in systems.items():
         if seeds:
             means[name] = {c.key: _mean([run.metrics[c.key] for run in seeds]) for c in columns}
-    best = {
-        c.key: c.best({name: row[c.key] for name, row in means.items()}) for c in columns
-    }
+    best = {c.key: c.best({name: row[c.key] for name, row in means.items()}) for c in columns}
     p_values = _p_values(systems, against)
     rows = [
         Row(

@@ -14,7 +14,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from deadpan.data.fetching.downloading import Watch
+from deadpan.data.fetching.download import Watch
 
 
 class Lines:

@@ -105,7 +105,7 @@ def preamble(run: Path) -> Generator[str, None, None]:
     yield f"{run}: {dataset.name} ({clips} clips), {', '.join(environment.modalities)}"
     for what, count in dataset.repairs.items():
         yield f"warning: repaired {count} times: {what}"
-    for warning in dataset.warnings:
+    for warning in (*dataset.warnings, *environment.warnings):
         yield f"warning: {warning}"
 
 

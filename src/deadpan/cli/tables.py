@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deadpan.tasks import Regression
-from deadpan.tasks.task import Column
+from deadpan.tasks.task import MetricColumn
 from deadpan.training.opened import RunDirectory
 from deadpan.training.scores import RunScores
 
@@ -120,13 +120,13 @@ def _table(title: str | None, first: str, *others: str) -> Table:
     return table
 
 
-def _cell(scores: RunScores, column: Column, system: str) -> Text:
+def _cell(scores: RunScores, column: MetricColumn, system: str) -> Text:
     row = next(row for row in scores.rows if row.system == system)
     style = "bold" if system in scores.best(column) else ""
     return Text(column.shown(row.metrics[column.key]), style=style)
 
 
-def _arrow(column: Column) -> str:
+def _arrow(column: MetricColumn) -> str:
     return "↑" if column.higher_is_better else "↓"
 
 

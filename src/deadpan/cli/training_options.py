@@ -14,6 +14,7 @@ from deadpan.cli.parsers import last, parse, parser_of
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.files import home_path, read_yaml
 from deadpan.models import MODELS
+from deadpan.options import typed
 from deadpan.training.opened import RunDirectory
 from deadpan.training.settings import Settings
 

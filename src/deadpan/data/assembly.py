@@ -1,14 +1,14 @@
 """Clips of a file made into a data set: what every layout has in common, done once."""
 
 import dataclasses
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Num
 
-from deadpan.data.clip_names import group_of, joined, unique
 from deadpan.data.containers.files import shown
 from deadpan.data.dataset import Clip, Dataset, TaskName, shared_groups
 from deadpan.data.folds import split_by_group
@@ -191,3 +191,99 @@ def _in_two_splits(splits: dict[str, list[Clip]]) -> str:
             where.setdefault(clip.id, set()).add(name)
     twice = [clip for clip, names in where.items() if len(names) > 1]
     return f"; {len(twice)} of them in two splits (first: '{shown(twice[0])}')" if twice else ""
+
+
+VIDEO_CLIP = re.compile(r"(?P<video>.+)_\d+")
+YOUTUBE_CLIP = re.compile(r"(?P<video>[\w-]{11})_\d+")
+SEGMENT = re.compile(r"(?P<video>.+)\[(?P<clip>\d+)\]")
+"""As the CMU Multimodal SDK names a part of a video."""
+RAVDESS = re.compile(r"\d\d(?:-\d\d){5}-(?P<actor>\d\d)")
+"""Modality, channel, emotion, intensity, statement, repetition, actor: two digits each."""
+
+
+def joined(parts: Sequence[str]) -> str:
+    """One id of the parts a file gives: ``VIDEO_START_END``; '' of none.
+
+    ``VIDEO[3]`` becomes ``VIDEO_3``, as other files name it. Where start and end are both zero,
+    which is how files say that they are not known, the first part names the clip by itself.
+    """
+    if not _one_name(parts):
+        return "_".join(parts)
+    match = SEGMENT.fullmatch(parts[0])
+    return f"{match['video']}_{match['clip']}" if match else parts[0]
+
+
+def group_of(parts: Sequence[str]) -> str | None:
+    """The video of ``(VIDEO_CLIP)``, ``(VIDEO$_$CLIP)``, ``(VIDEO[CLIP])`` or ``(VIDEO, ...)``.
+
+    For RAVDESS's names, of seven pairs of digits, the actor: the last pair.
+    None where a name has none of these forms: a wrong group would be worse than none.
+    """
+    if not parts:
+        return None
+    name = parts[0]
+    if match := RAVDESS.fullmatch(name):
+        return f"actor-{match['actor']}"
+    if "$_$" in name:
+        return name.rpartition("$_$")[0]
+    if match := SEGMENT.fullmatch(name):
+        return match["video"]
+    if _one_name(parts):
+        match = VIDEO_CLIP.fullmatch(name)
+        return match["video"] if match else None
+    # Beside start and end stands the video, whose own name may end in _1, or VIDEO_CLIP again.
+    match = YOUTUBE_CLIP.fullmatch(name)
+    return match["video"] if match else name
+
+
+def unique(splits: Mapping[str, Sequence[Clip]]) -> tuple[dict[str, list[Clip]], int]:
+    """The same clips with ids that differ, and how many had to be renamed (``id#2``, ``id#3``)."""
+    taken = {clip.id for clips in splits.values() for clip in clips}
+    seen: Counter[str] = Counter()
+    renamed = 0
+
+    def rename(clip: Clip) -> Clip:
+        nonlocal renamed
+        seen[clip.id] += 1
+        if seen[clip.id] == 1:
+            return clip
+        renamed += 1
+        while (name := f"{clip.id}#{seen[clip.id]}") in taken:
+            seen[clip.id] += 1
+        taken.add(name)
+        return dataclasses.replace(clip, id=name)
+
+    return {name: [rename(clip) for clip in clips] for name, clips in splits.items()}, renamed
+
+
+def _one_name(parts: Sequence[str]) -> bool:
+    """Whether the first part is the whole name: alone, or beside a start and an end of zero."""
+    return len(parts) == 1 or (
+        len(parts) == 3 and all(re.fullmatch(r"0(?:\.0*)?", part) for part in parts[1:])
+    )
+
+
+SENTIMENT = "sentiment"
+
+
+def task_of(
+    labels: Num[np.ndarray, "clip label"], names: Sequence[str] = ()
+) -> tuple[TaskName, tuple[str, ...]]:
+    """The task of a table of labels, and what its columns are called.
+
+    One column with every number in [-3, 3] is sentiment, and its task regression. Any other (one
+    column of ratings from 1 to 7, the seventeen of POM) has the task "scores".
+
+    Args:
+        labels: at least one column; NaN says nothing of the range.
+        names: of the columns; those of any other number or not unique are not used. Without names,
+            one column is "sentiment" and several are "label 1", "label 2" and so on.
+    """
+    width = labels.shape[1]
+    if width == 1:
+        with np.errstate(invalid="ignore"):  # NaN may be of the kind that signals
+            within = not (np.abs(labels.astype(np.float64)) > 3).any()
+        return "regression" if within else "scores", (SENTIMENT,)
+    if len(set(names)) == len(names) == width:
+        return "scores", tuple(names)
+    return "scores", tuple(f"label {column + 1}" for column in range(width))

@@ -9,7 +9,7 @@ from typing import Any
 from deadpan.data import DATASETS, load
 from deadpan.data.containers.files import file_sha256
 from deadpan.data.dataset import Dataset
-from deadpan.data.store.opening import store_dataset
+from deadpan.data.store.reading import store_dataset
 from deadpan.data.store.writing import refuse_taken, write_store
 from deadpan.errors import DataError
 from deadpan.files import home_path

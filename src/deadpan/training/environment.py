@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
+from torch import nn
 
 from deadpan.data.dataset import Dataset, describe
 from deadpan.layers.native.library import library
+from deadpan.layers.recurrent import processor_has_lstm
 from deadpan.models import Model
 from deadpan.options import record
 from deadpan.tasks import Task
@@ -60,6 +63,7 @@ class Environment:
         labels: of the task.
         modalities: of the model, in its order.
         dataset: what it was trained on.
+        warnings: of the model on this processor; an older run has none.
     """
 
     command: str
@@ -77,6 +81,7 @@ class Environment:
     labels: tuple[str, ...]
     modalities: tuple[str, ...]
     dataset: DataFacts
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def commit_name(self) -> str:
@@ -89,7 +94,7 @@ def data_facts(dataset: Dataset) -> DataFacts:
     return record("dataset", describe(dataset), DataFacts)
 
 
-def this_environment(model: Model, task: Task, dataset: DataFacts) -> Environment:
+def this_environment(model: Model, task: Task, dataset: DataFacts, fabric: Fabric) -> Environment:
     """The environment of a run that this process trains."""
     return Environment(
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -106,7 +111,21 @@ def this_environment(model: Model, task: Task, dataset: DataFacts) -> Environmen
         labels=task.labels,
         modalities=tuple(model.modalities),
         dataset=dataset,
+        warnings=precision_warnings(model, fabric),
     )
+
+
+def precision_warnings(model: nn.Module, fabric: Fabric) -> list[str]:
+    """Which parts of a model this processor cannot compute in the precision of its training."""
+    has_lstm = any(isinstance(part, nn.LSTM) for part in model.modules())
+    if not has_lstm or fabric.device.type != "cpu":
+        return []
+    with fabric.autocast():
+        half, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
+    if not half or processor_has_lstm(dtype):
+        return []
+    name = str(dtype).removeprefix("torch.")
+    return [f"this processor has no LSTM in {name}; the LSTMs of the model compute in float32"]
 
 
 def commit() -> dict[str, Any]:

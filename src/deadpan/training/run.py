@@ -13,6 +13,7 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from deadpan.data.dataset import Dataset, steps_of
+from deadpan.data.normalization import Normalizer
 from deadpan.data.normalization import fit as fit_normalizer
 from deadpan.errors import DeadpanError, RunError
 from deadpan.files import write_csv
@@ -80,7 +81,7 @@ def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) 
     _check_clips(model, dataset)
     fabric = _fabric(settings)
     if not resume and not child:
-        RunDirectory.create(out, settings, this_environment(model, task, facts))
+        RunDirectory.create(out, settings, this_environment(model, task, facts, fabric))
     fabric.launch()
     fabric.barrier()
     run = RunDirectory(out)
@@ -99,12 +100,19 @@ def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) 
     one_watch = watch if fabric.is_global_zero else None
     fit(fabric, network, state, task, dataset, settings, after_epoch=keep, watch=one_watch)
     if fabric.is_global_zero:
-        if not state.best:
-            shutil.rmtree(run.path, ignore_errors=True)
-            raise DeadpanError(f"{out}: the model diverged at once; train with a lower learning rate")
-        save_model(run, state.best, normalizer, dataset.widths)
+        _keep_best(run, state, normalizer, dataset)
     fabric.barrier()
     return run
+
+
+def _keep_best(run: RunDirectory, state: State, normalizer: Normalizer, dataset: Dataset) -> None:
+    """Keep the best weights; a run that never had any leaves nothing behind."""
+    if not state.best:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise DeadpanError(
+            f"{run.path}: the model diverged at once; train with a lower learning rate"
+        )
+    save_model(run, state.best, normalizer, dataset.widths)
 
 
 def _resumed(settings: Settings, out: Path) -> RunDirectory:

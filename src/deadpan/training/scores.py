@@ -8,7 +8,7 @@ from pathlib import Path
 from deadpan.errors import DeadpanError, RunError
 from deadpan.files import read_json
 from deadpan.options import NullableFloat, record
-from deadpan.tasks.task import Column
+from deadpan.tasks.task import MetricColumn
 
 
 def evaluate_first(run: Path) -> str:
@@ -31,10 +31,10 @@ class RunScores:
 
     split: str
     clips: int
-    columns: tuple[Column, ...]
+    columns: tuple[MetricColumn, ...]
     rows: tuple[ScoreRow, ...]
 
-    def best(self, column: Column) -> frozenset[str]:
+    def best(self, column: MetricColumn) -> frozenset[str]:
         """Systems whose score, as shown, nobody beats; none where fewer than two have one."""
         return column.best({row.system: row.metrics[column.key] for row in self.rows})
 

@@ -6,7 +6,7 @@ from deadpan.data.corpora import Corpus, Source
 from deadpan.data.fetching.fetch import NotAllFetched, Silent, default_folder, fetch
 from deadpan.errors import DataError
 
-from .web import FAST, cut, status, whole
+from .web import FAST, cut, silence, status, whole
 
 BODY = b"word " * 1000
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -75,8 +75,7 @@ def test_where_no_source_answers_it_is_told_and_the_rest_is_kept(web, tmp_path):
 
 
 def test_a_server_that_does_not_answer_is_not_asked_again(web, tmp_path):
-    silent = lambda _, web: web.closing.wait(1)  # noqa: E731
-    tiny = corpus(source(web("/a", silent)), source(web("/b", silent), "b.csd"))
+    tiny = corpus(source(web("/a", silence)), source(web("/b", silence), "b.csd"))
     with pytest.raises(NotAllFetched, match="2 of 2 files"):
         got(tiny, tmp_path)
     assert {path for path, _ in web.asked} == {"/a"}
@@ -127,7 +126,7 @@ def test_a_folder_that_may_not_be_written_to_is_told(web, tmp_path, monkeypatch)
     def forbidden(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("deadpan.data.fetching.downloading.PartialFile.restart", forbidden)
+    monkeypatch.setattr("deadpan.data.fetching.download.PartialFile.restart", forbidden)
     with pytest.raises(DataError, match=r"a\.csd: cannot be written \(Permission denied\)"):
         got(corpus(source(web("/a", whole(BODY)))), tmp_path)
     assert left(tmp_path) == []

@@ -5,7 +5,6 @@ import resource
 import shutil
 import signal
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +19,8 @@ from deadpan.data.dataset import Clip, Dataset, fingerprint
 from deadpan.data.formats.mult import mult_dataset
 from deadpan.data.generated.controlled import controlled
 from deadpan.data.normalization import fit
-from deadpan.data.store.facts import METHODS
-from deadpan.data.store.opening import store_dataset
+from deadpan.data.store.format import METHODS
+from deadpan.data.store.reading import store_dataset
 from deadpan.data.store.writing import Tensor, refuse_taken, write_store, write_tensors
 from deadpan.errors import DataError
 
@@ -257,21 +256,26 @@ def test_a_killed_writer_leaves_nothing_but_what_the_next_one_removes(tmp_path):
     path, others = tmp_path / "f[1]", tmp_path / ".f[1].other.tmp"
     others.touch()
 
-    def endless():
-        while True:
-            yield np.zeros((1 << 20, 2), np.float32)
-            time.sleep(0.01)
+    hears, tells = os.pipe()
+
+    def interrupted():
+        yield np.zeros((1 << 20, 2), np.float32)
+        os.write(tells, b"a part is written")
+        signal.pause()
 
     if not (child := os.fork()):
         try:
-            write_tensors(path, {"x": tensor(np.zeros((1 << 22, 2)), parts=endless)}, {})
+            write_tensors(path, {"x": tensor(np.zeros((1 << 22, 2)), parts=interrupted)}, {})
         finally:
             os._exit(1)
-    while not (left := [p for p in tmp_path.iterdir() if p != others and p.stat().st_size]):
-        time.sleep(0.01)
+    os.close(tells)
+    assert os.read(hears, 99) == b"a part is written"
+    os.close(hears)
     os.kill(child, signal.SIGKILL)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
-    assert left[0] == tmp_path / f".f[1].{child}.tmp"
+    left = tmp_path / f".f[1].{child}.tmp"
+    assert set(tmp_path.iterdir()) == {left, others}
+    assert left.stat().st_size
     assert not path.exists()
     write_tensors(path, {"x": parts_of(1)[1]}, {})
     assert set(tmp_path.iterdir()) == {path, others}

@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 
 from deadpan.data.containers.files import file_sha256
 from deadpan.data.corpora import Corpus, Source
-from deadpan.data.fetching.connecting import Patience, Unavailable
-from deadpan.data.fetching.downloading import Wanted, Watch, download
+from deadpan.data.fetching.download import Patience, Unavailable, Wanted, Watch, download
 from deadpan.errors import DataError, unknown_name
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import assemble
+from deadpan.data.assembly import assemble, task_of
 from deadpan.data.containers.hdf5 import looks_like_hdf5, opened_hdf5
 from deadpan.data.dataset import Dataset
-from deadpan.data.formats.label_columns import task_of
 from deadpan.data.formats.mult import mult_clips
 from deadpan.data.raw import RawClips
 from deadpan.errors import DataError

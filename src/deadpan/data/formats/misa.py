@@ -9,13 +9,12 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import assemble
-from deadpan.data.clip_names import joined
+from deadpan.data.assembly import assemble, joined
 from deadpan.data.containers.files import shown
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
 from deadpan.data.dataset import Dataset
-from deadpan.data.formats.own.word_vectors import embedded
 from deadpan.data.formats.pickled_values import column, numbers, parts_of, text_of
+from deadpan.data.formats.word_vectors import embedded
 from deadpan.data.raw import RawClip, RawClips
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality

@@ -1,23 +1,20 @@
 """The health of a data set in figures."""
 
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
-from deadpan.data.dataset import Dataset
+from deadpan.data.dataset import Clip, Dataset
 from deadpan.data.health.findings import findings
-from deadpan.data.health.labels import baseline, label_figures
-from deadpan.data.health.leaks import (
-    SplitTally,
-    Twins,
-    digest,
-    last_seconds,
-    repeated_ids,
-    shared_videos,
-)
-from deadpan.data.health.modalities import modality_figures
-from deadpan.data.health.streams import Stream
-from deadpan.types import SPLITS
+from deadpan.data.health.leaks import Twins, digest, repeated_ids, shared_videos
+from deadpan.data.health.modalities import Stream, modality_figures, summary
+from deadpan.tasks import make_task
+from deadpan.types import SPLITS, Modality
 
 
 def inspect(dataset: Dataset) -> dict[str, Any]:
@@ -115,3 +112,153 @@ def inspect(dataset: Dataset) -> dict[str, Any]:
         "warnings": list(dataset.warnings),
     }
     return {**figures, "findings": findings(figures)}
+
+
+@dataclasses.dataclass
+class SplitTally:
+    """The clips of a split seen so far, without their sequences."""
+
+    ids: list[str] = dataclasses.field(default_factory=list)
+    groups: set[str] = dataclasses.field(default_factory=set)
+    labels: list[Float[np.ndarray, " label"]] = dataclasses.field(default_factory=list)
+    seconds: list[float] = dataclasses.field(default_factory=list)
+    kinds: Counter[str] = dataclasses.field(default_factory=Counter)
+
+    def add(self, clip: Clip) -> None:
+        """See a clip."""
+        self.ids.append(clip.id)
+        self.labels.append(clip.label)
+        if clip.group is not None:
+            self.groups.add(clip.group)
+        if ends := last_seconds(clip):
+            self.seconds.append(max(ends.values()))
+        if clip.truth is not None:
+            self.kinds[clip.truth.kind] += 1
+
+    def figures(
+        self, split: str, streams: Mapping[Modality, Stream], labels: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """What ``inspect`` says of the split."""
+        if not self.ids:
+            return {"clips": 0}
+        figures: dict[str, Any] = {
+            "clips": len(self.ids),
+            "groups": len(self.groups),
+            "labels": labels,
+            "modalities": {
+                name: self._modality(stream.lengths[split]) for name, stream in streams.items()
+            },
+        }
+        if self.seconds:
+            figures["seconds"] = summary(self.seconds)
+        if self.kinds:
+            figures["kinds"] = dict(sorted(self.kinds.items()))
+        return figures
+
+    def _modality(self, steps: list[int]) -> dict[str, Any]:
+        figures: dict[str, Any] = {"missing": 1 - len(steps) / len(self.ids)}
+        if steps:
+            figures["steps"] = summary(steps)
+        return figures
+
+
+def last_seconds(clip: Clip) -> dict[Modality, float]:
+    """Where each modality ends, in seconds from the start of the clip, where known."""
+    return {name: float(times[:, 1].max()) for name, times in clip.times.items() if len(times)}
+
+
+Labels = Float[np.ndarray, "clip label"]
+
+
+def label_figures(dataset: Dataset, labels: Mapping[str, Labels]) -> dict[str, dict[str, Any]]:
+    """For each split with clips what ``inspect`` says of its labels.
+
+    Args:
+        dataset: for its task and the names of the labels.
+        labels: of the clips of each split that has any.
+    """
+    if dataset.task == "regression":
+        return {split: _sentiment(values[:, 0]) for split, values in labels.items()}
+    if dataset.task == "scores":
+        return _scores(dataset, labels)
+    key = "present" if dataset.task == "emotions" else "share"
+    return {
+        split: {key: dict(zip(dataset.labels, values.mean(axis=0).tolist(), strict=True))}
+        for split, values in labels.items()
+    }
+
+
+def _sentiment(values: Float[np.ndarray, " clip"]) -> dict[str, Any]:
+    # As Acc-7 sees them: half to even.
+    counts = Counter(np.clip(np.round(values), -3, 3).astype(int).tolist())
+    return {
+        "mean": float(values.mean()),
+        "std": float(values.std()),
+        "histogram": {f"{score:+d}" if score else "0": counts[score] for score in range(-3, 4)},
+    }
+
+
+def _scores(dataset: Dataset, labels: Mapping[str, Labels]) -> dict[str, dict[str, Any]]:
+    """The same bins in every split, so that they can be compared."""
+    if not labels:
+        return {}
+    every = np.concatenate(list(labels.values()))
+    edges = [label_edges(column) for column in every.T]
+    return {
+        split: {
+            "values": {
+                name: _numbers(values[:, index], edges[index])
+                for index, name in enumerate(dataset.labels)
+            }
+        }
+        for split, values in labels.items()
+    }
+
+
+def _numbers(
+    values: Float[np.ndarray, " clip"], edges: Float[np.ndarray, " edge"]
+) -> dict[str, Any]:
+    counts = np.histogram(values, edges)[0].tolist()
+    return {
+        "min": float(values.min()),
+        "max": float(values.max()),
+        "mean": float(values.mean()),
+        "std": float(values.std()),
+        "histogram": {"edges": edges.tolist(), "counts": counts},
+    }
+
+
+def baseline(dataset: Dataset, labels: Mapping[str, Labels]) -> dict[str, Any] | None:
+    """Scores on the test split of the best guess that looks at no clip; None without the splits."""
+    if "train" not in labels or "test" not in labels:
+        return None
+    task = make_task(dataset.task, dataset.labels)
+    outputs = np.tile(task.constant(labels["train"]), (len(labels["test"]), 1))
+    scores = task.metrics(outputs, labels["test"])
+    return {
+        "system": task.constant_name,
+        "split": "test",
+        "metrics": [
+            {
+                "key": column.key,
+                "title": column.title,
+                "value": None if math.isnan(scores[column.key]) else float(scores[column.key]),
+                "shown": column.format(scores[column.key]),
+                "percent": column.percent,
+                "higher_is_better": column.higher_is_better,
+            }
+            for column in task.columns
+        ],
+    }
+
+
+LABEL_BINS = 7
+
+
+def label_edges(values: Float[np.ndarray, " clip"]) -> Float[np.ndarray, " edge"]:
+    """Edges of bins of equal width from the least label to the greatest, which is in the last."""
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        around = max(abs(low), 1.0) / 2
+        low, high = low - around, high + around
+    return np.linspace(low, high, LABEL_BINS + 1)

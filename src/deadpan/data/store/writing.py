@@ -21,8 +21,18 @@ from deadpan.data.containers.files import shown
 from deadpan.data.containers.safetensors_file import DTYPES, LARGEST_HEADER, METADATA
 from deadpan.data.dataset import Clip, Dataset, fingerprint
 from deadpan.data.normalization import fit
-from deadpan.data.store.facts import METHODS, Figures, digest, facts_of, record_of
-from deadpan.data.store.opening import FEATURES, KEY, RECORDS, TIMES, named
+from deadpan.data.store.format import (
+    FEATURES,
+    KEY,
+    METHODS,
+    RECORDS,
+    TIMES,
+    Figures,
+    digest,
+    facts_of,
+    named,
+    record_of,
+)
 from deadpan.errors import DataError
 from deadpan.types import Modality, in_order
 

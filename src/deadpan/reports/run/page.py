@@ -49,9 +49,7 @@ def facts(
 def _primary(environment: Environment, history: EpochHistory, gate: GateHistory | None) -> Fact:
     term = "Primary modality"
     if gate is None:
-        return Fact(
-            term=term, value="no gate", note=f"uses {', '.join(environment.modalities)}"
-        )
+        return Fact(term=term, value="no gate", note=f"uses {', '.join(environment.modalities)}")
     # The weights that are scored are the best epoch's: its choice is the one that counts.
     scored = history.best_epoch or int(gate.epochs[-1])
     chosen = gate.primary_in(scored)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from deadpan.data.assembly import assemble
+from deadpan.data.assembly import assemble, task_of
 from deadpan.data.containers.files import shown
 from deadpan.data.corpora.corpus import corpus_of_videos, standard_folds
 from deadpan.data.dataset import Dataset, TaskName
-from deadpan.data.formats.alignment import COLLAPSE, EPSILON
 from deadpan.data.formats.csd.file import CsdFile, csd_file, csd_paths
 from deadpan.data.formats.csd.segments import (
+    COLLAPSE,
+    EPSILON,
     Part,
     Segment,
     cut,
@@ -23,7 +24,6 @@ from deadpan.data.formats.csd.segments import (
     spoken,
     to_words,
 )
-from deadpan.data.formats.label_columns import task_of
 from deadpan.data.raw import RawClip, RawClips
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality, in_order

@@ -6,14 +6,19 @@ from pathlib import Path
 from jaxtyping import Float
 from numpy import ndarray
 
-from deadpan.data.assembly import assemble
-from deadpan.data.clip_names import group_of
+from deadpan.data.assembly import assemble, group_of
 from deadpan.data.containers.files import shown
 from deadpan.data.dataset import Dataset
-from deadpan.data.formats.own.clip_table import ClipRow, ClipTable, read_clip_table
-from deadpan.data.formats.own.embedding import OwnFeatures, own_features
-from deadpan.data.formats.own.features import table_of
-from deadpan.data.formats.own.labels import GROUPS, MMSA, SPLIT_COLUMNS, own_labels
+from deadpan.data.formats.own.features import OwnFeatures, own_features, table_of
+from deadpan.data.formats.own.table import (
+    GROUPS,
+    MMSA,
+    SPLIT_COLUMNS,
+    ClipRow,
+    ClipTable,
+    own_labels,
+    read_clip_table,
+)
 from deadpan.data.raw import RawClip, RawClips
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import SPLITS
