@@ -133,7 +133,7 @@ def main() -> None:
     told: dict[str, Any] = {
         "clips": chosen.clips,
         "machine": f"{os.cpu_count()} cores, 2 threads, torch {torch.__version__}",
-        "commit": commit_name(commit()),
+        "commit": commit_name(**commit()),
         "models": {},
     }
     for name in names:

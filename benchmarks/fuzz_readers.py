@@ -208,7 +208,7 @@ def main() -> None:
     rows = table(found)
     failures = [list(row[:3]) for row in found if row[2] not in ("read", "refused")]
     peak = round(max(row[4] for row in found) / 2**20)
-    commit = environment.commit_name(environment.commit())
+    commit = environment.commit_name(**environment.commit())
     told = (
         f"{len(found):,} cases, {len(failures)} failed (crash, hang beyond {SECONDS} s, more than "
         f"{MEMORY >> 30} GB, code run, an error that is not ours), in {seconds} s; largest process "

@@ -63,7 +63,7 @@ def run(grid: Path, folder: Path, *, clips: int | None, workers: int) -> dict[st
     shutil.rmtree(out)
     rows = [row for table in study.tables for row in table.rows if row.seeds]
     return {
-        "commit": commit_name(commit()),
+        "commit": commit_name(**commit()),
         "clips": clips,
         "minutes": round((time.perf_counter() - start) / 60, 1),
         "failures": dict(study.failures),

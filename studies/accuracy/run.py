@@ -149,11 +149,9 @@ def pooled(rows: list[dict]) -> list[dict[str, object]]:
         folds = [row for row in rows if row["seed"] == seed]
         parts: dict[str, list] = {"train mean": [], "ridge": [], "HCTMG": [], "truth": []}
         for row in folds:
-            opened = open_run(Path(row["out"]))
-            data = opened.data
-            with opened.files.predictions_file.open() as file:
-                own = [[float(r["prediction_sentiment"])] for r in csv.DictReader(file)]
-            parts["HCTMG"].append(np.array(own))
+            run = open_run(Path(row["out"]))
+            data = run.data
+            parts["HCTMG"].append(run.files.predictions().predicted)
             parts["truth"].append(labels_of(data["test"]))
             parts["train mean"].append(constant_outputs(task, data["train"], len(data["test"])))
             parts["ridge"].append(ridge_outputs(task, data, "test"))

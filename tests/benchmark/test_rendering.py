@@ -7,7 +7,7 @@ import re
 import pytest
 
 from deadpan.benchmark import rendering
-from deadpan.benchmark.collect import Scored
+from deadpan.benchmark.collect import SeedScores
 from deadpan.benchmark.table import make_table
 from deadpan.tasks.task import MetricColumn
 
@@ -18,7 +18,7 @@ COLUMNS = (
 
 
 def seed(number, mae, acc, *, errors=(0.1, 0.2, 0.3), seconds=60.0):
-    return Scored(
+    return SeedScores(
         seed=number,
         metrics={"mae": mae, "acc7": acc},
         errors={str(i): e for i, e in enumerate(errors)},

@@ -72,9 +72,8 @@ def open_runs(path: Path, against: Path | None = None) -> tuple[ExplainedRun, ..
     if against is None:
         return (first,)
     second = explained_run(against)
-    trained = [RunDirectory(run.path).environment()["dataset"] for run in (first, second)]
-    same = trained[0].get("fingerprint") == trained[1].get("fingerprint")
-    if not same or first.task.labels != second.task.labels:
+    trained = [RunDirectory(run.path).environment().dataset.fingerprint for run in (first, second)]
+    if trained[0] != trained[1] or first.task.labels != second.task.labels:
         raise RunError(
             f"{against}: was trained on other clips than {path}; compare runs of the same data"
         )

@@ -18,7 +18,7 @@ import torch
 
 from deadpan.benchmark.grid import Case
 from deadpan.errors import DeadpanError, os_failure
-from deadpan.training.opened import RunDirectory
+from deadpan.training.opened import RunDirectory, refuse_changed_data
 from deadpan.training.run import train_run
 from deadpan.training.scoring import evaluate_run
 from deadpan.training.settings import Settings
@@ -157,9 +157,13 @@ class Running:
 
 def finished(case: Case, runs: Path, then: Afterwards | None = None) -> bool:
     """Whether nothing is left to do for a case."""
-    kept = "scores.json" if case.trial is None else "model.safetensors"
-    kept = then.leaves if then else kept
-    return (runs / case.place / kept).is_file()
+    path = runs / case.place
+    if then:
+        return (path / then.leaves).is_file()
+    if not RunDirectory.is_run(path):
+        return False
+    run = RunDirectory(path)
+    return run.evaluated if case.trial is None else run.finished
 
 
 def run_cases(
@@ -181,7 +185,12 @@ def run_cases(
         workers: processes at once, one thread each.
         watch: is told of progress.
         then: what is left to do with a run that is scored.
+
+    Raises:
+        DataError: the data of a run that is there has changed: its row would be of other clips.
     """
+    paths = [runs / case.place for case in cases]
+    refuse_changed_data(RunDirectory(path) for path in paths if RunDirectory.is_run(path))
     waiting = [(case, 1) for case in cases if not finished(case, runs, then)]
     watch.begin([case for case, _ in waiting], len(cases) - len(waiting))
     waiting.reverse()

@@ -17,7 +17,7 @@ from deadpan.errors import DeadpanError
 from deadpan.files import write_atomically
 from deadpan.models import MODELS, Model
 from deadpan.models.aligned import AlignedModel
-from deadpan.training.opened import RunDirectory, load_model
+from deadpan.training.opened import RunDirectory, open_run
 from deadpan.types import TEXT, Batch, Modality
 
 LONGEST = 24
@@ -168,14 +168,15 @@ def export_run(run: RunDirectory, *, int8: bool = False, out: Path | None = None
         raise DeadpanError(
             f"{path}: its directory does not exist; make it, or choose another --out"
         )
-    model, task, normalizer = load_model(run)
+    source = open_run(run.path)
+    model, normalizer = source.model, source.normalizer
     kind = type(model).__name__
     if kind not in exportable():
         raise DeadpanError(
             f"{kind} cannot be exported, for its steps or clips depend on each other in loops; "
             f"those that can: {', '.join(exportable())}"
         )
-    facts = _facts(model, normalizer, run.environment()["task"], task.labels, int8=int8)
+    facts = _facts(model, normalizer, run.environment().task, source.task.labels, int8=int8)
     content = export_bytes(model, normalizer, facts, int8=int8)
     differs, meant = deviations(onnx_run(content), model, model.widths, normalizer)
     worst = float(differs.max())
