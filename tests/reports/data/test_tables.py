@@ -5,11 +5,11 @@ from deadpan.data.dataset import Clip, Dataset
 from deadpan.data.health.inspection import inspect_dataset
 from deadpan.data.raw import Padding
 from deadpan.reports.data.tables import (
+    findings_verdict,
     modality_columns,
     reading_notes,
     rows_of,
     split_columns,
-    verdict,
 )
 
 
@@ -88,4 +88,4 @@ def test_what_must_be_known_to_read_them(facts):
     ],
 )
 def test_the_verdict(gravities, told):
-    assert verdict({"findings": [{"gravity": gravity} for gravity in gravities]}) == told
+    assert findings_verdict({"findings": [{"gravity": gravity} for gravity in gravities]}) == told
