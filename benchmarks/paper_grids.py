@@ -4,7 +4,7 @@ Shows that each configs/table*.yaml runs from end to end at full size, and what 
 system costs here: a process and a thread a run. The files are noise, so no score is told. An
 interrupted run goes on where it was.
 
-    python benchmarks/paper_grids.py [GRID ...] [--clips N] [--out results/paper_grids]
+    python benchmarks/paper_grids.py [GRID ...] [--clips N] [--out benchmarks/results/paper_grids]
 """
 
 import argparse
@@ -20,7 +20,7 @@ import torch
 import yaml
 from workloads.official import CORPORA, write
 
-from deadpan.benchmark.grid_file import read_grid
+from deadpan.benchmark.grid import read_grid
 from deadpan.benchmark.study import run_grid
 from deadpan.cli.benchmark_command import watching
 from deadpan.training.environment import commit, commit_name
@@ -63,7 +63,7 @@ def run(grid: Path, folder: Path, *, clips: int | None, workers: int) -> dict[st
     shutil.rmtree(out)
     rows = [row for table in study.tables for row in table.rows if row.seeds]
     return {
-        "commit": commit_name(commit()),
+        "commit": commit_name(**commit()),
         "clips": clips,
         "minutes": round((time.perf_counter() - start) / 60, 1),
         "failures": dict(study.failures),

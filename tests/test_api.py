@@ -23,7 +23,7 @@ def test_every_promised_name_is_there():
 
 
 def test_another_name_is_refused_with_the_known():
-    with pytest.raises(AttributeError, match="no attribute 'trian'; it has claims, compare"):
+    with pytest.raises(AttributeError, match="no attribute 'trian'; it has compare"):
         deadpan.trian  # noqa: B018
 
 
@@ -76,9 +76,9 @@ def test_the_demo_trains_scores_and_reports_and_is_not_repeated(tmp_path):
     run = deadpan.demo(tmp_path / "demo", **TINY)
     for name in ("model.safetensors", "scores.json", "report.html"):
         assert (run.path / name).is_file()
-    before = (run.path / "scores.json").read_bytes(), run.weights.stat().st_mtime_ns
+    before = (run.path / "scores.json").read_bytes(), run.weights_file.stat().st_mtime_ns
     again = deadpan.demo(tmp_path / "demo", **TINY)
-    assert (again.scores.read_bytes(), again.weights.stat().st_mtime_ns) == before
+    assert (again.scores_file.read_bytes(), again.weights_file.stat().st_mtime_ns) == before
 
 
 def test_an_interrupted_demo_goes_on(tmp_path):

@@ -1,8 +1,8 @@
-"""The house rules that a machine can hold: floors, sizes, free imports, docstrings, pins."""
+"""The house rules that a machine can hold: floors, names, free imports, docstrings, pins."""
 
 import ast
+import collections
 import re
-import statistics
 import subprocess
 import sys
 import tomllib
@@ -13,8 +13,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "deadpan"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-SUFFIXES = {".py", ".c", ".h", ".j2", ".css", ".js"}
-WRITTEN = sorted(p for p in PACKAGE.rglob("*") if p.suffix in SUFFIXES)
 PUBLIC = [p for p in MODULES if not p.name.startswith("_") or p.name == "__init__.py"]
 HEAVY = {"torch", "numpy", "scipy", "sklearn", "matplotlib", "lightning_fabric"}
 
@@ -23,23 +21,19 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(PACKAGE))
 
 
-def lines(path: Path) -> int:
-    return len(path.read_text(encoding="utf-8").splitlines())
-
-
 def test_imports_flow_down():
     command = [Path(sys.executable).with_name("lint-imports"), "--no-logo", "--no-cache"]
     linter = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert linter.returncode == 0, linter.stdout + linter.stderr
 
 
-@pytest.mark.parametrize("path", WRITTEN, ids=name_of)
-def test_a_file_is_one_idea(path: Path):
-    assert lines(path) <= 250, "a file over 250 lines is two ideas"
-
-
-def test_the_median_file_fits_a_few_screens():
-    assert statistics.median(map(lines, WRITTEN)) < 100
+def test_no_public_class_or_function_stands_twice():
+    places = collections.defaultdict(set)
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+                places[node.name].add(name_of(path))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
 @pytest.mark.parametrize("module", ["deadpan", "deadpan.errors", "deadpan.cli"])

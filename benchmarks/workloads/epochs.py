@@ -12,7 +12,7 @@ from torch.nn.utils import clip_grad_norm_
 from deadpan.data.batching import collate, lengths_of, training_batches
 from deadpan.data.dataset import Clip
 from deadpan.models import Model
-from deadpan.training.optimizers import make_optimizer
+from deadpan.training.run import make_optimizer
 from deadpan.types import Batch
 
 Key = TypeVar("Key", bound=Hashable)

@@ -13,7 +13,7 @@ from torch.profiler import ProfilerActivity, profile
 from deadpan.data.batching import collate
 from deadpan.data.dataset import Clip
 from deadpan.models import HCTMG
-from deadpan.training.optimizers import make_optimizer
+from deadpan.training.run import make_optimizer
 from workloads.epochs import loss_of
 
 MARK = "part: "

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from deadpan.data.controlled import controlled
 from deadpan.data.dataset import Clip
+from deadpan.data.generated.controlled import controlled
 from deadpan.models import HCTMG, LMFMulT, MulT
 from deadpan.types import AUDIO, TEXT, VISION
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn
 
 from deadpan.cli.progress import Bar, Lines, duration, preamble, standing, watching
-from deadpan.training.run_directory import read_json, write_json
+from deadpan.files import read_json, write_json
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@ import re
 import pytest
 from rich.console import Console
 
-from deadpan.analysis.scores import Column, Row, Scores
 from deadpan.cli.tables import (
     models_table,
     predictions_table,
@@ -13,6 +12,7 @@ from deadpan.cli.tables import (
 )
 from deadpan.tasks import Classes, Emotions, Regression
 from deadpan.tasks import Scores as ScoresTask
+from deadpan.training.scores import Column, Row, Scores
 
 BOLD = "\x1b[1m"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deadpan.data import DATASETS, load
-from deadpan.data.fingerprint import describe, fingerprint
+from deadpan.data.dataset import describe, fingerprint
 from deadpan.errors import DataError
 
 TINY = {"clips": 12, "text_width": 4, "audio_width": 4, "vision_width": 4}
@@ -33,7 +33,7 @@ def table(tmp_path):
 
 @pytest.fixture
 def mult(tmp_path):
-    """A pickle in MulT's layout under a name that tells nothing."""
+    """A pickle in MulT's format under a name that tells nothing."""
     path = tmp_path / "features"
     splits = {
         split: {

@@ -6,8 +6,8 @@ import onnxruntime
 import pytest
 import torch
 
-from deadpan.exporting.checking import deviations, onnx_run
 from deadpan.exporting.onnx_file import OPSET, onnx_bytes
+from deadpan.exporting.run import deviations, onnx_run
 from deadpan.models import HCTMG, LMF, MulT
 
 from .exported import NORMALIZER, UNSCALED, built, facts_of, predictor, ragged, said, written

@@ -5,7 +5,7 @@ import torch
 
 from deadpan.api import PRESETS
 from deadpan.models import GraphMFN
-from deadpan.training.optimizers import make_optimizer
+from deadpan.training.run import make_optimizer
 from deadpan.types import AUDIO, TEXT
 
 from ..contracts.small import aligned_clips, build, pad

@@ -11,7 +11,7 @@ from deadpan.errors import DeadpanError
 from deadpan.models import HCTMG
 from deadpan.models.hct_mg import ModalityGate, converged
 from deadpan.training.checkpoint import load_tensors, save_tensors
-from deadpan.training.optimizers import make_optimizer
+from deadpan.training.run import make_optimizer
 from deadpan.types import AUDIO, TEXT, VISION
 
 from ..contracts.small import WIDTHS, build, gradients, pad, random_clips

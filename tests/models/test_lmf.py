@@ -7,7 +7,7 @@ import torch
 
 from deadpan.api import PRESETS
 from deadpan.models import LMF
-from deadpan.training.optimizers import make_optimizer
+from deadpan.training.run import make_optimizer
 from deadpan.types import AUDIO, TEXT, VISION
 
 from ..contracts.small import WIDTHS, build, gradients, pad, random_clips

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from deadpan.analysis.epochs import EpochHistory
-from deadpan.analysis.gate import GateHistory
 from deadpan.replication.evidence import Evidence, Measured
+from deadpan.training.history import EpochHistory, GateHistory
 
 MODALITIES = ("text", "audio", "vision")
 

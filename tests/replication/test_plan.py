@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from deadpan.benchmark.grid_file import laid_over
+from deadpan.benchmark.grid import laid_over
 from deadpan.errors import DeadpanError
 from deadpan.replication.plan import read_plan
 

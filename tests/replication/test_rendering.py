@@ -17,7 +17,7 @@ from deadpan.replication.points import error_points, flip_points, gain_points
 from deadpan.replication.rules import decide
 from deadpan.replication.texts import cell_text, interval_text, p_text
 
-from ..analysis.page import Page as Html
+from ..show.page import Page as Html
 from .made_up import evidence
 from .test_catalogue import SYSTEMS, favourable
 from .tiny_study import TINY, plan_of

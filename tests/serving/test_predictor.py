@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from deadpan.errors import DeadpanError
 from deadpan.models import HCTMG, LFDNN
 from deadpan.serving import predictor as serving
-from deadpan.serving.predictor import Predictor
+from deadpan.serving.predictor import Predictor, give_back
 from deadpan.tasks import make_task
 from tests.contracts.small import WIDTHS
 from tests.exporting.exported import built, predictor, ragged, said, written
@@ -193,3 +194,32 @@ def test_a_missing_runtime_names_its_command(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(DeadpanError, match=r"pip install 'deadpan\[onnx\]'"):
         Predictor(tmp_path / "m.onnx")
+
+
+def resident(word):
+    """kB of a library's code that are in memory."""
+    found, inside = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if "-" in line.split(" ")[0]:
+            inside = word in line and "r-xp" in line
+        elif inside and line.startswith("Rss:"):
+            found += int(line.split()[1])
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is given back")
+def test_the_code_of_a_library_leaves_memory_and_still_runs():
+    before = np.linalg.inv(np.eye(3) * 2)
+    held = resident("_multiarray_umath")
+    assert give_back("_multiarray_umath") >= 1
+    assert resident("_multiarray_umath") < held
+    assert np.array_equal(np.linalg.inv(np.eye(3) * 2), before)
+
+
+def test_a_library_that_is_not_there_gives_nothing_back():
+    assert give_back("no such library") == 0
+
+
+def test_elsewhere_than_on_linux_nothing_is_tried(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert give_back("numpy") == 0

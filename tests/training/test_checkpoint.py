@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch.optim import SGD, Adam
 
 from deadpan.errors import RunError
+from deadpan.files import write_atomically
 from deadpan.training.checkpoint import (
     load_tensors,
     nested,
@@ -16,7 +17,6 @@ from deadpan.training.checkpoint import (
     restore_optimizer,
     save_tensors,
     unnested,
-    write_atomically,
 )
 
 from .tiny import StopAt, Stopped, kept, train

@@ -1,4 +1,7 @@
 import os
+import platform
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -6,10 +9,12 @@ import torch
 
 import deadpan
 from deadpan.errors import DeadpanError, RunError
+from deadpan.models import HCTMG
+from deadpan.training import run as memory
 from deadpan.training.checkpoint import load_tensors
 from deadpan.training.evaluation import predict_clips
-from deadpan.training.run import load_model
-from deadpan.training.run_directory import RunDirectory
+from deadpan.training.opened import RunDirectory, load_model
+from deadpan.training.run import GATE_FLOOR, make_optimizer, make_scheduler
 
 from .tiny import STEPS, kept, rows, train
 
@@ -87,7 +92,7 @@ def test_the_kept_weights_are_those_of_the_best_epoch(run):
     losses = [float(row["valid_loss"]) for row in table]
     best = [i for i, row in enumerate(table) if row["best"] == "1"]
     assert best == [i for i in range(3) if losses[i] < min([*losses[:i], float("inf")])]
-    tensors, meta = load_tensors(run.checkpoint)
+    tensors, meta = load_tensors(run.checkpoint_file)
     assert meta["best_loss"] == min(losses)
     model, _, _ = load_model(run)
     assert not model.training
@@ -147,7 +152,7 @@ def test_diverging_at_once_leaves_advice_and_nothing_else(tmp_path, monkeypatch)
 def test_diverging_late_keeps_the_best_epoch(tmp_path, monkeypatch):
     diverging(monkeypatch, after=1)
     run = train(tmp_path / "run", epochs=4)
-    assert run.weights.is_file()
+    assert run.weights_file.is_file()
     rows = (run.path / "epochs.csv").read_text().splitlines()
     assert len(rows) == 1 + 2
     assert deadpan.evaluate(run.path)["rows"]
@@ -175,7 +180,7 @@ def test_a_watch_is_told_of_every_step_and_epoch(tmp_path):
 def test_the_first_process_that_a_launcher_starts_makes_the_run(tmp_path, monkeypatch):
     # torchrun numbers the first one too.
     monkeypatch.setitem(os.environ, "LOCAL_RANK", "0")
-    assert train(tmp_path / "run", epochs=1).config.is_file()
+    assert train(tmp_path / "run", epochs=1).config_file.is_file()
 
 
 def test_clips_that_a_model_cannot_read_are_refused_before_a_run_is_made(tmp_path):
@@ -185,3 +190,69 @@ def test_clips_that_a_model_cannot_read_are_refused_before_a_run_is_made(tmp_pat
         in told
     )
     assert "--model.ctc true" in told
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
+def test_a_freed_block_is_not_asked_for_again():
+    script = (
+        "import resource, numpy\n"
+        "from deadpan.training.run import keep_freed_memory\n"
+        "keep_freed_memory()\n"
+        "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "numpy.ones(1 << 24)\n"
+        "before = faults()\n"
+        "for _ in range(10): numpy.ones(1 << 24)\n"
+        "print(faults() - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    pages = 10 * (1 << 27) // 4096
+    assert int(done.stdout) < pages / 10
+
+
+def test_other_systems_are_left_alone(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: pytest.fail("asked for a library"))
+    memory.keep_freed_memory()
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())  # as with musl
+    memory.keep_freed_memory()
+
+
+SIZES = {"widths": {"text": 4, "audio": 3, "vision": 2}, "outputs": 1, "width": 4, "heads": 2}
+
+
+def groups(model, **changes):
+    options = {"learning_rate": 1e-5, "gate_learning_rate": None, "weight_decay": 0.1, **changes}
+    return make_optimizer(model, **options).param_groups
+
+
+@pytest.mark.parametrize("primary", [None, "text"])
+def test_every_parameter_is_in_one_group(primary):
+    model = HCTMG(**SIZES, primary=primary)
+    found = [id(p) for group in groups(model) for p in group["params"]]
+    assert sorted(found) == sorted(id(p) for p in model.parameters())
+    assert len(groups(model)) == (2 if primary is None else 1)
+
+
+@pytest.mark.parametrize(
+    ("rate", "own", "wanted"),
+    [(1e-5, None, GATE_FLOOR), (0.01, None, 0.01), (0.01, 1e-6, 1e-6), (0.01, 0.0, 0.0)],
+)
+def test_the_gate_has_a_rate_of_its_own_and_no_decay(rate, own, wanted):
+    rest, gate = groups(HCTMG(**SIZES), learning_rate=rate, gate_learning_rate=own)
+    assert (rest["lr"], rest["weight_decay"]) == (rate, 0.1)
+    assert (gate["lr"], gate["weight_decay"]) == (wanted, 0.0)
+
+
+def test_the_scheduler_waits_and_divides_every_rate_by_ten():
+    optimizer = make_optimizer(
+        HCTMG(**SIZES), learning_rate=0.01, gate_learning_rate=0.1, weight_decay=0.0
+    )
+    scheduler = make_scheduler(optimizer, patience=2)
+    rates = []
+    for loss in (1.0, 0.5, 0.6, 0.6, 0.6, 0.6):
+        scheduler.step(loss)
+        rates.append([group["lr"] for group in optimizer.param_groups])
+    assert rates[:4] == [[0.01, 0.1]] * 4
+    assert torch.allclose(torch.tensor(rates[4:]), torch.tensor([[0.001, 0.01]] * 2))

@@ -10,19 +10,19 @@ from jaxtyping import Float
 from deadpan.analysis.attention_flow import Method
 from deadpan.analysis.disagreement import Verdict, most_apart, telling_clip, verdicts
 from deadpan.analysis.explained_run import ExplainedRun, find_clip, open_runs
-from deadpan.analysis.gate_seeds import GateSeeds, gate_seeds
-from deadpan.analysis.heatmap import Axis, CrossmodalMap
+from deadpan.analysis.maps import Axis, CrossmodalMap
 from deadpan.analysis.salience import (
     crossmodal_map,
     crossmodal_path,
+    randomisation_check,
     require,
     salience,
     salience_given,
 )
-from deadpan.analysis.salience_check import randomisation_check
 from deadpan.data.dataset import Clip
 from deadpan.models.base import FUSED
-from deadpan.training.run_directory import RunDirectory
+from deadpan.training.history import GateSeeds
+from deadpan.training.opened import RunDirectory, gate_seeds
 from deadpan.types import TEXT, Modality
 
 CHECKED = 16
@@ -102,9 +102,7 @@ def explain_run(
         DeadpanError: what cannot be explained, in one line.
     """
     runs = open_runs(path, against)
-    for seed in seeds:
-        RunDirectory(seed)  # refuses what is no run
-    first, gates = runs[0], gate_seeds((path, *seeds))
+    first, gates = runs[0], gate_seeds([RunDirectory(run) for run in (path, *seeds)])
     pair = None
     if len(first.model.modalities) > 1 or source or target:
         found = crossmodal_path(first.model, source=source, target=target)

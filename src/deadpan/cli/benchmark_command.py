@@ -17,7 +17,7 @@ import deadpan
 from deadpan.cli.parsers import parse, parser_of
 from deadpan.cli.showing import note, show
 from deadpan.errors import DeadpanError
-from deadpan.options import home_path
+from deadpan.files import home_path
 
 if TYPE_CHECKING:
     from deadpan.benchmark.grid import Case

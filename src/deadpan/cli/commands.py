@@ -5,20 +5,89 @@ import sys
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import deadpan
 from deadpan.cli.benchmark_command import benchmark as benchmark
-from deadpan.cli.claims_command import claims as claims
-from deadpan.cli.convert_command import data_convert as data_convert
 from deadpan.cli.data_commands import data_fetch as data_fetch
 from deadpan.cli.data_commands import data_list as data_list
-from deadpan.cli.explain_command import explain as explain
-from deadpan.cli.export_command import export as export
 from deadpan.cli.failures import resumable, resume_command
 from deadpan.cli.inspect_command import data_inspect as data_inspect
 from deadpan.cli.parsers import add_data_options, file_to_write, parse, parser_of
 from deadpan.cli.showing import note, show, show_json, write_table
-from deadpan.options import home_path
+from deadpan.files import home_path
+
+
+def explain(arguments: Sequence[str]) -> None:
+    """Write the figures, tables and page of a clip, and say where the page is."""
+    parser = parser_of(
+        "explain",
+        "RUN [RUN ...] [--clip ID] [--against RUN] [--source M] [--target M] [--method METHOD] "
+        "[--out FOLDER]",
+        "What a finished run attends to in a clip, as figures for papers (PNG, SVG), tables (CSV, "
+        "JSON) and one HTML page. Clips are of its test split if it was evaluated, else of the "
+        "validation split.",
+    )
+    parser.add_argument(
+        "runs", type=str, nargs="+", help="a finished run; further seeds of it, for their gates"
+    )
+    parser.add_argument(
+        "--clip",
+        type=str | None,
+        help="an id; default the clip whose modalities disagree most among those predicted well",
+    )
+    parser.add_argument("--against", type=str | None, help="another run of the same data")
+    parser.add_argument("--source", type=str | None, help="the modality attended to (vision)")
+    parser.add_argument("--target", type=str | None, help="the modality that attends (text)")
+    parser.add_argument(
+        "--method",
+        type=Literal["attention", "rollout", "gradient"],
+        default="attention",
+        help="how salience is read from attention",
+    )
+    parser.add_argument("--out", type=str | None, help="a folder; default RUN/explain")
+    given = parse(parser, arguments)
+    run, *seeds = given.pop("runs")
+    print(deadpan.explain(run, seeds=seeds, **given))
+
+
+def export(arguments: Sequence[str]) -> None:
+    """Write a finished run's model as one file."""
+    parser = parser_of(
+        "export",
+        "RUN [--int8] [--out FILE]",
+        "A finished run's model, normalisation included, as one ONNX file for onnxruntime. It is "
+        "checked against the model on random clips before it is kept.",
+    )
+    parser.add_argument("run", type=str, help="the directory of a finished run")
+    parser.add_argument("--int8", action="store_true", help="keep large weights as int8")
+    parser.add_argument("--out", type=str | None, help="the file to write; default: in RUN")
+    given = parse(parser, arguments)
+    made = deadpan.export(given["run"], int8=given["int8"], out=given["out"])
+    print(f"{made.path}: {made.size / 1e6:,.2f} MB")
+    told = f"on random clips it differs from the model by at most {made.deviation:.1e}"
+    if given["int8"]:
+        told += f", outputs having a standard deviation of {made.spread:.1e}"
+    print(told)
+
+
+def data_convert(arguments: Sequence[str]) -> None:
+    """Write a data set as a store."""
+    parser = parser_of(
+        "data convert",
+        "NAME_OR_PATH OUT [--data_options.OPTION VALUE ...]",
+        "Write a data set as one file without padding, which opens in a moment and from which "
+        "training is the same.",
+    )
+    parser.add_argument("name_or_path", type=str, help="a data set's name or a path")
+    parser.add_argument("out", type=str, help="the file to write, usually NAME.safetensors")
+    add_data_options(parser)
+    given = parse(parser, arguments)
+    dataset = deadpan.convert(given["name_or_path"], given["out"], **given["data_options"])
+    size = home_path(given["out"]).stat().st_size
+    clips = sum(len(split) for split in dataset.splits.values())
+    print(f"{given['out']}: {clips:,} clips, {size / 1e6:,.1f} MB")
+
 
 ROWS = 30
 """Predictions shown on the screen; files get all."""
@@ -134,10 +203,10 @@ def on_a_desktop() -> bool:
 
 
 def _show_scores(run: Path) -> None:
-    from deadpan.analysis.scores import read_scores
     from deadpan.cli.tables import score_notes, score_table
+    from deadpan.training.opened import RunDirectory
 
-    scores = read_scores(run)
+    scores = RunDirectory(run).scores()
     show(score_table(scores))
     for line in score_notes(scores):
         show(line)

@@ -8,18 +8,18 @@ from rich.table import Table
 from rich.text import Text
 
 import deadpan
-from deadpan.analysis.data_tables import (
-    Columns,
-    modality_columns,
-    reading_notes,
-    rows_of,
-    split_columns,
-    verdict,
-)
 from deadpan.cli.failures import one_line
 from deadpan.cli.parsers import add_data_options, file_to_write, parse, parser_of
 from deadpan.cli.showing import show_json
 from deadpan.data.health.findings import percent
+from deadpan.reports.data.tables import (
+    Columns,
+    findings_verdict,
+    modality_columns,
+    reading_notes,
+    rows_of,
+    split_columns,
+)
 
 WIDTH = 80
 BAR = 8  # characters of the longest bar of a histogram
@@ -41,7 +41,7 @@ def data_inspect(arguments: Sequence[str]) -> None:
     page = file_to_write(given, "html")
     facts = deadpan.inspect(given["name_or_path"], **given["data_options"])
     if page:
-        from deadpan.analysis.data_report import write_data_report
+        from deadpan.reports.data.page import write_data_report
 
         print(write_data_report(facts, page))
     elif given["json"]:
@@ -68,7 +68,7 @@ def dataset_view(facts: Mapping[str, Any]) -> RenderableType:
         scores = ", ".join(f"{m['title']} {m['shown']}" for m in baseline["metrics"])
         told = f"{baseline['system']}, the same for every {baseline['split']} clip: {scores}"
         parts.append(_line(told))
-    parts.append(Text(verdict(facts), style="bold"))
+    parts.append(Text(findings_verdict(facts), style="bold"))
     found = Table.grid(padding=(0, 1))
     for finding in facts["findings"]:
         gravity = finding["gravity"]

@@ -10,7 +10,7 @@ from jsonargparse import ArgumentParser
 
 from deadpan.cli.failures import Shown
 from deadpan.errors import DeadpanError, unknown_name
-from deadpan.options import home_path
+from deadpan.files import home_path
 
 WANTED = {
     "<class 'int'>": "a whole number",

@@ -7,11 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from deadpan.analysis.epochs import epoch_history
-from deadpan.analysis.fields import read_json, read_yaml
-from deadpan.analysis.gate import gate_history
-from deadpan.analysis.run_files import RETRAIN
 from deadpan.training.loop import Watch
+from deadpan.training.opened import RunDirectory
 
 
 class Lines:
@@ -102,24 +99,24 @@ def watching(run: Path) -> Generator[Watch, None, None]:
 
 def preamble(run: Path) -> Generator[str, None, None]:
     """What a run is trained on, what had to be mended in it, and what the user should know."""
-    about = read_json(run / "environment.json", RETRAIN)
-    dataset = about.fields("dataset")
-    clips = ", ".join(f"{name} {n}" for name, n in dataset.fields("splits").values.items())
-    yield f"{run}: {dataset.text('name')} ({clips} clips), {', '.join(about.strings('modalities'))}"
-    for what, count in dataset.fields("repairs").values.items():
+    environment = RunDirectory(run).environment()
+    dataset = environment.dataset
+    clips = ", ".join(f"{name} {n}" for name, n in dataset.splits.items())
+    yield f"{run}: {dataset.name} ({clips} clips), {', '.join(environment.modalities)}"
+    for what, count in dataset.repairs.items():
         yield f"warning: repaired {count} times: {what}"
-    for warning in dataset.strings("warnings"):
+    for warning in (*dataset.warnings, *environment.warnings):
         yield f"warning: {warning}"
 
 
 def standing(run: Path) -> str:
     """The losses of the last epoch, the best so far, and what the gate says, of a run's files."""
-    history = epoch_history(run)
+    files = RunDirectory(run)
+    history, gate = files.epochs(), files.gate()
     parts = [f"train {history.train_loss[-1]:.3f}", f"valid {history.valid_loss[-1]:.3f}"]
     if best := history.best_epoch:
         parts.append(f"best {history.valid_loss[best - 1]:.3f} (epoch {best})")
-    if (run / "gate.csv").is_file():
-        gate = gate_history(run)
+    if gate:
         parts.append(f"gate {gate.primary} {gate.weights[-1].max():.2f}")
     return "  ".join(parts)
 
@@ -131,4 +128,4 @@ def duration(seconds: int | float) -> str:
 
 def configured_epochs(run: Path) -> int:
     """How many epochs a run is to have."""
-    return read_yaml(run / "config.yaml", RETRAIN).whole("epochs")
+    return RunDirectory(run).settings().epochs

@@ -26,7 +26,7 @@ def show_json(value: object) -> None:
 
 def write_table(file: Path, rows: Sequence[Mapping[str, object]], what: str) -> None:
     """Write rows as CSV, whole or not at all, and note how many of ``what`` there are."""
-    from deadpan.training.run_directory import write_csv
+    from deadpan.files import write_csv
 
     replaced = " (replaced)" if file.exists() else ""
     try:

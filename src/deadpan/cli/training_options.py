@@ -8,14 +8,14 @@ from typing import Any
 
 import yaml
 
-from deadpan.analysis.fields import read_yaml
 from deadpan.api import default_run
 from deadpan.cli.failures import Shown
 from deadpan.cli.parsers import last, parse, parser_of
 from deadpan.errors import DeadpanError, unknown_name
+from deadpan.files import home_path, read_yaml
 from deadpan.models import MODELS
-from deadpan.options import home_path
-from deadpan.training.run_directory import RunDirectory
+from deadpan.options import typed
+from deadpan.training.opened import RunDirectory
 from deadpan.training.settings import Settings
 
 USAGE = (
@@ -88,9 +88,8 @@ def training_options(arguments: Sequence[str]) -> Training:
 
 def _read(config: str) -> dict[str, Any]:
     """A configuration file: differences from the defaults, or the config.yaml of a run."""
-    values = dict(
-        read_yaml(home_path(config), "give a YAML file of settings, as in configs/").values
-    )
+    remedy = "give a YAML file of settings, as in configs/"
+    values: dict[str, Any] = typed(config, read_yaml(home_path(config), remedy), dict)
     known = [field.name for field in dataclasses.fields(Settings)]
     for key, value in values.items():
         if key not in known:

@@ -17,8 +17,16 @@ import numpy as np
 from onnx import TensorProto
 from torch import nn
 
-from deadpan.exporting.graph import MICROSOFT, Graph, array
-from deadpan.exporting.parts import Steps, count, last_row, product, sequence
+from deadpan.exporting.graph import (
+    MICROSOFT,
+    Graph,
+    Steps,
+    array,
+    count,
+    last_row,
+    product,
+    sequence,
+)
 from deadpan.layers.attention import MASKED_SCORE
 from deadpan.layers.transformer import Encoder, EncoderLayer
 

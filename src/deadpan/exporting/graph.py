@@ -1,11 +1,15 @@
 """A network written down node by node, as an ONNX graph."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
-from torch import Tensor
+from torch import Tensor, nn
+
+from deadpan.layers.mlp import MLP, ResidualHead
+from deadpan.layers.recurrent import MaskedGRU, MaskedLSTM
 
 MICROSOFT = "com.microsoft"
 """The domain of onnxruntime's own operators."""
@@ -92,3 +96,145 @@ class Graph:
 def array(tensor: Tensor) -> np.ndarray:
     """The numbers of a parameter, float32."""
     return tensor.detach().cpu().float().numpy()
+
+
+GATES = {"GRU": (1, 0, 2), "LSTM": (0, 3, 1, 2)}
+"""Where ONNX's gates (update, reset, new; in, out, forget, new) stand among torch's."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps:
+    """The steps of one modality.
+
+    Attributes:
+        mask: bool [clip, step].
+        size: clips and steps, two whole numbers.
+        real: float [clip * step, 1], 1 for a real step, else 0.
+        lengths: real steps of each clip, whole numbers [clip].
+    """
+
+    mask: str
+    size: str
+    real: str
+    lengths: str
+
+
+def steps_of(graph: Graph, mask: str) -> Steps:
+    """What is asked of a mask, asked once."""
+    whole = graph.op("Cast", mask, to=TensorProto.INT64)
+    real = graph.op("Reshape", graph.op("Cast", mask, to=TensorProto.FLOAT), graph.whole(-1, 1))
+    lengths = graph.op("ReduceSum", whole, graph.whole(1), keepdims=0)
+    return Steps(mask, graph.op("Shape", mask), real, lengths)
+
+
+def rows(graph: Graph, x: str, width: int) -> str:
+    """[clip, step, width] as [clip * step, width]."""
+    return graph.op("Reshape", x, graph.whole(-1, width))
+
+
+def sequence(graph: Graph, x: str, steps: Steps, width: int) -> str:
+    """[clip * step, width] as [clip, step, width]."""
+    return graph.op("Reshape", x, graph.op("Concat", steps.size, graph.whole(width), axis=0))
+
+
+def product(graph: Graph, x: str, weight: np.ndarray, bias: np.ndarray | None = None) -> str:
+    """``x weight^T + bias``, of torch's [out, in] weight."""
+    # Stored as [in, out]: the side that onnxruntime packs without turning it.
+    inputs = [x, graph.weight(np.ascontiguousarray(weight.T), channel=1)]
+    return graph.op("Gemm", *inputs, *([] if bias is None else [graph.constant(bias)]))
+
+
+def linear(graph: Graph, x: str, layer: nn.Linear) -> str:
+    """A linear map of [row, width]."""
+    bias = dict(layer.named_parameters()).get("bias")
+    return product(graph, x, array(layer.weight), None if bias is None else array(bias))
+
+
+def mlp(graph: Graph, x: str, layers: MLP) -> str:
+    """Linear maps with ReLU between them."""
+    first, *others = (part for part in layers.modules() if isinstance(part, nn.Linear))
+    x = linear(graph, x, first)
+    for layer in others:
+        x = linear(graph, graph.op("Relu", x), layer)
+    return x
+
+
+def residual_head(graph: Graph, z: str, head: ResidualHead) -> str:
+    """Residual blocks, then a linear map."""
+    for first, second in head.blocks:  # pyright: ignore[reportGeneralTypeIssues]
+        z = graph.op("Add", z, linear(graph, graph.op("Relu", linear(graph, z, first)), second))
+    return linear(graph, z, head.output)
+
+
+def recurrent(graph: Graph, x: str, steps: Steps, reader: MaskedGRU | MaskedLSTM) -> str:
+    """The states of a GRU or an LSTM at each step, zeros in padded ones; rows in, rows out."""
+    layer = reader.gru if isinstance(reader, MaskedGRU) else reader.lstm
+    kind, width = layer.mode, layer.input_size
+    hidden, ways = layer.hidden_size, 2 if layer.bidirectional else 1
+    suffixes = ("l0", "l0_reverse")[:ways]
+
+    def gates(name: str) -> np.ndarray:
+        given = [array(getattr(layer, f"{name}_{suffix}")) for suffix in suffixes]
+        parts = [np.split(x, len(GATES[kind])) for x in given]
+        return np.stack([np.concatenate([x[i] for i in GATES[kind]]) for x in parts])
+
+    by_step = graph.op("Transpose", sequence(graph, x, steps, width), perm=[1, 0, 2])
+    found = graph.op(
+        kind,
+        by_step,
+        graph.weight(gates("weight_ih"), channel=1),
+        graph.weight(gates("weight_hh"), channel=1),
+        graph.constant(np.concatenate([gates("bias_ih"), gates("bias_hh")], axis=1)),
+        graph.op("Cast", steps.lengths, to=TensorProto.INT32) if ways == 2 else "",
+        hidden_size=hidden,
+        **({"linear_before_reset": 1} if kind == "GRU" else {}),
+        **({"direction": "bidirectional"} if ways == 2 else {}),
+    )
+    # [step, way, clip, hidden]
+    turned = graph.op("Transpose", found, perm=[2, 0, 1, 3])
+    return graph.op("Mul", rows(graph, turned, ways * hidden), steps.real)
+
+
+def last_step(graph: Graph, x: str, steps: Steps) -> str:
+    """[clip, width] at the last real step; zeros without one."""
+    index = last_row(graph, steps)
+    real = graph.op("Gather", steps.real, index, axis=0)  # of the same step: 0 without one
+    return graph.op("Mul", graph.op("Gather", x, index, axis=0), real)
+
+
+def last_row(graph: Graph, steps: Steps) -> str:
+    """The row of each clip's last real step; of its first step without one."""
+    last = graph.op("Max", graph.op("Sub", steps.lengths, graph.whole(1)), graph.whole(0))
+    clips, padded = graph.ops("Split", steps.size, outputs=2, axis=0, num_outputs=2)
+    return graph.op("Add", graph.op("Mul", count(graph, clips), padded), last)
+
+
+def mean_step(graph: Graph, x: str, steps: Steps, width: int) -> str:
+    """[clip, width], the mean of the real steps; zeros without one."""
+    masked = sequence(graph, graph.op("Mul", x, steps.real), steps, width)
+    total = graph.op("ReduceSum", masked, graph.whole(1), keepdims=0)
+    return graph.op("Div", total, _at_least_one(graph, steps))
+
+
+def has_step(graph: Graph, steps: Steps) -> str:
+    """[clip, 1]: 1 for a clip with a real step, else 0."""
+    some = graph.op("Min", steps.lengths, graph.whole(1))
+    column = graph.op("Unsqueeze", some, graph.whole(1))
+    return graph.op("Cast", column, to=TensorProto.FLOAT)
+
+
+def count(graph: Graph, number: str) -> str:
+    """0, 1, ... below a whole number [1]."""
+    zero, one = (graph.constant(i, np.int64) for i in (0, 1))
+    return graph.op("Range", zero, graph.op("Squeeze", number), one)
+
+
+def join(graph: Graph, parts: Sequence[str]) -> str:
+    """Channels side by side."""
+    return graph.op("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
+
+
+def _at_least_one(graph: Graph, steps: Steps) -> str:
+    count = graph.op("Max", steps.lengths, graph.whole(1))
+    column = graph.op("Unsqueeze", count, graph.whole(1))
+    return graph.op("Cast", column, to=TensorProto.FLOAT)

@@ -8,10 +8,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from deadpan.data.normalization import LIMIT, Normalizer
-from deadpan.exporting.fusion import lf_dnn, lf_lstm, lmf, tfn
-from deadpan.exporting.graph import MICROSOFT, Graph
-from deadpan.exporting.parts import Steps, rows, steps_of
-from deadpan.exporting.transformers import hct_mg, lmf_mult, mult
+from deadpan.exporting.graph import MICROSOFT, Graph, Steps, rows, steps_of
+from deadpan.exporting.transformers import hct_mg, lf_dnn, lf_lstm, lmf, lmf_mult, mult, tfn
 from deadpan.models import HCTMG, LFDNN, LFLSTM, LMF, TFN, LMFMulT, Model, MulT
 from deadpan.types import Modality
 

@@ -1,6 +1,7 @@
 """Recurrent networks over padded sequences."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from jaxtyping import Bool, Float
@@ -96,4 +97,35 @@ class MaskedLSTM(nn.Module):
         self, x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
     ) -> Float[Tensor, "clip step hidden"]:
         """Hidden state at every real step; zeros in padding."""
-        return self.lstm(x)[0] * mask[:, :, None]
+        return lstm_states(self.lstm, x) * mask[:, :, None]
+
+
+def lstm_states(
+    lstm: nn.LSTM, x: Float[Tensor, "clip step width"]
+) -> Float[Tensor, "clip step hidden"]:
+    """Hidden state of an LSTM at each step, from state 0, in a precision that the processor has.
+
+    Under autocast that is the type of autocast, or float32 where the processor cannot compute an
+    LSTM in it.
+    """
+    if (
+        x.is_cpu
+        and torch.is_autocast_enabled("cpu")
+        and not processor_has_lstm(torch.get_autocast_dtype("cpu"))
+    ):
+        with torch.autocast("cpu", enabled=False):
+            return lstm(x.to(next(lstm.parameters()).dtype))[0]
+    return lstm(x)[0]
+
+
+@cache
+def processor_has_lstm(dtype: torch.dtype) -> bool:
+    """Whether torch can compute an LSTM in this dtype here: oneDNN needs AVX-512 for bfloat16."""
+    # By way of "meta": initial weights would be drawn from the generator of the run.
+    lstm = nn.LSTM(1, 1, device="meta").to_empty(device="cpu")
+    try:
+        with torch.autocast("cpu", dtype=dtype):
+            lstm(torch.zeros(1, 1, 1))
+    except RuntimeError:  # "could not create a primitive descriptor for the LSTM"
+        return False
+    return True

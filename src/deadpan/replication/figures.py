@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from deadpan.analysis.drawing import INK, MUTED, Look, modality_looks, to_svg
 from deadpan.metrics.intervals import Interval
 from deadpan.replication.catalogue import MENDS
 from deadpan.replication.evidence import Evidence
 from deadpan.replication.points import Point, error_points, flip_points, gain_points
+from deadpan.show.drawing import INK, MUTED, Look, modality_looks, to_svg
 
 if typing.TYPE_CHECKING:
     import matplotlib.axes

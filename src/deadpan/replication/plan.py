@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deadpan.benchmark.grid import Case, Grid
-from deadpan.benchmark.grid_file import (
+from deadpan.benchmark.grid import (
+    Case,
+    Grid,
     make_grid,
     mapping_in,
     names_in,
@@ -18,8 +19,8 @@ from deadpan.benchmark.grid_file import (
 )
 from deadpan.data import DATASETS
 from deadpan.errors import DeadpanError, unknown_name
-from deadpan.options import home_path
-from deadpan.training.run import resolved
+from deadpan.files import home_path
+from deadpan.training.opened import resolved
 from deadpan.training.settings import Settings
 
 GENERATED = "controlled"

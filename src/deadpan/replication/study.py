@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deadpan.benchmark.runner import GridWatch, Silent, alone, finished, run_cases
 from deadpan.errors import DeadpanError
-from deadpan.options import home_path
+from deadpan.files import home_path, write_atomically
 from deadpan.replication import catalogue, rendering
 from deadpan.replication.breakdown import breakdowns
 from deadpan.replication.evidence import gather
@@ -16,7 +16,6 @@ from deadpan.replication.measuring import Measuring
 from deadpan.replication.page import Page, refuse_empty
 from deadpan.replication.plan import Plan, read_plan
 from deadpan.replication.rules import decide
-from deadpan.training.checkpoint import write_atomically
 
 
 def claims(

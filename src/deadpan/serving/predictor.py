@@ -3,8 +3,10 @@
 Made for small devices: one thread, no spinning, numbers too small to matter flushed to zero.
 """
 
+import ctypes
 import dataclasses
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,92 @@ from typing import Any
 import numpy as np
 
 from deadpan.errors import DeadpanError, unknown_name
-from deadpan.serving.decisions import decisions
-from deadpan.serving.features import numbers, without_medians
-from deadpan.serving.memory import give_back
+
+
+def decisions(task: str, outputs: np.ndarray) -> np.ndarray:
+    """What a person reads of each label, float64 [clip, label].
+
+    Args:
+        task: regression and scores: the number; classes: the probability of each, sum 1; emotions:
+            the probability that each is present.
+        outputs: of the model, [clip, output].
+    """
+    given = outputs.astype(np.float64)
+    if task == "classes":
+        odds = np.exp(given - given.max(axis=1, keepdims=True))
+        return odds / odds.sum(axis=1, keepdims=True)
+    if task == "emotions":
+        return 0.5 + 0.5 * np.tanh(0.5 * (given[:, 1::2] - given[:, ::2]))
+    return given
+
+
+def numbers(index: int, name: str, given: object) -> np.ndarray:
+    """A modality's features as float32."""
+    try:
+        plain = np.asarray(given)
+        if plain.dtype.kind in "cmM":  # numpy would drop a part of these, or count days
+            raise TypeError
+        with np.errstate(over="ignore"):  # infinity is refused in words
+            return plain.astype(np.float32, copy=False)
+    except (TypeError, ValueError):
+        raise DeadpanError(f"clip {index}: {name} does not hold numbers") from None
+    except RuntimeError as error:  # torch, of a tensor that it is still recording
+        raise DeadpanError(f"clip {index}: {name} gives no array ({error})") from None
+
+
+def without_medians(
+    clips: Sequence[dict[str, np.ndarray]], groups: Sequence[str] | None, modalities: Sequence[str]
+) -> list[dict[str, np.ndarray]]:
+    """Every clip less the median of its group's steps, as ``--normalization group`` has it."""
+    if groups is None or len(groups) != len(clips):
+        got = "none" if groups is None else str(len(groups))
+        raise DeadpanError(
+            f"this model wants each speaker's median taken off; give the speaker of each of the "
+            f"{len(clips)} clips as groups (got {got})"
+        )
+    medians: dict[tuple[str, str], np.ndarray] = {}
+    for group in set(groups):
+        own = [clip for clip, of in zip(clips, groups, strict=True) if of == group]
+        for name in modalities:
+            if steps := [clip[name] for clip in own if name in clip]:
+                medians[group, name] = np.median(np.concatenate(steps), axis=0)
+    return [
+        {name: x - medians.get((group, name), np.float32(0)) for name, x in clip.items()}
+        for clip, group in zip(clips, groups, strict=True)
+    ]
+
+
+MADV_DONTNEED = 4
+
+
+def give_back(library: str) -> int:
+    """Return freed memory to the system, and the code of a library until it runs again.
+
+    Loading a graph runs most of onnxruntime, predicting little of it: its code is a quarter of a
+    small process. Pages of code are copies of a file; what runs is mapped again at once.
+
+    Args:
+        library: a word in the file names of what is to be given back.
+
+    Returns:
+        How many mappings of code were given back; 0 elsewhere than on Linux.
+    """
+    if sys.platform != "linux":
+        return 0
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):  # glibc has it, musl has not
+        libc.malloc_trim(0)
+    count = 0
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        span, rights, *_, file = line.split(maxsplit=5)
+        if rights == "r-xp" and library in file:  # code alone: what was written to would be lost
+            first, end = (int(number, 16) for number in span.split("-"))
+            given = libc.madvise(
+                ctypes.c_void_p(first), ctypes.c_size_t(end - first), MADV_DONTNEED
+            )
+            count += given == 0
+    return count
+
 
 Clip = Mapping[str, Any]
 """Features [step, width] of each modality that the clip has: an array, or what makes one."""

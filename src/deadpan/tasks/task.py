@@ -5,7 +5,7 @@ import dataclasses
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -38,6 +38,18 @@ class MetricColumn:
         if math.isnan(value):
             return "-"
         return f"{100 * value:.1f}" if self.percent else f"{value:.3f}"
+
+    def shown(self, value: float) -> str:
+        """The value as pages show it: with a true minus sign, and a dash where undefined."""
+        return self.format(value).replace("-", "−") if math.isfinite(value) else "–"
+
+    def best(self, values: Mapping[str, float]) -> frozenset[str]:
+        """Names of the values that none beats, as shown; none where fewer than two are defined."""
+        known = {name: value for name, value in values.items() if math.isfinite(value)}
+        if len(known) < 2:
+            return frozenset()
+        top = self.format((max if self.higher_is_better else min)(known.values()))
+        return frozenset(name for name, value in known.items() if self.format(value) == top)
 
 
 class Task(abc.ABC):

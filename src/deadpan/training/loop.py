@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DistributedSampler
@@ -13,10 +14,21 @@ from torch.utils.data import DistributedSampler
 from deadpan.data.batching import collate, context_batches, lengths_of, training_batches
 from deadpan.data.dataset import Dataset
 from deadpan.tasks import Task
+from deadpan.training.checkpoint import State
 from deadpan.training.evaluation import labels_of, loss_and_metrics, predict_clips
-from deadpan.training.seeding import seed_everything
 from deadpan.training.settings import Settings
-from deadpan.training.state import State
+
+
+def seed_everything(*parts: int) -> None:
+    """Seed torch from the run's seed and, say, the epoch and rank: any of them changes every draw.
+
+    Reseeding each epoch is what lets a run that was killed go on bit for bit: no generator has to
+    be stored. Numpy's generators are always made where they are used.
+    """
+    mixed = 0
+    for part in parts:
+        mixed = (mixed * 1_000_003 + part + 1) % (2**63 - 1)
+    torch.manual_seed(mixed)
 
 
 @runtime_checkable

@@ -1,34 +1,35 @@
-"""Training, evaluating and using a run, each in one call."""
+"""``train_run``: from settings to a run directory, in one call."""
 
-import dataclasses
+import ctypes
 import os
 import shutil
-from collections.abc import Mapping
+import sys
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
+from torch.optim import Adam
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from deadpan import data as sources
-from deadpan.data.dataset import Dataset, steps_of
-from deadpan.data.fingerprint import describe
-from deadpan.data.normalization import Normalizer
-from deadpan.data.normalization import fit as fit_normalizer
-from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
-from deadpan.models import MODELS, Model, check_hyperparameters
-from deadpan.models.base import hyperparameters
-from deadpan.tasks import Task, make_task
-from deadpan.training.checkpoint import load_tensors, nested, save_tensors, unnested
-from deadpan.training.environment import environment
-from deadpan.training.loop import Watch, fit
-from deadpan.training.memory import keep_freed_memory
-from deadpan.training.optimizers import make_optimizer, make_scheduler
-from deadpan.training.run_directory import RunDirectory, write_csv
-from deadpan.training.seeding import seed_everything
+from deadpan.data.dataset import Dataset, step_counts
+from deadpan.data.normalization import Normalizer, fit_normalizer
+from deadpan.errors import DeadpanError, RunError
+from deadpan.files import write_csv
+from deadpan.models import Model
+from deadpan.tasks import make_task
+from deadpan.training.checkpoint import State
+from deadpan.training.environment import data_facts, this_environment
+from deadpan.training.loop import Watch, fit, seed_everything
+from deadpan.training.opened import (
+    RunDirectory,
+    build,
+    load_data,
+    refuse_changed,
+    resolved,
+    save_model,
+)
 from deadpan.training.settings import Settings
-from deadpan.training.state import State
 
 
 def train_run(
@@ -62,49 +63,48 @@ def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) 
     child = int(os.environ.get("LOCAL_RANK", "0")) > 0
     if resume:
         run = _resumed(settings, out)
-        if run.weights.is_file():
+        if run.finished:
             return run
     elif not child:
         RunDirectory.refuse_taken(out)
     dataset = load_data(settings)
-    described = describe(dataset)
+    facts = data_facts(dataset)
     if resume:
-        refuse_changed(RunDirectory(out), described["fingerprint"])
+        refuse_changed(RunDirectory(out), facts.fingerprint)
     dataset.require("train", "valid")
     normalizer = fit_normalizer(dataset["train"], dataset.widths, settings.normalization)
     dataset = normalizer(dataset)
     task = make_task(dataset.task, dataset.labels)
     seed_everything(settings.seed)
     model = build(settings, dataset.widths, task)
-    check_clips(model, dataset)
+    _check_clips(model, dataset)
     fabric = _fabric(settings)
     if not resume and not child:
-        RunDirectory.create(out, settings, environment() | about(model, described, task))
+        RunDirectory.create(out, settings, this_environment(model, task, facts, fabric))
     fabric.launch()
     fabric.barrier()
     run = RunDirectory(out)
-    state = _state(settings, model)
-    if run.checkpoint.is_file():
-        state.load(run.checkpoint)
+    state = _start(model, settings)
+    if run.checkpoint_file.is_file():
+        state.load(run.checkpoint_file)
     network, state.optimizer = fabric.setup(model, state.optimizer)
 
     def keep(state: State) -> None:
         if fabric.is_global_zero:
-            write_csv(run.path / "epochs.csv", state.rows)
-            write_csv(run.path / "gate.csv", state.gate_rows())
-            state.save(run.checkpoint)
+            write_csv(run.epochs_file, state.rows)
+            write_csv(run.gate_file, state.gate_rows())
+            state.save(run.checkpoint_file)
         fabric.barrier()
 
-    # One process speaks.
-    seen = watch if fabric.is_global_zero else None
-    fit(fabric, network, state, task, dataset, settings, after_epoch=keep, watch=seen)
+    one_watch = watch if fabric.is_global_zero else None
+    fit(fabric, network, state, task, dataset, settings, after_epoch=keep, watch=one_watch)
     if fabric.is_global_zero:
-        _finish(run, state, normalizer, dataset)
+        _keep_best(run, state, normalizer, dataset)
     fabric.barrier()
     return run
 
 
-def _finish(run: RunDirectory, state: State, normalizer: Normalizer, dataset: Dataset) -> None:
+def _keep_best(run: RunDirectory, state: State, normalizer: Normalizer, dataset: Dataset) -> None:
     """Keep the best weights; a run that never had any leaves nothing behind."""
     if not state.best:
         shutil.rmtree(run.path, ignore_errors=True)
@@ -123,113 +123,12 @@ def _resumed(settings: Settings, out: Path) -> RunDirectory:
     return run
 
 
-def load_data(settings: Settings) -> Dataset:
-    """The data set of a run, with just its modalities."""
-    dataset = sources.load(settings.data, **settings.data_options)
-    return dataset if settings.modalities is None else dataset.only(settings.modalities)
-
-
-def resolved(settings: Settings) -> Settings:
-    """The same settings with every hyperparameter of the model: a later default changes no run."""
-    if settings.model not in MODELS:
-        raise DeadpanError(unknown_name("model", settings.model, MODELS))
-    kind = MODELS[settings.model]
-    check_hyperparameters(kind, settings.model_options)
-    defaults = {name: p.default for name, p in hyperparameters(kind).items()}
-    return dataclasses.replace(settings, model_options=defaults | dict(settings.model_options))
-
-
-def refuse_changed(run: RunDirectory, now: str) -> None:
-    """Raise DataError if a run was trained on other clips than those of this fingerprint."""
-    then = run.environment().get("dataset", {}).get("fingerprint")
-    if then != now:
-        raise DataError(
-            f"{run.settings().data}: has changed since {run.path} was trained; train again"
-        )
-
-
-def build(settings: Settings, widths: Mapping[str, int], task: Task) -> Model:
-    """The model of a run, untrained."""
-    settings = resolved(settings)
-    kind = MODELS[settings.model]
-    try:
-        return kind(widths=widths, outputs=task.outputs, **settings.model_options)
-    except (ValueError, TypeError, KeyError) as error:
-        raise DeadpanError(f"{settings.model}: {error}; see 'deadpan train --help'") from error
-
-
-def check_clips(model: Model, dataset: Dataset) -> None:
+def _check_clips(model: Model, dataset: Dataset) -> None:
     """Raise DeadpanError at the first clip the model cannot read; the test split stays closed."""
     for split in ("train", "valid"):
         clips = dataset[split]
-        steps = torch.from_numpy(steps_of(clips, model.modalities))
+        steps = torch.from_numpy(step_counts(clips, model.modalities))
         model.check_steps([clip.id for clip in clips], steps)
-
-
-def about(model: Model, described: Mapping[str, Any], task: Task) -> dict[str, Any]:
-    """What a run is about, for its environment.json."""
-    return {
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "task": described["task"],
-        "labels": list(task.labels),
-        "modalities": list(model.modalities),
-        "dataset": dict(described),
-    }
-
-
-def save_model(
-    run: RunDirectory,
-    weights: Mapping[str, torch.Tensor],
-    normalizer: Normalizer,
-    widths: Mapping[str, int],
-) -> None:
-    """Write the weights of the best epoch and the normalisation they were trained behind."""
-    parts = {"centers": normalizer.centers, "scales": normalizer.scales}
-    tensors = {
-        f"{part}/{m}": torch.from_numpy(x) for part, by in parts.items() for m, x in by.items()
-    }
-    save_tensors(
-        run.weights,
-        {**nested("model", weights), **tensors},
-        {"widths": dict(widths), "by_group": normalizer.by_group},
-    )
-
-
-def load_model(run: RunDirectory) -> tuple[Model, Task, Normalizer]:
-    """The best model of a finished run, in evaluation mode, with its task and normalisation."""
-    if not run.weights.is_file():
-        raise RunError(
-            f"{run.path}: training has not finished; go on with "
-            f"'deadpan train --resume --out {run.path}'"
-        )
-    tensors, meta = load_tensors(run.weights)
-    settings, facts = run.settings(), run.environment()
-    try:
-        task = make_task(facts["task"], tuple(facts["labels"]))
-        model = build(settings, meta["widths"], task)
-        model.load_state_dict(unnested("model", tensors))
-        centers, scales = (
-            {name: x.numpy() for name, x in unnested(part, tensors).items()}
-            for part in ("centers", "scales")
-        )
-        normalizer = Normalizer(centers=centers, scales=scales, by_group=meta["by_group"])
-    except (DeadpanError, KeyError, RuntimeError) as error:  # edited by hand, or files of two runs
-        first_line = str(error).partition("\n")[0]
-        raise RunError(
-            f"{run.path}: its files do not fit each other ({first_line}); train again"
-        ) from error
-    return model.eval(), task, normalizer
-
-
-def _state(settings: Settings, model: Model) -> State:
-    optimizer = make_optimizer(
-        model,
-        learning_rate=settings.learning_rate,
-        gate_learning_rate=settings.gate_learning_rate,
-        weight_decay=settings.weight_decay,
-    )
-    scheduler = make_scheduler(optimizer, patience=settings.decay_when)
-    return State(model=model, optimizer=optimizer, scheduler=scheduler)
 
 
 def _fabric(settings: Settings) -> Fabric:
@@ -247,3 +146,71 @@ def _fabric(settings: Settings) -> Fabric:
         raise DeadpanError(
             f"this machine cannot train so: {text}; try --accelerator cpu"
         ) from error
+
+
+def _start(model: Model, settings: Settings) -> State:
+    """The state before the first epoch."""
+    optimizer = make_optimizer(
+        model,
+        learning_rate=settings.learning_rate,
+        gate_learning_rate=settings.gate_learning_rate,
+        weight_decay=settings.weight_decay,
+    )
+    scheduler = make_scheduler(optimizer, patience=settings.decay_when)
+    return State(model=model, optimizer=optimizer, scheduler=scheduler)
+
+
+GATE_FLOOR = 1e-3
+"""The gate never learns slower than this: at 1e-5 it could not leave 1/3 within a training run."""
+
+
+def make_optimizer(
+    model: Model, *, learning_rate: float, gate_learning_rate: float | None, weight_decay: float
+) -> Adam:
+    """Adam over all parameters, in one group or, if the model has a gate, two.
+
+    Args:
+        model: what to train.
+        learning_rate: of everything but the gate.
+        gate_learning_rate: of the gate; None = the larger of ``learning_rate`` and 1e-3.
+        weight_decay: L2 on everything but the gate, whose logits mean something at 0.
+    """
+    gate = list(model.gate_parameters())
+    of_gate = {id(parameter) for parameter in gate}
+    rest = [p for p in model.parameters() if id(p) not in of_gate]
+    groups: list[dict[str, object]] = [
+        {"params": rest, "lr": learning_rate, "weight_decay": weight_decay}
+    ]
+    if gate:
+        rate = max(learning_rate, GATE_FLOOR) if gate_learning_rate is None else gate_learning_rate
+        groups.append({"params": gate, "lr": rate, "weight_decay": 0.0})
+    return Adam(groups, fused=True)  # one kernel: a quarter of the time of a loop over tensors
+
+
+def make_scheduler(optimizer: Adam, *, patience: int) -> ReduceLROnPlateau:
+    """Divide the learning rates by 10 after ``patience`` epochs without a better loss."""
+    return ReduceLROnPlateau(optimizer, factor=0.1, patience=patience, threshold=0.0)
+
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Of ``mallopt``, in glibc's ``malloc.h``."""
+LARGEST_KEPT = 1 << 30
+"""Bytes: no array of a step is larger by much."""
+MOST_KEPT = (1 << 31) - 1
+"""Bytes, the most ``mallopt`` takes."""
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep for the next step what a step has freed; elsewhere there is no effect.
+
+    By default glibc returns large blocks to the system as they are freed, and a training step asks
+    for the same again at once: each page is then cleared anew. On MOSI's padded shapes that was a
+    third of an epoch of MulT (270 s, now 171) and of TFN's (7.3 s, now 5.1); peak memory is up to
+    10 % more (``benchmarks/baselines.py``, with and without ``--system-memory``).
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
+        mallopt(M_TRIM_THRESHOLD, MOST_KEPT)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from deadpan.data.dataset import Clip, Dataset, Truth
-from deadpan.data.readers.raw import Padding
+from deadpan.data.raw import Padding
 from deadpan.types import SPLITS
 
 NAMES = st.sampled_from(

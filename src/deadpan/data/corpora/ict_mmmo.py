@@ -1,7 +1,6 @@
 """ICT-MMMO."""
 
-from deadpan.data.corpora.addresses import CMU
-from deadpan.data.corpora.corpus import Corpus, Source
+from deadpan.data.corpora.corpus import CMU, Corpus, Source
 
 ICT_MMMO = Corpus(
     name="ICT-MMMO",

@@ -1,7 +1,6 @@
 """POM."""
 
-from deadpan.data.corpora.addresses import CMU_TRAP, computational_sequence
-from deadpan.data.corpora.corpus import Corpus
+from deadpan.data.corpora.corpus import CMU_TRAP, Corpus, computational_sequence
 
 POM = Corpus(
     name="POM",

@@ -1,0 +1,1 @@
+"""Containers turn bytes into values and arrays; they know no data set."""

@@ -1,0 +1,423 @@
+"""Reading pickles as data: a small stack machine for plain values and arrays that runs no code.
+
+A pickle is a program. Python's own reader imports and calls whatever the pickle names, so opening a
+stranger's file runs a stranger's code. This machine only executes the opcodes that build plain
+values (parsed by the standard library's ``pickletools``, which describes pickles and executes
+none), and resolves only the names of ``GLOBALS``, which numpy needs. Sizes are checked against the
+file's. The file is mapped: arrays are views of it, which take no memory until they are read.
+"""
+
+import dataclasses
+import math
+import mmap
+import pickletools
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+import numpy as np
+
+from deadpan.data.containers.files import describe_start, first_bytes, open_file, printable
+from deadpan.errors import DataError
+
+
+class MappedFile:
+    """A memory-mapped file, read from its start; reading beyond its end raises EOFError.
+
+    The map outlives the stream and is closed with its last view.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        """Map an open, regular, non-empty file.
+
+        Args:
+            stream: the file, which may be closed afterwards.
+        """
+        self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        self._view = memoryview(self._map)
+        self.size = len(self._map)
+
+    def start(self, count: int) -> memoryview:
+        """The first bytes of the file, or all of a shorter one."""
+        return self._view[:count]
+
+    def tell(self) -> int:
+        """The offset of the next byte."""
+        return self._map.tell()
+
+    def read(self, count: int) -> bytes:
+        """Read the next bytes, as a copy.
+
+        Raises:
+            EOFError: the file has fewer; no memory was allocated for them.
+        """
+        return bytes(self.view(count))
+
+    def readline(self) -> bytes:
+        """Read the rest of the line, or of the file if the line does not end."""
+        return self._map.readline()
+
+    def view(self, count: int) -> memoryview:
+        """Read the next bytes, as a read-only view of the file.
+
+        Raises:
+            EOFError: the file has fewer.
+        """
+        start = self._map.tell()
+        if not 0 <= count <= self.size - start:
+            raise EOFError
+        self._map.seek(start + count)
+        return self._view[start : start + count]
+
+
+Maker = Callable[..., object]
+DTYPE = re.compile(r"[<>=|]?[biufSUO?]\d{0,6}")
+
+
+@dataclasses.dataclass
+class Pending:
+    """A value whose state follows in the pickle (opcode BUILD).
+
+    Attributes:
+        finish: makes the value from the state.
+        memo: its keys in the machine's memo, where the finished value replaces it.
+    """
+
+    finish: Callable[[object], object]
+    memo: list[int] = dataclasses.field(default_factory=list[int])
+
+
+def ndarray(*_: object) -> object:
+    """Stand in for ``numpy.ndarray``, an argument of ``_reconstruct``; calling it raises."""
+    raise DataError("calls numpy.ndarray, which no saved array does; nothing was read")
+
+
+def reconstruct(kind: object, _shape: object, _code: object) -> Pending:
+    """Evaluate ``_reconstruct(ndarray, (0,), b'b')``: shape, type and bytes follow as state."""
+    if kind is not ndarray:
+        raise DataError("holds a subclass of numpy.ndarray; save plain arrays")
+    return Pending(_array_from_state)
+
+
+def dtype(code: object, *_: object) -> Pending:
+    """Evaluate ``dtype('f4', False, True)``; the state that follows holds the byte order.
+
+    Booleans, integers, floats, texts and objects are allowed; structured types are not.
+    """
+    text = code.decode("ascii") if isinstance(code, bytes) else code
+    if not isinstance(text, str):
+        raise TypeError("type of an array")
+    if not DTYPE.fullmatch(text):
+        raise DataError(f"holds an array of type '{printable(text)}'; save numbers or texts")
+    plain = np.dtype(text)
+
+    def finish(state: object) -> np.dtype:
+        order = state[1] if isinstance(state, tuple) else None
+        if order not in ("<", ">", "|", "="):
+            raise ValueError("byte order")
+        return plain if order == "|" else plain.newbyteorder(order)
+
+    return Pending(finish)
+
+
+def scalar(kind: object, raw: object) -> object:
+    """Evaluate ``scalar(dtype, bytes)``: one numpy number or text."""
+    return _array(raw, kind, (), fortran=False)[()]
+
+
+def frombuffer(raw: object, kind: object, shape: object, order: object) -> np.ndarray:
+    """Evaluate ``_frombuffer(bytes, dtype, shape, order)``: an array as protocol 5 saves it."""
+    return _array(raw, kind, shape, fortran=order == "F")
+
+
+def encode_latin1(text: object, encoding: object) -> bytes:
+    """Evaluate ``_codecs.encode(text, 'latin1')``, which is how protocol 2 saves bytes."""
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise DataError("asks for a codec other than latin1; nothing was read")
+    return text.encode("latin-1")
+
+
+def empty_bytes(*args: object) -> bytes:
+    """Evaluate ``bytes()``, which is how protocol 2 saves empty bytes; arguments are refused."""
+    if args:
+        raise DataError("calls bytes with an argument, which no saved value does; nothing was read")
+    return b""
+
+
+def _array_from_state(state: object) -> np.ndarray:
+    if not isinstance(state, tuple) or len(state) != 5:
+        raise ValueError("state of an array")
+    _version, shape, kind, fortran, raw = state
+    return _array(raw, kind, shape, fortran=bool(fortran))
+
+
+def _array(raw: object, kind: object, shape: object, *, fortran: bool) -> np.ndarray:
+    """View bytes as a read-only array; an array of objects is made of values already read.
+
+    The values of object arrays come from the same machine, so they are as harmless as any other;
+    MOSI's ids are often saved as such arrays.
+    """
+    if not isinstance(kind, np.dtype) or not isinstance(shape, tuple) or len(shape) > 32:
+        raise ValueError("type or shape of an array")
+    if not all(isinstance(size, int) and size >= 0 for size in shape):
+        raise ValueError("shape of an array")
+    count = math.prod(shape)
+    order = "F" if fortran else "C"
+    if kind.hasobject:
+        if not isinstance(raw, list) or len(raw) != count:
+            raise ValueError("size of an array of objects")
+        objects = np.empty(count, dtype=object)
+        for index, value in enumerate(raw):
+            objects[index] = value
+        return objects.reshape(shape, order=order)
+    data = raw.encode("latin-1") if isinstance(raw, str) else raw  # Python 2 saved str
+    if not isinstance(data, bytes | bytearray | memoryview) or len(data) != count * kind.itemsize:
+        raise ValueError("size of an array")
+    if not count:
+        return np.zeros(shape, dtype=kind)
+    if kind.kind == "U":
+        codes = np.frombuffer(data, dtype=np.dtype("u4").newbyteorder(kind.byteorder))
+        if codes.max(initial=0) > sys.maxunicode:  # numpy would make a broken str of these
+            raise ValueError("characters that do not exist")
+    return np.frombuffer(data, dtype=kind).reshape(shape, order=order)
+
+
+GLOBALS: Mapping[tuple[str, str], Maker] = {
+    ("numpy", "ndarray"): ndarray,
+    ("numpy", "dtype"): dtype,
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): reconstruct for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): scalar for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): frombuffer for core in ("core", "_core")},
+    ("_codecs", "encode"): encode_latin1,
+    ("builtins", "bytes"): empty_bytes,
+    ("__builtin__", "bytes"): empty_bytes,
+}
+"""Every name a pickle may use, as spelt by Python 2 and 3 and by numpy 1 and 2."""
+
+
+OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
+CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+LITERALS = frozenset(
+    (
+        *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "FLOAT", "BINFLOAT"),
+        *("STRING", "BINSTRING", "SHORT_BINSTRING"),
+        *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
+        *("UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
+    )
+)
+"""Opcodes whose argument is the value. Without LONG4: integers of 256 bytes and more."""
+PAYLOADS = {
+    "BINBYTES": 4,
+    "BINBYTES8": 8,
+    "BYTEARRAY8": 8,
+    "BINSTRING": 4,
+    "BINUNICODE": 4,
+    "BINUNICODE8": 8,
+}
+"""Opcodes whose argument may be long, and the number of bytes that encode its length."""
+LONG = 4096
+"""Bytes values of at least this size are views of the file."""
+TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+PYTHON2_STR = re.compile(rb"""(['"])((?:[^\\]|\\[\\'"ntr]|\\x[0-9a-f]{2})*)\1\r?\n""")
+POLICY = "deadpan never executes pickles and reads only plain values and numpy arrays"
+OPENING = re.compile(rb"\x80[\x02-\x05]|\([dl](?:p\d+\n|[SV(])|[}\]][qr(.XU]")
+"""How pickles begin: protocols 2 to 5 with their number, 0 and 1 with a dict or a list."""
+DAMAGE = (
+    *(ValueError, IndexError, KeyError, TypeError, EOFError),
+    *(OverflowError, MemoryError, RecursionError),
+)
+"""Exceptions that a damaged pickle can raise in the machine."""
+
+
+def read_pickle(path: Path) -> object:
+    """Read the value of a pickle without running any code.
+
+    Supported are dicts (keys: str, bytes, int), lists, tuples, str, bytes, int, float, bool, None,
+    numpy arrays and scalars, in protocols 0 to 5, also of Python 2, whose str become latin-1 text.
+    Arrays are read-only views of the file where it holds their bytes as such, that is from protocol
+    3 on and in Python 2's protocols 1 and 2; the file stays mapped as long as one of them lives.
+    Bytes outside arrays become a read-only memoryview if they are 4096 or more.
+
+    Raises:
+        DataError: the file is missing, no pickle, truncated, or asks for anything else.
+    """
+    with open_file(path, "a pickle file") as stream:
+        file = MappedFile(stream)
+        try:
+            return _Machine(file).run()
+        except (DataError, *DAMAGE) as error:
+            raise DataError(f"{path}: {_reason(error, file)}") from None
+
+
+def looks_like_pickle(path: Path) -> bool:
+    """Whether the first bytes are those of a pickle; never raises."""
+    return OPENING.match(first_bytes(path, 16)) is not None
+
+
+class _UnknownOpcodeError(DataError):
+    """The opcode is not supported; in a file that is no pickle, it is a byte by chance."""
+
+
+def _reason(error: Exception, file: MappedFile) -> str:
+    if isinstance(error, DataError) and not isinstance(error, _UnknownOpcodeError):
+        return str(error)
+    head = bytes(file.start(64))
+    if not OPENING.match(head):
+        return f"not a pickle ({describe_start(head)}); give a pickle file"
+    if isinstance(error, _UnknownOpcodeError):
+        return str(error)
+    return (
+        f"a pickle that is cut short or damaged (near byte {file.tell()} of {file.size}); "
+        "get it anew"
+    )
+
+
+class _Machine:
+    def __init__(self, file: MappedFile) -> None:
+        self.file = file
+        self.stack: list[object] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, object] = {}
+
+    def run(self) -> object:
+        while True:
+            opcode = OPCODES[self.file.read(1)]
+            if opcode.name == "STOP":
+                return self.stack.pop()
+            if opcode.name not in SUPPORTED:
+                raise _UnknownOpcodeError(f"uses opcode {opcode.name}; {POLICY}")
+            self.step(opcode.name, self.argument(opcode))
+
+    def argument(self, opcode: pickletools.OpcodeInfo) -> object:
+        if opcode.name == "GLOBAL":  # pickletools would undo escapes, which names have none of
+            return self.line(), self.line()
+        if opcode.name == "STRING":  # pickletools takes ASCII only; Python 2 saved array bytes so
+            match = PYTHON2_STR.fullmatch(self.file.readline())
+            if match is None:
+                raise ValueError("text of Python 2")
+            return match[2].decode("unicode_escape")
+        if opcode.name in PAYLOADS:
+            return self.payload(opcode.name)
+        # pickletools asks for read and readline only
+        return opcode.arg.reader(cast("IO[bytes]", self.file)) if opcode.arg else None
+
+    def payload(self, name: str) -> object:
+        size = int.from_bytes(self.file.read(PAYLOADS[name]), "little")
+        view = self.file.view(size)
+        if name.startswith("BINUNICODE"):
+            return str(view, "utf-8", "surrogatepass")
+        if size >= LONG:
+            return view
+        if name == "BINSTRING":
+            return str(view, "latin-1")
+        return bytearray(view) if name == "BYTEARRAY8" else bytes(view)
+
+    def line(self) -> str:
+        line = self.file.readline().decode("ascii")
+        if not line.endswith("\n"):
+            raise EOFError
+        return line[:-1]
+
+    def step(self, name: str, argument: object) -> None:
+        if name in LITERALS:
+            self.stack.append(argument)
+        elif name in CONSTANTS:
+            self.stack.append(CONSTANTS[name])
+        elif name in TUPLES:
+            start = len(self.stack) - TUPLES[name]
+            if start < 0:
+                raise IndexError
+            self.stack[start:] = [tuple(self.stack[start:])]
+        else:
+            ACTIONS[name](self, argument)
+
+    def since_mark(self) -> list[object]:
+        start = self.marks.pop()
+        values = self.stack[start:]
+        del self.stack[start:]
+        return values
+
+    def remember(self, key: int) -> None:
+        value = self.memo[key] = self.stack[-1]
+        if isinstance(value, Pending):
+            value.memo.append(key)
+
+    def extend(self, values: list[object]) -> None:
+        target = self.stack[-1]
+        if not isinstance(target, list):
+            raise TypeError
+        cast("list[object]", target).extend(values)
+
+    def update(self, values: list[object]) -> None:
+        target = self.stack[-1]
+        # Only flat keys: hashing a tuple nested a million deep would end the process.
+        if not isinstance(target, dict) or not all(
+            isinstance(k, str | bytes | int) for k in values[::2]
+        ):
+            raise TypeError
+        cast("dict[object, object]", target).update(zip(values[::2], values[1::2], strict=True))
+
+    def new_dict(self, values: list[object]) -> None:
+        self.stack.append({})
+        self.update(values)
+
+    def pop_pair(self) -> list[object]:
+        second, first = self.stack.pop(), self.stack.pop()
+        return [first, second]
+
+    def find(self, module: object, name: object) -> None:
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise TypeError
+        if (module, name) not in GLOBALS:
+            raise DataError(f"asks for '{printable(module)}.{printable(name)}'; {POLICY}")
+        self.stack.append(GLOBALS[module, name])
+
+    def reduce(self) -> None:
+        arguments, maker = self.stack.pop(), self.stack.pop()
+        if not isinstance(arguments, tuple) or not any(
+            maker is allowed for allowed in GLOBALS.values()
+        ):
+            raise TypeError
+        self.stack.append(cast("Maker", maker)(*cast("tuple[object, ...]", arguments)))
+
+    def build(self) -> None:
+        state, pending = self.stack.pop(), self.stack[-1]
+        if not isinstance(pending, Pending):
+            raise TypeError
+        value = self.stack[-1] = pending.finish(state)
+        self.memo.update(dict.fromkeys(pending.memo, value))
+
+
+Action = Callable[[_Machine, Any], object]
+ACTIONS: Mapping[str, Action] = {
+    **dict.fromkeys(("PROTO", "FRAME"), lambda _machine, _: None),  # change nothing
+    "MARK": lambda machine, _: machine.marks.append(len(machine.stack)),
+    "POP": lambda machine, _: machine.stack.pop(),
+    "POP_MARK": lambda machine, _: machine.since_mark(),
+    "DUP": lambda machine, _: machine.stack.append(machine.stack[-1]),
+    "TUPLE": lambda machine, _: machine.stack.append(tuple(machine.since_mark())),
+    "EMPTY_LIST": lambda machine, _: machine.stack.append([]),
+    "LIST": lambda machine, _: machine.stack.append(machine.since_mark()),
+    "APPEND": lambda machine, _: machine.extend([machine.stack.pop()]),
+    "APPENDS": lambda machine, _: machine.extend(machine.since_mark()),
+    "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
+    "DICT": lambda machine, _: machine.new_dict(machine.since_mark()),
+    "SETITEM": lambda machine, _: machine.update(machine.pop_pair()),
+    "SETITEMS": lambda machine, _: machine.update(machine.since_mark()),
+    "MEMOIZE": lambda machine, _: machine.remember(len(machine.memo)),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), lambda machine, key: machine.remember(key)),
+    **dict.fromkeys(
+        ("GET", "BINGET", "LONG_BINGET"),
+        lambda machine, key: machine.stack.append(machine.memo[key]),
+    ),
+    "GLOBAL": lambda machine, names: machine.find(*names),
+    "STACK_GLOBAL": lambda machine, _: machine.find(*machine.pop_pair()),
+    "REDUCE": lambda machine, _: machine.reduce(),
+    "BUILD": lambda machine, _: machine.build(),
+}
+"""The actions of the other opcodes."""
+SUPPORTED = LITERALS | CONSTANTS.keys() | TUPLES.keys() | ACTIONS.keys()
+"""The supported opcodes. No file of features needs the others (objects of classes, sets,
+extensions, out-of-band buffers, persistent ids)."""

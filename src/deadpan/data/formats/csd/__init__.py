@@ -1,0 +1,1 @@
+"""Computational sequences (.csd) of CMU-MultimodalSDK."""

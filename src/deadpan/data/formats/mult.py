@@ -1,0 +1,191 @@
+"""The pickles of the MulT release: MOSI, MOSEI, IEMOCAP and other data in the same format."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from jaxtyping import Num
+
+from deadpan.data.assembly import assemble
+from deadpan.data.containers.files import printable
+from deadpan.data.dataset import Dataset, TaskName
+from deadpan.data.formats.pickled_values import (
+    SplitTable,
+    clip_ids,
+    common_widths,
+    numeric_array,
+    padded_arrays,
+    parse_splits,
+)
+from deadpan.data.padding import (
+    Arrays,
+    StepRange,
+    looks_aligned,
+    measure_padding,
+    nonzero_steps,
+    real_sequences,
+)
+from deadpan.data.raw import RawClip, RawClips
+from deadpan.errors import DataError
+from deadpan.types import MODALITIES, SPLITS, Modality
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MultSplit:
+    """The arrays of one split, as stored.
+
+    Attributes:
+        sequences: padded features; a modality the file lacks is left out.
+        labels: labels as stored, one entry per clip along the first axis.
+        ids: the parts of each clip's id as text; empty tuples if the file has no ids.
+        ignored: keys that the format does not have.
+    """
+
+    sequences: Mapping[Modality, Num[np.ndarray, "clip _ _"]]
+    labels: Num[np.ndarray, "clip *shape"]
+    ids: tuple[tuple[str, ...], ...]
+    ignored: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.labels)
+
+
+def looks_like_mult(content: object) -> bool:
+    """Whether an unpickled value is a dict of splits that each have ``labels``."""
+    if not isinstance(content, dict) or not content:
+        return False
+    splits = cast("dict[object, object]", content).values()
+    return all(isinstance(s, dict) and ("labels" in s or b"labels" in s) for s in splits)
+
+
+def mult_clips(path: Path, content: object) -> RawClips:
+    """Parse the clips of a pickle in MulT's format, cut to their real steps.
+
+    Steps of zeros at either end of a sequence are padding; a step of zeros within it is real. A
+    sequence of only zeros means that the clip lacks the modality. If the arrays of a file are
+    word-aligned (see ``looks_aligned``), a step is padding only if it is zero in every modality the
+    clip has, so that the steps of a clip stay aligned. Such files have no words or times.
+
+    Raises:
+        DataError: the value does not fit the format, or shapes do not match.
+    """
+    splits = mult_splits(path, content)
+    aligned = looks_aligned([split.sequences for split in splits.values()])
+    clips: list[RawClip] = []
+    padded: list[tuple[Arrays, Mapping[Modality, StepRange]]] = []
+    for name in SPLITS:
+        if name not in splits:
+            continue
+        split = splits[name]
+        ends = nonzero_steps(split.sequences, aligned=aligned)
+        padded.append((split.sequences, ends))
+        clips += [
+            RawClip(
+                name=split.ids[i],
+                split=name,
+                sequences=real_sequences(split.sequences, ends, i),
+                label=np.asarray(split.labels[i]),
+            )
+            for i in range(len(split))
+        ]
+    return RawClips(
+        clips=clips,
+        widths={m: s.sequences[m].shape[2] for s in splits.values() for m in s.sequences},
+        padding=measure_padding(padded),
+        ignored=tuple(sorted({key for split in splits.values() for key in split.ignored})),
+    )
+
+
+def mult_splits(path: Path, content: object) -> dict[str, MultSplit]:
+    """Parse the arrays of a pickle in MulT's format.
+
+    A split, a modality or the ids may be missing. Ids are str, bytes or numbers, one per clip or a
+    row of several parts.
+
+    Args:
+        path: path of the pickle, for messages.
+        content: its value, as ``read_pickle`` returns it.
+
+    Raises:
+        DataError: the value does not fit the format, or shapes do not match.
+    """
+    splits: dict[str, MultSplit] = {}
+    for name, table in parse_splits(path, content, "text, audio, vision, labels").items():
+        try:
+            splits[name] = _split(table)
+        except DataError as error:
+            raise DataError(f"{path}: split '{name}': {error}") from None
+    common_widths(path, {name: split.sequences for name, split in splits.items()})
+    return splits
+
+
+def _split(table: SplitTable) -> MultSplit:
+    if "labels" not in table:
+        keys = ", ".join(sorted(map(printable, table))) or "nothing"
+        raise DataError(f"has no 'labels' (found {keys}); wanted the format of the MulT release")
+    labels = numeric_array("labels", table["labels"])
+    if not labels.ndim:
+        raise DataError("'labels' is a single number; wanted one entry per clip")
+    count = len(labels)
+    if count and not labels.size:  # checked before memory is allocated per declared clip
+        raise DataError(f"'labels' has shape {labels.shape}; wanted one entry per clip")
+    return MultSplit(
+        sequences=padded_arrays(table, count, "labels"),
+        labels=labels,
+        ids=clip_ids("id", table["id"], count, "labels") if "id" in table else ((),) * count,
+        ignored=tuple(map(printable, sorted(table.keys() - {*MODALITIES, "labels", "id"}))),
+    )
+
+
+IEMOCAP_EMOTIONS = ("Neutral", "Happy", "Sad", "Angry")
+
+
+def mult_dataset(path: Path, content: object) -> Dataset:
+    """Read a data set from an unpickled value in MulT's format (see ``mult_clips``).
+
+    Labels of shape [clip, 1, 1], [clip, 1] or [clip] in [-3, 3] are sentiment. Labels of shape
+    [clip, emotion, 2] are pairs (absent, present), named as in IEMOCAP if there are four emotions.
+
+    Raises:
+        DataError: the value does not fit the format, or labels are missing, out of range or no
+            pairs.
+    """
+    raw = mult_clips(path, content)
+    task, names = _task(path, raw.clips)
+    clips = [dataclasses.replace(clip, label=_label(clip, task)) for clip in raw.clips]
+    return assemble(
+        path,
+        dataclasses.replace(raw, clips=clips),
+        layout="a pickle in MulT's format",
+        task=task,
+        labels=names,
+    )
+
+
+def _task(path: Path, clips: Sequence[RawClip]) -> tuple[TaskName, tuple[str, ...]]:
+    shapes = {str(clip.split): clip.label.shape for clip in clips}
+    if set(shapes.values()) <= {(1, 1), (1,), ()}:
+        return "regression", ("sentiment",)
+    shape = next(iter(shapes.values()))
+    if len(set(shapes.values())) > 1 or len(shape) != 2 or shape[1] != 2 or not shape[0]:
+        description = ", ".join(
+            f"{label_shape} in {split}" for split, label_shape in shapes.items()
+        )
+        raise DataError(
+            f"{path}: the label of a clip has shape {description}; wanted (1, 1) or (emotions, 2)"
+        )
+    if shape[0] == len(IEMOCAP_EMOTIONS):
+        return "emotions", IEMOCAP_EMOTIONS
+    return "emotions", tuple(f"emotion {index + 1}" for index in range(shape[0]))
+
+
+def _label(clip: RawClip, task: TaskName) -> np.ndarray:
+    """The score; or per emotion 1 if present, 0 if absent, NaN or -1 if the pair is invalid."""
+    values = clip.label.astype(np.float64)
+    if task == "regression":
+        return values.reshape(1)
+    pair = np.isin(values, (0, 1)).all(axis=1) & (values[:, 0] != values[:, 1])
+    return np.where(pair, values[:, 1], np.where(np.isnan(values).any(axis=1), np.nan, -1.0))

@@ -1,1 +1,0 @@
-"""Files turned into arrays, without knowing what the numbers mean."""

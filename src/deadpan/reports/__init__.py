@@ -1,0 +1,1 @@
+"""Reports: they only show what training and analysis computed."""

@@ -1,0 +1,138 @@
+"""The figures of an explanation, each with the sentence that it shows."""
+
+from collections.abc import Iterator, Sequence
+
+from deadpan.analysis.explanation import Explanation, Told
+from deadpan.analysis.maps import CrossmodalMap
+from deadpan.reports.clip.figures import (
+    Strip,
+    heatmap,
+    scale_of,
+    shade,
+    step_curves,
+    word_strips,
+)
+from deadpan.reports.gate import gate_panels
+from deadpan.show.drawing import font_lacks, picture
+from deadpan.show.page import Panel, ShadedWord, WordStrip
+from deadpan.types import TEXT
+
+
+def clip_panels(explained: Explanation) -> list[Panel]:
+    """Figures 1 to 3, 5 and 8, 6 and 7 of the paper, as far as the model has them."""
+    found: list[Panel] = []
+    if explained.crossmodal is not None:
+        found.append(_map_panel(explained.crossmodal))
+    found += _word_panels(explained)
+    if explained.gates is not None:
+        found += gate_panels(
+            explained.gates, ["gate-batches.csv", "gate-epochs.csv"], for_papers=True
+        )
+    return found
+
+
+def _map_panel(drawn: CrossmodalMap) -> Panel:
+    size, font, paint = heatmap(drawn)
+    shares = drawn.shares
+    cells = "; ".join(
+        f"{number}. {drawn.target.at(row)} to {drawn.source.at(column)} ({shares[row, column]:.2g})"
+        for number, (row, column) in enumerate(drawn.strongest(), start=1)
+    )
+    drawing = picture("crossmodal", paint, size, families=font.families)
+    return Panel(
+        title=f"Crossmodal attention {drawn.source.name} → {drawn.target.name} (figure 1)",
+        finding=f"Strongest cells, in units of the mean: {cells}. {font.note}".strip(),
+        svg=drawing.inline,
+        picture=drawing,
+        sources=("crossmodal.csv",),
+    )
+
+
+def _word_panels(explained: Explanation) -> Iterator[Panel]:
+    target, told = explained.target.name, explained.told
+    yield _told_panel(
+        explained,
+        "words-self" if target == TEXT else "steps-self",
+        f"{target}: alone, and attending to all other modalities (figure 2)",
+        list(dict.fromkeys([0, len(told) - 1])),
+    )
+    singles = [i for i, each in enumerate(told) if len(each.given) == 1]
+    if len(singles) > 1:
+        yield _told_panel(
+            explained,
+            "words-sources" if target == TEXT else "steps-sources",
+            f"{target}: attending to one other modality at a time (figure 3)",
+            singles,
+        )
+    if explained.against:
+        yield _panel(
+            explained,
+            "words-runs" if target == TEXT else "steps-runs",
+            f"{target}: the same clip under two runs (figures 5 and 8)",
+            [
+                (_plain(each.run, f"run {number}"), each)
+                for number, each in enumerate(explained.against, start=1)
+            ],
+        )
+
+
+def _told_panel(explained: Explanation, name: str, title: str, chosen: Sequence[int]) -> Panel:
+    target = explained.target.name
+    named = [
+        (f"{' + '.join(each.given)} → {target}" if each.given else f"{target} alone", each)
+        for each in (explained.told[i] for i in chosen)
+    ]
+    return _panel(explained, name, title, named)
+
+
+def _panel(
+    explained: Explanation, name: str, title: str, told: Sequence[tuple[str, Told]]
+) -> Panel:
+    axis = explained.target
+    strips: list[Strip] = [(line, each.shares) for line, each in told]
+    finding = " ".join(f"{line}: {_highest(explained, each)}." for line, each in told)
+    if axis.name != TEXT:
+        drawn = picture(name, lambda figure: step_curves(figure, axis, strips), (6.5, 2.9))
+        return Panel(
+            title=title,
+            finding=finding,
+            svg=drawn.inline,
+            picture=drawn,
+            sources=("words.csv",),
+        )
+    words = axis.words or tuple(str(i + 1) for i in range(len(axis.edges) - 1))
+    size, font, paint = word_strips(words, strips)
+    scale = scale_of(strips)
+    drawn = picture(name, paint, size, families=font.families)
+    return Panel(
+        title=title,
+        finding=f"{finding} {font.note}".strip(),
+        svg=drawn.inline,
+        strips=tuple(
+            WordStrip(
+                title=line,
+                words=tuple(
+                    ShadedWord(text=word, value=f"{share:.2f}", back=back, front=front)
+                    for word, share in zip(words, shares.tolist(), strict=True)
+                    for back, front in [shade(share, scale)]
+                ),
+            )
+            for line, shares in strips
+        ),
+        right_to_left=font.right_to_left,
+        picture=drawn,
+        sources=("words.csv",),
+    )
+
+
+def _highest(explained: Explanation, told: Told) -> str:
+    shares = told.shares
+    if not shares.any():
+        return "nothing counts"
+    best = sorted(range(len(shares)), key=lambda i: -shares[i])[:3]
+    return ", ".join(f"{explained.target.at(i)} {shares[i]:.2f}" for i in best)
+
+
+def _plain(title: str, instead: str) -> str:
+    """A title as figures can show it."""
+    return instead if font_lacks(title) else title

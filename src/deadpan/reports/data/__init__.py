@@ -1,0 +1,1 @@
+"""The health page of a data set."""

@@ -1,0 +1,192 @@
+"""The modality gate of one run or of several seeds: the paper's figures 6 and 7."""
+
+import typing
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from deadpan.show.drawing import INK, MUTED, modality_looks, picture, to_svg, whole_ticks
+from deadpan.show.page import Panel, count_text
+from deadpan.training.history import GateHistory, GateSeeds
+
+if typing.TYPE_CHECKING:
+    import matplotlib.axes
+    import matplotlib.figure
+
+Point = Literal["batch", "epoch"]
+"""What a point of the figure is: a batch of the first epoch (figure 6), or the mean of an epoch."""
+
+
+def gate_panels(
+    seeds: GateSeeds, sources: Sequence[str], *, for_papers: bool = False
+) -> list[Panel]:
+    """Figures 6 and 7 with what they show.
+
+    Args:
+        seeds: one run or more.
+        sources: the file with the numbers of figure 6, then those with the numbers of figure 7.
+        for_papers: give each panel its ``picture`` as well.
+    """
+    height, panels = gate_height(seeds), list[Panel]()
+    for name, point, title, finding, files in (
+        (
+            "gate-batches",
+            "batch",
+            f"Gate, batch by batch in epoch {seeds.gates[0].epochs[0]} (the paper’s figure 6)",
+            _first_epoch_text(seeds),
+            sources[:1],
+        ),
+        (
+            "gate-epochs",
+            "epoch",
+            "Gate, mean of each epoch (the paper’s figure 7)",
+            _all_epochs_text(seeds),
+            sources[1:],
+        ),
+    ):
+        paint = partial(gate_figure, seeds=seeds, point=point)
+        drawn = picture(name, paint, (6.5, height)) if for_papers else None
+        panels.append(
+            Panel(
+                title=title,
+                finding=finding,
+                svg=drawn.inline if drawn else to_svg(name, paint, height=height),
+                picture=drawn,
+                sources=tuple(files),
+            )
+        )
+    return panels
+
+
+def _first_epoch_text(seeds: GateSeeds) -> str:
+    if len(seeds.gates) > 1:
+        return f"{_band_text(seeds)} The rows below show the primary modality of each run."
+    (gate,) = seeds.gates
+    first = int(gate.epochs[0])
+    steps = int((gate.epochs == first).sum())
+    early = sum(step <= steps for step in gate.flip_steps)
+    return (
+        f"After {count_text(steps, 'batch', 'batches')} the gate’s primary modality is "
+        f"{gate.primary_in(first)}; {count_text(early, 'flip')} on the way."
+    )
+
+
+def _all_epochs_text(seeds: GateSeeds) -> str:
+    if len(seeds.gates) > 1:
+        ends = ", ".join(
+            f"{name}: {gate.primary} ({count_text(gate.flips, 'flip')}, {_frozen_text(gate)})"
+            for name, gate in zip(seeds.names, seeds.gates, strict=True)
+        )
+        return f"{_band_text(seeds)} At the end of training {ends}."
+    (gate,) = seeds.gates
+    last = f", the last at batch {gate.last_flip} of {len(gate.epochs)}" if gate.last_flip else ""
+    return (
+        f"The gate ends on {gate.primary} with weight {gate.weights[-1].max():.3f}; "
+        f"{count_text(gate.flips, 'flip')} in all{last}; {_frozen_text(gate)}."
+    )
+
+
+def _band_text(seeds: GateSeeds) -> str:
+    return f"Lines are means of {len(seeds.gates)} runs, bands run from the least to the greatest."
+
+
+def _frozen_text(gate: GateHistory) -> str:
+    return f"frozen at epoch {gate.frozen_epoch}" if gate.frozen_epoch else "never frozen"
+
+
+def gate_height(seeds: GateSeeds) -> float:
+    """Height in inches that the figures need."""
+    return 2.9 + 0.16 * len(seeds.gates)
+
+
+def gate_figure(figure: "matplotlib.figure.Figure", seeds: GateSeeds, point: Point) -> None:
+    """Weight of each modality, mean and range over the runs; below, the primary one of each run.
+
+    A flip is marked where it happened: in figure 7 the batches of an epoch spread from half an
+    epoch before its number to half an epoch after.
+    """
+    by_epoch = point == "epoch"
+    weights = seeds.by_epoch() if by_epoch else seeds.first_epoch()
+    first = seeds.gates[0]
+    x = first.epoch_numbers[: weights.shape[1]] if by_epoch else np.arange(weights.shape[1]) + 1
+    axes, rows = figure.subplots(2, 1, sharex=True, height_ratios=[13, len(seeds.gates)])
+    _draw_weights(axes, seeds, x, weights)
+    for row, gate in enumerate(seeds.gates):
+        _draw_primaries(rows, row, gate, _step_edges(gate, x, point))
+        if by_epoch and gate.frozen_epoch is not None:
+            rows.plot(gate.frozen_epoch, row + 0.5, "D", c="white", mec=INK, ms=4.5, zorder=4)
+    _finish_rows(rows, len(seeds.gates))
+    rows.set_xlabel("epoch" if by_epoch else f"batch of epoch {first.epochs[0]}")
+    rows.set_xlim(x[0] - 0.5, x[-1] + 0.5)
+    if by_epoch and any(gate.frozen_epoch is not None for gate in seeds.gates):
+        rows.plot([], [], "D", c="white", mec=INK, ms=4.5, label="frozen")
+    rows.plot([], [], "|", c=INK, ms=8, mew=0.8, label="flip")
+    fits = len(seeds.modalities) <= 3 and len("".join(seeds.modalities)) <= 20
+    ncols = 6 if fits else 3
+    figure.legend(loc="outside upper center", ncols=ncols, handlelength=2, columnspacing=1)
+
+
+def _draw_weights(
+    axes: "matplotlib.axes.Axes",
+    seeds: GateSeeds,
+    x: Int[np.ndarray, " point"],
+    weights: Float[np.ndarray, "run point modality"],
+) -> None:
+    """Draw a line at the mean of the runs, and a band from their least to their greatest."""
+    looks = modality_looks(seeds.modalities)
+    for index, name in enumerate(seeds.modalities):
+        look, values = looks[name], weights[:, :, index]
+        marker = look.marker if len(x) < 12 else ""  # a line of one point would not be seen
+        mean = values.mean(axis=0)
+        axes.plot(x, mean, c=look.colour, ls=look.line, marker=marker, ms=4, label=name)
+        if len(values) > 1:
+            least, greatest = values.min(axis=0), values.max(axis=0)
+            axes.fill_between(x, least, greatest, color=look.colour, alpha=0.18, lw=0)
+    equal = 1 / len(seeds.modalities)
+    axes.axhline(equal, color=MUTED, lw=0.7, zorder=0, label="equal")
+    # Weights move by thousandths in an epoch: show that, but do not blow up noise.
+    reach = max(0.01, 1.15 * float(np.abs(weights - equal).max()))
+    low, high = max(0.0, equal - reach), min(1.0, equal + reach)
+    cut = f"\naxis cut: {low:.2f} to {high:.2f}" if low > 0 or high < 1 else ""
+    axes.set_ylim(low, high if cut else 1.02)
+    axes.set_ylabel(f"gate weight (sum 1){cut}")
+    axes.tick_params(bottom=False)
+
+
+def _step_edges(
+    gate: GateHistory, x: Int[np.ndarray, " point"], point: Point
+) -> Float[np.ndarray, " edge"]:
+    """Where each batch begins on the axis, and where the last one ends."""
+    if point == "batch":
+        return np.arange(len(x) + 1) + 0.5
+    counts = [int((gate.epochs == epoch).sum()) for epoch in x]
+    starts = [e - 0.5 + np.arange(n) / n for e, n in zip(x, counts, strict=True)]
+    return np.append(np.concatenate(starts), x[-1] + 0.5)
+
+
+def _draw_primaries(
+    rows: "matplotlib.axes.Axes", row: int, gate: GateHistory, edges: Float[np.ndarray, " edge"]
+) -> None:
+    """Colour a run's row by its primary modality, with a tick at each flip."""
+    looks = modality_looks(gate.modalities)
+    primaries = gate.primaries[: len(edges) - 1]
+    flips = np.flatnonzero(np.diff(primaries)) + 1
+    starts, ends = np.append(0, flips), np.append(flips, len(primaries))
+    spans = [
+        (float(edges[a]), float(edges[b] - edges[a])) for a, b in zip(starts, ends, strict=True)
+    ]
+    colours = [looks[gate.modalities[primaries[a]]].colour for a in starts]
+    rows.broken_barh(spans, (row + 0.08, 0.84), facecolors=colours, lw=0)
+    rows.vlines(edges[flips], row, row + 1, color=INK, lw=0.8)
+
+
+def _finish_rows(rows: "matplotlib.axes.Axes", runs: int) -> None:
+    rows.set_ylim(runs, 0)
+    rows.set_yticks([runs / 2], ["primary" if runs == 1 else f"primary,\n{runs} runs"])
+    rows.tick_params(left=False)
+    rows.grid(visible=False)
+    rows.spines[:].set_visible(False)
+    whole_ticks(rows)

@@ -1,0 +1,306 @@
+"""A run on disk: the one place that knows the names of its files, writes them and opens them.
+
+Everything that reads a run goes through :class:`RunDirectory` (its files) or :func:`open_run` (its
+model, task, normalisation and data as well).
+"""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import torch
+import yaml
+
+from deadpan import data as sources
+from deadpan.data.dataset import Dataset, fingerprint
+from deadpan.data.normalization import Normalizer
+from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
+from deadpan.files import read_json, read_yaml, write_atomically, write_json
+from deadpan.models import MODELS, Model, check_hyperparameters
+from deadpan.models.base import hyperparameters
+from deadpan.options import record
+from deadpan.tasks import Task, make_task
+from deadpan.training.checkpoint import load_tensors, nested, save_tensors, unnested
+from deadpan.training.environment import Environment
+from deadpan.training.history import (
+    RETRAIN,
+    EpochHistory,
+    GateHistory,
+    GateSeeds,
+    epoch_history,
+    gate_history,
+)
+from deadpan.training.predictions import Predictions, read_predictions
+from deadpan.training.scores import RunScores, read_scores
+from deadpan.training.settings import Settings
+
+
+class RunDirectory:
+    """The files of one run.
+
+    ==========================  ==================================================================
+    config.yaml                 resolved settings: all that is needed to rebuild the run
+    environment.json            command, commit, versions, data set and its repairs
+    checkpoint.safetensors      where to go on from, replaced after each epoch
+    epochs.csv, gate.csv        metrics of each epoch, gate weights of each batch
+    model.safetensors           weights of the best epoch and the normalisation; the finished run
+    scores.json                 the test split, once opened; predictions.csv clip by clip
+    report.html                 the page of ``deadpan report``
+    ==========================  ==================================================================
+
+    Args:
+        path: an existing run; see ``create``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config_file = path / "config.yaml"
+        self.environment_file = path / "environment.json"
+        self.checkpoint_file = path / "checkpoint.safetensors"
+        self.epochs_file = path / "epochs.csv"
+        self.gate_file = path / "gate.csv"
+        self.weights_file = path / "model.safetensors"
+        self.scores_file = path / "scores.json"
+        self.predictions_file = path / "predictions.csv"
+        self.report_file = path / "report.html"
+        if path.exists() and not path.is_dir():
+            raise RunError(f"{path}: is a file; a run is a directory made by 'deadpan train'")
+        if not self.is_run(path):
+            what = "has no config.yaml" if path.is_dir() else "does not exist"
+            raise RunError(
+                f"{path}: no run here ({what}); make one with 'deadpan train --out {path}'"
+            )
+
+    @staticmethod
+    def is_run(path: Path) -> bool:
+        """Whether a directory holds a run, finished or not."""
+        return (path / "config.yaml").is_file()
+
+    @classmethod
+    def create(cls, path: Path, settings: Settings, environment: Environment) -> "RunDirectory":
+        """Make a run, complete from the moment it can be seen; RunError if the path is taken."""
+        cls.refuse_taken(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        making = path.with_name(f".{path.name}.making")
+        shutil.rmtree(making, ignore_errors=True)
+        try:
+            making.mkdir()
+            text = yaml.safe_dump(settings.to_dict(), sort_keys=False)
+            write_atomically(making / "config.yaml", text.encode())
+            write_json(making / "environment.json", dataclasses.asdict(environment))
+            making.rename(path)
+        except BaseException:
+            shutil.rmtree(making, ignore_errors=True)
+            raise
+        return cls(path)
+
+    @staticmethod
+    def refuse_taken(path: Path) -> None:
+        """Raise RunError if there is something where a new run is to go."""
+        if path.exists() or path.is_symlink():
+            raise RunError(f"{path}: exists already; choose another --out, or go on with --resume")
+
+    def clean(self) -> None:
+        """Remove what a killed process was about to write; nothing ever reads it."""
+        for leftover in self.path.glob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
+
+    @property
+    def finished(self) -> bool:
+        """Whether training has ended: the weights of the best epoch are there."""
+        return self.weights_file.is_file()
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether the test split has been opened."""
+        return self.scores_file.is_file()
+
+    def settings(self) -> Settings:
+        """The settings the run was started with."""
+        values = read_yaml(self.config_file, RETRAIN)
+        try:
+            return Settings.from_dict(values)
+        except DeadpanError as error:  # another tool's file, or one edited by hand
+            raise RunError(f"{self.config_file}: not the settings of a run ({error})") from error
+
+    def environment(self) -> Environment:
+        """What the run was made with: command, commit, versions, data set, parameters."""
+        values = read_json(self.environment_file, RETRAIN)
+        try:
+            return record(str(self.environment_file), values, Environment)
+        except DeadpanError as error:
+            raise RunError(f"{error}; {RETRAIN}") from None
+
+    def task(self) -> Task:
+        """The task the run was trained for."""
+        environment = self.environment()
+        try:
+            return make_task(environment.task, environment.labels)
+        except DeadpanError as error:
+            raise RunError(f"{self.environment_file}: {error}") from error
+
+    def epochs(self) -> EpochHistory:
+        """Losses and times of every epoch so far."""
+        return epoch_history(self.epochs_file)
+
+    def gate(self) -> GateHistory | None:
+        """Gate weights of every batch so far; None for a model without a gate."""
+        return gate_history(self.gate_file, self.epochs()) if self.gate_file.is_file() else None
+
+    def scores(self) -> RunScores:
+        """Metrics on the test split, beside the baselines'; RunError if it was not opened."""
+        return read_scores(self.scores_file)
+
+    def predictions(self) -> Predictions:
+        """Truth and prediction of every test clip; RunError if the split was not opened."""
+        return read_predictions(self.predictions_file, self.environment().labels)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OpenedRun:
+    """A finished run, ready to predict.
+
+    Attributes:
+        files: its directory.
+        settings: it was trained with.
+        model: of the best epoch, in evaluation mode.
+        task: of its labels.
+        normalizer: fitted on its training split.
+    """
+
+    files: RunDirectory
+    settings: Settings
+    model: Model
+    task: Task
+    normalizer: Normalizer
+
+    @cached_property
+    def data(self) -> Dataset:
+        """The clips it was trained on, normalised; read when first asked for.
+
+        Raises:
+            DataError: the data is gone, or has changed since.
+        """
+        dataset = load_data(self.settings)
+        refuse_changed(self.files, fingerprint(dataset))
+        return self.normalizer(dataset)
+
+
+def open_run(path: Path) -> OpenedRun:
+    """Open a finished run; its data is read when first asked for.
+
+    Raises:
+        RunError: no run, one that has not finished, or files that do not fit each other.
+    """
+    run = RunDirectory(path)
+    if not run.finished:
+        raise RunError(
+            f"{path}: training has not finished; go on with 'deadpan train --resume --out {path}'"
+        )
+    tensors, meta = load_tensors(run.weights_file)
+    settings, task = run.settings(), run.task()
+    try:
+        model = build(settings, meta["widths"], task)
+        model.load_state_dict(unnested("model", tensors))
+        centers, scales = (
+            {name: x.numpy() for name, x in unnested(part, tensors).items()}
+            for part in ("centers", "scales")
+        )
+        normalizer = Normalizer(centers=centers, scales=scales, by_group=meta["by_group"])
+    except (DeadpanError, KeyError, RuntimeError) as error:  # edited by hand, or files of two runs
+        first_line = str(error).partition("\n")[0]
+        raise RunError(
+            f"{path}: its files do not fit each other ({first_line}); train again"
+        ) from error
+    return OpenedRun(
+        files=run, settings=settings, model=model.eval(), task=task, normalizer=normalizer
+    )
+
+
+def gate_seeds(runs: Sequence[RunDirectory]) -> GateSeeds | None:
+    """The gates of runs of several seeds; None where the first and only run has no gate.
+
+    Raises:
+        RunError: another run has no gate, or one over other modalities.
+    """
+    gates: list[GateHistory] = []
+    for run in runs:
+        gate = run.gate()
+        if gate is None and len(runs) == 1:
+            return None
+        if gate is None:
+            raise RunError(f"{run.path} has no gate.csv, and so no gate to compare; give one run")
+        if gates and gate.modalities != gates[0].modalities:
+            raise RunError(
+                f"{run.path}: its gate weighs {', '.join(gate.modalities)}, that of "
+                f"{runs[0].path} {', '.join(gates[0].modalities)}; give runs of the same modalities"
+            )
+        gates.append(gate)
+    return GateSeeds(names=tuple(run.path.resolve().name for run in runs), gates=tuple(gates))
+
+
+def load_data(settings: Settings) -> Dataset:
+    """The data set of a run, with just its modalities."""
+    dataset = sources.load(settings.data, **settings.data_options)
+    return dataset if settings.modalities is None else dataset.only(settings.modalities)
+
+
+def resolved(settings: Settings) -> Settings:
+    """The same settings with every hyperparameter of the model: a later default changes no run."""
+    if settings.model not in MODELS:
+        raise DeadpanError(unknown_name("model", settings.model, MODELS))
+    kind = MODELS[settings.model]
+    check_hyperparameters(kind, settings.model_options)
+    defaults = {name: p.default for name, p in hyperparameters(kind).items()}
+    return dataclasses.replace(settings, model_options=defaults | dict(settings.model_options))
+
+
+def refuse_changed(run: RunDirectory, now: str) -> None:
+    """Raise DataError if a run was trained on other clips than those of this fingerprint."""
+    if run.environment().dataset.fingerprint != now:
+        raise DataError(
+            f"{run.settings().data}: has changed since {run.path} was trained; train again"
+        )
+
+
+def refuse_changed_data(runs: Iterable[RunDirectory]) -> None:
+    """Raise DataError at the first run whose data has changed; each data set is read once."""
+    fingerprints: dict[str, str] = {}
+    for run in runs:
+        settings = run.settings()
+        source = [settings.data, settings.data_options, settings.modalities]
+        key = json.dumps(source, sort_keys=True, default=str)
+        if key not in fingerprints:
+            fingerprints[key] = fingerprint(load_data(settings))
+        refuse_changed(run, fingerprints[key])
+
+
+def build(settings: Settings, widths: Mapping[str, int], task: Task) -> Model:
+    """The model of a run, untrained."""
+    settings = resolved(settings)
+    kind = MODELS[settings.model]
+    try:
+        return kind(widths=widths, outputs=task.outputs, **settings.model_options)
+    except (ValueError, TypeError, KeyError) as error:
+        raise DeadpanError(f"{settings.model}: {error}; see 'deadpan train --help'") from error
+
+
+def save_model(
+    run: RunDirectory,
+    weights: Mapping[str, torch.Tensor],
+    normalizer: Normalizer,
+    widths: Mapping[str, int],
+) -> None:
+    """Write the weights of the best epoch and the normalisation they were trained behind."""
+    parts = {"centers": normalizer.centers, "scales": normalizer.scales}
+    tensors = {
+        f"{part}/{m}": torch.from_numpy(x) for part, by in parts.items() for m, x in by.items()
+    }
+    save_tensors(
+        run.weights_file,
+        {**nested("model", weights), **tensors},
+        {"widths": dict(widths), "by_group": normalizer.by_group},
+    )

@@ -1,0 +1,54 @@
+"""The table of scores that ``deadpan evaluate`` wrote, and which of its cells are best."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from deadpan.errors import DeadpanError, RunError
+from deadpan.files import read_json
+from deadpan.options import NullableFloat, record
+from deadpan.tasks.task import MetricColumn
+
+
+def evaluate_first(run: Path) -> str:
+    """What to do where a file that only evaluation writes is missing or broken."""
+    return f"run `deadpan evaluate {run}` first"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScoreRow:
+    """The scores of one system; ``metrics`` holds NaN where a metric is undefined."""
+
+    system: str
+    parameters: int
+    metrics: Mapping[str, NullableFloat]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunScores:
+    """Systems by metrics on one split of ``clips`` clips."""
+
+    split: str
+    clips: int
+    columns: tuple[MetricColumn, ...]
+    rows: tuple[ScoreRow, ...]
+
+    def best(self, column: MetricColumn) -> frozenset[str]:
+        """Systems whose score, as shown, nobody beats; none where fewer than two have one."""
+        return column.best({row.system: row.metrics[column.key] for row in self.rows})
+
+
+def read_scores(file: Path) -> RunScores:
+    """Read the ``scores.json`` of a run; RunError where it is missing or broken."""
+    remedy = evaluate_first(file.parent)
+    try:
+        scores = record(str(file), read_json(file, remedy), RunScores)
+    except DeadpanError as error:
+        raise RunError(f"{error}; {remedy}") from None
+    keys = [column.key for column in scores.columns]
+    rows = [
+        dataclasses.replace(row, metrics={key: row.metrics.get(key, math.nan) for key in keys})
+        for row in scores.rows
+    ]
+    return dataclasses.replace(scores, rows=tuple(rows))
