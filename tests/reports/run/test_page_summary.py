@@ -1,10 +1,8 @@
 import dataclasses
-from pathlib import Path
 
 import pytest
 
 from deadpan.reports.run.page import facts, flat, verdict
-from deadpan.training.fields import Fields, read_json, read_yaml
 from deadpan.training.history import epoch_history, gate_history
 from deadpan.training.opened import RunDirectory
 
@@ -20,11 +18,9 @@ def run(tmp_path):
 
 def facts_of(run, gate, **changes):
     history = dataclasses.replace(epoch_history(run / "epochs.csv"), **changes)
-    environment, config = (
-        read_json(run / "environment.json", ""),
-        read_yaml(run / "config.yaml", ""),
-    )
-    return {fact.term: fact for fact in facts(environment, config, history, gate)}
+    files = RunDirectory(run)
+    found = facts(files.environment(), files.settings(), history, gate)
+    return {fact.term: fact for fact in found}
 
 
 def test_the_facts_of_a_run(run):
@@ -64,7 +60,7 @@ def test_the_verdict_names_every_other_system():
 
 def test_nested_settings_become_rows():
     values = {"a": {"b": 1, "c": {"d": None}}, "e": ["x", "y"], "f": [], "g": {}, "h": False}
-    assert dict(flat(Fields(Path("f"), values, "").values)) == {
+    assert dict(flat(values)) == {
         "a.b": "1",
         "a.c.d": "none",
         "e": "x, y",
