@@ -7,7 +7,7 @@ those. Two threads, as there; forward, backward, clipping and Adam. MulT's epoch
 are timed once.
 
     python benchmarks/baselines.py [--clips 1284] [--repeats 5] [--only LMF,TFN]
-        [--system-memory] [--out OUT]
+        [--system-memory] [--out benchmarks/results/baselines]
 """
 
 import argparse

@@ -5,7 +5,7 @@ and time; a child that dies is replaced and its case counted as a crash. Every r
 own error, one line, naming the path. An audit hook watches for processes, sockets and written
 files. Exit status 1 if any case failed.
 
-    python benchmarks/fuzz_readers.py [--cases 24000] [--workers 2] [--out results/fuzz]
+    python benchmarks/fuzz_readers.py [--cases 24000] [--workers 2] [--out benchmarks/results/fuzz]
 """
 
 import argparse

@@ -12,10 +12,9 @@ from deadpan.benchmark.runner import GridWatch, Silent
 from deadpan.benchmark.study import Study, run_grid
 from deadpan.data import load as load
 from deadpan.data.conversion import convert as convert
-from deadpan.data.corpora import CORPORA, corpus_named
-from deadpan.data.fetching.fetch import default_folder
-from deadpan.data.fetching.fetch import fetch as fetch_corpus
-from deadpan.data.health.inspection import inspect as inspect_dataset
+from deadpan.data.corpora import CORPORA, find_corpus
+from deadpan.data.fetching.fetch import default_folder, fetch_corpus
+from deadpan.data.health.inspection import inspect_dataset
 from deadpan.errors import DataError, DeadpanError, RunError
 from deadpan.exporting.run import Exported, export_run
 from deadpan.files import home_path
@@ -170,7 +169,7 @@ def fetch(name: str, folder: str | Path | None = None, **options: Any) -> list[P
     Raises:
         DataError: an unknown name, or files that no source gave, with what to do by hand.
     """
-    corpus = corpus_named(name)
+    corpus = find_corpus(name)
     where = home_path(folder) if folder else default_folder(corpus)
     return [got.path for got in fetch_corpus(corpus, where, **options)]
 
@@ -188,7 +187,7 @@ def compare(
     """Run a grid of systems, data sets and seeds, and write its tables.
 
     Args:
-        config: a YAML file; ``configs/compare.yaml`` is an example of every key.
+        config: a YAML file; ``studies/compare/compare.yaml`` is an example of every key.
         out: a directory, which must not exist; None = ``runs/CONFIG``.
         workers: runs at once, a process and a thread each.
         only: data sets of the grid; none = all.

@@ -76,8 +76,19 @@ def test_every_format_says_the_same():
     assert value["rows"][0]["acc7"] is None
     page = rendering.html([made], "t")
     assert "Mul&lt;T&gt;_&amp;" in page
-    assert "<b>0.850 ± 0.071</b>" in page
+    assert "<strong>0.850 ± 0.071</strong>" in page
     assert "Mul<T>" not in page
+
+
+def test_the_page_puts_the_best_row_first_and_metrics_before_costs():
+    page = rendering.html([table()], "t")
+    assert re.findall(r'<th scope="row">(.*?)</th>', page) == [
+        *("HCT-MG", "Mul&lt;T&gt;_&amp;", "majority", "none")
+    ]
+    head = re.findall(r'<th scope="col">(.*?)</th>', page)
+    assert [text.partition(" <")[0] for text in head] == [
+        *("System", "MAE", "Acc-7", "p", "Parameters", "Training")
+    ]
 
 
 def test_latex_has_as_many_cells_in_every_row_and_nothing_special_left():

@@ -24,7 +24,7 @@ from deadpan.data.dataset import fingerprint
 from deadpan.data.store.reading import store_dataset
 from deadpan.layers.attention import record_attention
 from deadpan.reports.clip import page as explain_report
-from deadpan.reports.clip.heatmap import heatmap
+from deadpan.reports.clip.figures import heatmap
 from deadpan.reports.clip.page import explanation_files, shown
 from deadpan.reports.clip.tables import tables
 from deadpan.serving.predictor import Predictor

@@ -14,11 +14,11 @@ from deadpan.cli.showing import show_json
 from deadpan.data.health.findings import percent
 from deadpan.reports.data.tables import (
     Columns,
+    findings_verdict,
     modality_columns,
     reading_notes,
     rows_of,
     split_columns,
-    verdict,
 )
 
 WIDTH = 80
@@ -68,7 +68,7 @@ def dataset_view(facts: Mapping[str, Any]) -> RenderableType:
         scores = ", ".join(f"{m['title']} {m['shown']}" for m in baseline["metrics"])
         told = f"{baseline['system']}, the same for every {baseline['split']} clip: {scores}"
         parts.append(_line(told))
-    parts.append(Text(verdict(facts), style="bold"))
+    parts.append(Text(findings_verdict(facts), style="bold"))
     found = Table.grid(padding=(0, 1))
     for finding in facts["findings"]:
         gravity = finding["gravity"]

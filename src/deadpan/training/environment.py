@@ -138,7 +138,7 @@ def commit() -> dict[str, Any]:
                 ["git", "-C", str(here), *arguments],
                 capture_output=True,
                 text=True,
-                timeout=5,
+                timeout=60,  # of a busy machine
                 check=True,
             )
         except (OSError, subprocess.SubprocessError):

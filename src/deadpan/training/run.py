@@ -12,9 +12,8 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from deadpan.data.dataset import Dataset, steps_of
-from deadpan.data.normalization import Normalizer
-from deadpan.data.normalization import fit as fit_normalizer
+from deadpan.data.dataset import Dataset, step_counts
+from deadpan.data.normalization import Normalizer, fit_normalizer
 from deadpan.errors import DeadpanError, RunError
 from deadpan.files import write_csv
 from deadpan.models import Model
@@ -128,7 +127,7 @@ def _check_clips(model: Model, dataset: Dataset) -> None:
     """Raise DeadpanError at the first clip the model cannot read; the test split stays closed."""
     for split in ("train", "valid"):
         clips = dataset[split]
-        steps = torch.from_numpy(steps_of(clips, model.modalities))
+        steps = torch.from_numpy(step_counts(clips, model.modalities))
         model.check_steps([clip.id for clip in clips], steps)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from deadpan.data.normalization import Method
+from deadpan.data.normalization import NormalizationMethod
 from deadpan.errors import DeadpanError
 from deadpan.options import record, typed
 
@@ -51,7 +51,7 @@ class Settings:
     weight_decay: float = 0.0
     gradient_clip: float = 0.8
     decay_when: int = 20
-    normalization: Method = "robust"
+    normalization: NormalizationMethod = "robust"
     accelerator: str = "cpu"
     devices: int = 1
     precision: Precision = "32-true"

@@ -5,8 +5,13 @@ import socket
 
 import pytest
 
-from deadpan.data.fetching.download import PartialFile, Unavailable, Wanted, download
-from deadpan.data.fetching.fetch import Silent
+from deadpan.data.fetching.download import (
+    DownloadRequest,
+    PartialFile,
+    Unavailable,
+    download,
+)
+from deadpan.data.fetching.fetch import SilentWatch
 from deadpan.errors import DataError
 
 from .web import ETAG, FAST, cut, honest, said, silence, stalled, status, whole
@@ -16,7 +21,7 @@ SHA256 = hashlib.sha256(BODY).hexdigest()
 OTHER = BODY[::-1]
 
 
-class Told(Silent):
+class Told(SilentWatch):
     def __init__(self):
         self.begun, self.count, self.lines = [], 0, []
 
@@ -37,7 +42,9 @@ def get(web, tmp_path):
     def get(*answers, patience=FAST, **known):
         get.told = Told()
         url = web("/file", *answers)
-        return download(Wanted(url=url, path=tmp_path / "file", **known), get.told, patience)
+        return download(
+            DownloadRequest(url=url, path=tmp_path / "file", **known), get.told, patience
+        )
 
     return get
 
@@ -265,9 +272,9 @@ def test_a_server_that_says_nothing_is_dead(get, web):
 
 
 def test_a_machine_without_a_server_is_dead(web, tmp_path):
-    wanted = Wanted(url="http://127.0.0.1:9/file", path=tmp_path / "file")
+    wanted = DownloadRequest(url="http://127.0.0.1:9/file", path=tmp_path / "file")
     with pytest.raises(Unavailable, match="no connection") as refused:
-        download(wanted, Silent(), FAST)
+        download(wanted, SilentWatch(), FAST)
     assert refused.value.host_is_dead
 
 
@@ -276,9 +283,9 @@ def test_a_name_that_nobody_knows_is_dead(web, tmp_path, monkeypatch):
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr("socket.getaddrinfo", unknown)
-    wanted = Wanted(url="http://corpus.invalid/file", path=tmp_path / "file")
+    wanted = DownloadRequest(url="http://corpus.invalid/file", path=tmp_path / "file")
     with pytest.raises(Unavailable, match="is there a network") as refused:
-        download(wanted, Silent(), FAST)
+        download(wanted, SilentWatch(), FAST)
     assert refused.value.host_is_dead
 
 
@@ -304,7 +311,7 @@ def test_a_redirect_leads_nowhere_but_to_the_web(get, tmp_path, place):
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/y", "/etc/passwd", "http://", "x"])
 def test_an_address_is_of_the_web(tmp_path, url):
     with pytest.raises(DataError, match="not an address of the web"):
-        download(Wanted(url=url, path=tmp_path / "file"), Silent(), FAST)
+        download(DownloadRequest(url=url, path=tmp_path / "file"), SilentWatch(), FAST)
     assert left(tmp_path) == []
 
 
@@ -323,8 +330,8 @@ def test_the_proxy_of_the_environment_is_used(web, tmp_path, monkeypatch):
     monkeypatch.setenv("http_proxy", web.address)
     monkeypatch.setenv("no_proxy", "")
     web("http://corpus.invalid/file", whole(BODY))
-    wanted = Wanted(url="http://corpus.invalid/file", path=tmp_path / "file")
-    download(wanted, Silent(), FAST)
+    wanted = DownloadRequest(url="http://corpus.invalid/file", path=tmp_path / "file")
+    download(wanted, SilentWatch(), FAST)
     assert (tmp_path / "file").read_bytes() == BODY
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deadpan.data.formats import LAYOUTS, pickle_dataset, recognised
+import deadpan
+from deadpan.data.formats import PICKLES, detect_pickle_format
 from deadpan.data.formats.misa import misa_dataset
 from deadpan.data.formats.mmsa import mmsa_dataset
 from deadpan.data.formats.mult import mult_dataset
@@ -14,15 +15,15 @@ PATH = Path("some.pkl")
 CLIP = (([1], np.ones((1, 2)), np.ones((1, 2))), 0.0, "v[0]")
 
 
-def test_each_layout_is_recognised_by_value():
+def test_each_format_is_recognised_by_value():
     contents = {
         mmsa_dataset: {"train": {"regression_labels": [], "labels": 1}},
         mult_dataset: {"train": {"labels": []}},
         misa_dataset: {"train": [CLIP]},
     }
-    assert [make for _, _, make in LAYOUTS] == list(contents)
+    assert [make for _, _, make in PICKLES] == list(contents)
     for make, content in contents.items():
-        assert recognised(PATH, content) is make
+        assert detect_pickle_format(PATH, content) is make
 
 
 LOOP: dict = {}
@@ -48,16 +49,16 @@ LOOP["again"] = LOOP
 )
 def test_what_is_not_recognised_is_described(content, held):
     with pytest.raises(DataError) as caught:
-        recognised(PATH, content)
+        detect_pickle_format(PATH, content)
     text = str(caught.value)
     assert text.startswith(
-        f"some.pkl: is a pickle of no known layout, {held}; known: MMSA's (split"
+        f"some.pkl: is a pickle of no known format, {held}; known: MMSA's (split"
     )
     assert "\n" not in text
 
 
-def test_what_is_wrong_within_a_layout_is_told_by_it(tmp_path):
+def test_what_is_wrong_within_a_format_is_told_by_it(tmp_path):
     path = tmp_path / "file.pkl"
     path.write_bytes(pickle.dumps({"trian": {"labels": 1}}))
     with pytest.raises(DataError, match="unknown split 'trian'; did you mean 'train'"):
-        pickle_dataset(path)
+        deadpan.load(path)

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import deadpan
 from deadpan.data.containers.unpickling import read_pickle
-from deadpan.data.formats import pickle_dataset
 from deadpan.data.formats.misa import (
     looks_like_misa,
     looks_like_misa_folder,
     misa_clips,
     misa_dataset,
-    misa_folder,
+    misa_files,
     misa_folder_dataset,
     misa_splits,
 )
@@ -46,7 +46,7 @@ def clips_refusal(folder, content):
     return text
 
 
-def test_the_layout_of_misa(tmp_path):
+def test_the_format_of_misa(tmp_path):
     label = np.array([[1.5]], np.float32)
     raw = read_clips(
         tmp_path,
@@ -164,7 +164,7 @@ def test_clips_come_back(corpus, shape, protocol, tmp_path_factory):
         for split, entries in content.items():
             (path / f"{split}.pkl").write_bytes(pickle.dumps(entries, protocol=protocol))
         assert looks_like_misa_folder(path)
-        splits = {split: read_pickle(file) for split, file in misa_folder(path).items()}
+        splits = {split: read_pickle(file) for split, file in misa_files(path).items()}
     else:
         whole = (
             content if shape == "dict" else [clip for clips in content.values() for clip in clips]
@@ -260,7 +260,7 @@ def test_splits_that_do_not_fit_are_named(content, wanted, tmp_path):
     assert wanted in clips_refusal(tmp_path, content)
 
 
-def test_the_layout_is_recognised_by_its_first_clips():
+def test_the_format_is_recognised_by_its_first_clips():
     for content in ([clip_entry()], {"train": [clip_entry()], "dev": []}, (list(clip_entry()), 3)):
         assert looks_like_misa(content)
     for content in (
@@ -282,19 +282,19 @@ def test_a_folder_needs_a_pickle_for_each_split(tmp_path):
         assert not looks_like_misa_folder(folder)
         (folder / f"{name}.pkl").write_bytes(pickle.dumps([clip_entry()]))
     assert looks_like_misa_folder(folder)
-    assert misa_folder(folder)["valid"] == folder / "valid.pkl"
+    assert misa_files(folder)["valid"] == folder / "valid.pkl"
     (folder / "dev.pkl").write_bytes(pickle.dumps([clip_entry()]))
     with pytest.raises(DataError, match=r"has both dev\.pkl and valid\.pkl; wanted one file for"):
-        misa_folder(folder)
+        misa_files(folder)
     (folder / "dev.pkl").unlink()
     (folder / "valid.pkl").unlink()
     with pytest.raises(DataError, match=r"has neither of dev\.pkl and valid\.pkl"):
-        misa_folder(folder)
+        misa_files(folder)
     (folder / "train.pkl").write_text("{}")
     assert not looks_like_misa_folder(folder)
     (folder / "train.pkl").unlink()
     with pytest.raises(DataError, match=r"has no train\.pkl; wanted one file for split 'train'"):
-        misa_folder(folder)
+        misa_files(folder)
 
 
 values = st.recursive(
@@ -421,7 +421,7 @@ def test_one_list_is_split_by_video(tmp_path):
         "valid": 4,
         "test": 4,
     }
-    assert any("the file tells no splits" in text for text in dataset.warnings)
+    assert any("the file has no splits" in text for text in dataset.warnings)
 
 
 def test_the_first_of_seven_labels_is_the_sentiment(tmp_path):
@@ -462,7 +462,7 @@ def test_a_folder_of_pickles(splits, vectors, tmp_path):
         misa_folder_dataset(folder)
 
 
-def test_the_door_for_pickles_knows_the_layout(splits, tmp_path):
+def test_the_door_for_pickles_knows_the_format(splits, tmp_path):
     path = tmp_path / "data"
     path.write_bytes(pickle.dumps(splits))
-    assert pickle_dataset(path).layout == "pickles in MISA's layout"
+    assert deadpan.load(path).layout == "pickles in MISA's format"

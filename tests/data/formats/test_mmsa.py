@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import deadpan
 from deadpan.data.containers.unpickling import read_pickle
-from deadpan.data.formats import pickle_dataset
 from deadpan.data.formats.mmsa import looks_like_mmsa, mmsa_clips, mmsa_dataset
 from deadpan.errors import DataError
 
@@ -47,7 +47,7 @@ def clips_refusal(folder, content):
     return text
 
 
-def test_the_documented_layout(tmp_path):
+def test_the_documented_format(tmp_path):
     raw, repairs = read_clips(tmp_path, {b"test": padded_split(1), "train": padded_split(2)})
     assert (raw.widths, raw.ignored, repairs) == (WIDTHS, (), {})
     assert [(clip.split, clip.name) for clip in raw.clips] == [
@@ -262,7 +262,7 @@ def test_splits_that_do_not_fit_are_named(content, wanted, tmp_path):
     assert wanted in clips_refusal(tmp_path, content)
 
 
-def test_the_layout_is_recognised_by_its_labels():
+def test_the_format_is_recognised_by_its_labels():
     assert looks_like_mmsa({"train": padded_split()})
     assert looks_like_mmsa({b"train": {b"regression_labels": 1}})
     assert looks_like_mmsa({"train": {"classification_labels": 1}})  # which can say what it lacks
@@ -338,7 +338,7 @@ def sims(labels=(0.2, -1.0), **changes):
 def test_mosi(tmp_path):
     dataset = load(tmp_path, {"train": split([-3, 1.5]), "valid": split([0.2], video="w")})
     assert (dataset.name, dataset.task, dataset.labels) == ("mosi", "regression", ("sentiment",))
-    assert dataset.layout == "a pickle in MMSA's layout"
+    assert dataset.layout == "a pickle in MMSA's format"
     assert dataset.widths == {"text": 2, "audio": 2, "vision": 2}
     clip = dataset["train"][1]
     assert (clip.id, clip.group, clip.label.tolist()) == ("v$_$1", "v", [1.5])
@@ -401,8 +401,8 @@ def test_labels_that_cannot_be_used_are_named(splits, label, wanted, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_the_door_for_pickles_knows_the_layout(tmp_path):
+def test_the_door_for_pickles_knows_the_format(tmp_path):
     path = tmp_path / "sims.pkl"
     path.write_bytes(pickle.dumps({"train": sims(), "test": sims(video="w")}))
-    assert pickle_dataset(path).task == "scores"
-    assert pickle_dataset(path, label="V")["train"][0].label.tolist() == [1.0]
+    assert deadpan.load(path).task == "scores"
+    assert deadpan.load(path, label="V")["train"][0].label.tolist() == [1.0]

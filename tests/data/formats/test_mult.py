@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import deadpan
 from deadpan.data.containers.unpickling import read_pickle
-from deadpan.data.formats import pickle_dataset
 from deadpan.data.formats.mult import IEMOCAP_EMOTIONS, mult_splits
 from deadpan.errors import DataError
 
@@ -125,7 +125,7 @@ def test_arrays_that_do_not_fit_are_named(changes, wanted, tmp_path):
         ({"train": arrays(text=None, audio=None, vision=None)}, "has none of text, audio, vision"),
     ],
 )
-def test_layouts_that_do_not_fit_are_named(content, wanted, tmp_path):
+def test_formats_that_do_not_fit_are_named(content, wanted, tmp_path):
     assert wanted in splits_refusal(tmp_path, content)
 
 
@@ -151,7 +151,7 @@ def split(count=2, *, video="v", **changes):
 def load(folder, splits):
     path = folder / "file.pkl"
     path.write_bytes(pickle.dumps(splits))
-    return pickle_dataset(path)
+    return deadpan.load(path)
 
 
 def refusal(folder, splits):
@@ -329,8 +329,8 @@ def test_repeated_ids_and_unknown_keys_are_told(tmp_path):
     dataset = load(tmp_path, {"train": train})
     assert [clip.id for clip in dataset["train"]] == ["5", "5#2"]
     assert dataset.warnings == (
-        "1 clips repeat an id; they are told apart as 'id#2'",
-        "keys that mean nothing here were ignored: extra",
+        "1 clips repeat an id; they were renamed 'id#2'",
+        "unknown keys were ignored: extra",
     )
 
 
@@ -353,7 +353,7 @@ def test_padding_is_not_kept_alive(tmp_path):
 
 
 def test_mosi229(shared: Path):
-    dataset = pickle_dataset(shared / "data" / "mosi" / "mosi229_aligned.pkl")
+    dataset = deadpan.load(shared / "data" / "mosi" / "mosi229_aligned.pkl")
     assert [len(dataset[name]) for name in ("train", "valid", "test")] == [134, 55, 40]
     assert [len({c.group for c in dataset[n]}) for n in ("train", "valid", "test")] == [6, 2, 2]
     assert dataset.widths == {"text": 300, "audio": 74, "vision": 47}
@@ -370,7 +370,7 @@ def test_mosi229(shared: Path):
 
 
 def test_ravdess4(shared: Path):
-    dataset = pickle_dataset(shared / "data" / "ravdess" / "ravdess4.pkl")
+    dataset = deadpan.load(shared / "data" / "ravdess" / "ravdess4.pkl")
     assert [len(dataset[name]) for name in ("train", "valid", "test")] == [568, 144, 144]
     assert [len({c.group for c in dataset[n]}) for n in ("train", "valid", "test")] == [16, 4, 4]
     assert dataset.widths == {"text": 300, "audio": 25, "vision": 35}

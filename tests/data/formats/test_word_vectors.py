@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deadpan.data.formats.word_vectors import WITHOUT_VECTOR, embedded, read_word_vectors, words_of
+from deadpan.data.formats.word_vectors import (
+    WITHOUT_VECTOR,
+    embed_words,
+    read_word_vectors,
+    tokenize,
+)
 from deadpan.errors import DataError
 
 
@@ -108,20 +113,20 @@ def vectors(tmp_path):
     ],
 )
 def test_words(transcript, words):
-    assert words_of(transcript) == words
+    assert tokenize(transcript) == words
 
 
 @given(st.text())
 def test_words_are_not_empty_and_found_again(transcript):
-    words = words_of(transcript)
+    words = tokenize(transcript)
     assert all(words)
-    assert words_of(" ".join(words)) == words
+    assert tokenize(" ".join(words)) == words
 
 
 def test_words_become_vectors_and_those_without_become_zeros(vectors, tmp_path):
     repairs = Counter({"audio: NaN set to 0": 1})
     clips = [("good", "odd", "film"), (), ("odd",)]
-    sequences, width = embedded(tmp_path, clips, vectors, repairs)
+    sequences, width = embed_words(tmp_path, clips, vectors, repairs)
     assert width == 2
     assert [x.tolist() for x in sequences] == [[[1, 2], [0, 0], [3, 4]], [], [[0, 0]]]
     assert [x.shape for x in sequences] == [(3, 2), (0, 2), (1, 2)]
@@ -131,12 +136,12 @@ def test_words_become_vectors_and_those_without_become_zeros(vectors, tmp_path):
 
 def test_nothing_is_counted_where_every_word_has_a_vector(vectors, tmp_path):
     repairs = Counter()
-    embedded(tmp_path, [("good",)], vectors, repairs)
+    embed_words(tmp_path, [("good",)], vectors, repairs)
     assert repairs == {}
 
 
 def test_vectors_for_no_word_are_refused_but_no_words_are_none_of_their_fault(vectors, tmp_path):
     with pytest.raises(DataError, match=r"glove\.txt: has a vector for no word of .*table\.csv"):
-        embedded(tmp_path / "table.csv", [("bon",)], vectors, Counter())
-    sequences, width = embedded(tmp_path / "table.csv", [()], vectors, Counter())
+        embed_words(tmp_path / "table.csv", [("bon",)], vectors, Counter())
+    sequences, width = embed_words(tmp_path / "table.csv", [()], vectors, Counter())
     assert (sequences[0].shape, width) == ((0, 2), 2)

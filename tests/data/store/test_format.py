@@ -2,7 +2,13 @@ import json
 
 import pytest
 
-from deadpan.data.store.format import facts_of, fits, parsed_facts, parsed_record, record_of
+from deadpan.data.store.format import (
+    dump_metadata,
+    dump_record,
+    matches_schema,
+    parse_metadata,
+    parse_record,
+)
 from deadpan.errors import DataError
 
 from .made import toy
@@ -29,38 +35,38 @@ from .made import toy
     ],
 )
 def test_values_are_held_against_what_was_wanted(value, wanted, answer):
-    assert fits(value, wanted) is answer
+    assert matches_schema(value, wanted) is answer
 
 
 def test_facts_are_readable_json_and_further_ones_are_kept():
-    facts = json.loads(facts_of(toy(), source={"name": "x"}))
+    facts = json.loads(dump_metadata(toy(), source={"name": "x"}))
     assert facts["splits"] == {"train": 2, "valid": 1, "test": 1}
     assert facts["padding"] == {"text": {"side": "left", "share": 0.25}}
     assert facts["source"] == {"name": "x"}
-    assert parsed_facts(json.dumps(facts)) == facts
+    assert parse_metadata(json.dumps(facts)) == facts
 
 
 def test_facts_that_are_missing_damaged_or_of_the_future_are_refused():
-    good = json.loads(facts_of(toy()))
+    good = json.loads(dump_metadata(toy()))
     for text, told in (
-        (None, "does not tell of a data set"),
+        (None, "describe no data set"),
         ("{", "no JSON"),
-        ("[]", "damaged (what it tells"),
+        ("[]", "damaged (its metadata)"),
         (json.dumps({**good, "format": 2}), "a store of another version"),
-        (json.dumps({**good, "widths": {"text": "3"}}), "damaged (what it tells"),
-        (json.dumps({k: x for k, x in good.items() if k != "name"}), "damaged (what it tells"),
+        (json.dumps({**good, "widths": {"text": "3"}}), "damaged (its metadata)"),
+        (json.dumps({k: x for k, x in good.items() if k != "name"}), "damaged (its metadata)"),
     ):
         with pytest.raises(DataError) as caught:
-            parsed_facts(text)
+            parse_metadata(text)
         assert told in str(caught.value)
 
 
 def test_a_record_is_a_line_of_ascii():
     for clip in toy()["train"]:
-        line = record_of(clip)
+        line = dump_record(clip)
         assert line.endswith(b"\n")
         assert line.count(b"\n") == 1
-        record = parsed_record(line)
+        record = parse_record(line)
         assert (record["id"], record["truth"]) == (clip.id, clip.truth)
 
 
@@ -78,4 +84,4 @@ def test_a_record_is_a_line_of_ascii():
 )
 def test_a_damaged_record_is_refused(line):
     with pytest.raises(DataError, match="damaged"):
-        parsed_record(line)
+        parse_record(line)

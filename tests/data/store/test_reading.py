@@ -14,9 +14,9 @@ from safetensors.numpy import load, load_file, save, save_file
 from deadpan.data import normalization
 from deadpan.data.batching import collate, lengths_of, training_batches
 from deadpan.data.dataset import Clip, Dataset, LazyClips
-from deadpan.data.normalization import fit
+from deadpan.data.normalization import fit_normalizer
 from deadpan.data.store import reading
-from deadpan.data.store.reading import StoredClips, Table, store_dataset
+from deadpan.data.store.reading import OpenStore, StoredClips, store_dataset
 from deadpan.data.store.writing import write_store
 from deadpan.errors import DataError
 
@@ -61,19 +61,19 @@ def test_a_store_written_by_another_program_is_read(content, place):
     ("changes", "told"),
     [
         ({"format": 2}, "another version"),
-        ({"task": "ranking"}, "what it tells of the data set"),
-        ({"labels": []}, "what it tells of the data set"),
+        ({"task": "ranking"}, "its metadata"),
+        ({"labels": []}, "its metadata"),
         ({"labels": ["a", "b"]}, "tensor 'labels' has shape (4, 1)"),
         ({"task": "classes"}, "3 labels are not 1 for one class and 0 for the others"),
-        ({"splits": {"train": 4, "dev": 0}}, "what it tells of the data set"),
-        ({"splits": {"train": 5, "test": -1}}, "what it tells of the data set"),
+        ({"splits": {"train": 4, "dev": 0}}, "its metadata"),
+        ({"splits": {"train": 5, "test": -1}}, "its metadata"),
         ({"splits": {"train": 5}}, "tensor 'labels' has shape"),
         ({"splits": {"train": 10**30}}, "tensor 'labels' has shape"),
-        ({"widths": {"text": 0}}, "what it tells of the data set"),
+        ({"widths": {"text": 0}}, "its metadata"),
         ({"widths": {"text": 4}}, "features.text, offsets.text, present.text do not fit"),
         ({"widths": {"smell": 4}}, "has no tensor 'features.smell'"),
-        ({"padding": {"text": {"side": "top", "share": 0.5}}}, "what it tells of the data set"),
-        ({"padding": {"text": {"side": "left", "share": 0.5, "x": 1}}}, "what it tells of"),
+        ({"padding": {"text": {"side": "top", "share": 0.5}}}, "its metadata"),
+        ({"padding": {"text": {"side": "left", "share": 0.5, "x": 1}}}, "its metadata"),
     ],
 )
 def test_facts_that_do_not_fit_are_refused(changes, told, content, place):
@@ -120,7 +120,7 @@ def test_tensors_that_do_not_fit_are_refused(name, values, told, content, place)
 
 
 def test_weights_of_a_model_are_no_data_set(place):
-    with pytest.raises(DataError, match="does not tell of a data set"):
+    with pytest.raises(DataError, match="describe no data set"):
         opened(place, save({"head.bias": np.zeros(3, np.float32)}, {"deadpan": "{}"}))
 
 
@@ -171,7 +171,7 @@ def test_clips_are_taken_like_those_of_a_list(path):
 
 def test_opening_takes_no_clip(path, monkeypatch):
     write_store(many(100), path, source={})
-    monkeypatch.setattr(Table, "clip", None)
+    monkeypatch.setattr(OpenStore, "clip", None)
     with unchecked():
         assert len(store_dataset(path)["train"]) == 98
 
@@ -193,7 +193,7 @@ def test_normalisation_and_batches_are_the_same_as_from_memory(path):
     dataset = toy()
     back = stored(path, dataset)
     for method in ("robust", "standard", "group", "none"):
-        one, other = (fit(x["train"], x.widths, method)(x) for x in (dataset, back))
+        one, other = (fit_normalizer(x["train"], x.widths, method)(x) for x in (dataset, back))
         assert_same(one, other)
         first, second = (collate(x["train"], x.widths) for x in (one, other))
         assert (first.sequences["audio"] == second.sequences["audio"]).all()
@@ -215,7 +215,7 @@ def test_a_part_of_a_part_is_that_of_a_list(path):
 def test_lengths_and_labels_are_told_without_taking_a_clip(path, monkeypatch):
     dataset = toy()
     clips = stored(path, dataset)["train"]
-    monkeypatch.setattr(Table, "clip", None)
+    monkeypatch.setattr(OpenStore, "clip", None)
     with unchecked():
         assert lengths_of(clips).tolist() == lengths_of(dataset["train"]).tolist()
         assert clips.labels.tolist() == [clip.label.tolist() for clip in dataset["train"]]
@@ -226,7 +226,7 @@ def test_lengths_and_labels_are_told_without_taking_a_clip(path, monkeypatch):
 def test_normalised_clips_are_made_when_they_are_taken(path):
     dataset = stored(path, many(9))
     for method in ("robust", "group"):
-        normalised = fit(dataset["train"], dataset.widths, method)(dataset)["train"]
+        normalised = fit_normalizer(dataset["train"], dataset.widths, method)(dataset)["train"]
         assert isinstance(normalised, LazyClips)
         alive = [weakref.ref(clip.sequences["audio"]) for clip in normalised]
         assert sum(x() is not None for x in alive) <= 1
@@ -255,7 +255,7 @@ def test_memory_does_not_grow_with_the_clips(tmp_path):
         with unchecked():
             tracemalloc.start()
             dataset = store_dataset(tmp_path / str(count))
-            dataset = fit(dataset["train"], dataset.widths, "robust")(dataset)
+            dataset = fit_normalizer(dataset["train"], dataset.widths, "robust")(dataset)
             lengths = lengths_of(dataset["train"])
             for chosen in training_batches(lengths, 10, seed=0, epoch=1):
                 collate([dataset["train"][i] for i in chosen], dataset.widths)
@@ -270,7 +270,7 @@ def test_memory_of_the_file_is_given_back(path, monkeypatch):
     with unchecked():
         clips = stored(path, dataset)["train"]
     given_back = []
-    monkeypatch.setattr(clips._table, "_let_go", lambda: given_back.append(None))
+    monkeypatch.setattr(clips._store, "_release", lambda: given_back.append(None))
     with unchecked():
         assert [clip.id for clip in clips] == [clip.id for clip in dataset["train"]]
     assert len(given_back) == 40 // 2 - 1  # 20 kB, and 256 kB around
@@ -301,12 +301,14 @@ def edited(path, *, facts=None, **arrays):
 
 def test_figures_are_taken_from_the_store(path, monkeypatch):
     dataset = many(7)
-    wanted = {m: fit(dataset["train"], dataset.widths, m) for m in ("robust", "standard")}
+    wanted = {
+        m: fit_normalizer(dataset["train"], dataset.widths, m) for m in ("robust", "standard")
+    }
     back = stored(path, dataset)
-    monkeypatch.setattr(normalization, "_figures", None)
+    monkeypatch.setattr(normalization, "_fit_modality", None)
     for method, normalizer in wanted.items():
         for clips in (back["train"], back.only(["audio"])["train"]):
-            found = fit(clips, {"audio": 2}, method)
+            found = fit_normalizer(clips, {"audio": 2}, method)
             assert (found.centers["audio"] == normalizer.centers["audio"]).all()
             assert (found.scales["audio"] == normalizer.scales["audio"]).all()
 
@@ -326,10 +328,10 @@ def test_figures_that_may_be_others_are_not_taken(what, path):
             "no figures": {"robust.centers.audio": np.zeros((0,), np.float32)},
         }.get(what, {}),
     )
-    found = fit(back["train"], back.widths, "robust")
+    found = fit_normalizer(back["train"], back.widths, "robust")
     assert (
         found.centers["audio"].tolist()
-        == fit(list(back["train"]), back.widths, "robust").centers["audio"].tolist()
+        == fit_normalizer(list(back["train"]), back.widths, "robust").centers["audio"].tolist()
     )
 
 
@@ -338,7 +340,7 @@ def test_figures_of_a_part_are_computed(path):
     part = back["train"][:2]
     assert isinstance(part, StoredClips)
     assert not part.scaling("robust")
-    assert fit(part, back.widths, "robust").centers["audio"].shape == (2,)
+    assert fit_normalizer(part, back.widths, "robust").centers["audio"].shape == (2,)
 
 
 def test_a_damaged_clip_is_refused_when_it_is_taken(path):

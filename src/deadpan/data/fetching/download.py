@@ -1,4 +1,7 @@
-"""One file from one address: gone on with where it stopped, checked, then put in its place."""
+"""Downloading one file from one address: resumed where it stopped, verified, then renamed.
+
+No other module imports urllib3.
+"""
 
 import dataclasses
 import json
@@ -15,28 +18,28 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
-from deadpan.data.containers.files import file_sha256, shown
+from deadpan.data.containers.files import file_sha256, printable
 from deadpan.errors import DataError
 
 CHUNK = 1 << 16
 """Bytes that are read at a time."""
 TRANSIENT = (429, 500, 502, 503, 504)
-"""Answers that may be another one a little later."""
+"""HTTP statuses of temporary errors, which are retried."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long to wait and how often to try; times are in seconds.
+    """Timeouts and retries of a download; times are in seconds.
 
     Attributes:
-        connecting: for a connection.
-        reading: for the next byte.
-        attempts: how often an interrupted file or an overloaded server is tried in a row.
-        connections: how often a server is tried that does not answer at all.
-        wait: before the second attempt; doubles with each.
-        longest_wait: what no wait exceeds, whatever a server asks for.
-        jitter: up to so much is added to each wait, by chance.
-        redirects: how often an address may refer to another.
+        connecting: timeout of a connection.
+        reading: timeout of the next byte.
+        attempts: attempts in a row at an interrupted file or an overloaded server.
+        connections: attempts at a server that does not answer at all.
+        wait: wait before the second attempt; doubles with each.
+        longest_wait: upper bound of every wait, whatever the server asks for.
+        jitter: upper bound of a random addition to each wait.
+        redirects: largest number of redirects.
     """
 
     connecting: int | float = 15.0
@@ -50,30 +53,30 @@ class Patience:
 
 
 class Unavailable(DataError):
-    """An address did not give the file; another may.
+    """An address does not deliver the file; another may.
 
     Attributes:
-        host_is_dead: nothing answered there at all, and asking for another file would be in vain.
+        host_is_dead: whether the server does not answer at all, also not for other files.
     """
 
     def __init__(self, reason: str, *, host_is_dead: bool = False) -> None:
-        """With a reason that may follow the name of the server."""
+        """Take a reason that may follow the name of the server."""
         super().__init__(reason)
         self.host_is_dead = host_is_dead
 
 
 class CutShort(Exception):
-    """The bytes ceased before the end."""
+    """A transfer stopped before the end of the file."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a server said.
+    """A server's response.
 
     Attributes:
         status: 200 for a file, 206 for a part of it.
-        reason: what the status means.
-        headers: whatever their capitals.
+        reason: the meaning of the status.
+        headers: headers by name; names are case-insensitive.
         chunks: the bytes as they come, never decoded; raises CutShort.
     """
 
@@ -84,16 +87,16 @@ class Answer:
 
 
 @contextmanager
-def asked(
+def http_get(
     url: str, headers: Mapping[str, str], patience: Patience
 ) -> Generator[Answer, None, None]:
-    """Ask for what stands at an address, through the proxy that the environment names, if any.
+    """Send a GET request, through the proxy of the environment if there is one.
 
-    Redirects are followed, to http and https only; passing troubles are waited for.
+    Redirects are followed, to http and https only; temporary errors are retried.
 
     Raises:
-        Unavailable: there is no answer.
-        DataError: not an address of the web.
+        Unavailable: there is no response.
+        DataError: the address is not http or https.
     """
     import urllib3
     from urllib3.exceptions import HTTPError
@@ -151,7 +154,7 @@ def _chunks(stream: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _unavailable(error: Exception) -> Unavailable:
-    """Why a request got no answer."""
+    """Explain why a request got no response."""
     from urllib3 import exceptions
 
     if isinstance(error, exceptions.LocationValueError):
@@ -161,11 +164,13 @@ def _unavailable(error: Exception) -> Unavailable:
     reason = error.reason
     if isinstance(reason, exceptions.ResponseError):  # too many 503 error responses, redirects
         return Unavailable(f"answers again and again: {reason}")
-    told = next((told for kind, told in _silences() if isinstance(reason, kind)), "no connection")
-    return Unavailable(f"does not answer ({told})", host_is_dead=True)
+    text = next(
+        (text for kind, text in _connection_errors() if isinstance(reason, kind)), "no connection"
+    )
+    return Unavailable(f"does not answer ({text})", host_is_dead=True)
 
 
-def _silences() -> tuple[tuple[type[Exception], str], ...]:
+def _connection_errors() -> tuple[tuple[type[Exception], str], ...]:
     from urllib3 import exceptions
 
     return (
@@ -179,12 +184,12 @@ def _silences() -> tuple[tuple[type[Exception], str], ...]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What a part is a part of.
+    """The file that a partial download belongs to.
 
     Attributes:
-        url: it was asked of.
-        validator: the server's name for this very version of the file (ETag or Last-Modified).
-        total: bytes of the whole file; None where the server did not tell.
+        url: address of the file.
+        validator: the server's name for this version of the file (ETag or Last-Modified).
+        total: bytes of the whole file; None if the server did not say.
     """
 
     url: str
@@ -193,95 +198,95 @@ class Origin:
 
 
 class PartialFile:
-    """What is there of a file so far; nothing stands under the file's own name until the end.
+    """A partial download; the file gets its own name only when it is complete.
 
     Attributes:
-        path: of the part.
+        path: path of the part.
     """
 
     def __init__(self, file: Path) -> None:
-        """The part of a file that shall stand at ``file``."""
+        """Name the part and its note beside the final path ``file``."""
         self._file = file
         self.path = file.with_name(f"{file.name}.part")
         self._note = file.with_name(f"{file.name}.part.json")
 
     @property
     def size(self) -> int:
-        """Bytes so far."""
+        """Number of bytes downloaded so far."""
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def origin(self, url: str) -> Origin | None:
-        """What the part is a part of; None where it cannot be gone on with from this address."""
+        """The file that the part belongs to; None if it cannot be resumed from this address."""
         try:
-            noted: Any = json.loads(self._note.read_text(encoding="utf-8"))
-            total = None if noted["total"] is None else int(noted["total"])
-            origin = Origin(url=str(noted["url"]), validator=str(noted["validator"]), total=total)
+            saved: Any = json.loads(self._note.read_text(encoding="utf-8"))
+            total = None if saved["total"] is None else int(saved["total"])
+            origin = Origin(url=str(saved["url"]), validator=str(saved["validator"]), total=total)
         except (OSError, ValueError, KeyError, TypeError):
-            return None  # no note, or one that was cut short
+            return None  # there is no note, or it is incomplete
         fits = self.size > 0 and (total is None or self.size <= total)
         return origin if fits and origin.url == url else None
 
     def restart(self, origin: Origin | None) -> BinaryIO:
-        """Open an empty part; with an origin, one that can be gone on with later."""
-        self.forget()  # first: a note must never speak of other bytes
+        """Open an empty part; with an origin, it can be resumed later."""
+        self.forget()  # first: a note must never describe other bytes
         stream = self.path.open("wb")
         if origin:
             self._note.write_text(json.dumps(dataclasses.asdict(origin)), encoding="utf-8")
         return stream
 
-    def go_on(self) -> BinaryIO:
-        """Open the part to write behind what is there."""
+    def resume(self) -> BinaryIO:
+        """Open the part for appending."""
         return self.path.open("ab")
 
     def finish(self) -> None:
-        """Put the part in its place, in one step."""
+        """Rename the part to its final path, atomically."""
         with self.path.open("rb") as stream:
             os.fsync(stream.fileno())
         self.path.replace(self._file)
         self.forget()
 
     def forget(self) -> None:
-        """Let nothing go on with it."""
+        """Remove the note, so that the part is not resumed."""
         self._note.unlink(missing_ok=True)
 
     def drop_if_useless(self) -> None:
-        """Remove what nothing can go on with."""
+        """Remove the part if it cannot be resumed."""
         if not self._note.is_file():
             self.drop()
 
     def drop(self) -> None:
-        """Remove what is there."""
+        """Remove the part and its note."""
         self.forget()
         self.path.unlink(missing_ok=True)
 
 
-FORGIVEN = 1 << 20
-"""Bytes of progress after which earlier interruptions do not count any more."""
+PROGRESS_THAT_RESETS = 1 << 20
+"""Bytes of progress after which the count of interruptions starts anew."""
 
 
 @runtime_checkable
-class Watch(Protocol):
-    """Is told how a file comes in."""
+class DownloadWatch(Protocol):
+    """Callbacks on the progress of a download."""
 
     def begin(self, file: str, have: int, total: int | None) -> None:
-        """Bytes are about to come; ``have`` are there. May be told again for the same file."""
+        """A transfer starts after ``have`` bytes of ``total``; repeated when it is resumed."""
 
     def received(self, count: int) -> None:
-        """So many bytes more have come."""
+        """This many more bytes were received."""
 
     def say(self, line: str) -> None:
-        """Something did not go as it should, and what is done about it."""
+        """There is a problem to report, and what is done about it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """A file to fetch.
+class DownloadRequest:
+    """A file to download.
 
     Attributes:
-        url: its address.
-        path: where it shall stand.
-        size: in bytes, where it is known.
-        sha256: in lower-case hexadecimal, where it is known.
+        url: address of the file.
+        path: path to save it at.
+        size: size in bytes; None if unknown.
+        sha256: SHA-256 in lower-case hexadecimal; None if unknown.
     """
 
     url: str
@@ -290,119 +295,125 @@ class Wanted:
     sha256: str | None = None
 
 
-def download(wanted: Wanted, watch: Watch, patience: Patience) -> str:
-    """Fetch a file whose folder is there and whose name is free.
+def download(request: DownloadRequest, watch: DownloadWatch, patience: Patience) -> str:
+    """Download a file to a path that does not exist, in a folder that does.
 
     Args:
-        wanted: what and where.
-        watch: is told how it goes.
-        patience: how long to wait and how often to try.
+        request: the file to download.
+        watch: callbacks on the progress.
+        patience: timeouts and retries.
 
     Returns:
-        Its SHA-256.
+        The file's SHA-256.
 
     Raises:
-        Unavailable: this address does not give this file; what came stays as ``.part`` if it can
-            be gone on with.
-        OSError: the disk is full, or may not be written to.
+        Unavailable: the address does not deliver this file; a ``.part`` remains if it can be
+            resumed.
+        OSError: the disk is full or not writable.
     """
-    part = PartialFile(wanted.path)
+    part = PartialFile(request.path)
     try:
         for last_time in (False, True):
-            resumed = _all_bytes(part, wanted, watch, patience)
+            resumed = _download_with_retries(part, request, watch, patience)
             digest = file_sha256(part.path)
-            if wanted.sha256 in (None, digest):
+            if request.sha256 in (None, digest):
                 part.finish()
                 return digest
             part.drop()
             if last_time or not resumed:
                 break
-            watch.say(f"{wanted.path.name}: its parts do not fit together; beginning anew")
-        raise Unavailable(f"sends another file (SHA-256 {digest}, wanted {wanted.sha256})")
+            watch.say(f"{request.path.name}: its parts do not fit together; starting again")
+        raise Unavailable(f"sends another file (SHA-256 {digest}, wanted {request.sha256})")
     finally:
         part.drop_if_useless()
 
 
-def _all_bytes(part: PartialFile, wanted: Wanted, watch: Watch, patience: Patience) -> bool:
-    """Ask until the part is whole; whether some of it was there before or came in pieces."""
+def _download_with_retries(
+    part: PartialFile, request: DownloadRequest, watch: DownloadWatch, patience: Patience
+) -> bool:
+    """Download until the part is complete; return whether it was resumed or interrupted."""
     failures, furthest, resumed = 0, part.size, False
     while True:
-        resumed |= part.origin(wanted.url) is not None
+        resumed |= part.origin(request.url) is not None
         try:
-            _some_bytes(part, wanted, watch, patience)
+            _download_once(part, request, watch, patience)
             return resumed
-        except CutShort as cut:
-            failures = 1 if part.size >= furthest + FORGIVEN else failures + 1
+        except CutShort as error:
+            failures = 1 if part.size >= furthest + PROGRESS_THAT_RESETS else failures + 1
             furthest = max(furthest, part.size)
             if failures >= patience.attempts:
-                kept = f"; {part.path} is kept to go on with" if part.origin(wanted.url) else ""
-                raise Unavailable(f"stops: {cut}, {failures} times{kept}") from None
+                hint = f"; {part.path} is kept to resume from" if part.origin(request.url) else ""
+                raise Unavailable(f"stops: {error}, {failures} times{hint}") from None
             pause = min(patience.longest_wait, patience.wait * 2 ** (failures - 1))
             pause += random.SystemRandom().uniform(0, patience.jitter)
-            watch.say(f"{wanted.path.name}: {cut}; trying again in {pause:.0f} s")
+            watch.say(f"{request.path.name}: {error}; trying again in {pause:.0f} s")
             time.sleep(pause)
 
 
-def _some_bytes(part: PartialFile, wanted: Wanted, watch: Watch, patience: Patience) -> None:
-    """Ask once, for all or for the rest, and write what comes."""
-    origin = part.origin(wanted.url)
+def _download_once(
+    part: PartialFile, request: DownloadRequest, watch: DownloadWatch, patience: Patience
+) -> None:
+    """Request the file or the rest of it once, and write what is received."""
+    origin = part.origin(request.url)
     if origin and origin.total == part.size:
-        return  # all was there, and only its name was missing
+        return  # complete, and only not renamed
     rest = {"Range": f"bytes={part.size}-", "If-Range": origin.validator} if origin else {}
-    with asked(wanted.url, rest, patience) as answer:
-        total = _whole_size(answer, part, origin, wanted)
-        _check_room(part, total, had=part.size if answer.status == 206 else 0)
-        with _opened(answer, part, wanted.url, total) as stream:
-            watch.begin(wanted.path.name, part.size, total)
+    with http_get(request.url, rest, patience) as answer:
+        total = _total_size(answer, part, origin, request)
+        _check_free_space(part, total, had=part.size if answer.status == 206 else 0)
+        with _open_part(answer, part, request.url, total) as stream:
+            watch.begin(request.path.name, part.size, total)
             for chunk in answer.chunks:
                 stream.write(chunk)
                 watch.received(len(chunk))
-                if wanted.size is not None and stream.tell() > wanted.size:
+                if request.size is not None and stream.tell() > request.size:
                     part.forget()
-                    raise Unavailable(f"sends another file (more than {wanted.size:,} bytes)")
+                    raise Unavailable(f"sends another file (more than {request.size:,} bytes)")
     if total is not None and part.size != total:
         raise CutShort(f"{part.size:,} of {total:,} bytes came")
 
 
-def _whole_size(
-    answer: Answer, part: PartialFile, origin: Origin | None, wanted: Wanted
+def _total_size(
+    answer: Answer, part: PartialFile, origin: Origin | None, request: DownloadRequest
 ) -> int | None:
-    """The size of the whole file, if the answer is the file or the rest of it."""
+    """The size of the whole file; raises unless the answer is the file or the rest of it."""
     status, headers = answer.status, answer.headers
     if origin and status in (206, 416):
-        held = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d{1,18}|\*)", headers.get("Content-Range", ""))
-        total = int(held[2]) if held and held[2] != "*" else origin.total
-        begins = int(held[1]) if held else None
+        content_range = re.fullmatch(
+            r"bytes (\d{1,18})-\d+/(\d{1,18}|\*)", headers.get("Content-Range", "")
+        )
+        total = int(content_range[2]) if content_range and content_range[2] != "*" else origin.total
+        begins = int(content_range[1]) if content_range else None
         changed = _validator(answer) not in ("", origin.validator)
         if begins != part.size or changed or origin.total not in (None, total):
             part.drop()
-            raise CutShort("the rest does not fit what is there, beginning anew")
+            raise CutShort("the rest does not fit the part, starting again")
     elif status == 200:
-        told = re.fullmatch(r"\d{1,18}", headers.get("Content-Length", ""))
-        total = int(told[0]) if told else None
+        length = re.fullmatch(r"\d{1,18}", headers.get("Content-Length", ""))
+        total = int(length[0]) if length else None
     else:
-        raise Unavailable(f"answers {status} {shown(answer.reason)}".rstrip())
-    if "text/html" in headers.get("Content-Type", "") and wanted.path.suffix != ".html":
+        raise Unavailable(f"answers {status} {printable(answer.reason)}".rstrip())
+    if "text/html" in headers.get("Content-Type", "") and request.path.suffix != ".html":
         raise Unavailable("answers with a web page, not with the file")
-    if total is not None and wanted.size not in (None, total):
-        raise Unavailable(f"sends another file ({total:,} bytes, wanted {wanted.size:,})")
-    return wanted.size if total is None else total
+    if total is not None and request.size not in (None, total):
+        raise Unavailable(f"sends another file ({total:,} bytes, wanted {request.size:,})")
+    return request.size if total is None else total
 
 
-def _opened(answer: Answer, part: PartialFile, url: str, total: int | None) -> BinaryIO:
+def _open_part(answer: Answer, part: PartialFile, url: str, total: int | None) -> BinaryIO:
     if answer.status == 206:
-        return part.go_on()
+        return part.resume()
     validator = _validator(answer)
     return part.restart(Origin(url=url, validator=validator, total=total) if validator else None)
 
 
 def _validator(answer: Answer) -> str:
-    """The server's name for these very bytes: a weak ETag is none, a date is, to the second."""
+    """The server's name for this version of the file: a strong ETag, or the date."""
     etag = answer.headers.get("ETag", "")
     return etag if etag.startswith('"') else answer.headers.get("Last-Modified", "")
 
 
-def _check_room(part: PartialFile, total: int | None, had: int) -> None:
+def _check_free_space(part: PartialFile, total: int | None, had: int) -> None:
     free = shutil.disk_usage(part.path.parent).free + (part.size - had)
     if total is not None and total - had > free:
         raise DataError(

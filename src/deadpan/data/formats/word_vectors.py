@@ -1,4 +1,4 @@
-"""Word vectors as text, in the format of GloVe: a word, then its numbers, one word per line."""
+"""Word vectors in GloVe's text format: a word and its numbers on each line."""
 
 import re
 from collections import Counter
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from deadpan.data.containers.files import opened, shown
+from deadpan.data.containers.files import open_file, printable
 from deadpan.errors import DataError
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -17,26 +17,26 @@ LARGEST = float(np.finfo(np.float32).max)
 def read_word_vectors(
     path: Path, words: Collection[str]
 ) -> tuple[dict[str, Float[np.ndarray, " width"]], int]:
-    """The vectors of these words, and the width of all.
+    """Read the vectors of some words.
 
-    The file is streamed and only these words' vectors are kept; only theirs are parsed, the other
-    lines are merely counted. A header of word2vec (number of words, width) is passed over; words
-    may contain spaces, as some of glove.840B do. The first of two lines for one word holds.
+    The file is streamed; only the vectors of these words are parsed and kept. A header of word2vec
+    (number of words, width) is skipped. Words in the file may contain spaces, as some of glove.840B
+    do. If a word has two lines, the first is used.
 
     Args:
-        path: the vectors.
-        words: without spaces.
+        path: the file of word vectors.
+        words: the words to look up, without spaces.
 
     Returns:
-        float32 vectors of the words found, and their width.
+        float32 vectors of those words that the file has, and the width of all its vectors.
 
     Raises:
-        DataError: not such a file, or a line that does not fit, named by its number.
+        DataError: the file cannot be read, or a line does not fit; the message names the line.
     """
-    wanted = {word.encode("utf-8"): word for word in words}
+    encoded = {word.encode("utf-8"): word for word in words}
     vectors: dict[str, np.ndarray] = {}
     width = 0
-    with opened(path, "a file of word vectors") as stream:
+    with open_file(path, "a file of word vectors") as stream:
         for number, raw in enumerate(stream, start=1):
             line = raw.rstrip()
             if not line or (number == 1 and _is_header(line)):
@@ -46,7 +46,7 @@ def read_word_vectors(
             spaces = line.count(b" ")
             if spaces != width:
                 _check_spaced(path, number, line, spaces, width)
-            word = wanted.get(line.partition(b" ")[0])
+            word = encoded.get(line.partition(b" ")[0])
             if spaces == width and word is not None and word not in vectors:
                 vectors[word] = _vector(path, number, line)
     if not width:
@@ -68,7 +68,7 @@ def _is_header(line: bytes) -> bool:
 
 
 def _width(line: bytes) -> int:
-    """How many numbers end a line, the first field being a word even if it is a number."""
+    """Count the numbers at the end of a line; the first field is a word even if it is a number."""
     width = 0
     for field in reversed(line.split(b" ")[1:]):
         if not _is_number(field):
@@ -78,7 +78,7 @@ def _width(line: bytes) -> int:
 
 
 def _check_spaced(path: Path, number: int, line: bytes, spaces: int, width: int) -> None:
-    """Accept only a word that contains spaces; a line with a number too many is no such word."""
+    """Refuse a line of another width, unless its word contains spaces."""
     if spaces > width:
         word = line.rsplit(b" ", width)[0]
         if not _is_number(word.rpartition(b" ")[2]):
@@ -94,8 +94,8 @@ def _vector(path: Path, number: int, line: bytes) -> Float[np.ndarray, " width"]
         except ValueError:
             value = np.nan
         if not abs(value) <= LARGEST:
-            got = shown(field.decode("utf-8", errors="backslashreplace"))
-            raise DataError(f"{path}: line {number}: '{got}' is no finite number; mend the line")
+            text = printable(field.decode("utf-8", errors="backslashreplace"))
+            raise DataError(f"{path}: line {number}: '{text}' is no finite number; mend the line")
         values.append(value)
     return np.array(values, dtype=np.float32)
 
@@ -104,37 +104,39 @@ WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 WITHOUT_VECTOR = "text: words without a vector set to 0"
 
 
-def words_of(transcript: str) -> tuple[str, ...]:
-    """Lower-case runs of letters and digits, apostrophes within; underscores part words."""
+def tokenize(transcript: str) -> tuple[str, ...]:
+    """Split a transcript into lower-case words of letters, digits and inner apostrophes."""
     return tuple(WORD.findall(transcript.lower().replace("\u2019", "'")))
 
 
-def embedded(
+def embed_words(
     path: Path, clips: Sequence[Sequence[str]], vectors: Path, repairs: Counter[str]
 ) -> tuple[list[Float[np.ndarray, "_ width"]], int]:
-    """The words of every clip as vectors, and their width.
+    """Look up the vectors of every clip's words.
 
-    A word without a vector keeps its step, with zeros, so that every word keeps its place (and no
-    clip runs empty).
+    A word without a vector becomes a step of zeros, so that steps and words stay aligned.
 
     Args:
-        path: where the words are from, for messages.
+        path: the file of the words, for messages.
         clips: words of each clip.
-        vectors: word vectors in GloVe's text format; any width.
+        vectors: word vectors in GloVe's text format, of any width.
         repairs: receives the number of words without a vector.
 
+    Returns:
+        A sequence [word, width] per clip, and the width.
+
     Raises:
-        DataError: no such vectors, or none for any word.
+        DataError: the vectors cannot be read, or have none of the words.
     """
     vocabulary = {word for words in clips for word in words}
-    known, width = read_word_vectors(vectors, vocabulary)
-    if vocabulary and not known:
+    table, width = read_word_vectors(vectors, vocabulary)
+    if vocabulary and not table:
         raise DataError(f"{vectors}: has a vector for no word of {path}; give vectors that fit")
-    if absent := sum(word not in known for words in clips for word in words):
-        repairs[WITHOUT_VECTOR] += absent
+    if missing := sum(word not in table for words in clips for word in words):
+        repairs[WITHOUT_VECTOR] += missing
     zeros = np.zeros(width, dtype=np.float32)
     sequences = [
-        np.stack([known.get(word, zeros) for word in words])
+        np.stack([table.get(word, zeros) for word in words])
         if words
         else np.zeros((0, width), dtype=np.float32)
         for words in clips

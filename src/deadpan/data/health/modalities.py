@@ -1,4 +1,4 @@
-"""One modality of a data set: counted while its clips pass by, then told in figures."""
+"""Statistics of one modality, collected clip by clip in bounded memory and made ready for JSON."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -8,26 +8,26 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from deadpan.data.dataset import Clip, Dataset
-from deadpan.data.normalization import LIMIT, fit
+from deadpan.data.normalization import LIMIT, fit_normalizer
 from deadpan.types import SPLITS, TEXT, Modality
 
 
-class Stream:
-    """One modality of the clips seen so far; the clips themselves are not kept.
+class ModalityStatistics:
+    """Statistics of one modality, collected clip by clip; clips are not kept.
 
     Attributes:
         sample: evenly spaced steps.
-        extremes: per split.
-        lengths: per split, the steps of each clip that has the modality.
-        seconds: where its last step ends, for each clip that tells.
-        zero_steps: steps whose features are all 0.
-        zero_clips: clips with such a step.
-        constant: clips of two steps or more that are all the same, as indices.
-        digests: of the sequences, each once.
+        extremes: extreme values of each feature, per split.
+        lengths: number of steps of each clip that has the modality, per split.
+        seconds: end of the last step of each clip whose times are known.
+        zero_steps: number of steps whose features are all 0.
+        zero_clips: number of clips with such a step.
+        constant: indices of the clips of two steps or more that are all the same.
+        digests: digests of the distinct sequences.
     """
 
     def __init__(self, width: int) -> None:
-        """A modality of ``width`` features of which no clip was seen yet."""
+        """Start the statistics of a modality of ``width`` features, without clips."""
         self.sample = Sample(width)
         self.extremes = {split: Extremes.none(width) for split in SPLITS}
         self.lengths: dict[str, list[int]] = {split: [] for split in SPLITS}
@@ -40,7 +40,7 @@ class Stream:
     def add(
         self, clip: int, split: str, steps: Float[np.ndarray, "step width"], hashed: bytes
     ) -> None:
-        """Count the sequence of the clip of this index, and its digest."""
+        """Add the sequence of the clip of an index, and its digest."""
         self.lengths[split].append(len(steps))
         self.digests.add(hashed)
         if not len(steps):
@@ -55,27 +55,27 @@ class Stream:
         self.sample.add(steps, fitted=split == "train")
 
     def over_all(self) -> "Extremes":
-        """Extremes over every split."""
+        """Extremes over all splits."""
         merged = Extremes.none(len(self.extremes["train"].low))
         for part in self.extremes.values():
-            merged.take(part.low_clip, part.low, part.high_clip, part.high)
+            merged.merge(part.low_clip, part.low, part.high_clip, part.high)
         return merged
 
     def fitted(self) -> "Extremes":
-        """Extremes over the training split; over all where it has none of the modality."""
+        """Extremes over the training split; over all splits if it lacks the modality."""
         train = self.extremes["train"]
-        return train if train.known else self.over_all()
+        return train if train.nonempty else self.over_all()
 
 
 @dataclasses.dataclass
 class Extremes:
-    """The least and the greatest value of each feature, and the first clip that has it.
+    """The smallest and the largest value of each feature, and the first clip that has it.
 
     Attributes:
-        low: infinite while no clip was seen.
-        high: minus infinite while no clip was seen.
-        low_clip: index of a clip; -1 while none was seen.
-        high_clip: likewise.
+        low: the smallest values; infinite before the first clip.
+        high: the largest values; minus infinite before the first clip.
+        low_clip: index of the clip of each smallest value; -1 before the first clip.
+        high_clip: index of the clip of each largest value; -1 before the first clip.
     """
 
     low: Float[np.ndarray, " width"]
@@ -85,7 +85,7 @@ class Extremes:
 
     @classmethod
     def none(cls, width: int) -> "Extremes":
-        """Of no clip."""
+        """Extremes before the first clip."""
         return cls(
             low=np.full(width, np.inf),
             high=np.full(width, -np.inf),
@@ -94,30 +94,30 @@ class Extremes:
         )
 
     @property
-    def known(self) -> bool:
-        """Whether any clip was seen."""
+    def nonempty(self) -> bool:
+        """Whether any clip was added."""
         return bool((self.low <= self.high).any())
 
     @property
     def constant(self) -> Bool[np.ndarray, " width"]:
-        """Features with one value."""
+        """Mask of the features with one value."""
         return self.low == self.high
 
     def add(
         self, clip: int, low: Float[np.ndarray, " width"], high: Float[np.ndarray, " width"]
     ) -> None:
-        """See a clip with these extremes."""
+        """Add the extremes of a clip."""
         index = np.full(len(low), clip)
-        self.take(index, low, index, high)
+        self.merge(index, low, index, high)
 
-    def take(
+    def merge(
         self,
         low_clip: Int[np.ndarray, " width"],
         low: Float[np.ndarray, " width"],
         high_clip: Int[np.ndarray, " width"],
         high: Float[np.ndarray, " width"],
     ) -> None:
-        """Take what is beyond the extremes so far."""
+        """Replace the extremes that others exceed."""
         lower, higher = low < self.low, high > self.high
         self.low = np.where(lower, low, self.low)
         self.high = np.where(higher, high, self.high)
@@ -143,7 +143,7 @@ class Extremes:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Farthest:
-    """A value, where it stands, and how many deviations it is from the center of its feature."""
+    """An outlier: its value, feature and clip, and its deviations from the feature's center."""
 
     feature: int
     clip: int
@@ -152,24 +152,24 @@ class Farthest:
 
 
 STEPS = 100_000
-"""Steps kept at most."""
+"""Largest number of steps in a sample."""
 VALUES = 30_000_000
-"""Values kept at most, whatever the width: 120 MB."""
+"""Largest number of values in a sample, whatever the width: 120 MB."""
 
 
 class Sample:
-    """Every ``every``-th step of a modality, from the first; all of them while they are few.
+    """A sample of every ``every``-th step of a modality, from the first.
 
-    How many steps will come is not known beforehand: when they are too many, every second one is
-    dropped, and from then on half as many are taken.
+    The number of steps is not known in advance. When the sample is too large, every second step is
+    dropped, and from then on half as many are added.
 
     Attributes:
-        every: the distance between two steps kept; 1 = all are.
-        most: steps kept at most; there are never fewer than half as many once any was dropped.
+        every: distance between two steps of the sample; 1 keeps all.
+        most: largest number of steps; at least half as many remain once any was dropped.
     """
 
     def __init__(self, width: int) -> None:
-        """An empty sample of steps of ``width`` features."""
+        """Start an empty sample of steps of ``width`` features."""
         self.every = 1
         self.most = max(2, min(STEPS, VALUES // max(1, width)))
         self._width = width
@@ -179,14 +179,14 @@ class Sample:
         self._size = 0
 
     def __len__(self) -> int:
-        """Steps kept."""
+        """Number of steps in the sample."""
         return self._size
 
     def add(self, steps: Float[np.ndarray, "step width"], *, fitted: bool) -> None:
-        """Take what is due of the next steps.
+        """Add every ``every``-th of the next steps.
 
         Args:
-            steps: of one clip.
+            steps: the steps of one clip.
             fitted: whether normalisation is fitted on this clip.
         """
         # A copy: a view would keep the whole clip in memory.
@@ -200,14 +200,14 @@ class Sample:
             self._keep(self.steps()[::2].copy(), self.fitted()[::2])
 
     def steps(self) -> Float[np.ndarray, "step width"]:
-        """What was kept, in order."""
+        """The steps of the sample, in order."""
         if len(self._steps) != 1:
             empty = np.zeros((0, self._width), dtype=np.float32)
             self._keep(np.concatenate([empty, *self._steps]), self.fitted())
         return self._steps[0]
 
     def fitted(self) -> Bool[np.ndarray, " step"]:
-        """True for steps of clips on which normalisation is fitted."""
+        """Mask of the steps of clips on which normalisation is fitted."""
         return np.concatenate([np.zeros(0, dtype=bool), *self._fitted])
 
     def _keep(
@@ -217,11 +217,11 @@ class Sample:
 
 
 BINS = 20
-"""Of a histogram of lengths, at most."""
+"""Largest number of bins of a histogram of lengths."""
 
 
 def summary(values: Sequence[int] | Sequence[float]) -> dict[str, float]:
-    """Least, median, mean and greatest."""
+    """Smallest value, median, mean and largest value."""
     return {
         "min": float(np.min(values)),
         "median": float(np.median(values)),
@@ -231,7 +231,7 @@ def summary(values: Sequence[int] | Sequence[float]) -> dict[str, float]:
 
 
 def length_histogram(steps: Sequence[int]) -> dict[str, list[int]]:
-    """Clips by length in bins of equal width: from an edge to one step before the next."""
+    """Histogram of lengths in bins of equal width, each from its edge to a step before the next."""
     low, high = min(steps), max(steps)
     width = -((low - high - 1) // BINS)  # rounded up
     edges = np.arange(low, high + width + 1, width)
@@ -239,7 +239,7 @@ def length_histogram(steps: Sequence[int]) -> dict[str, list[int]]:
 
 
 def second_histogram(seconds: Sequence[float]) -> dict[str, list[int] | list[float]]:
-    """Clips by duration in bins of equal width from 0 to the longest, which is in the last bin."""
+    """Histogram of durations in bins of equal width from 0 to the longest, which is included."""
     edges = np.linspace(0, max(seconds) or 1, BINS + 1)
     return {"edges": edges.tolist(), "counts": np.histogram(seconds, edges)[0].tolist()}
 
@@ -247,17 +247,17 @@ def second_histogram(seconds: Sequence[float]) -> dict[str, list[int] | list[flo
 FAR = 10.0
 """Robust deviations from the median of its feature beyond which a value is an outlier."""
 MAGNIFIED = 1000.0
-"""A feature that is scaled by more than this has its noise scaled, too."""
+"""Factor of scaling beyond which the noise of a feature is magnified, too."""
 COLUMNS = 16  # features at a time: the memory of a block of float64 stays small
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scaling:
-    """What ``--normalization robust`` would do to each feature.
+    """The effect of ``--normalization robust`` on a modality.
 
     Attributes:
-        centers: median of the training steps.
-        scales: robust deviation of the training steps (see ``normalization.fit``); positive.
+        centers: median of each feature in the training steps.
+        scales: robust deviation of each feature in the training steps (see ``fit_normalizer``).
         cut: share of all values farther than ``LIMIT`` deviations from the median.
         far: share of all values farther than ``FAR`` deviations.
     """
@@ -268,8 +268,8 @@ class Scaling:
     far: float
 
 
-def scaling(sample: Sample) -> Scaling:
-    """Fitted on the sample's training steps, or on all where it has none; told of all its steps."""
+def measure_scaling(sample: Sample) -> Scaling:
+    """Fit scaling on the sample's training steps, or on all if it has none; apply it to all."""
     steps, fitted = sample.steps(), sample.fitted()
     if not fitted.any():
         fitted = ~fitted
@@ -295,12 +295,12 @@ def scaling(sample: Sample) -> Scaling:
 def _fit(
     steps: Float[np.ndarray, "step width"],
 ) -> tuple[Float[np.ndarray, " width"], Float[np.ndarray, " width"]]:
-    """Center and scale as training would fit them, were these steps those of a clip.
+    """Fit center and scale on these steps as training does.
 
-    Any name but ``text`` will do for the modality: word vectors are measured here, not scaled.
+    The steps are passed as a modality that is not ``text``, since text would not be fitted.
     """
     clip = Clip(id="", sequences={"features": steps}, label=np.zeros(0, dtype=np.float32))
-    fitted = fit([clip], {"features": steps.shape[1]}, "robust")
+    fitted = fit_normalizer([clip], {"features": steps.shape[1]}, "robust")
     return (
         fitted.centers["features"].astype(np.float64),
         fitted.scales["features"].astype(np.float64),
@@ -308,62 +308,64 @@ def _fit(
 
 
 FIRST = 5
-"""Names and indices listed of each kind at most."""
+"""Largest number of names or indices that are listed of each kind."""
 NOT_FINITE = ("NaN", "+inf", "-inf")
 
 
-def modality_figures(
-    dataset: Dataset, name: Modality, stream: Stream, clips: Sequence[tuple[str, str]]
+def summarize_modality(
+    dataset: Dataset, name: Modality, modality: ModalityStatistics, clips: Sequence[tuple[str, str]]
 ) -> dict[str, Any]:
-    """What ``inspect`` says of a modality.
+    """Make the statistics of a modality ready for JSON.
 
     Args:
-        dataset: for its width, repairs and padding.
-        name: of the modality.
-        stream: what was counted.
+        dataset: the data set, of which width, repairs and padding are used.
+        name: name of the modality.
+        modality: the statistics of the modality.
         clips: id and split of every clip, by index.
     """
-    lengths = [steps for split in SPLITS for steps in stream.lengths[split]]
+    lengths = [steps for split in SPLITS for steps in modality.lengths[split]]
     padding = dataset.padding.get(name)
     figures: dict[str, Any] = {
         "width": dataset.widths[name],
         "clips": len(lengths),
         "missing": 1 - len(lengths) / len(clips) if clips else 0.0,
-        "mended": _mended(dataset.repairs, name),
+        "mended": _repaired_values(dataset.repairs, name),
         "padding": {"side": padding.side, "share": padding.share} if padding else None,
     }
     if not any(lengths) or not dataset.widths[name]:
         return figures
-    return figures | _lengths(stream, lengths) | _values(name, stream, clips)
+    return figures | _lengths(modality, lengths) | _values(name, modality, clips)
 
 
-def _lengths(stream: Stream, lengths: Sequence[int]) -> dict[str, Any]:
+def _lengths(modality: ModalityStatistics, lengths: Sequence[int]) -> dict[str, Any]:
     histograms: dict[str, Any] = {"steps": length_histogram(lengths)}
-    if stream.seconds:
-        histograms["seconds"] = second_histogram(stream.seconds)
+    if modality.seconds:
+        histograms["seconds"] = second_histogram(modality.seconds)
     return {
         "steps": {"total": sum(lengths), **summary(lengths)},
         "lengths": histograms,
-        "distinct": len(stream.digests),
+        "distinct": len(modality.digests),
     }
 
 
-def _values(name: Modality, stream: Stream, clips: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    everywhere, fitted = stream.over_all(), stream.fitted()
-    steps = sum(map(sum, stream.lengths.values()))
-    robust = scaling(stream.sample)
+def _values(
+    name: Modality, modality: ModalityStatistics, clips: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
+    everywhere, fitted = modality.over_all(), modality.fitted()
+    steps = sum(map(sum, modality.lengths.values()))
+    robust = measure_scaling(modality.sample)
     worst = everywhere.farthest(robust.centers, robust.scales)
     away = np.maximum(robust.centers - everywhere.low, everywhere.high - robust.centers)
     figures: dict[str, Any] = {
         "range": {"min": float(everywhere.low.min()), "max": float(everywhere.high.max())},
         "zero_steps": {
-            "count": stream.zero_steps,
-            "share": stream.zero_steps / steps,
-            "clips": stream.zero_clips,
+            "count": modality.zero_steps,
+            "share": modality.zero_steps / steps,
+            "clips": modality.zero_clips,
         },
         "constant_clips": {
-            "count": len(stream.constant),
-            "first": [clips[index][0] for index in stream.constant[:FIRST]],
+            "count": len(modality.constant),
+            "first": [clips[index][0] for index in modality.constant[:FIRST]],
         },
         "constant_features": _features(fitted.constant),
         "zero_features": _features(fitted.constant & (fitted.low == 0)),
@@ -373,7 +375,7 @@ def _values(name: Modality, stream: Stream, clips: Sequence[tuple[str, str]]) ->
             "worst": None,
         },
         "normalization": None,
-        "sample": {"steps": len(stream.sample), "every": stream.sample.every},
+        "sample": {"steps": len(modality.sample), "every": modality.sample.every},
     }
     if worst.deviations > FAR:
         figures["outliers"]["worst"] = {
@@ -396,6 +398,6 @@ def _features(chosen: Bool[np.ndarray, " width"]) -> dict[str, Any]:
     return {"count": len(indices), "first": indices[:FIRST]}
 
 
-def _mended(repairs: Mapping[str, int], name: Modality) -> dict[str, int]:
-    """How many values of each kind that is no number were set to 0 (see ``repair.finite``)."""
+def _repaired_values(repairs: Mapping[str, int], name: Modality) -> dict[str, int]:
+    """Number of values of each kind that were set to 0 (see ``assembly.zero_non_finite``)."""
     return {kind: repairs.get(f"{name}: {kind} set to 0", 0) for kind in NOT_FINITE}

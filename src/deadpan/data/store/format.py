@@ -1,23 +1,23 @@
-"""Data sets as ``deadpan data convert`` writes them: ragged, memory-mapped, open in a moment.
+"""The format of stores, which ``deadpan data convert`` writes.
 
-The container is safetensors. A header of JSON and plain arrays: nothing in it can run, every
-language opens it, and its arrays can be mapped, so that opening costs nothing and several runs
-share one copy in memory. HDF5 cannot be mapped once it is compressed, and its C library is not
-safe on hostile files; Arrow would be one more dependency, of 50 MB; safetensors is there already.
+The container is safetensors: a header of JSON and plain arrays. Nothing in it can run, every
+language reads it, and its arrays can be memory-mapped, so that opening is instant and several runs
+share one copy in memory. Compressed HDF5 cannot be mapped, and its C library is not safe on hostile
+files; Arrow would be another dependency, of 50 MB; safetensors is a dependency already.
 
 ====================================  =============================================================
-features.M                            float32 [step, width]: all clips' steps, one behind the other
+features.M                            float32 [step, width]: the steps of all clips, concatenated
 offsets.M                             int64 [clip + 1]: clip i has the steps offsets[i] to [i + 1]
-present.M                             bool [clip]: whether it has the modality at all
+present.M                             bool [clip]: whether the clip has the modality
 times.M, time_offsets.M, timed.M      the same for start and end of each step, in seconds
 labels                                float32 [clip, label]
 records, record_offsets               id, group, words and truth of each clip: JSON on a line
-METHOD.centers.M, METHOD.scales.M     of the train split, as ``normalization.fit`` has them
+METHOD.centers.M, METHOD.scales.M     normalisation fitted on the train split by ``fit_normalizer``
 ====================================  =============================================================
 
-Clips stand in the order of their splits. The metadata's entry ``deadpan.dataset`` is JSON: the
-facts of the data set, the number of clips of each split, what the store was made of, and under
-``figures`` a hash of each modality's steps and figures (see ``store.figures``).
+Clips are in the order of their splits. The metadata's entry ``deadpan.dataset`` is JSON: the
+attributes of the data set, the number of clips of each split, the source of the store, and under
+``figures`` a hash of each modality's steps, centers and scales (see ``statistics_digest``).
 """
 
 import dataclasses
@@ -35,21 +35,21 @@ from deadpan.errors import DataError
 from deadpan.types import Modality
 
 FORMAT = 1
-"""Of stores; another number says that this version cannot read it."""
+"""Version of the format; this version of deadpan cannot read another."""
 
 KEY = "deadpan.dataset"
-"""Of the metadata's entry."""
+"""Name of the metadata's entry."""
 FEATURES = ("features", "offsets", "present")
 TIMES = ("times", "time_offsets", "timed")
 RECORDS = ("records", "record_offsets")
 
 
-def named(kinds: tuple[str, ...], modality: Modality) -> tuple[str, ...]:
-    """What the tensors of a modality are called."""
+def tensor_names(kinds: tuple[str, ...], modality: Modality) -> tuple[str, ...]:
+    """The names of a modality's tensors."""
     return tuple(f"{kind}.{modality}" for kind in kinds)
 
 
-FACTS: Mapping[str, object] = {
+METADATA_SCHEMA: Mapping[str, object] = {
     "format": int,
     "name": str,
     "task": str,
@@ -61,15 +61,19 @@ FACTS: Mapping[str, object] = {
     "repairs": {str: int},
     "warnings": [str],
 }
-RECORD: Mapping[str, object] = {"id": str, "group": (str, NoneType), "words": [str]}
-TRUTH: Mapping[str, object] = {"kind": str, "tendencies": {str: float}, "salient": {str: [int]}}
+RECORD_SCHEMA: Mapping[str, object] = {"id": str, "group": (str, NoneType), "words": [str]}
+TRUTH_SCHEMA: Mapping[str, object] = {
+    "kind": str,
+    "tendencies": {str: float},
+    "salient": {str: [int]},
+}
 
 
-class Facts(TypedDict):
-    """The facts of a data set.
+class StoreMetadata(TypedDict):
+    """The attributes of a data set.
 
-    ``splits`` tells how many clips each has, in the store's order; ``figures`` see
-    ``store.figures``, missing in older stores.
+    ``splits`` is the number of clips of each split, in the order of the store; ``figures`` is the
+    ``statistics_digest`` of each modality, missing in older stores.
     """
 
     format: int
@@ -85,8 +89,8 @@ class Facts(TypedDict):
     figures: NotRequired[dict[str, str]]
 
 
-class Record(TypedDict):
-    """What a clip has beside arrays."""
+class ClipRecord(TypedDict):
+    """The attributes of a clip that are no arrays."""
 
     id: str
     group: str | None
@@ -94,9 +98,9 @@ class Record(TypedDict):
     truth: Truth | None
 
 
-def facts_of(dataset: Dataset, **more: Any) -> str:
-    """The facts of a data set, and ``more``, as JSON."""
-    facts: Facts = {
+def dump_metadata(dataset: Dataset, **more: Any) -> str:
+    """Serialise the attributes of a data set, and ``more``, as JSON."""
+    metadata: StoreMetadata = {
         "format": FORMAT,
         "name": dataset.name,
         "task": dataset.task,
@@ -111,48 +115,52 @@ def facts_of(dataset: Dataset, **more: Any) -> str:
         "repairs": {name: int(count) for name, count in dataset.repairs.items()},
         "warnings": list(dataset.warnings),
     }
-    return json.dumps({**facts, **more})
+    return json.dumps({**metadata, **more})
 
 
-def parsed_facts(text: str | None) -> Facts:
-    """The facts of a data set.
+def parse_metadata(text: str | None) -> StoreMetadata:
+    """Parse and check the metadata of a store.
 
     Raises:
-        DataError: they are not there, damaged, or of another version.
+        DataError: the metadata is missing, damaged, or of another version.
     """
-    facts = _json(text or "null")
-    if facts is None:
-        raise DataError("no store (it does not tell of a data set)")
-    if isinstance(facts, dict) and facts.get("format") != FORMAT:
+    metadata = _json(text or "null")
+    if metadata is None:
+        raise DataError("no store (its metadata describe no data set)")
+    if isinstance(metadata, dict) and metadata.get("format") != FORMAT:
         raise DataError(f"a store of another version of deadpan than this, which reads {FORMAT}")
-    if not fits(facts, FACTS) or not fits(facts.get("figures", {}), {str: str}):
-        raise DataError("damaged (what it tells of the data set)")
-    return cast("Facts", facts)
+    if not matches_schema(metadata, METADATA_SCHEMA) or not matches_schema(
+        metadata.get("figures", {}), {str: str}
+    ):
+        raise DataError("damaged (its metadata)")
+    return cast("StoreMetadata", metadata)
 
 
-def record_of(clip: Clip) -> bytes:
-    """What a clip has beside arrays: JSON on a line."""
+def dump_record(clip: Clip) -> bytes:
+    """Serialise the attributes of a clip that are no arrays, as JSON on a line."""
     truth = clip.truth and {
         "kind": clip.truth.kind,
         "tendencies": {name: float(x) for name, x in clip.truth.tendencies.items()},
         "salient": {name: list(map(int, steps)) for name, steps in clip.truth.salient.items()},
     }
     record = {"id": clip.id, "group": clip.group, "words": clip.words, "truth": truth}
-    # In ASCII, which also has a way to write half a surrogate pair.
+    # JSON in ASCII can escape half a surrogate pair, which UTF-8 cannot encode.
     return json.dumps(record).encode() + b"\n"
 
 
-def parsed_record(line: bytes) -> Record:
-    """What a clip has beside arrays.
+def parse_record(line: bytes) -> ClipRecord:
+    """Parse and check the record of a clip.
 
     Raises:
-        DataError: damaged.
+        DataError: the record is damaged.
     """
     record = _json(line)
     truth = record.get("truth") if isinstance(record, dict) else None
-    if not fits(record, RECORD) or not (truth is None or fits(truth, TRUTH)):
+    if not matches_schema(record, RECORD_SCHEMA) or not (
+        truth is None or matches_schema(truth, TRUTH_SCHEMA)
+    ):
         raise DataError("damaged (its id, words or truth)")
-    return Record(
+    return ClipRecord(
         id=record["id"],
         group=record["group"],
         words=tuple(record["words"]),
@@ -165,28 +173,28 @@ def parsed_record(line: bytes) -> Record:
     )
 
 
-def fits(value: object, wanted: Any) -> bool:  # noqa: ANN401 - a type, or types in a list or dict
-    """Whether a value from JSON is made as ``wanted``.
+def matches_schema(value: object, schema: Any) -> bool:  # noqa: ANN401 - a type, or types in a list or dict
+    """Whether a value from JSON has the structure of a schema.
 
     Args:
-        value: as ``json.loads`` gives it.
-        wanted: a type or several; ``[T]``: a list of T; ``{str: T}``: T by any name;
-            ``{"name": T}``: T by that name, perhaps among others. True and false are no numbers.
+        value: a value as ``json.loads`` returns it.
+        schema: a type or several; ``[T]``: a list of T; ``{str: T}``: T under any key;
+            ``{"name": T}``: T under that key, other keys are allowed. Booleans are no numbers.
     """
-    if isinstance(wanted, list):
-        kind = cast("list[object]", wanted)[0]
+    if isinstance(schema, list):
+        kind = cast("list[object]", schema)[0]
         return isinstance(value, list) and all(
-            fits(entry, kind) for entry in cast("list[object]", value)
+            matches_schema(entry, kind) for entry in cast("list[object]", value)
         )
-    if isinstance(wanted, Mapping):
-        kinds = cast("Mapping[object, object]", wanted)
+    if isinstance(schema, Mapping):
+        kinds = cast("Mapping[object, object]", schema)
         if not isinstance(value, dict):
             return False
         table = cast("dict[object, object]", value)
         if str in kinds:
-            return all(fits(entry, kinds[str]) for entry in table.values())
-        return all(key in table and fits(table[key], kind) for key, kind in kinds.items())
-    return isinstance(value, wanted) and not isinstance(value, bool)
+            return all(matches_schema(entry, kinds[str]) for entry in table.values())
+        return all(key in table and matches_schema(table[key], kind) for key, kind in kinds.items())
+    return isinstance(value, schema) and not isinstance(value, bool)
 
 
 def _json(text: str | bytes) -> Any:  # noqa: ANN401 - whatever it holds
@@ -197,32 +205,32 @@ def _json(text: str | bytes) -> Any:  # noqa: ANN401 - whatever it holds
 
 
 METHODS = ("robust", "standard")
-"""Of normalisation, whose figures a store has."""
+"""Methods of normalisation whose centers and scales a store has."""
 CenterAndScale = tuple[Float[np.ndarray, " width"], Float[np.ndarray, " width"]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Figures:
-    """Of one modality in the clips of the train split.
+class ScalingStatistics:
+    """Normalisation of one modality, fitted on the train split.
 
     Attributes:
         by_method: centers and scales by method of normalisation.
-        noted: the ``digest`` of the clips and of these, as they were written.
+        digest: the ``statistics_digest`` of the clips and of ``by_method`` when written.
     """
 
     by_method: Mapping[str, CenterAndScale]
-    noted: str
+    digest: str
 
 
-def digest(
+def statistics_digest(
     rows: Iterable[Float[np.ndarray, "_ width"]], by_method: Mapping[str, CenterAndScale]
 ) -> str:
-    """A hash of all steps of a modality, one behind the other, and of their figures."""
+    """Hash all steps of a modality, in their order, with their centers and scales."""
     hashed = hashlib.sha256()
     for part in rows:
         hashed.update(np.ascontiguousarray(part).data)
-    for method, figures in by_method.items():
+    for method, center_and_scale in by_method.items():
         hashed.update(method.encode())
-        for values in figures:
+        for values in center_and_scale:
             hashed.update(np.ascontiguousarray(values).data)
     return hashed.hexdigest()[:32]

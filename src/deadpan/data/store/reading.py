@@ -1,4 +1,4 @@
-"""Stores read: clips stay in their file, mapped, until they are taken."""
+"""Reading stores: clips stay in the memory-mapped file until they are accessed."""
 
 import dataclasses
 import itertools
@@ -9,9 +9,9 @@ from typing import Any, cast, get_args, get_type_hints
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int64, Shaped
 
-from deadpan.data.assembly import WANTED, unusable
-from deadpan.data.containers.files import shown
-from deadpan.data.containers.safetensors_file import DTYPES, StoreFile, read_store_file
+from deadpan.data.assembly import LABEL_RULES, invalid_labels
+from deadpan.data.containers.files import printable
+from deadpan.data.containers.safetensors_file import DTYPES, SafetensorsFile, map_safetensors
 from deadpan.data.dataset import Clip, Dataset, LazyClips, TaskName
 from deadpan.data.raw import Padding
 from deadpan.data.store.format import (
@@ -21,30 +21,30 @@ from deadpan.data.store.format import (
     RECORDS,
     TIMES,
     CenterAndScale,
-    Facts,
-    Figures,
-    digest,
-    named,
-    parsed_facts,
-    parsed_record,
+    ScalingStatistics,
+    StoreMetadata,
+    parse_metadata,
+    parse_record,
+    statistics_digest,
+    tensor_names,
 )
 from deadpan.errors import DataError
 from deadpan.types import SPLITS, TEXT, Modality
 
 RESIDENT = 64 << 20
-"""Bytes of the file that are read before the memory they take is given back."""
+"""Bytes that are read from the file before their memory is released."""
 AROUND = 128 << 10
-"""Bytes the system maps beside those asked for: 64 kB at once, at the first and at the last."""
+"""Bytes that the system maps around an array: up to 64 kB before its start and after its end."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ragged:
-    """Rows of several clips, one behind the other.
+    """Concatenated rows of several clips.
 
     Attributes:
         values: the rows of all clips.
         offsets: clip i has the rows ``offsets[i]`` to ``offsets[i + 1]``.
-        present: which clips have any, be it none; the others have an empty range.
+        present: mask of the clips that have an array, be it empty; the others have no rows.
     """
 
     values: Shaped[np.ndarray, "row ..."]
@@ -56,18 +56,18 @@ class Ragged:
         return self.values[self.offsets[clip] : self.offsets[clip + 1]]
 
 
-class Table:
-    """All clips of a store, whatever split they are in.
+class OpenStore:
+    """The clips of all splits of an open store.
 
     Args:
-        path: of the store, for messages.
+        path: path of the store, for messages.
         labels: one row per clip.
-        records: bytes of JSON, see ``store.facts.record_of``.
-        features: per modality.
-        times: per modality that has any.
-        figures: of normalisation, of the clips of ``train``.
-        train: the places of these clips.
-        let_go: gives back the memory of what was read so far.
+        records: bytes of JSON, see ``dump_record``.
+        features: features of each modality.
+        times: times of each modality that has any.
+        statistics: normalisation of each modality, fitted on the train split.
+        train: indices of the clips of the train split.
+        release: releases the memory of the pages read so far.
     """
 
     def __init__(
@@ -78,36 +78,36 @@ class Table:
         records: Ragged,
         features: Mapping[Modality, Ragged],
         times: Mapping[Modality, Ragged],
-        figures: Mapping[Modality, Figures],
+        statistics: Mapping[Modality, ScalingStatistics],
         train: range,
-        let_go: Callable[[], None],
+        release: Callable[[], None],
     ) -> None:
         self.labels = labels
         self.features = features
         self._path = path
         self._records = records
         self._times = times
-        self._figures = figures
+        self._statistics = statistics
         self._train = train
-        self._let_go = let_go
-        self._seen = {name: np.zeros(len(labels), dtype=np.bool_) for name in features}
+        self._release = release
+        self._checked = {name: np.zeros(len(labels), dtype=np.bool_) for name in features}
         self._read = 0
 
     def clip(self, index: int, modalities: Sequence[Modality]) -> Clip:
-        """One clip, whose arrays are views; DataError if it is damaged."""
+        """Read one clip, whose arrays are views; DataError if it is damaged."""
         features = {name: self.features[name] for name in modalities}
         sequences = {name: x[index] for name, x in features.items() if x.present[index]}
         self._count(sum(x.nbytes for x in sequences.values()) + AROUND * (1 + len(sequences)))
         try:
-            record = parsed_record(self._records[index].tobytes())
+            record = parse_record(self._records[index].tobytes())
         except DataError as error:
             raise self._damaged(index, str(error)) from None
-        # Once, when it has to be read anyway: a look at every clip would make opening slow.
+        # Checked once, on first access: checking every clip would make opening slow.
         for name, x in sequences.items():
-            if not self._seen[name][index]:
+            if not self._checked[name][index]:
                 if not np.isfinite(x).all():
-                    raise self._damaged(index, f"{shown(name)} is not finite")
-                self._seen[name][index] = True
+                    raise self._damaged(index, f"{printable(name)} is not finite")
+                self._checked[name][index] = True
         return Clip(
             **record,
             sequences=sequences,
@@ -115,18 +115,18 @@ class Table:
             times={name: x[index] for name, x in self._times.items() if x.present[index]},
         )
 
-    def scaling(self, places: range, name: Modality, method: str) -> CenterAndScale | None:
-        """Centers and scales of a modality in the clips at these places, if the store has them.
+    def scaling(self, indices: range, name: Modality, method: str) -> CenterAndScale | None:
+        """Stored centers and scales of a modality, if they are those of the clips at these indices.
 
-        What it has is of the train split as it was written; whoever edits a file may change one
-        and forget the other. So both are held against what the writer noted of them, for which
-        all of the modality is read, once; to compute them takes much longer and much memory.
+        They were fitted on the train split when the store was written, and someone may have edited
+        the clips since. So clips, centers and scales are checked against their hash, for which the
+        modality is read once; fitting takes much longer and more memory.
         """
-        figures = self._figures.get(name)
-        if places != self._train or figures is None or method not in figures.by_method:
+        statistics = self._statistics.get(name)
+        if indices != self._train or statistics is None or method not in statistics.by_method:
             return None
         values, offsets = self.features[name].values, self.features[name].offsets
-        first, last = int(offsets[places.start]), int(offsets[places.stop])
+        first, last = int(offsets[indices.start]), int(offsets[indices.stop])
         step = max(1, RESIDENT // (values.itemsize * values.shape[1]))
 
         def rows() -> Iterator[Float[np.ndarray, "_ width"]]:
@@ -135,13 +135,13 @@ class Table:
                 self._count(part.nbytes)
                 yield part
 
-        same = digest(rows(), figures.by_method) == figures.noted
-        return figures.by_method[method] if same else None
+        unchanged = statistics_digest(rows(), statistics.by_method) == statistics.digest
+        return statistics.by_method[method] if unchanged else None
 
     def _count(self, size: int) -> None:
         self._read += size
         if self._read > RESIDENT:
-            self._let_go()
+            self._release()
             self._read = size
 
     def _damaged(self, index: int, reason: str) -> DataError:
@@ -149,59 +149,61 @@ class Table:
 
 
 class StoredClips(LazyClips):
-    """Some clips of a store; each is made when it is taken.
+    """Some clips of a store, each read on access.
 
     Args:
-        table: all clips of the store.
-        places: which of them, as indices into the table.
-        modalities: which of theirs; None = all.
+        store: the open store.
+        indices: indices of the clips in the store.
+        modalities: the modalities of the clips; None is all.
     """
 
     def __init__(
-        self, table: Table, places: range, modalities: Sequence[Modality] | None = None
+        self, store: OpenStore, indices: range, modalities: Sequence[Modality] | None = None
     ) -> None:
-        self._table = table
-        self._places = places
-        self._modalities = tuple(table.features if modalities is None else modalities)
+        self._store = store
+        self._indices = indices
+        self._modalities = tuple(store.features if modalities is None else modalities)
 
     def __len__(self) -> int:
         """Number of clips."""
-        return len(self._places)
+        return len(self._indices)
 
     @property
     def labels(self) -> Float[np.ndarray, "clip label"]:
         """See :class:`LazyClips`."""
-        return self._table.labels[self._index()]
+        return self._store.labels[self._index()]
 
     @property
     def steps(self) -> Mapping[Modality, Int[np.ndarray, " clip"]]:
         """See :class:`LazyClips`."""
-        offsets = {name: self._table.features[name].offsets for name in self._modalities}
+        offsets = {name: self._store.features[name].offsets for name in self._modalities}
         return {name: np.diff(x)[self._index()] for name, x in offsets.items()}
 
     def take(self, index: int) -> Clip:
         """See :class:`LazyClips`."""
-        return self._table.clip(self._places[index], self._modalities)
+        return self._store.clip(self._indices[index], self._modalities)
 
-    def part(self, places: range) -> "StoredClips":
+    def part(self, indices: range) -> "StoredClips":
         """See :class:`LazyClips`."""
-        first, step = self._places.start, self._places.step
-        chosen = range(first + step * places.start, first + step * places.stop, step * places.step)
-        return StoredClips(self._table, chosen, self._modalities)
+        first, step = self._indices.start, self._indices.step
+        chosen = range(
+            first + step * indices.start, first + step * indices.stop, step * indices.step
+        )
+        return StoredClips(self._store, chosen, self._modalities)
 
     def only(self, modalities: Sequence[Modality]) -> "StoredClips":
         """See :class:`LazyClips`."""
-        kept = [name for name in modalities if name in self._modalities]
-        return StoredClips(self._table, self._places, kept)
+        names = [name for name in modalities if name in self._modalities]
+        return StoredClips(self._store, self._indices, names)
 
     def scaling(self, method: str) -> dict[Modality, CenterAndScale]:
-        """See :class:`LazyClips`; of the whole train split only."""
+        """See :class:`LazyClips`; only for the whole train split."""
         names = [name for name in self._modalities if name != TEXT]
-        found = {name: self._table.scaling(self._places, name, method) for name in names}
-        return {name: figures for name, figures in found.items() if figures is not None}
+        scaling = {name: self._store.scaling(self._indices, name, method) for name in names}
+        return {name: pair for name, pair in scaling.items() if pair is not None}
 
     def _index(self) -> Int[np.ndarray, " clip"]:
-        return np.arange(self._places.start, self._places.stop, self._places.step)
+        return np.arange(self._indices.start, self._indices.stop, self._indices.step)
 
 
 Tensors = Mapping[str, Shaped[np.ndarray, "..."]]
@@ -214,95 +216,101 @@ SIDES = get_args(get_type_hints(Padding)["side"])
 
 
 def store_dataset(path: Path) -> Dataset:
-    """A data set from its store, as it was when it was written.
+    """Open a store as the data set that was written to it.
 
-    Features stay in the file until a clip is taken, and are read-only.
+    Features stay in the file until a clip is accessed, and are read-only.
 
     Raises:
-        DataError: no store, or one that is damaged; a damaged clip only when it is taken.
+        DataError: the file is no store, or damaged; a damaged clip raises when it is accessed.
     """
-    file = read_store_file(path)
+    file = map_safetensors(path)
     try:
-        facts = parsed_facts(file.metadata.get(KEY))
-        _check(facts)
-        table = _table(path, file, facts)
+        metadata = parse_metadata(file.metadata.get(KEY))
+        _check(metadata)
+        store = _open_store(path, file, metadata)
     except DataError as error:
         raise DataError(f"{path}: {error}; convert the data again") from None
-    splits = {name: StoredClips(table, places) for name, places in _places(facts).items()}
+    splits = {
+        name: StoredClips(store, indices) for name, indices in _split_ranges(metadata).items()
+    }
     return Dataset(
-        name=facts["name"],
-        task=cast("TaskName", facts["task"]),
-        labels=tuple(facts["labels"]),
-        widths=facts["widths"],
+        name=metadata["name"],
+        task=cast("TaskName", metadata["task"]),
+        labels=tuple(metadata["labels"]),
+        widths=metadata["widths"],
         splits=splits,
-        layout=facts["layout"],
-        padding={name: Padding(**told) for name, told in facts["padding"].items()},
-        repairs=facts["repairs"],
-        warnings=tuple(facts["warnings"]),
+        layout=metadata["layout"],
+        padding={name: Padding(**fields) for name, fields in metadata["padding"].items()},
+        repairs=metadata["repairs"],
+        warnings=tuple(metadata["warnings"]),
     )
 
 
-def _check(facts: Facts) -> None:
-    sound = (
-        facts["task"] in get_args(TaskName)
-        and facts["labels"]
-        and set(facts["splits"]) <= set(SPLITS)
-        and min(facts["splits"].values(), default=0) >= 0
-        and min(facts["widths"].values(), default=1) >= 1
+def _check(metadata: StoreMetadata) -> None:
+    valid = (
+        metadata["task"] in get_args(TaskName)
+        and metadata["labels"]
+        and set(metadata["splits"]) <= set(SPLITS)
+        and min(metadata["splits"].values(), default=0) >= 0
+        and min(metadata["widths"].values(), default=1) >= 1
         and all(
-            told.keys() == {"side", "share"} and told["side"] in SIDES
-            for told in facts["padding"].values()
+            padding.keys() == {"side", "share"} and padding["side"] in SIDES
+            for padding in metadata["padding"].values()
         )
     )
-    if not sound:
-        raise DataError("damaged (what it tells of the data set)")
+    if not valid:
+        raise DataError("damaged (its metadata)")
 
 
-def _places(facts: Facts) -> dict[str, range]:
-    """Where the clips of each split stand."""
-    ends = itertools.accumulate(facts["splits"].values())
-    counts = facts["splits"].items()
+def _split_ranges(metadata: StoreMetadata) -> dict[str, range]:
+    """Indices of the clips of each split."""
+    ends = itertools.accumulate(metadata["splits"].values())
+    counts = metadata["splits"].items()
     return {name: range(end - count, end) for (name, count), end in zip(counts, ends, strict=True)}
 
 
-def _table(path: Path, file: StoreFile, facts: Facts) -> Table:
-    tensors, count = file.tensors, sum(facts["splits"].values())
+def _open_store(path: Path, file: SafetensorsFile, metadata: StoreMetadata) -> OpenStore:
+    tensors, count = file.tensors, sum(metadata["splits"].values())
     labels = _tensor(tensors, "labels", FLOATS[:1])
-    if labels.shape != (count, len(facts["labels"])):
+    if labels.shape != (count, len(metadata["labels"])):
         raise DataError(f"damaged (tensor 'labels' has shape {labels.shape})")
-    if (wrong := unusable(labels, cast("TaskName", facts["task"]))).any():
-        raise DataError(f"damaged ({int(wrong.sum())} labels are not {WANTED[facts['task']]})")
-    return Table(
+    if (wrong := invalid_labels(labels, cast("TaskName", metadata["task"]))).any():
+        raise DataError(
+            f"damaged ({int(wrong.sum())} labels are not {LABEL_RULES[metadata['task']]})"
+        )
+    return OpenStore(
         path=path,
         labels=labels,
         records=_ragged(tensors, count, RECORDS, None, BYTES),
         features={
-            name: _ragged(tensors, count, named(FEATURES, name), width, FLOATS[:1])
-            for name, width in facts["widths"].items()
+            name: _ragged(tensors, count, tensor_names(FEATURES, name), width, FLOATS[:1])
+            for name, width in metadata["widths"].items()
         },
         times={
-            name: _ragged(tensors, count, named(TIMES, name), 2, FLOATS)
+            name: _ragged(tensors, count, tensor_names(TIMES, name), 2, FLOATS)
             for name in (key.partition(".")[2] for key in tensors if key.startswith("times."))
         },
-        figures={
-            name: Figures(by_method=_scaling(tensors, name, width), noted=noted)
-            for name, width in facts["widths"].items()
-            if (noted := facts.get("figures", {}).get(name))
+        statistics={
+            name: ScalingStatistics(
+                by_method=_centers_and_scales(tensors, name, width), digest=digest
+            )
+            for name, width in metadata["widths"].items()
+            if (digest := metadata.get("figures", {}).get(name))
         },
-        train=_places(facts).get("train", range(0)),
-        let_go=file.let_go,
+        train=_split_ranges(metadata).get("train", range(0)),
+        release=file.release,
     )
 
 
-def _scaling(tensors: Tensors, name: Modality, width: int) -> dict[str, CenterAndScale]:
-    """What stands there for each method; whether it is right, its hash will tell."""
-    found: dict[str, CenterAndScale] = {}
+def _centers_and_scales(tensors: Tensors, name: Modality, width: int) -> dict[str, CenterAndScale]:
+    """Stored centers and scales by method; their hash is checked when they are used."""
+    by_method: dict[str, CenterAndScale] = {}
     for method in METHODS:
-        both = [tensors.get(f"{method}.{kind}.{name}") for kind in ("centers", "scales")]
-        sound = [x for x in both if x is not None and x.shape == (width,) and x.dtype in FLOATS[:1]]
-        if len(sound) == 2:
-            found[method] = np.array(sound[0]), np.array(sound[1])
-    return found
+        pair = [tensors.get(f"{method}.{kind}.{name}") for kind in ("centers", "scales")]
+        valid = [x for x in pair if x is not None and x.shape == (width,) and x.dtype in FLOATS[:1]]
+        if len(valid) == 2:
+            by_method[method] = np.array(valid[0]), np.array(valid[1])
+    return by_method
 
 
 def _ragged(
@@ -311,24 +319,24 @@ def _ragged(
     values = _tensor(tensors, names[0], dtypes)
     offsets = _tensor(tensors, names[1], INTEGERS)
     present = _tensor(tensors, names[2], BOOLS) if names[2:] else np.ones(count, dtype=np.bool_)
-    sound = (
+    valid = (
         values.shape[1:] == (() if width is None else (width,))
         and offsets.shape == (count + 1,)
         and present.shape == (count,)
         and offsets[0] == 0
         and offsets[-1] == len(values)
-        # Compared, as differences may overflow.
+        # Compared rather than subtracted, as differences may overflow.
         and (offsets[1:] >= offsets[:-1]).all()
         and (present | (offsets[1:] == offsets[:-1])).all()
     )
-    if not sound:
-        raise DataError(f"damaged (tensors {', '.join(map(shown, names))} do not fit together)")
+    if not valid:
+        raise DataError(f"damaged (tensors {', '.join(map(printable, names))} do not fit together)")
     return Ragged(values=values, offsets=offsets, present=present)
 
 
 def _tensor(tensors: Tensors, name: str, dtypes: DTypes) -> Shaped[np.ndarray, "..."]:
     if name not in tensors:
-        raise DataError(f"damaged (it has no tensor '{shown(name)}')")
-    if (found := tensors[name].dtype) not in dtypes:
-        raise DataError(f"damaged (tensor '{shown(name)}' is of type {found})")
+        raise DataError(f"damaged (it has no tensor '{printable(name)}')")
+    if (dtype := tensors[name].dtype) not in dtypes:
+        raise DataError(f"damaged (tensor '{printable(name)}' is of type {dtype})")
     return tensors[name]

@@ -3,25 +3,28 @@
 import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from deadpan.errors import RunError, unknown_name
 from deadpan.files import write_atomically
+from deadpan.reports.gate import gate_panels
 from deadpan.reports.run.predictions import VIEWS
-from deadpan.reports.run.training import gate_panels, loss_panel
-from deadpan.show.drawing import kind_looks, modality_looks
-from deadpan.show.page import Fact
+from deadpan.show.drawing import FAINT, INK, MUTED, kind_looks, modality_looks, to_svg, whole_ticks
+from deadpan.show.page import Fact, Panel, count_text, render
 from deadpan.training.environment import Environment
-from deadpan.training.history import RETRAIN, EpochHistory, GateHistory
+from deadpan.training.history import RETRAIN, EpochHistory, GateHistory, GateSeeds
 from deadpan.training.opened import RunDirectory
 from deadpan.training.predictions import hardest
 from deadpan.training.scores import RunScores
 from deadpan.training.settings import Settings
 
+if TYPE_CHECKING:
+    import matplotlib.figure
 
-def facts(
+
+def run_facts(
     environment: Environment, settings: Settings, history: EpochHistory, gate: GateHistory | None
 ) -> list[Fact]:
     """Data set, model, primary modality and training of a run."""
@@ -60,7 +63,7 @@ def _primary(environment: Environment, history: EpochHistory, gate: GateHistory 
     return Fact(term=term, value=chosen, note=", ".join(notes), colour=colour)
 
 
-def verdict(scores: RunScores, model: str) -> str:
+def scores_verdict(scores: RunScores, model: str) -> str:
     """How often the model is best among the rows of the table, in one sentence."""
     clips = f"{scores.clips:,} {scores.split} clip{'s' if scores.clips != 1 else ''}"
     others = [row.system for row in scores.rows if row.system != model]
@@ -74,7 +77,7 @@ def verdict(scores: RunScores, model: str) -> str:
     )
 
 
-def score_notes(scores: RunScores, note: str) -> list[str]:
+def _score_notes(scores: RunScores, note: str) -> list[str]:
     """What must be known to read the table: ``note``, and what its columns call for."""
     notes = [note] if note else []
     if any(column.key == "acc2_non0" for column in scores.columns):
@@ -86,12 +89,57 @@ def score_notes(scores: RunScores, note: str) -> list[str]:
     return notes
 
 
-def flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+def loss_panel(history: EpochHistory, unit: str) -> Panel:
+    """Losses by epoch; ``unit`` is what the loss is, for its axis."""
+    best = history.best_epoch
+    finding = f"No epoch of {len(history.epochs)} improved the validation loss."
+    if best is not None:
+        later = len(history.epochs) - best
+        tail = f"; {count_text(later, 'later epoch')} did not improve it" if later else ""
+        finding = (
+            f"Validation loss was lowest, {history.valid_loss[best - 1]:.3f}, at epoch {best}, "
+            f"whose weights are the ones scored{tail}."
+        )
+    return Panel(
+        title="Loss",
+        finding=finding,
+        svg=to_svg("loss", lambda figure: loss_curves(figure, history, unit), height=4.0),
+        sources=("epochs.csv",),
+    )
+
+
+def loss_curves(figure: "matplotlib.figure.Figure", history: EpochHistory, unit: str) -> None:
+    """Training and validation loss by epoch, the best epoch marked.
+
+    Args:
+        figure: empty.
+        history: the losses.
+        unit: what the loss is, for the axis.
+    """
+    axes = figure.subplots()
+    marker = "o" if len(history.epochs) < 4 else ""  # a line of one point would not be seen
+    axes.plot(history.epochs, history.train_loss, ls="--", c=MUTED, marker=marker, label="train")
+    axes.plot(history.epochs, history.valid_loss, c=INK, marker=marker, label="valid")
+    if history.best_epoch is not None:
+        loss = float(history.valid_loss[history.best_epoch - 1])
+        axes.axvline(history.best_epoch, color=FAINT, lw=1, zorder=0)
+        label = f"best: epoch {history.best_epoch}, {loss:.3f}"
+        axes.plot(
+            [history.best_epoch], [loss], "*", c="#D55E00", ms=11, mec="white", mew=0.6, label=label
+        )
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(f"loss ({unit})")
+    whole_ticks(axes)
+    axes.set_xlim(float(history.epochs[0]) - 0.5, float(history.epochs[-1]) + 0.5)
+    figure.legend(loc="outside upper center", ncols=3)
+
+
+def setting_rows(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Nested settings as rows: ``model_options.layers``, ``2``."""
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
             nested = cast(Mapping[object, object], value)
-            yield from flat({str(k): v for k, v in nested.items()}, f"{prefix}{key}.")
+            yield from setting_rows({str(k): v for k, v in nested.items()}, f"{prefix}{key}.")
         elif isinstance(value, list | tuple):
             yield f"{prefix}{key}", ", ".join(str(v) for v in cast(list[object], value)) or "none"
         else:
@@ -124,8 +172,6 @@ def write_report(run: Path) -> Path:
 
 def report_page(run: RunDirectory) -> str:
     """The page as HTML; every text of the data is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     environment, settings = run.environment(), run.settings()
     history, gate, scores, predictions = run.epochs(), run.gate(), run.scores(), run.predictions()
     task, dataset = environment.task, environment.dataset
@@ -134,29 +180,26 @@ def report_page(run: RunDirectory) -> str:
             f"{run.environment_file} holds an {unknown_name('task', task, VIEWS)}; {RETRAIN}"
         )
     view = VIEWS[task]
-    panels = gate_panels(gate) if gate else []
+    panels: list[Panel] = []
+    if gate:
+        seeds = GateSeeds(names=(run.path.name,), gates=(gate,))
+        panels += gate_panels(seeds, ["gate.csv", "gate.csv", "epochs.csv"])
     panels += [loss_panel(history, view.loss_unit), view.panel(predictions)]
-    templates = Environment(
-        loader=PackageLoader("deadpan.analysis"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return templates.get_template("report.html.j2").render(
+    return render(
+        "run.html.j2",
         title=f"{settings.model} on {dataset.name}",
-        verdict=verdict(scores, settings.model),
+        verdict=scores_verdict(scores, settings.model),
         model=settings.model,
-        facts=facts(environment, settings, history, gate),
+        facts=run_facts(environment, settings, history, gate),
         warnings=dataset.warnings,
         repairs=dataset.repairs,
         scores=scores,
-        score_notes=score_notes(scores, view.score_note),
+        score_notes=_score_notes(scores, view.score_note),
         panels=panels,
         view=view,
         hardest=hardest(predictions, view.faults(predictions)),
         kinds=kind_looks(predictions.kinds) if any(predictions.kinds) else {},
-        config=list(flat(settings.to_dict())),
-        environment=list(flat(dataclasses.asdict(environment))),
+        config=list(setting_rows(settings.to_dict())),
+        environment=list(setting_rows(dataclasses.asdict(environment))),
         command=environment.command,
     )

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import deadpan
 from deadpan.data.dataset import fingerprint
-from deadpan.data.formats import pickle_dataset
 from deadpan.data.formats.own.dataset import own_dataset
 from deadpan.errors import DataError
 from deadpan.types import SPLITS
@@ -182,7 +182,7 @@ def test_splits_are_made_by_the_group_that_is_told(column, tmp_path):
     assert all(found)
     assert sum(map(len, found)) == 8
     assert dataset.warnings == (
-        "the file tells no splits; they were made by video or speaker, 60 / 20 / 20 %",
+        "the file has no splits; they were made by video or speaker, 60 / 20 / 20 %",
     )
 
 
@@ -270,10 +270,8 @@ def test_ragged_data_comes_back_from_files_of_any_kind(
 
 def test_one_s_own_copy_of_mosi_is_what_the_pickle_holds(shared, tmp_path):
     """The aligned pickle written as files beside its table comes back clip by clip."""
-    from deadpan.data.formats import pickle_dataset
-
     path = shared / "data" / "mosi" / "mosi229_aligned.pkl"
-    pickled = pickle_dataset(path)
+    pickled = deadpan.load(path)
     rows = ["id,label,split,group"]
     for name in SPLITS:
         for clip in pickled[name]:
@@ -395,7 +393,7 @@ def test_mosi(mosi):
 
 
 def test_mosi_has_the_ids_and_labels_of_the_aligned_file(mosi, shared: Path):
-    aligned = pickle_dataset(shared / "data" / "mosi" / "mosi229_aligned.pkl")
+    aligned = deadpan.load(shared / "data" / "mosi" / "mosi229_aligned.pkl")
     clips = {clip.id: clip for split in aligned.splits.values() for clip in split}
     assert {clip.id for clip in mosi["valid"]} == set(clips)
     for clip in mosi["valid"]:

@@ -9,10 +9,10 @@ from hypothesis.extra import numpy as arrays
 
 from deadpan.data.formats.own.features import (
     feature_folders,
+    find_clip_table,
     looks_like_own,
     read_features,
     read_modality,
-    table_of,
 )
 from deadpan.errors import DataError
 
@@ -263,17 +263,17 @@ def test_a_folder_with_one_table_is_own_data(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     assert looks_like_own(tmp_path)
     assert not looks_like_own(table)
-    assert table_of(tmp_path) == table
+    assert find_clip_table(tmp_path) == table
     table.write_text("name,score\na,1\n")
     assert not looks_like_own(tmp_path)
 
 
 def test_no_table_or_two_are_told(tmp_path):
-    assert "wanted one clip table (.csv); found none" in refusal(table_of, tmp_path)
+    assert "wanted one clip table (.csv); found none" in refusal(find_clip_table, tmp_path)
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("id,label\na,1\n")
     assert not looks_like_own(tmp_path)
-    assert "found a.csv, b.csv; name the file" in refusal(table_of, tmp_path)
+    assert "found a.csv, b.csv; name the file" in refusal(find_clip_table, tmp_path)
 
 
 def test_a_folder_that_cannot_be_read_is_told(tmp_path, monkeypatch):
@@ -282,7 +282,9 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.iterdir", deny)
     assert not looks_like_own(tmp_path)
-    assert refusal(table_of, tmp_path).startswith(f"{tmp_path}: cannot be read (Permission denied)")
+    assert refusal(find_clip_table, tmp_path).startswith(
+        f"{tmp_path}: cannot be read (Permission denied)"
+    )
     assert refusal(feature_folders, tmp_path).startswith(f"{tmp_path}: cannot be read (Permission")
 
 

@@ -1,8 +1,10 @@
-"""Run the studies of this folder and write their tables: ``python results/reproduce.py STUDY ...``.
+"""Train HCT-MG on what can be had, score it beside its baselines, and write the tables.
 
-Every row of STUDY.csv is one run with its command, seed, commit and configuration hash; STUDY.md is
-its summary. Two runs go at a time, one thread each; finished runs are skipped and interrupted ones
-go on, so the script can be stopped and started at will. Runs are kept in runs/results/.
+    python studies/accuracy/run.py {mosi_text,ravdess,mosi229,controlled,gate} ...
+
+Each row of NAME.csv is one run with its command, seed, commit and configuration hash; NAME.md holds
+means over seeds. Two runs go at a time, one thread each. Finished runs are skipped and interrupted
+ones go on, so the script can be stopped and started at will. Runs are kept in runs/accuracy/.
 """
 
 import argparse
@@ -20,9 +22,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared" / "data"
-RUNS = ROOT / "runs" / "results"
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+RUNS = ROOT / "runs" / "accuracy"
 WORKERS = 2
 
 MOSI = ("--data", "../shared/data/mosi/label.csv", "--data_options.vectors",
@@ -99,7 +101,8 @@ def run(case: Case) -> dict[str, object]:
     scores = json.loads((out / "scores.json").read_text())
     facts = json.loads((out / "environment.json").read_text())
     gate_file = out / "gate.csv"
-    weights = list(csv.DictReader(gate_file.open()))[-1] if gate_file.exists() else {}
+    lines = gate_file.read_text().splitlines() if gate_file.exists() else []
+    weights = list(csv.DictReader(lines))[-1] if lines else {}
     weights = {k: float(v) for k, v in weights.items() if k not in ("step", "epoch")}
     return {
         "system": case[0],
@@ -130,7 +133,10 @@ def score_rows(row: dict) -> Iterator[dict[str, object]]:
 
 
 def pooled(rows: list[dict]) -> list[dict[str, object]]:
-    """Leave-one-out: the predictions of all folds of a seed scored together, baselines likewise."""
+    """Rows of leave-one-out runs: the predictions of all folds of a seed, scored together.
+
+    Those of the baselines are scored in the same way.
+    """
     import numpy as np
 
     from deadpan.tasks import make_task
@@ -206,7 +212,7 @@ def summary(study: str, table: list[dict], columns: list[dict]) -> str:
         "the test split opened once. non0: clips of label 0 dropped, > 0 against the rest;",
         "has0: all clips, >= 0 against the rest.",
         "",
-        f"Made by `python results/reproduce.py {study}` from runs such as",
+        f"Made by `python studies/accuracy/run.py {study}` from runs such as",
         f"`{first}`; commit {commits}.",
     ]
     return "\n".join(lines) + "\n"
@@ -227,11 +233,11 @@ def main() -> None:
                 )
         columns = rows[0]["scores"]["columns"]
         table = pooled(rows) if study == "mosi229" else [s for row in rows for s in score_rows(row)]
-        with (ROOT / "results" / f"{study}.csv").open("w", newline="") as file:
+        with (HERE / f"{study}.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, list(table[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(table)
-        (ROOT / "results" / f"{study}.md").write_text(summary(study, table, columns))
+        (HERE / f"{study}.md").write_text(summary(study, table, columns))
 
 
 if __name__ == "__main__":
