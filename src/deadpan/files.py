@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,10 +26,26 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write JSON atomically; NaN becomes null, which every reader understands."""
-    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, (text + "\n").encode())
+def write_json(path: Path, value: object) -> None:
+    """Write JSON atomically; NaN becomes null."""
+    write_atomically(path, json_text(value).encode())
+
+
+def json_text(value: object) -> str:
+    """A value as JSON text; NaN becomes null, which every reader understands."""
+    finite = nan_to_none(value)
+    return json.dumps(finite, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def nan_to_none(value: object) -> object:
+    """The same value with None for each number in it that is not finite, at any depth."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: nan_to_none(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [nan_to_none(item) for item in value]
+    return value
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -45,24 +62,19 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write rows that share their keys, atomically; nothing for no rows."""
-    if not rows:
-        return
+    """Write rows atomically; no file for no rows."""
+    if rows:
+        write_atomically(path, csv_text(rows).encode())
+
+
+def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows as CSV text with a header; a cell is empty where a row lacks the column."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    columns = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_atomically(path, text.getvalue().encode())
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN is what differs from itself
-        return None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
+    return text.getvalue()
 
 
 def home_path(text: str | Path) -> Path:
