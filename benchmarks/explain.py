@@ -4,7 +4,7 @@ Recording off is measured against the same forward pass without the tests of ``r
 HCT-MG at MOSI's sizes on clips of 50/375/500 steps: both in turn, in an order that alternates, so
 that what the machine does meanwhile meets both alike.
 
-    python benchmarks/explain.py [--rounds 101] [--clips 8] [--out FOLDER]
+    python benchmarks/explain.py [--rounds 101] [--clips 8] [--out benchmarks/results]
 """
 
 import argparse
@@ -22,8 +22,7 @@ from workloads.reporting import about
 from deadpan.analysis.attention import attend
 from deadpan.analysis.crossmodal import Axis, CrossmodalMap, crossmodal_map, crossmodal_path
 from deadpan.data.dataset import Clip
-from deadpan.layers.attention import Attention
-from deadpan.layers.recording import record_attention
+from deadpan.layers.attention import Attention, record_attention
 from deadpan.layers.transformer import Encoder, EncoderLayer
 from deadpan.models import HCTMG
 from deadpan.reports.clip.figures import heatmap

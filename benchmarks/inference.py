@@ -8,7 +8,7 @@ import times are those of fresh processes. What int8 costs is measured on a mode
 ``controlled``.
 
     python benchmarks/inference.py [--repeats 7] [--seconds 0.1] [--epochs 6] [--clips 1000]
-        [--run RUN] [--out results/inference]
+        [--run RUN] [--out benchmarks/results/inference]
 """
 
 import argparse
@@ -199,7 +199,6 @@ def measured(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
         for threads in (1, 2):
             label = f"{name}, {threads} thread{'s' * (threads > 1)}"
             predictors[label] = Predictor(file, threads=threads)
-    told["MB"]["torch program"] = len(export_bytes(model, PLAIN, facts, format="torch")) / 1e6
     told["one clip"] = one_clip(model, predictors, chosen.repeats, chosen.seconds)
     told["per clip"] = batches(model, predictors, chosen.repeats, chosen.seconds)
     told["fresh process"] = {

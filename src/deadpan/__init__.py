@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deadpan.api import (
-        claims,
         compare,
         convert,
         corpora,
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "claims",
     "compare",
     "convert",
     "corpora",

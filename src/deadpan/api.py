@@ -12,15 +12,13 @@ from deadpan.benchmark.runner import GridWatch, Silent
 from deadpan.benchmark.study import Study, run_grid
 from deadpan.data import load as load
 from deadpan.data.conversion import convert as convert
-from deadpan.data.corpora import CORPORA, corpus_named
-from deadpan.data.fetching.fetch import default_folder
-from deadpan.data.fetching.fetch import fetch as fetch_corpus
-from deadpan.data.health.inspection import inspect as inspect_dataset
+from deadpan.data.corpora import CORPORA, find_corpus
+from deadpan.data.fetching.fetch import default_folder, fetch_corpus
+from deadpan.data.health.inspection import inspect_dataset
 from deadpan.errors import DataError, DeadpanError, RunError
 from deadpan.exporting.run import Exported, export_run
 from deadpan.files import home_path
 from deadpan.models import MODELS
-from deadpan.replication.study import claims as claims
 from deadpan.reports.clip.page import write_explanation
 from deadpan.reports.run.page import write_report
 from deadpan.training.loop import Watch
@@ -128,24 +126,16 @@ def explain(
     return write_explanation(explained, folder)
 
 
-def export(
-    run: str | Path,
-    *,
-    format: str = "onnx",
-    int8: bool = False,
-    out: str | Path | None = None,
-) -> Exported:
-    """Write a finished run's model as one file that predicts without it.
+def export(run: str | Path, *, int8: bool = False, out: str | Path | None = None) -> Exported:
+    """Write a finished run's model as one ONNX file that predicts without torch.
 
     Args:
         run: the directory of a finished run.
-        format: "onnx", for ``deadpan.serving.predictor`` and onnxruntime; "torch", a program that
-            ``torch.export.load`` reads.
-        int8: keep large weights as int8; ONNX only.
+        int8: keep large weights as int8.
         out: the file, which must not exist; None = in the run directory.
     """
     where = home_path(out) if out else None
-    return export_run(RunDirectory(home_path(run)), format=format, int8=int8, out=where)
+    return export_run(RunDirectory(home_path(run)), int8=int8, out=where)
 
 
 def list_models() -> list[dict[str, Any]]:
@@ -179,7 +169,7 @@ def fetch(name: str, folder: str | Path | None = None, **options: Any) -> list[P
     Raises:
         DataError: an unknown name, or files that no source gave, with what to do by hand.
     """
-    corpus = corpus_named(name)
+    corpus = find_corpus(name)
     where = home_path(folder) if folder else default_folder(corpus)
     return [got.path for got in fetch_corpus(corpus, where, **options)]
 
@@ -197,7 +187,7 @@ def compare(
     """Run a grid of systems, data sets and seeds, and write its tables.
 
     Args:
-        config: a YAML file; ``configs/compare.yaml`` is an example of every key.
+        config: a YAML file; ``studies/compare/compare.yaml`` is an example of every key.
         out: a directory, which must not exist; None = ``runs/CONFIG``.
         workers: runs at once, a process and a thread each.
         only: data sets of the grid; none = all.

@@ -6,7 +6,7 @@ from deadpan.analysis.attention import attend
 from deadpan.analysis.crossmodal import crossmodal_map, crossmodal_path
 from deadpan.data.batching import collate
 from deadpan.errors import DeadpanError
-from deadpan.layers.recording import record_attention
+from deadpan.layers.attention import record_attention
 from deadpan.models import HCTMG, LFLSTM, LMFMulT, MulT
 from deadpan.types import AUDIO, TEXT
 

@@ -14,7 +14,7 @@ from deadpan.analysis.salience import (
     saliences,
 )
 from deadpan.data.batching import collate
-from deadpan.layers.recording import record_attention
+from deadpan.layers.attention import record_attention
 from deadpan.models import HCTMG
 from deadpan.types import AUDIO, TEXT, VISION
 

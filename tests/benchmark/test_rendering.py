@@ -7,18 +7,18 @@ import re
 import pytest
 
 from deadpan.benchmark import rendering
-from deadpan.benchmark.collect import Scored
+from deadpan.benchmark.collect import SeedScores
 from deadpan.benchmark.table import make_table
-from deadpan.tasks.task import Column
+from deadpan.tasks.task import MetricColumn
 
 COLUMNS = (
-    Column("mae", "MAE", higher_is_better=False, percent=False),
-    Column("acc7", "Acc-7"),
+    MetricColumn("mae", "MAE", higher_is_better=False, percent=False),
+    MetricColumn("acc7", "Acc-7"),
 )
 
 
 def seed(number, mae, acc, *, errors=(0.1, 0.2, 0.3), seconds=60.0):
-    return Scored(
+    return SeedScores(
         seed=number,
         metrics={"mae": mae, "acc7": acc},
         errors={str(i): e for i, e in enumerate(errors)},

@@ -21,8 +21,8 @@ from deadpan.cli.progress import Lines
 from deadpan.data import load
 from deadpan.data.batching import collate
 from deadpan.data.dataset import fingerprint
-from deadpan.data.store.opening import store_dataset
-from deadpan.layers.recording import record_attention
+from deadpan.data.store.reading import store_dataset
+from deadpan.layers.attention import record_attention
 from deadpan.reports.clip import page as explain_report
 from deadpan.reports.clip.figures import heatmap
 from deadpan.reports.clip.page import clip_tables, explanation_files, label_text
@@ -134,7 +134,7 @@ def test_predictions_that_cannot_be_written_name_the_file(refused, trained, tmp_
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("deadpan.training.checkpoint.os.fsync", full)
+    monkeypatch.setattr("deadpan.files.os.fsync", full)
     file = tmp_path / "x.csv"
     assert refused("predict", trained, *DATA, "--csv", file).startswith(f"{file}: the disk is full")
     assert not list(tmp_path.iterdir())
@@ -246,12 +246,6 @@ def test_int8_tells_what_it_costs(deadpan, trained, tmp_path):
     assert "outputs having a standard deviation of" in out
 
 
-def test_a_program_of_torch(deadpan, trained, tmp_path):
-    status, out, _ = deadpan("export", trained, "--format", "torch", "--out", tmp_path / "m.pt2")
-    assert status == 0
-    assert out.startswith(f"{tmp_path / 'm.pt2'}: ")
-
-
 def test_what_is_refused(refused, trained, tmp_path):
     assert "no run here" in refused("export", tmp_path / "none")
     taken = tmp_path / "taken"
@@ -260,8 +254,7 @@ def test_what_is_refused(refused, trained, tmp_path):
         "exists already; remove it, or choose another --out"
     )
     assert taken.read_text() == "mine"
-    assert "wanted one of" in refused("export", trained, "--format", "tflite")
-    assert "int8 weights are for ONNX" in refused("export", trained, "--format", "torch", "--int8")
+    assert "unknown option '--format'" in refused("export", trained, "--format", "torch")
     assert "needs RUN" in refused("export")
 
 

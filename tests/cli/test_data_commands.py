@@ -202,6 +202,6 @@ def test_an_interrupted_download_says_how_to_go_on(tiny, tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("deadpan.data.fetching.fetch.fetch", stop)
+    monkeypatch.setattr("deadpan.data.fetching.fetch.fetch_corpus", stop)
     with pytest.raises(KeyboardInterrupt, match="go on with: deadpan data fetch TINY --out"):
         data_commands.data_fetch(["TINY", "--out", str(tmp_path)])

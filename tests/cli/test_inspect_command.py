@@ -51,7 +51,7 @@ def test_a_page_that_cannot_be_written_names_the_file(refused, tmp_path, monkeyp
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("deadpan.training.checkpoint.os.fsync", full)
+    monkeypatch.setattr("deadpan.files.os.fsync", full)
     page = tmp_path / "x.html"
     assert refused(*SMALL, "--html", page).startswith(f"{page}: cannot be written (No space")
     assert not list(tmp_path.iterdir())

@@ -8,8 +8,8 @@ import subprocess
 import numpy as np
 import pytest
 
+from deadpan import files
 from deadpan.cli import main
-from deadpan.training import checkpoint
 
 SMALL = ["--model.width=8", "--model.heads=2", "--model.layers=1", "--epochs=2"]
 GENERATED = ["--data", "controlled", "--data_options.clips", "20"]
@@ -169,17 +169,17 @@ def test_a_run_that_exists(refusal, tmp_path):
     assert not list(run.iterdir())
 
 
-def fill_disk_after(monkeypatch, files):
+def fill_disk_after(monkeypatch, count):
     """Let this many files be written, then report a full disk."""
     written, sync = [], os.fsync
 
     def fsync(descriptor):
         written.append(descriptor)
-        if len(written) > files:
+        if len(written) > count:
             raise OSError(errno.ENOSPC, "No space left on device")
         sync(descriptor)
 
-    monkeypatch.setattr(checkpoint.os, "fsync", fsync)
+    monkeypatch.setattr(files.os, "fsync", fsync)
 
 
 def test_a_disk_that_is_full_from_the_start(refusal, monkeypatch):

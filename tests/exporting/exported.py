@@ -1,8 +1,5 @@
 """Small models, what they say of ragged clips, and what a file of them says."""
 
-import io
-import json
-
 import numpy as np
 import torch
 
@@ -10,7 +7,6 @@ from deadpan.data.batching import collate
 from deadpan.data.dataset import Clip
 from deadpan.data.normalization import Normalizer
 from deadpan.exporting.onnx_file import onnx_bytes
-from deadpan.exporting.torch_program import program_bytes
 from deadpan.serving.predictor import Predictor
 from tests.contracts.small import WIDTHS, build
 
@@ -89,11 +85,3 @@ def written(path, model, normalizer=UNSCALED, *, int8=False, **facts):
 
 def predictor(path, model, normalizer=UNSCALED, **facts):
     return Predictor(written(path, model, normalizer, **facts))
-
-
-def program(model, normalizer=UNSCALED):
-    """The program, and the facts in its file."""
-    content = program_bytes(model, normalizer, facts_of(model))
-    extra = {"deadpan.json": ""}
-    loaded = torch.export.load(io.BytesIO(content), extra_files=extra).module()
-    return loaded, json.loads(extra["deadpan.json"])

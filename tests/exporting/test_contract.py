@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-import torch
 
 from deadpan.exporting.onnx_file import GRAPHS
 from deadpan.exporting.run import exportable
-from deadpan.models import HCTMG, MODELS, LMFMulT, MulT
+from deadpan.models import HCTMG, MODELS
 from tests.contracts.small import VARIANTS, WIDTHS, name_of
 
-from .exported import NORMALIZER, batch_of, built, predictor, program, ragged, said, scaled
+from .exported import NORMALIZER, built, predictor, ragged, said, scaled
 
 TAKEN = [(kind, options) for kind, options in VARIANTS if kind.__name__ in exportable()]
 each_choice = pytest.mark.parametrize(("kind", "options"), TAKEN, ids=name_of)
@@ -47,25 +46,6 @@ def test_the_gate_may_have_chosen_any_modality(turn, sharing, tmp_path):
     model.gate.logits.data[turn] = 2.0
     file = predictor(tmp_path / "m.onnx", model, NORMALIZER)
     np.testing.assert_allclose(file(clips).outputs, said(model, clips, NORMALIZER), **close)
-
-
-@pytest.mark.parametrize("kind", GRAPHS, ids=name_of)
-def test_so_does_a_program_of_torch(kind):
-    # Tracing takes a second for each encoder; tests/cli exports HCT-MG of three modalities so.
-    names = ("audio",) if kind in (HCTMG, LMFMulT, MulT) else ("text", "audio")
-    widths = {name: WIDTHS[name] for name in names}
-    model, clips = built(kind, widths=widths), ragged(200, widths=widths)
-    loaded, facts = program(model, NORMALIZER)
-    assert facts["widths"] == widths
-    wanted = said(model, clips, NORMALIZER)
-    start = 0
-    for size in (1, 2, 5, 192):  # of any number of clips
-        batch = batch_of(clips[start : start + size], widths)
-        with torch.no_grad():
-            got = loaded(batch.sequences, batch.masks).numpy()
-        np.testing.assert_allclose(got, wanted[start : start + size], **close)
-        start += size
-    assert start == len(clips)
 
 
 def test_scaled_clips_reach_the_limit():

@@ -90,7 +90,7 @@ def explained_runs(path: Path, against: Path | None = None) -> tuple[ExplainedRu
     for run in opened:
         attention_paths(run.model)
     if against is not None:
-        prints = [run.files.environment()["dataset"].get("fingerprint") for run in opened]
+        prints = [run.files.environment().dataset.fingerprint for run in opened]
         if prints[0] != prints[1] or opened[0].task.labels != opened[1].task.labels:
             raise RunError(
                 f"{against}: was trained on other clips than {path}; compare runs of the same data"

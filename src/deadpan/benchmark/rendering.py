@@ -12,7 +12,7 @@ from typing import Any
 
 from deadpan.benchmark.table import Cell, GridTable, Row
 from deadpan.show.page import render
-from deadpan.tasks.task import Column
+from deadpan.tasks.task import MetricColumn
 
 HEADINGS = ("system", "parameters", "training", "p")
 
@@ -23,7 +23,7 @@ def headings(table: GridTable) -> list[str]:
     return [*HEADINGS, *(f"{c.title} {arrows[c.higher_is_better]}" for c in table.columns)]
 
 
-def row_texts(row: Row, columns: Sequence[Column], bold: Callable[[str], str]) -> list[str]:
+def row_texts(row: Row, columns: Sequence[MetricColumn], bold: Callable[[str], str]) -> list[str]:
     """The cells of a row as people read them."""
     if not row.cells:
         return [row.system, "", "", "", *("-" for _ in columns)]
@@ -37,7 +37,7 @@ def row_texts(row: Row, columns: Sequence[Column], bold: Callable[[str], str]) -
 
 
 def markdown(table: GridTable) -> str:
-    """For a README or ``results/``."""
+    """For a README or a study's folder."""
     lines = [headings(table), ["---"] + ["---:"] * (len(HEADINGS) - 1 + len(table.columns))]
     lines += [row_texts(row, table.columns, lambda text: f"**{text}**") for row in table.rows]
     text = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
@@ -135,7 +135,7 @@ def table_notes(table: GridTable) -> list[str]:
     return told
 
 
-def _cell(column: Column, cell: Cell, bold: Callable[[str], str]) -> str:
+def _cell(column: MetricColumn, cell: Cell, bold: Callable[[str], str]) -> str:
     text = column.format(cell.mean)
     if not math.isnan(cell.deviation):
         text += f" ± {column.format(cell.deviation)}"

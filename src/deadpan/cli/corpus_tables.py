@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deadpan.data.corpora import Corpus, Source
-from deadpan.data.fetching.fetch import Fetched
+from deadpan.data.fetching.fetch import CorpusFile
 from deadpan.types import SPLITS
 
 UNTRIED = "none of these addresses was tried when this version was made"
@@ -109,7 +109,7 @@ def by_hand_view(corpus: Corpus, folder: Path, missing: Sequence[str] = ()) -> l
     return parts
 
 
-def fetched_table(files: Sequence[Fetched]) -> RenderableType:
+def fetched_table(files: Sequence[CorpusFile]) -> RenderableType:
     """The files that are there, with their hashes for a paper's appendix."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(overflow="fold")

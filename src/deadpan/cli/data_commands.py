@@ -12,7 +12,7 @@ from deadpan.files import home_path
 def data_list(arguments: Sequence[str]) -> None:
     """Tell what is known of every data set, or all of one."""
     from deadpan.cli.corpus_tables import corpora_table, corpus_row, corpus_view
-    from deadpan.data.corpora import CORPORA, corpus_named
+    from deadpan.data.corpora import CORPORA, find_corpus
     from deadpan.data.fetching.fetch import default_folder
 
     parser = parser_of(
@@ -27,7 +27,7 @@ def data_list(arguments: Sequence[str]) -> None:
     given = parse(parser, arguments)
     file = file_to_write(given, "csv")
     name = given["name"]
-    corpora = list(CORPORA.values()) if name is None else [corpus_named(name)]
+    corpora = list(CORPORA.values()) if name is None else [find_corpus(name)]
     if file:
         write_table(file, [corpus_row(corpus) for corpus in corpora], "data sets")
     elif given["json"]:
@@ -43,8 +43,8 @@ def data_fetch(arguments: Sequence[str]) -> None:
     """Download the files of a data set."""
     from deadpan.cli.corpus_tables import by_hand_view, fetched_table
     from deadpan.cli.download_progress import watching_download
-    from deadpan.data.corpora import corpus_named
-    from deadpan.data.fetching.fetch import NotAllFetched, default_folder, fetch
+    from deadpan.data.corpora import find_corpus
+    from deadpan.data.fetching.fetch import IncompleteCorpus, default_folder, fetch_corpus
 
     parser = parser_of(
         "data fetch",
@@ -56,13 +56,13 @@ def data_fetch(arguments: Sequence[str]) -> None:
     parser.add_argument("--out", type=str | None, help="where to put them (data/NAME)")
     parser.add_argument("--file", type=str | None, help="only this one of its files")
     given = parse(parser, arguments)
-    corpus = corpus_named(given["name"])
+    corpus = find_corpus(given["name"])
     folder = home_path(given["out"]) if given["out"] else default_folder(corpus)
     again = shlex.join(["deadpan", "data", "fetch", *arguments])
     try:
         with watching_download() as watch:
-            files = fetch(corpus, folder, file=given["file"], watch=watch)
-    except NotAllFetched as error:
+            files = fetch_corpus(corpus, folder, file=given["file"], watch=watch)
+    except IncompleteCorpus as error:
         for part in by_hand_view(corpus, folder, error.missing):
             show(part)
         raise

@@ -14,7 +14,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from deadpan.data.fetching.downloading import Watch
+from deadpan.data.fetching.download import DownloadWatch
 
 
 class Lines:
@@ -58,7 +58,7 @@ class Bar(Lines):
 
 
 @contextmanager
-def watching_download() -> Generator[Watch, None, None]:
+def watching_download() -> Generator[DownloadWatch, None, None]:
     """Show how a download proceeds, on stderr."""
     console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     if not console.is_terminal:

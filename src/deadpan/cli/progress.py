@@ -7,7 +7,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from deadpan.training.fields import RETRAIN, read_json, read_yaml
 from deadpan.training.loop import Watch
 from deadpan.training.opened import RunDirectory
 
@@ -100,13 +99,13 @@ def watching(run: Path) -> Generator[Watch, None, None]:
 
 def preamble(run: Path) -> Generator[str, None, None]:
     """What a run is trained on, what had to be mended in it, and what the user should know."""
-    about = read_json(run / "environment.json", RETRAIN)
-    dataset = about.fields("dataset")
-    clips = ", ".join(f"{name} {n}" for name, n in dataset.fields("splits").values.items())
-    yield f"{run}: {dataset.text('name')} ({clips} clips), {', '.join(about.strings('modalities'))}"
-    for what, count in dataset.fields("repairs").values.items():
+    environment = RunDirectory(run).environment()
+    dataset = environment.dataset
+    clips = ", ".join(f"{name} {n}" for name, n in dataset.splits.items())
+    yield f"{run}: {dataset.name} ({clips} clips), {', '.join(environment.modalities)}"
+    for what, count in dataset.repairs.items():
         yield f"warning: repaired {count} times: {what}"
-    for warning in dataset.strings("warnings"):
+    for warning in (*dataset.warnings, *environment.warnings):
         yield f"warning: {warning}"
 
 
@@ -129,4 +128,4 @@ def duration(seconds: int | float) -> str:
 
 def configured_epochs(run: Path) -> int:
     """How many epochs a run is to have."""
-    return read_yaml(run / "config.yaml", RETRAIN).whole("epochs")
+    return RunDirectory(run).settings().epochs

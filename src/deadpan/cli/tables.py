@@ -6,20 +6,19 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from deadpan.tasks import Regression, make_task
-from deadpan.training.fields import RETRAIN, read_json
-from deadpan.training.fields import Table as EpochTable
-from deadpan.training.scores import Column, Scores
+from deadpan.tasks import Regression
+from deadpan.tasks.task import MetricColumn
+from deadpan.training.opened import RunDirectory
+from deadpan.training.scores import RunScores
 
 WIDEST = 8  # metrics that fit side by side; more stand below each other
 MOST_LABELS = 4  # predictions that fit side by side; more stand in one column, by name
 
 
-def score_table(scores: Scores) -> Table:
+def score_table(scores: RunScores) -> Table:
     """Systems by metrics, the best of each in bold; metrics by systems where they are many."""
     systems = [row.system for row in scores.rows]
     sizes = [f"{row.parameters:,}" if row.parameters else "" for row in scores.rows]
@@ -38,7 +37,7 @@ def score_table(scores: Scores) -> Table:
     return table
 
 
-def score_notes(scores: Scores) -> list[str]:
+def score_notes(scores: RunScores) -> list[str]:
     """What must be known to read the table, a line each."""
     keys = {column.key for column in scores.columns}
     notes = ["best in bold; arrows point to better"]
@@ -57,17 +56,16 @@ def score_notes(scores: Scores) -> list[str]:
 
 def training_summary(run: Path) -> list[str]:
     """Where a finished run is, how good its best epoch was on ``valid``, and what to do next."""
-    about = read_json(run / "environment.json", RETRAIN)
-    task = make_task(about.text("task"), about.strings("labels"))
-    epochs = EpochTable(run / "epochs.csv", RETRAIN)
-    best = int(np.flatnonzero(epochs.numbers("best"))[-1])
+    files = RunDirectory(run)
+    history = files.epochs()
+    best = history.best_epoch or len(history.epochs)
     scores = [
-        f"{column.title} {column.format(epochs.numbers(f'valid_{column.key}', finite=False)[best])}"
-        for column in task.columns
+        f"{column.title} {column.format(history.valid_metrics[column.key][best - 1])}"
+        for column in files.task().columns
     ]
     where = shlex.quote(str(run))
     return [
-        f"{run}: best epoch {best + 1} of {len(epochs['epoch'])}",
+        f"{run}: best epoch {best} of {len(history.epochs)}",
         *wrap(f"valid: {', '.join(scores)}", 100, subsequent_indent="       "),
         f"next: deadpan evaluate {where}",
         f"      deadpan report {where}",
@@ -122,13 +120,13 @@ def _table(title: str | None, first: str, *others: str) -> Table:
     return table
 
 
-def _cell(scores: Scores, column: Column, system: str) -> Text:
+def _cell(scores: RunScores, column: MetricColumn, system: str) -> Text:
     row = next(row for row in scores.rows if row.system == system)
     style = "bold" if system in scores.best(column) else ""
     return Text(column.shown(row.metrics[column.key]), style=style)
 
 
-def _arrow(column: Column) -> str:
+def _arrow(column: MetricColumn) -> str:
     return "↑" if column.higher_is_better else "↓"
 
 

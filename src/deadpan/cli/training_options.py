@@ -12,9 +12,9 @@ from deadpan.api import default_run
 from deadpan.cli.failures import Shown
 from deadpan.cli.parsers import last, parse, parser_of
 from deadpan.errors import DeadpanError, unknown_name
-from deadpan.files import home_path
+from deadpan.files import home_path, read_yaml
 from deadpan.models import MODELS
-from deadpan.training.fields import read_yaml
+from deadpan.options import typed
 from deadpan.training.opened import RunDirectory
 from deadpan.training.settings import Settings
 
@@ -88,9 +88,8 @@ def training_options(arguments: Sequence[str]) -> Training:
 
 def _read(config: str) -> dict[str, Any]:
     """A configuration file: differences from the defaults, or the config.yaml of a run."""
-    values = dict(
-        read_yaml(home_path(config), "give a YAML file of settings, as in configs/").values
-    )
+    remedy = "give a YAML file of settings, as in configs/"
+    values: dict[str, Any] = typed(config, read_yaml(home_path(config), remedy), dict)
     known = [field.name for field in dataclasses.fields(Settings)]
     for key, value in values.items():
         if key not in known:

@@ -1,1 +1,1 @@
-"""Trained models as files that run without this package: ONNX, or a program of torch."""
+"""Trained models as files that run without this package."""

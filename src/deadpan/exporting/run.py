@@ -1,7 +1,6 @@
 """A finished run as one file that predicts without it."""
 
 import dataclasses
-import io
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -14,11 +13,11 @@ from jaxtyping import Float
 from deadpan.data.batching import collate
 from deadpan.data.dataset import Clip
 from deadpan.data.normalization import LIMIT, Normalizer
-from deadpan.errors import DeadpanError, unknown_name
+from deadpan.errors import DeadpanError
 from deadpan.files import write_atomically
 from deadpan.models import MODELS, Model
 from deadpan.models.aligned import AlignedModel
-from deadpan.training.opened import RunDirectory, load_model
+from deadpan.training.opened import RunDirectory, open_run
 from deadpan.types import TEXT, Batch, Modality
 
 LONGEST = 24
@@ -100,17 +99,6 @@ def onnx_run(content: bytes) -> Run:
     return run
 
 
-def program_run(content: bytes) -> Run:
-    """A program of torch."""
-    program = torch.export.load(io.BytesIO(content)).module()
-
-    def run(batch: Batch) -> Float[np.ndarray, "clip output"]:
-        with torch.no_grad():
-            return program(dict(batch.sequences), dict(batch.masks)).numpy()
-
-    return run
-
-
 def _scaled(clip: Clip, normalizer: Normalizer) -> Clip:
     sequences = {
         name: np.clip((x - normalizer.centers[name]) / normalizer.scales[name], -LIMIT, LIMIT)
@@ -131,12 +119,6 @@ def _batches(clips: Sequence[Clip]) -> list[Sequence[Clip]]:
     return found
 
 
-NAMES = {
-    ("onnx", False): "model.onnx",
-    ("onnx", True): "model-int8.onnx",
-    ("torch", False): "model.pt2",
-}
-"""What a file is called in its run directory, by format and int8."""
 TOLERANCE = 1e-5
 """By how much a file may differ from its model; of the largest output, where that is above 1."""
 
@@ -167,52 +149,43 @@ def exportable() -> list[str]:
     ]
 
 
-def export_run(
-    run: RunDirectory, *, format: str = "onnx", int8: bool = False, out: Path | None = None
-) -> Exported:
+def export_run(run: RunDirectory, *, int8: bool = False, out: Path | None = None) -> Exported:
     """Write the best model of a finished run, normalisation included, and check the file.
 
     Args:
         run: a finished run.
-        format: "onnx", for onnxruntime; or "torch", a ``torch.export`` program.
-        int8: keep large weights as int8, with a scale for each output channel; ONNX only.
+        int8: keep large weights as int8, with a scale for each output channel.
         out: the file, which must not exist; None = in the run directory.
 
     Raises:
         DeadpanError: a model that cannot be exported, a file in the way, or one that does not say
             what the model says; then nothing is written.
     """
-    if (format, int8) not in NAMES:
-        if format in ("onnx", "torch"):
-            raise DeadpanError(
-                "int8 weights are for ONNX files; leave out --int8, or --format torch"
-            )
-        raise DeadpanError(unknown_name("format", format, ("onnx", "torch")))
-    path = out or run.path / NAMES[format, int8]
+    path = out or run.path / ("model-int8.onnx" if int8 else "model.onnx")
     if path.exists() or path.is_symlink():
         raise DeadpanError(f"{path}: exists already; remove it, or choose another --out")
     if not path.parent.is_dir():
         raise DeadpanError(
             f"{path}: its directory does not exist; make it, or choose another --out"
         )
-    model, task, normalizer = load_model(run)
+    source = open_run(run.path)
+    model, normalizer = source.model, source.normalizer
     kind = type(model).__name__
     if kind not in exportable():
         raise DeadpanError(
             f"{kind} cannot be exported, for its steps or clips depend on each other in loops; "
             f"those that can: {', '.join(exportable())}"
         )
-    facts = _facts(model, normalizer, run.environment()["task"], task.labels, int8=int8)
-    content = export_bytes(model, normalizer, facts, format=format, int8=int8)
-    opened: Run = onnx_run(content) if format == "onnx" else program_run(content)
-    differs, meant = deviations(opened, model, model.widths, normalizer)
+    facts = _facts(model, normalizer, run.environment().task, source.task.labels, int8=int8)
+    content = export_bytes(model, normalizer, facts, int8=int8)
+    differs, meant = deviations(onnx_run(content), model, model.widths, normalizer)
     worst = float(differs.max())
     # Fewer bits say something else; by how much is told. In float32 it would be a defect.
     allowed = np.inf if int8 else TOLERANCE * max(1.0, float(np.abs(meant).max()))
     if not worst <= allowed or not np.isfinite(worst):
         raise DeadpanError(
             f"{path}: not written: it differs from the model by {worst:.1e} on random clips, "
-            f"{allowed:.1e} is allowed; use the other --format and report this"
+            f"{allowed:.1e} is allowed; please report this"
         )
     write_atomically(path, content)
     return Exported(path=path, size=len(content), deviation=worst, spread=float(meant.std()))
@@ -223,7 +196,6 @@ def export_bytes(
     normalizer: Normalizer,
     facts: dict[str, Any],
     *,
-    format: str = "onnx",
     int8: bool = False,
 ) -> bytes:
     """The file itself, unchecked.
@@ -231,10 +203,6 @@ def export_bytes(
     Raises:
         DeadpanError: onnx or onnxruntime is not installed.
     """
-    if format == "torch":
-        from deadpan.exporting.torch_program import program_bytes
-
-        return program_bytes(model, normalizer, facts)
     try:
         import onnxruntime as onnxruntime
 
@@ -245,9 +213,7 @@ def export_bytes(
         ) from error
     if type(model) not in GRAPHS:
         known = ", ".join(kind.__name__ for kind in GRAPHS)
-        raise DeadpanError(
-            f"{type(model).__name__} has no ONNX graph; use --format torch; with one: {known}"
-        )
+        raise DeadpanError(f"{type(model).__name__} has no ONNX graph; models with one: {known}")
     return onnx_bytes(model, normalizer, facts, int8=int8)
 
 

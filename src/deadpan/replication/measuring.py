@@ -47,7 +47,7 @@ class Measuring:
     def read(self, run: RunDirectory) -> Columns:
         """What was measured; RunError if it is missing or damaged."""
         path = run.path / self.leaves
-        told = read_json(path)
+        told = read_json(path, AGAIN)
         try:
             columns = {
                 name: np.array(values, dtype=object if name in TEXTS else np.float64)

@@ -1,13 +1,17 @@
 """What a run recorded as it trained: losses of every epoch, gate weights of every batch."""
 
 import dataclasses
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from deadpan.training.fields import RETRAIN, Table
+from deadpan.files import CsvTable
+
+RETRAIN = "give the directory of a `deadpan train` that ended one epoch or more"
+"""What to do where a file that training writes is missing or broken."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,6 +25,7 @@ class EpochHistory:
         seconds: wall-clock time of each epoch.
         best_epoch: the last that improved the validation loss: its weights are the ones scored.
         frozen_epoch: the first whose row says that the gate is frozen; None if none does.
+        valid_metrics: the task's metrics on the validation split after each epoch, by key.
     """
 
     epochs: Int[np.ndarray, " epoch"]
@@ -29,22 +34,30 @@ class EpochHistory:
     seconds: Float[np.ndarray, " epoch"]
     best_epoch: int | None
     frozen_epoch: int | None
+    valid_metrics: Mapping[str, Float[np.ndarray, " epoch"]] = dataclasses.field(
+        default_factory=dict
+    )
 
 
 def epoch_history(file: Path) -> EpochHistory:
     """Read the ``epochs.csv`` of a run; RunError where it is missing or broken."""
-    table = Table(file, RETRAIN)
-    epochs = table.numbers("epoch")
+    table = CsvTable(file, RETRAIN)
+    epochs = np.array(table.numbers("epoch"))
     if not np.array_equal(epochs, np.arange(1, len(epochs) + 1)):
         table.refuse("does not count its epochs 1, 2, 3, ...")
     best, frozen = (np.flatnonzero(table.numbers(name)) + 1 for name in ("best", "frozen"))
     return EpochHistory(
         epochs=epochs.astype(np.int64),
-        train_loss=table.numbers("train_loss", finite=False),
-        valid_loss=table.numbers("valid_loss", finite=False),
-        seconds=table.numbers("seconds", finite=False),
+        train_loss=np.array(table.numbers("train_loss", finite=False)),
+        valid_loss=np.array(table.numbers("valid_loss", finite=False)),
+        seconds=np.array(table.numbers("seconds", finite=False)),
         best_epoch=int(best[-1]) if len(best) else None,
         frozen_epoch=int(frozen[0]) if len(frozen) else None,
+        valid_metrics={
+            name.removeprefix("valid_"): np.array(table.numbers(name, finite=False))
+            for name in table.columns
+            if name.startswith("valid_") and name != "valid_loss"
+        },
     )
 
 
@@ -118,8 +131,8 @@ def gate_history(file: Path, history: EpochHistory) -> GateHistory:
     Raises:
         RunError: the file is missing or broken, or is not of the same run.
     """
-    table = Table(file, f"only a model with a gate writes it; {RETRAIN}")
-    steps, epochs = table.numbers("step"), table.numbers("epoch")
+    table = CsvTable(file, f"only a model with a gate writes it; {RETRAIN}")
+    steps, epochs = (np.array(table.numbers(name)) for name in ("step", "epoch"))
     modalities = tuple(name for name in table.columns if name not in ("step", "epoch"))
     if not modalities:
         table.refuse("has no column of weights")

@@ -16,7 +16,8 @@ from deadpan.tasks import Classes, Regression, Task, make_task
 from deadpan.training.baselines import constant_outputs, ridge_outputs
 from deadpan.training.environment import commit
 from deadpan.training.evaluation import labels_of, predict_clips
-from deadpan.training.opened import RunDirectory, load_model, open_run
+from deadpan.training.opened import RunDirectory, open_run
+from deadpan.training.scores import evaluate_first
 from deadpan.types import SPLITS
 
 
@@ -31,7 +32,8 @@ def evaluate_run(run: RunDirectory) -> dict[str, Any]:
         DataError: its data set is gone, has changed shape, or has no test split.
     """
     if run.evaluated:
-        return read_json(run.scores_file)
+        run.scores()  # refuses a file that is broken
+        return read_json(run.scores_file, evaluate_first(run.path))
     opened = open_run(run.path)
     model, task, settings, dataset = opened.model, opened.task, opened.settings, opened.data
     dataset.require("train", "valid", "test")
@@ -64,7 +66,7 @@ def evaluate_run(run: RunDirectory) -> dict[str, Any]:
         prediction_rows(task, clips, outputs[settings.model], task.labels),
     )
     write_json(run.scores_file, scores)
-    return read_json(run.scores_file)
+    return read_json(run.scores_file, evaluate_first(run.path))
 
 
 def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str, Any]]:
@@ -81,9 +83,10 @@ def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str
     Raises:
         DataError: no modality in common, or other widths than those trained on.
     """
-    model, task, normalizer = load_model(run)
+    opened = open_run(run.path)
+    model, task = opened.model, opened.task
     dataset = _only_known(load(source, **options), model.widths, run)
-    dataset = normalizer(dataset)
+    dataset = opened.normalizer(dataset)
     rows: list[dict[str, Any]] = []
     for split in SPLITS:
         if clips := dataset[split]:

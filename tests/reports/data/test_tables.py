@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from deadpan.data.dataset import Clip, Dataset
-from deadpan.data.health.inspection import inspect
+from deadpan.data.health.inspection import inspect_dataset
 from deadpan.data.raw import Padding
 from deadpan.reports.data.tables import (
     findings_verdict,
@@ -22,7 +22,7 @@ def facts():
         return Clip(id=name, sequences=sequences, label=np.float32([label]), group=name)
 
     clips = [clip("a", 1.0, audio=3), clip("b", -2.0, audio=4), clip("c", 0.25, audio=0)]
-    return inspect(
+    return inspect_dataset(
         Dataset(
             name="x",
             task="regression",

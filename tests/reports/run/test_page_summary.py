@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from deadpan.training.fields import Fields, read_json, read_yaml
 from matplotlib.figure import Figure
 
 from deadpan.reports.run.page import (
@@ -13,7 +14,6 @@ from deadpan.reports.run.page import (
     setting_rows,
 )
 from deadpan.show.drawing import to_svg
-from deadpan.training.fields import Fields, read_json, read_yaml
 from deadpan.training.history import EpochHistory, epoch_history, gate_history
 from deadpan.training.opened import RunDirectory
 

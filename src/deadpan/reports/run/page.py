@@ -1,5 +1,6 @@
 """``deadpan report``: a run directory as one self-contained HTML page."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -12,31 +13,32 @@ from deadpan.reports.gate import gate_panels
 from deadpan.reports.run.predictions import VIEWS
 from deadpan.show.drawing import FAINT, INK, MUTED, kind_looks, modality_looks, to_svg, whole_ticks
 from deadpan.show.page import Fact, Panel, count_text, render
-from deadpan.training.fields import RETRAIN, Fields, read_json, read_yaml
-from deadpan.training.history import EpochHistory, GateHistory, GateSeeds
+from deadpan.training.environment import Environment
+from deadpan.training.history import RETRAIN, EpochHistory, GateHistory, GateSeeds
 from deadpan.training.opened import RunDirectory
 from deadpan.training.predictions import hardest
-from deadpan.training.scores import Scores
+from deadpan.training.scores import RunScores
+from deadpan.training.settings import Settings
 
 if TYPE_CHECKING:
     import matplotlib.figure
 
 
 def run_facts(
-    environment: Fields, config: Fields, history: EpochHistory, gate: GateHistory | None
+    environment: Environment, settings: Settings, history: EpochHistory, gate: GateHistory | None
 ) -> list[Fact]:
     """Data set, model, primary modality and training of a run."""
-    dataset = environment.fields("dataset")
-    clips = [f"{split} {count}" for split, count in dataset.fields("splits").values.items()]
+    dataset = environment.dataset
+    clips = [f"{split} {count}" for split, count in dataset.splits.items()]
     seconds = float(np.nansum(history.seconds))
     took = f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
     best = history.best_epoch
     return [
-        Fact(term="Data", value=dataset.text("name"), note=f"clips: {', '.join(clips)}"),
+        Fact(term="Data", value=dataset.name, note=f"clips: {', '.join(clips)}"),
         Fact(
             term="Model",
-            value=config.text("model"),
-            note=f"{environment.whole('parameters'):,} parameters, seed {config.whole('seed')}",
+            value=settings.model,
+            note=f"{environment.parameters:,} parameters, seed {settings.seed}",
         ),
         _primary(environment, history, gate),
         Fact(
@@ -47,12 +49,10 @@ def run_facts(
     ]
 
 
-def _primary(environment: Fields, history: EpochHistory, gate: GateHistory | None) -> Fact:
+def _primary(environment: Environment, history: EpochHistory, gate: GateHistory | None) -> Fact:
     term = "Primary modality"
     if gate is None:
-        return Fact(
-            term=term, value="no gate", note=f"uses {', '.join(environment.strings('modalities'))}"
-        )
+        return Fact(term=term, value="no gate", note=f"uses {', '.join(environment.modalities)}")
     # The weights that are scored are the best epoch's: its choice is the one that counts.
     scored = history.best_epoch or int(gate.epochs[-1])
     chosen = gate.primary_in(scored)
@@ -63,7 +63,7 @@ def _primary(environment: Fields, history: EpochHistory, gate: GateHistory | Non
     return Fact(term=term, value=chosen, note=", ".join(notes), colour=colour)
 
 
-def scores_verdict(scores: Scores, model: str) -> str:
+def scores_verdict(scores: RunScores, model: str) -> str:
     """How often the model is best among the rows of the table, in one sentence."""
     clips = f"{scores.clips:,} {scores.split} clip{'s' if scores.clips != 1 else ''}"
     others = [row.system for row in scores.rows if row.system != model]
@@ -77,7 +77,7 @@ def scores_verdict(scores: Scores, model: str) -> str:
     )
 
 
-def _score_notes(scores: Scores, note: str) -> list[str]:
+def _score_notes(scores: RunScores, note: str) -> list[str]:
     """What must be known to read the table: ``note``, and what its columns call for."""
     notes = [note] if note else []
     if any(column.key == "acc2_non0" for column in scores.columns):
@@ -172,10 +172,9 @@ def write_report(run: Path) -> Path:
 
 def report_page(run: RunDirectory) -> str:
     """The page as HTML; every text of the data is escaped."""
-    environment = read_json(run.environment_file, RETRAIN)
-    config = read_yaml(run.config_file, RETRAIN)
+    environment, settings = run.environment(), run.settings()
     history, gate, scores, predictions = run.epochs(), run.gate(), run.scores(), run.predictions()
-    task, dataset = environment.text("task"), environment.fields("dataset")
+    task, dataset = environment.task, environment.dataset
     if task not in VIEWS:
         raise RunError(
             f"{run.environment_file} holds an {unknown_name('task', task, VIEWS)}; {RETRAIN}"
@@ -188,19 +187,19 @@ def report_page(run: RunDirectory) -> str:
     panels += [loss_panel(history, view.loss_unit), view.panel(predictions)]
     return render(
         "run.html.j2",
-        title=f"{config.text('model')} on {dataset.text('name')}",
-        verdict=scores_verdict(scores, config.text("model")),
-        model=config.text("model"),
-        facts=run_facts(environment, config, history, gate),
-        warnings=dataset.strings("warnings"),
-        repairs=dataset.fields("repairs").values,
+        title=f"{settings.model} on {dataset.name}",
+        verdict=scores_verdict(scores, settings.model),
+        model=settings.model,
+        facts=run_facts(environment, settings, history, gate),
+        warnings=dataset.warnings,
+        repairs=dataset.repairs,
         scores=scores,
         score_notes=_score_notes(scores, view.score_note),
         panels=panels,
         view=view,
         hardest=hardest(predictions, view.faults(predictions)),
         kinds=kind_looks(predictions.kinds) if any(predictions.kinds) else {},
-        config=list(setting_rows(config.values)),
-        environment=list(setting_rows(environment.values)),
-        command=environment.values.get("command", ""),
+        config=list(setting_rows(settings.to_dict())),
+        environment=list(setting_rows(dataclasses.asdict(environment))),
+        command=environment.command,
     )

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from deadpan.metrics.classes import confusion, positions
-from deadpan.metrics.scores import pearson_correlations
+from deadpan.metrics.classification import class_indices, confusion_counts
+from deadpan.metrics.regression import correlations_per_label
 from deadpan.show.confusion import confusion_height, confusion_matrix, short_names
 from deadpan.show.drawing import INK, MUTED, PLAIN, kind_looks, to_svg
 from deadpan.show.page import Panel, count_text
@@ -51,8 +51,8 @@ def emotions_panel(predictions: Predictions) -> Panel:
 def classes_panel(predictions: Predictions) -> Panel:
     """The confusion matrix."""
     names = predictions.labels
-    true, said = positions(predictions.truth), positions(predictions.predicted)
-    counts = confusion(true, said, len(names))
+    predicted, true = class_indices(predictions.predicted), class_indices(predictions.truth)
+    counts = confusion_counts(predicted, true, len(names))
     short = short_names(names, longest=14)
     return Panel(
         title="Confusion matrix",
@@ -71,7 +71,7 @@ def classes_panel(predictions: Predictions) -> Panel:
 def scores_panel(predictions: Predictions) -> Panel:
     """Prediction against truth for each label; for the worst of them where they are many."""
     count = len(predictions.labels)
-    corrs = pearson_correlations(predictions.truth, predictions.predicted)
+    corrs = correlations_per_label(predictions.predicted, predictions.truth)
     # A label that is the same in all clips has no Corr, nor anything to see: it comes last.
     worst = np.argsort(np.nan_to_num(corrs, nan=np.inf), kind="stable")[:MOST_SCATTERS]
     shown = sorted(worst.tolist())
