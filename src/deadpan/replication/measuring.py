@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from deadpan.analysis.attention_flow import Method
+from deadpan.analysis.attention import Method
 from deadpan.analysis.contributions import contributions, subset_outputs
 from deadpan.analysis.latent import latent_incongruity
-from deadpan.analysis.salience import salience
+from deadpan.analysis.salience import saliences
 from deadpan.data.dataset import Clip
 from deadpan.errors import RunError
 from deadpan.files import read_json, write_json
@@ -136,7 +136,7 @@ def _localised(model: Model, clips: Sequence[Clip]) -> dict[str, np.ndarray]:
     columns: dict[str, np.ndarray] = {}
     for method, most in METHODS.items():
         read = clips[:most]
-        found = salience(model, read, method=method)
+        found = saliences(model, read, method=method)
         rest = np.full(len(clips) - len(read), np.nan)
         for name in model.modalities:
             pairs = [(x[name], _salient(clip, name)) for clip, x in zip(read, found, strict=True)]
