@@ -15,7 +15,7 @@ from deadpan.errors import DataError
 from deadpan.files import home_path
 
 
-def convert(source: str | Path, out: str | Path, **options: Any) -> Dataset:
+def convert_dataset(source: str | Path, out: str | Path, **options: Any) -> Dataset:
     """Write a data set as a store, which opens in a moment and from which training is the same.
 
     Args:
