@@ -6,7 +6,7 @@ import pytest
 
 from deadpan import api
 from deadpan.cli import Command
-from deadpan.cli.output import Answer
+from deadpan.cli.output import Reply
 from deadpan.cli.parsers import Outputs, call, command_parser, last_value, outputs_of, parse
 from deadpan.errors import DeadpanError
 
@@ -125,12 +125,12 @@ def test_a_group_goes_by_the_name_the_user_knows(parser):
         parse(parser, ["r", "--g.mod", "x"], alias=alias)
     with pytest.raises(DeadpanError, match=r"^option '--g.mode' got no value"):
         parse(parser, ["r", "--g.mode"], alias=alias)
-    with pytest.raises(Answer, match=r"--g\.mode"):
+    with pytest.raises(Reply, match=r"--g\.mode"):
         parse(parser, ["--help"], alias=alias)
 
 
 def test_help_wins_over_mistakes(parser):
-    with pytest.raises(Answer, match="a 'run'"):
+    with pytest.raises(Reply, match="a 'run'"):
         parse(parser, ["--zzz", "-h"])
 
 
@@ -148,7 +148,7 @@ def test_an_empty_text_is_not_taken_for_nothing():
 
 
 def test_a_parser_is_made_of_the_signature_and_the_docstring(parser):
-    with pytest.raises(Answer) as caught:
+    with pytest.raises(Reply) as caught:
         parse(parser, ["--help"])
     usage, description, *rest = str(caught.value).split("\n\n")
     assert " ".join(usage.split()) == (

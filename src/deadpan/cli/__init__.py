@@ -12,7 +12,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from deadpan import api
-from deadpan.cli.output import Answer, one_line
+from deadpan.cli.output import Reply, one_line
 from deadpan.errors import DeadpanError, os_failure, unknown_name
 
 
@@ -79,8 +79,8 @@ def _status(arguments: Sequence[str]) -> int:
     try:
         _run(arguments)
         sys.stdout.flush()
-    except Answer as answer:
-        return _print(str(answer))
+    except Reply as reply:
+        return _print(str(reply))
     except KeyboardInterrupt as interrupt:
         return _refuse(f"deadpan: {str(interrupt) or 'interrupted'}", 130)
     except BrokenPipeError:
@@ -96,11 +96,11 @@ def _status(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        raise Answer(_help())
+        raise Reply(_help())
     if arguments[0] in ("-V", "--version"):
         from importlib.metadata import version
 
-        raise Answer(f"deadpan {version('deadpan')}")
+        raise Reply(f"deadpan {version('deadpan')}")
     name, rest = _split(arguments)
     from deadpan.cli.commands import run_command
 
@@ -116,7 +116,7 @@ def _split(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
     if (first := arguments[0]) in groups:
         members = [name for name in COMMANDS if name.startswith(f"{first} ")]
         if len(arguments) == 1 or arguments[1] in ("-h", "--help"):
-            raise Answer(_help(members))
+            raise Reply(_help(members))
         raise DeadpanError(unknown_name("command", " ".join(arguments[:2]), members))
     if first.startswith("-"):
         raise DeadpanError(unknown_name("option", first, ["--help", "--version"]))

@@ -16,7 +16,7 @@ WIDTH = 100
 """Columns of output that goes to no terminal."""
 
 
-class Answer(Exception):
+class Reply(Exception):
     """A text that is printed in place of running the command, such as its help."""
 
 

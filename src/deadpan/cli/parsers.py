@@ -14,7 +14,7 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from deadpan import api
 from deadpan.cli import Command
-from deadpan.cli.output import WIDTH, Answer
+from deadpan.cli.output import WIDTH, Reply
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.files import home_path
 
@@ -188,7 +188,7 @@ def parse(
             ("model.", "model_options.").
 
     Raises:
-        Answer: the user asked for help.
+        Reply: the user asked for help.
         DeadpanError: an option or a value that does not fit.
     """
     typed, meant = (f"--{prefix}" for prefix in alias or ("", ""))
@@ -198,7 +198,7 @@ def parse(
         text = re.sub(
             r" +--\w+ CONFIG\n +Path to a configuration file.\n", "", parser.format_help()
         )
-        raise Answer((text.replace(meant, typed) if alias else text).replace("``", "'").rstrip())
+        raise Reply((text.replace(meant, typed) if alias else text).replace("``", "'").rstrip())
     try:
         _check_names(parser, arguments)
         values = parser.parse_args(arguments).as_dict()

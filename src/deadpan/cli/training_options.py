@@ -10,7 +10,7 @@ import yaml
 
 from deadpan.api import default_run
 from deadpan.cli import COMMANDS
-from deadpan.cli.output import Answer
+from deadpan.cli.output import Reply
 from deadpan.cli.parsers import command_parser, last_value, parse
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.files import home_path
@@ -55,7 +55,7 @@ def training_options(arguments: Sequence[str]) -> Training:
     With ``--resume`` the run's own settings come first: those that are given must agree with them.
 
     Raises:
-        Answer: the user asked for help or for the resolved configuration.
+        Reply: the user asked for help or for the resolved configuration.
         DeadpanError: an option, a value or a configuration that does not fit.
     """
     out, config = last_value(arguments, "--out"), last_value(arguments, "--config")
@@ -90,7 +90,7 @@ def training_options(arguments: Sequence[str]) -> Training:
     others = {key: values.pop(key) for key in ("out", "config", "resume", "print_config")}
     settings = Settings.from_dict(values)
     if PRINT_CONFIG in arguments:
-        raise Answer(yaml.safe_dump(settings.to_dict(), sort_keys=False).rstrip())
+        raise Reply(yaml.safe_dump(settings.to_dict(), sort_keys=False).rstrip())
     run = home_path(others["out"]) if others["out"] else default_run(settings)
     return Training(settings=settings, out=run, resume=others["resume"])
 
