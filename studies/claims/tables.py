@@ -114,9 +114,7 @@ def _proxy(columns: Columns) -> float:
     disagreement = columns.get("disagreement")
     if disagreement is None:
         return math.nan
-    return roc_auc(
-        disagreement[stats.incongruent(columns)], disagreement[stats.peers(columns)]
-    )
+    return roc_auc(disagreement[stats.incongruent(columns)], disagreement[stats.peers(columns)])
 
 
 def _of_scores(columns: Columns, metric: Callable[[np.ndarray, np.ndarray], float]) -> float:
