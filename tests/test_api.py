@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from deadpan.analysis.attention_flow import Method
 
 import deadpan
 from deadpan import api
+from deadpan.analysis.attention import Method
 from deadpan.errors import DeadpanError
 from deadpan.training.settings import Settings
 
