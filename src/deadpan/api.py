@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deadpan.analysis.attention_flow import Method
+from deadpan.analysis.attention import Method
 from deadpan.analysis.explanation import explain_run
 from deadpan.benchmark.grid import read_grid
 from deadpan.benchmark.runner import GridWatch, Silent

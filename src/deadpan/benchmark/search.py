@@ -33,7 +33,8 @@ class Search:
         """Refuse numbers that make no search."""
         if self.trials < 1 or self.seed < 0:
             raise DeadpanError(
-                f"wants trials of 1 or more and a seed of 0 or more; got {self.trials} and {self.seed}"
+                f"wants trials of 1 or more and a seed of 0 or more; got trials {self.trials}, "
+                f"seed {self.seed}"
             )
 
     def draws(self, own: Mapping[str, Any]) -> list[dict[str, Any]]:

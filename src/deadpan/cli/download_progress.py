@@ -17,8 +17,8 @@ from rich.progress import (
 from deadpan.data.fetching.download import DownloadWatch
 
 
-class Lines:
-    """Says what begins and what goes wrong; a ``deadpan.data.fetching.downloading.Watch``."""
+class Lines(DownloadWatch):
+    """Says what begins and what goes wrong."""
 
     def __init__(self, console: Console) -> None:
         """Speak on this console."""

@@ -1,8 +1,8 @@
-"""Finished runs that never ran: what they say is what the test wants them to."""
+"""Finished runs that never ran, with the measures that a test asks for."""
 
 import numpy as np
+from measuring import ClaimRun, claim_runs
 
-from deadpan.replication.evidence import Evidence, Measured
 from deadpan.training.history import EpochHistory, GateHistory
 
 MODALITIES = ("text", "audio", "vision")
@@ -55,11 +55,13 @@ def gate(primary="text", *, frozen=True):
     )
 
 
-def measured(case, told, *, gate=None, valid_loss=1.0):
+def run_of(case, columns, *, gate=None, valid_loss=1.0):
     losses = np.array([2.0, valid_loss, 3.0])
-    return Measured(
-        case=case,
-        columns=told,
+    return ClaimRun(
+        seed=case.settings.seed,
+        columns=columns,
+        valid_loss=valid_loss,
+        constant_error=1.5,
         epochs=EpochHistory(
             epochs=np.array([1, 2, 3]),
             train_loss=losses,
@@ -70,24 +72,22 @@ def measured(case, told, *, gate=None, valid_loss=1.0):
         ),
         gate=gate,
         parameters=500_000,
-        ridge=1.0,
-        constant=1.5,
+        ridge_error=1.0,
         commit="abc",
         place=str(case.place),
     )
 
 
-def evidence(plan, told):
+def evidence(plan, made):
     """Every run of a plan.
 
     Args:
         plan: which runs there are.
-        told: from a case to the arguments of ``measured`` behind it; None = it has not finished.
+        made: from a case to the other arguments of ``run_of``; None = it has not finished.
     """
     runs = {}
     for case in plan.cases():
-        if (made := told(case)) is not None:
-            runs.setdefault((case.data, case.system), {})[case.settings.seed] = measured(
-                case, **made
-            )
-    return Evidence(plan=plan, runs=runs)
+        if (arguments := made(case)) is not None:
+            run = run_of(case, **arguments)
+            runs.setdefault((case.data, case.system), {})[run.seed] = run
+    return claim_runs(plan, runs)

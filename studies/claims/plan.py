@@ -1,4 +1,4 @@
-"""What the study of the claims runs, read from a file in which all of its sizes stand."""
+"""The plan of the study: which runs it makes, read from the file in which all its sizes stand."""
 
 import dataclasses
 import hashlib
@@ -29,17 +29,17 @@ HEADLINE_KEYS = ("data", "seeds", "systems")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The study.
+    """The plan of the study.
 
     Attributes:
-        path: of its file.
-        full: whether it is the one for a bigger machine.
-        grid: data sets, systems, seeds, settings.
+        path: its file.
+        full: whether it is the plan for a bigger machine.
+        grid: data sets, systems, seeds and settings.
         headline: the data set on which the two headline claims are decided; None if it is left out.
         more_seeds: further seeds there, of ``systems``.
-        systems: what the headline claims compare.
-        skipped: why data sets of the file are left out, by name.
-        hash: of all of this but ``path``: other sizes, another hash.
+        systems: the systems that the headline claims compare.
+        skipped: data sets of the file that are left out, with the reason.
+        hash: hash of all of this but ``path``: other sizes, another hash.
     """
 
     path: Path
@@ -53,8 +53,8 @@ class Plan:
 
     def cases(self) -> list[Case]:
         """Every run, the first seed of everything first, further seeds last."""
-        found = list(self.grid.cases({data: [None] for data in self.grid.data}, {}))
-        found += [
+        cases = list(self.grid.cases({data: [None] for data in self.grid.data}, {}))
+        cases += [
             Case(
                 data=self.headline,
                 system=system,
@@ -66,7 +66,7 @@ class Plan:
             if self.headline is not None
             for system in self.systems
         ]
-        return [dataclasses.replace(case, settings=own_clips(case.settings)) for case in found]
+        return [dataclasses.replace(case, settings=own_clips(case.settings)) for case in cases]
 
     def rate(self, data: str) -> float | None:
         """The share of incongruent clips in a generated data set; None for a real one."""
@@ -74,20 +74,20 @@ class Plan:
         return settings.data_options.get("incongruity", 0.3) if generated(settings) else None
 
     def settings(self, data: str) -> Settings:
-        """Of the first system on a data set."""
+        """The settings of the first system on a data set."""
         return self.grid.settings_of(data, self.grid.systems_of(data)[0], seed=0, fold=None)
 
 
 def generated(settings: Settings) -> bool:
-    """Whether a run's clips are made, and its truth known."""
+    """Whether the clips of a run are generated, so that their truth is known."""
     return settings.data == GENERATED
 
 
 def own_clips(settings: Settings) -> Settings:
-    """The same run on clips that no other seed has, where clips are generated.
+    """Give each seed clips of its own, where clips are generated.
 
-    So what is found over seeds holds of the kind of corpus, not of one corpus; the systems of one
-    seed share theirs and stay paired.
+    A result over seeds then holds for the kind of corpus, not for one corpus. The systems of one
+    seed share their clips and stay paired.
     """
     if not generated(settings) or "seed" in settings.data_options:
         return settings
@@ -102,7 +102,7 @@ def read_plan(path: Path, *, only: Sequence[str] = (), full: bool = False) -> Pl
     ``systems`` they are for) and ``full``: what ``--full`` puts over the rest of the file.
 
     Args:
-        path: a YAML file; see ``configs/claims.yaml``.
+        path: a YAML file; see ``studies/claims/claims.yaml``.
         only: data sets to keep; none = all that are there.
         full: run the study for a bigger machine.
 
@@ -110,12 +110,12 @@ def read_plan(path: Path, *, only: Sequence[str] = (), full: bool = False) -> Pl
         DeadpanError: no such file, an unknown key, name, setting or option, or no data left.
     """
     values = read_values(path, full=full)
-    told = typed(f"{path}: headline", values.pop("headline", {}), dict)
-    for key in told:
+    extra = typed(f"{path}: headline", values.pop("headline", {}), dict)
+    for key in extra:
         if key not in HEADLINE_KEYS:
             raise DeadpanError(f"{path}: {unknown_name('key of headline', key, HEADLINE_KEYS)}")
-    more_seeds = seeds_in(path, told["seeds"]) if "seeds" in told else []
-    systems = typed(f"{path}: headline: systems", told.get("systems", []), list[str])
+    more_seeds = seeds_in(path, extra["seeds"]) if "seeds" in extra else []
+    systems = typed(f"{path}: headline: systems", extra.get("systems", []), list[str])
     if "search" in values:
         raise DeadpanError(f"{path}: a study has no search; leave out 'search'")
     data = typed(f"{path}: data", values.get("data", {}), dict)
@@ -134,10 +134,10 @@ def read_plan(path: Path, *, only: Sequence[str] = (), full: bool = False) -> Pl
             f"({'; '.join(f'{name}: {why}' for name, why in skipped.items())}); name others with "
             f"--only, or put the files there"
         )
-    # Named, not removed: systems may speak of data sets that are left out.
+    # Named, not removed: systems may name data sets that are left out.
     grid = make_grid(path, values, only=[name for name in data if name not in skipped])
-    headline = _headline(path, grid, told, data, more_seeds, systems)
-    text = json.dumps([values, told, sorted(skipped)], sort_keys=True, default=str)
+    headline = _headline(path, grid, extra, data, more_seeds, systems)
+    text = json.dumps([values, extra, sorted(skipped)], sort_keys=True, default=str)
     return Plan(
         path=path,
         full=full,
@@ -153,28 +153,28 @@ def read_plan(path: Path, *, only: Sequence[str] = (), full: bool = False) -> Pl
 def _headline(
     path: Path,
     grid: Grid,
-    told: Mapping[str, Any],
+    extra: Mapping[str, Any],
     data: Mapping[str, Any],
     seeds: Sequence[int],
     systems: Sequence[str],
 ) -> str | None:
-    """The data set of the headline claims, once all that is said of them fits."""
-    if not told:
+    """The data set of the headline claims, after a check of its seeds and systems."""
+    if not extra:
         return None
-    name = str(told.get("data", ""))
+    name = str(extra.get("data", ""))
     if name not in data:
         raise DeadpanError(f"{path}: headline: {unknown_name('data set', name, data)}")
-    known = grid.systems_of(name) if name in grid.data else grid.systems
+    there = grid.systems_of(name) if name in grid.data else grid.systems
     for system in systems:
-        if system not in known:
-            raise DeadpanError(f"{path}: headline: {unknown_name('system', system, known)}")
+        if system not in there:
+            raise DeadpanError(f"{path}: headline: {unknown_name('system', system, there)}")
     if name in grid.data and (twice := set(seeds) & set(grid.seeds_of(name))):
         raise DeadpanError(f"{path}: headline: seed {min(twice)} of {name} is one of 'seeds' too")
     return name
 
 
 def _absent(settings: Mapping[str, Any]) -> str | None:
-    """The path of a data set that is not there; None if it is, or if it is a name."""
+    """The path of a data set that is not there; None if it is there, or is built in."""
     source = str(settings.get("data", ""))
-    here = not source or source in DATASETS or home_path(source).exists()
-    return None if here else source
+    exists = not source or source in DATASETS or home_path(source).exists()
+    return None if exists else source

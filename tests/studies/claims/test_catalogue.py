@@ -1,10 +1,9 @@
 """Claims on runs that were made up to bear them out, to refute them, or to leave them open."""
 
 import pytest
+from catalogue import FIXED, OURS, RIVALS, claims
 
-from deadpan.replication.catalogue import FIXED, OURS, RIVALS, claims
-from deadpan.replication.rules import FAILS, HOLDS, UNDECIDED, decide
-from deadpan.replication.testing import best_on_validation
+from deadpan.benchmark.verdicts import FAILS, HOLDS, UNDECIDED, decide
 
 from .made_up import columns, evidence, gate
 from .tiny_study import SIZES, plan_of
@@ -26,8 +25,8 @@ def plan(tmp_path):
     return plan_of(tmp_path, systems=SYSTEMS, seeds=[1, 2, 3, 4, 5], headline=headline)
 
 
-def verdicts(plan, told):
-    return {d.claim.key: d for d in decide(claims(evidence(plan, told)))}
+def verdicts(plan, made):
+    return {d.claim.key: d for d in decide(claims(evidence(plan, made)))}
 
 
 def favourable(case):
@@ -36,13 +35,13 @@ def favourable(case):
     inside = {"auc_attention_text": (0.8, 0.8), "auc_gradient_text": (0.8, 0.8)}
     if case.system == OURS:
         inside |= {"before_primary": (0.3, 0.6), "after_primary": (0.3, 0.3)}
-        told = columns(error=0.4, seed=seed, **inside)
-        return {"told": told, "gate": gate()}
+        made = columns(error=0.4, seed=seed, **inside)
+        return {"columns": made, "gate": gate()}
     if case.system == "MulT":
         inside |= {f"{s}_{m}": (0.3, 0.6) for s in ("before", "after") for m in ("text", "audio")}
     rise = (0.1, 0.4)
     return {
-        "told": columns(error=0.8, hard_error=1.1, flips=rise, seed=seed, **inside),
+        "columns": columns(error=0.8, hard_error=1.1, flips=rise, seed=seed, **inside),
         "valid_loss": 0.5 if case.system == "HCT-A" else 1.0,
     }
 
@@ -53,10 +52,10 @@ def unfavourable(case):
     if case.system == OURS:
         inside = {"before_primary": (0.3, 0.6), "after_primary": (0.3, 0.6)}
         inside |= {"auc_attention_text": (0.5, 0.5)}
-        told = columns(error=0.8, hard_error=1.2, flips=(0.1, 0.5), seed=seed, **inside)
-        return {"told": told, "gate": gate("vision", frozen=False)}
+        made = columns(error=0.8, hard_error=1.2, flips=(0.1, 0.5), seed=seed, **inside)
+        return {"columns": made, "gate": gate("vision", frozen=False)}
     inside = {f"{s}_text": (0.6, 0.3) for s in ("before", "after")}
-    return {"told": columns(error=0.5, seed=seed, **inside)}
+    return {"columns": columns(error=0.5, seed=seed, **inside)}
 
 
 def test_claims_that_runs_bear_out_hold(plan):
@@ -93,7 +92,7 @@ def test_what_has_learned_nothing_tests_nothing(plan):
     def idle(case):
         made = favourable(case)
         if case.system == "MulT":
-            made["told"] = made["told"] | {"error": made["told"]["error"] + 1}
+            made["columns"] = made["columns"] | {"error": made["columns"]["error"] + 1}
         return made
 
     found = verdicts(plan, idle)
@@ -117,7 +116,7 @@ def test_the_weakest_rival_decides(plan):
     def close(case):
         made = favourable(case)
         if case.system == "LMF-MulT":
-            made["told"] = columns(error=0.41, seed=case.settings.seed)
+            made["columns"] = columns(error=0.41, seed=case.settings.seed)
         return made
 
     deciding = verdicts(plan, close)["smaller yet better"].claim.deciding
@@ -132,8 +131,8 @@ def test_nothing_at_all_is_no_crash(plan):
 
 def test_the_best_is_chosen_on_validation(plan):
     found = evidence(plan, favourable)
-    assert best_on_validation(found, "incongruent 50%", FIXED) == "HCT-A"
-    assert best_on_validation(evidence(plan, lambda _: None), "incongruent 50%", RIVALS) is None
+    assert found.best_on_validation("incongruent 50%", FIXED) == "HCT-A"
+    assert evidence(plan, lambda _: None).best_on_validation("incongruent 50%", RIVALS) is None
 
 
 def test_real_clips_widen_the_interval_by_their_own_chance(tmp_path):

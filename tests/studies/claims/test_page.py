@@ -1,23 +1,20 @@
 """The page on made-up runs, with names that would break it if they could."""
 
 import csv
-import io
 import json
 import math
 
 import pytest
+from catalogue import claims
+from figures import error_points, flip_points, gain_points, make_figures
+from page import Page, as_html, as_markdown, cell_text, csv_rows, interval_text, json_values, p_text
+from tables import make_tables
 
+from deadpan.benchmark.verdicts import decide
+from deadpan.files import write_csv, write_json
 from deadpan.metrics.intervals import Interval
-from deadpan.replication import rendering
-from deadpan.replication.breakdown import breakdowns
-from deadpan.replication.catalogue import claims
-from deadpan.replication.figures import figures
-from deadpan.replication.page import Page
-from deadpan.replication.points import error_points, flip_points, gain_points
-from deadpan.replication.rules import decide
-from deadpan.replication.texts import cell_text, interval_text, p_text
 
-from ..show.page import Page as Html
+from ...show.page import Page as Html
 from .made_up import evidence
 from .test_catalogue import SYSTEMS, favourable
 from .tiny_study import TINY, plan_of
@@ -33,19 +30,18 @@ def page(tmp_path_factory):
     plan = plan_of(folder, data=data, systems=SYSTEMS, headline=headline)
     made = evidence(plan, favourable)
     return Page(
-        command="deadpan claims",
+        command="a command",
         evidence=made,
         claims=decide(claims(made)),
-        tables=breakdowns(made),
-        figures=figures(made),
+        tables=make_tables(made),
+        figures=make_figures(made),
         failures={"a/place": "<i>why</i>"},
         unfinished=1,
     )
 
 
 def test_html_is_whole_and_what_the_data_say_is_escaped(page):
-    told = rendering.html(page)
-    html = Html(told)
+    html = Html(as_html(page))
     assert EVIL in html.text
     assert "<i>why</i>" in html.text
     assert not html.all("b") and not html.all("i")
@@ -54,19 +50,22 @@ def test_html_is_whole_and_what_the_data_say_is_escaped(page):
 
 
 def test_markdown_keeps_its_columns(page):
-    tables = [block.splitlines() for block in rendering.markdown(page).split("\n\n")]
+    tables = [block.splitlines() for block in as_markdown(page).split("\n\n")]
     tables = [lines for lines in tables if lines[0].startswith("|")]
     assert len(tables) > 15
     for lines in tables:
         assert len({line.count("|") for line in lines}) == 1
 
 
-def test_csv_and_json_have_every_test_once(page):
+def test_csv_and_json_have_every_test_once(page, tmp_path):
     count = sum(len(d.claim.others) + (d.claim.deciding is not None) for d in page.claims)
-    rows = list(csv.DictReader(io.StringIO(rendering.as_csv(page))))
+    write_csv(tmp_path / "claims.csv", csv_rows(page))
+    rows = list(csv.DictReader((tmp_path / "claims.csv").read_text().splitlines()))
     assert len(rows) == count
     assert sum(bool(row["verdict"]) for row in rows) == 10
-    value = json.loads(rendering.as_json(page))
+    assert {row["p_corrected"] for row in rows if not row["verdict"]} == {""}
+    write_json(tmp_path / "claims.json", json_values(page))
+    value = json.loads((tmp_path / "claims.json").read_text())
     assert sum(len(c["others"]) + bool(c["deciding"]) for c in value["claims"]) == count
     deciding = {c["claim"]: c["deciding"] for c in value["claims"]}
     assert deciding["text dominates"]["effect"] == 1

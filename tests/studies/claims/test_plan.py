@@ -1,10 +1,10 @@
 from collections import Counter
 
 import pytest
+from plan import read_plan
 
 from deadpan.benchmark.grid import laid_over
 from deadpan.errors import DeadpanError
-from deadpan.replication.plan import read_plan
 
 from .tiny_study import TINY, plan_of, write
 
@@ -21,7 +21,7 @@ def test_the_headline_has_more_seeds_of_its_systems(tmp_path):
 def test_every_seed_has_clips_of_its_own_and_systems_share_them(tmp_path):
     for case in plan_of(tmp_path).cases():
         assert case.settings.data_options["seed"] == case.settings.seed
-    data = {name: {**told} for name, told in TINY["data"].items()}
+    data = {name: {**values} for name, values in TINY["data"].items()}
     data["congruent"]["data_options"] = {**data["congruent"]["data_options"], "seed": 7}
     seeds = {
         case.settings.data_options["seed"]
@@ -61,7 +61,7 @@ def test_data_that_is_not_there_is_skipped_and_said(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"headline": {"dat": "congruent"}}, "unknown key of headline 'dat'; did you mean 'data'"),
         ({"headline": {"data": "none"}}, "headline: unknown data set 'none'"),
@@ -77,8 +77,8 @@ def test_data_that_is_not_there_is_skipped_and_said(tmp_path):
         ({"data": {"x": 3}}, "data: x wants"),
     ],
 )
-def test_what_does_not_fit_is_refused(tmp_path, changed, told):
-    with pytest.raises(DeadpanError, match=told):
+def test_what_does_not_fit_is_refused(tmp_path, changed, message):
+    with pytest.raises(DeadpanError, match=message):
         plan_of(tmp_path, **changed)
 
 

@@ -1,8 +1,7 @@
 """A study of seconds: every kind of system, two rates, two seeds."""
 
 import yaml
-
-from deadpan.replication.plan import read_plan
+from plan import read_plan
 
 SIZES = {"width": 8, "heads": 2, "layers": 1}
 TINY = {

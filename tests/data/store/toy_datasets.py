@@ -85,7 +85,7 @@ def fields(draw):
     }
 
 
-def made(values):
+def build_dataset(values):
     """The data set of drawn fields: here, as hypothesis lets nobody use chance while it draws."""
     splits = {
         name: [
