@@ -3,12 +3,11 @@
 import dataclasses
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deadpan.errors import DeadpanError, unknown_name
+from deadpan.errors import DeadpanError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,32 +19,23 @@ class Search:
     folds, each fold searches by itself, so that no choice has seen its test clips.
 
     Attributes:
-        path: of the grid's file, for messages.
         trials: for each system and data set.
         seed: of the draws and of the trials' training.
         space: by setting (``model_options.NAME`` for a hyperparameter), a list of values or
             ``{low: , high: , log: true}``.
     """
 
-    path: Path
     trials: int
-    seed: int
-    space: Mapping[str, Any]
+    seed: int = 0
+    space: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
-    @classmethod
-    def from_dict(cls, path: Path, values: Mapping[str, Any]) -> "Search":
-        """Read what stands under ``search:``."""
-        known = ("trials", "seed", "space")
-        for key in values:
-            if key not in known:
-                raise DeadpanError(f"{path}: search: {unknown_name('key', key, known)}")
-        trials, seed = values.get("trials", 0), values.get("seed", 0)
-        if type(trials) is not int or trials < 1 or type(seed) is not int or seed < 0:
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no search."""
+        if self.trials < 1 or self.seed < 0:
             raise DeadpanError(
-                f"{path}: search wants trials of 1 or more and a seed of 0 or more, whole numbers; "
-                f"got {trials!r} and {seed!r}"
+                f"wants trials of 1 or more and a seed of 0 or more; got trials {self.trials}, "
+                f"seed {self.seed}"
             )
-        return cls(path=path, trials=trials, seed=seed, space=values.get("space") or {})
 
     def draws(self, own: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Settings of each trial, the same at every call.
@@ -74,7 +64,7 @@ class Search:
                 if low > 0:
                     return float(math.exp(random.uniform(math.log(low), math.log(high))))
         raise DeadpanError(
-            f"{self.path}: search: {name} wants a list of values or 'low' below 'high' (above 0 "
+            f"{name} wants a list of values or 'low' below 'high' (above 0 "
             f"with 'log'); got {choices!r}"
         )
 
