@@ -15,12 +15,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from breakdown import make_tables
 from catalogue import claims
 from figures import make_figures
 from measuring import Measuring, gather
 from page import Page, as_html, as_markdown, csv_rows, effect_text, json_values, p_text
 from plan import Plan, read_plan
-from tables import make_tables
 
 from deadpan.api import processors
 from deadpan.benchmark.runner import GridWatch, alone, finished, run_cases
