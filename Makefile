@@ -19,7 +19,7 @@ demo: $(VENV)/.installed  ## train HCT-MG on embedded data and score it: minutes
 	@$(BIN)/deadpan demo
 
 test: check  ## everything a change must pass: check, then the tests with coverage
-	@$(BIN)/pytest -q -n $(JOBS) --cov
+	@$(BIN)/pytest -q -n $(JOBS) --dist worksteal --cov
 
 check: $(VENV)/.installed-dev  ## linters, formatter, floors, types
 	@$(BIN)/ruff check -q

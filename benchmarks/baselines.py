@@ -7,7 +7,7 @@ those. Two threads, as there; forward, backward, clipping and Adam. MulT's epoch
 are timed once.
 
     python benchmarks/baselines.py [--clips 1284] [--repeats 5] [--only LMF,TFN]
-        [--system-memory] [--out OUT]
+        [--system-memory] [--out benchmarks/results/baselines]
 """
 
 import argparse
@@ -133,7 +133,7 @@ def main() -> None:
     told: dict[str, Any] = {
         "clips": chosen.clips,
         "machine": f"{os.cpu_count()} cores, 2 threads, torch {torch.__version__}",
-        "commit": commit_name(commit()),
+        "commit": commit_name(**commit()),
         "models": {},
     }
     for name in names:

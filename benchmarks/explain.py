@@ -4,7 +4,7 @@ Recording off is measured against the same forward pass without the tests of ``r
 HCT-MG at MOSI's sizes on clips of 50/375/500 steps: both in turn, in an order that alternates, so
 that what the machine does meanwhile meets both alike.
 
-    python benchmarks/explain.py [--rounds 101] [--clips 8] [--out FOLDER]
+    python benchmarks/explain.py [--rounds 101] [--clips 8] [--out benchmarks/results]
 """
 
 import argparse
@@ -22,11 +22,10 @@ from workloads.reporting import about
 from deadpan.analysis.maps import Axis, CrossmodalMap
 from deadpan.analysis.salience import crossmodal_map
 from deadpan.data.dataset import Clip
-from deadpan.layers.attention import Attention
-from deadpan.layers.recording import record_attention
+from deadpan.layers.attention import Attention, record_attention
 from deadpan.layers.transformer import Encoder, EncoderLayer
 from deadpan.models import HCTMG
-from deadpan.reports.clip.heatmap import heatmap
+from deadpan.reports.clip.figures import heatmap
 from deadpan.show.drawing import picture
 from deadpan.types import AUDIO, TEXT, VISION, Batch
 

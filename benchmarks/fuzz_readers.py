@@ -5,7 +5,7 @@ and time; a child that dies is replaced and its case counted as a crash. Every r
 own error, one line, naming the path. An audit hook watches for processes, sockets and written
 files. Exit status 1 if any case failed.
 
-    python benchmarks/fuzz_readers.py [--cases 24000] [--workers 2] [--out results/fuzz]
+    python benchmarks/fuzz_readers.py [--cases 24000] [--workers 2] [--out benchmarks/results/fuzz]
 """
 
 import argparse
@@ -208,7 +208,7 @@ def main() -> None:
     rows = table(found)
     failures = [list(row[:3]) for row in found if row[2] not in ("read", "refused")]
     peak = round(max(row[4] for row in found) / 2**20)
-    commit = environment.commit_name(environment.commit())
+    commit = environment.commit_name(**environment.commit())
     told = (
         f"{len(found):,} cases, {len(failures)} failed (crash, hang beyond {SECONDS} s, more than "
         f"{MEMORY >> 30} GB, code run, an error that is not ours), in {seconds} s; largest process "

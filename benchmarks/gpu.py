@@ -8,7 +8,7 @@ over the card's rate for large products and bytes over its rate for copies, at r
 Without a GPU it says so and measures nothing.
 
     python benchmarks/gpu.py [--clips 16326] [--batches 64,512] [--repeats 5] [--compile]
-        [--out results/gpu]
+        [--out benchmarks/results/gpu]
 """
 
 import argparse
@@ -29,7 +29,7 @@ from workloads.reporting import about, keep, table
 from workloads.work import FLOAT, STATE, Work, parts
 
 from deadpan.data.batching import collate, lengths_of, training_batches
-from deadpan.data.dataset import Clip, steps_of
+from deadpan.data.dataset import Clip, step_counts
 from deadpan.models import HCTMG, Model, MulT
 from deadpan.training.run import make_optimizer
 from deadpan.types import Batch
@@ -120,7 +120,7 @@ def floor(
 ) -> dict[str, float]:
     """Seconds of an epoch of HCT-MG, at least, for each precision."""
     names = tuple(model.widths)
-    lengths = steps_of(clips, names).tolist()
+    lengths = step_counts(clips, names).tolist()
     each = [parts(model, dict(zip(names, one, strict=True))).values() for one in lengths]
     whole = sum([work for several in each for work in several], start=Work())
     state = FLOAT * STATE * sum(p.numel() for p in model.parameters())

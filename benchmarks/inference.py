@@ -8,7 +8,7 @@ import times are those of fresh processes. What int8 costs is measured on a mode
 ``controlled``.
 
     python benchmarks/inference.py [--repeats 7] [--seconds 0.1] [--epochs 6] [--clips 1000]
-        [--run RUN] [--out results/inference]
+        [--run RUN] [--out benchmarks/results/inference]
 """
 
 import argparse

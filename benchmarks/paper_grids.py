@@ -4,7 +4,7 @@ Shows that each configs/table*.yaml runs from end to end at full size, and what 
 system costs here: a process and a thread a run. The files are noise, so no score is told. An
 interrupted run goes on where it was.
 
-    python benchmarks/paper_grids.py [GRID ...] [--clips N] [--out results/paper_grids]
+    python benchmarks/paper_grids.py [GRID ...] [--clips N] [--out benchmarks/results/paper_grids]
 """
 
 import argparse
@@ -63,7 +63,7 @@ def run(grid: Path, folder: Path, *, clips: int | None, workers: int) -> dict[st
     shutil.rmtree(out)
     rows = [row for table in study.tables for row in table.rows if row.seeds]
     return {
-        "commit": commit_name(commit()),
+        "commit": commit_name(**commit()),
         "clips": clips,
         "minutes": round((time.perf_counter() - start) / 60, 1),
         "failures": dict(study.failures),

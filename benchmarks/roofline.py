@@ -7,7 +7,7 @@ large products and copies, and at the model's own shapes. The floor is the large
 over rate and bytes over rate; nothing is computed on padding there, and nothing waits.
 
     python benchmarks/roofline.py [--clips 1284] [--repeats 5] [--threads 1,2]
-        [--out benchmarks/roofline]
+        [--out benchmarks/results/roofline]
 """
 
 import argparse
@@ -27,7 +27,7 @@ from workloads.reporting import about, keep, table
 from workloads.work import FLOAT, STATE, Work, parts
 
 from deadpan.data.batching import lengths_of, training_batches
-from deadpan.data.dataset import Clip, steps_of
+from deadpan.data.dataset import Clip, step_counts
 from deadpan.models import HCTMG
 from deadpan.training.run import keep_freed_memory
 
@@ -47,7 +47,7 @@ def counted(model: HCTMG, clips: Sequence[Clip]) -> tuple[dict[str, Work], dict[
     A batch computes as many steps of each modality as its longest clip has.
     """
     names = tuple(model.widths)
-    lengths = steps_of(clips, names)
+    lengths = step_counts(clips, names)
     batches = training_batches(lengths_of(clips), BATCH, seed=0, epoch=1)
     padded = [lengths[chosen].max(axis=0) for chosen in batches for _ in chosen]
     real, computed = (
@@ -87,7 +87,7 @@ def measure(clips: Sequence[Clip], threads: Sequence[int], repeats: int) -> dict
     state = FLOAT * STATE * sum(p.numel() for p in model.parameters())
     moved = whole.bytes + steps * state
     order = training_batches(lengths_of(clips), BATCH, seed=0, epoch=1)
-    longest = round(float(steps_of(clips, ("vision",)).mean()))
+    longest = round(float(step_counts(clips, ("vision",)).mean()))
     run = epoch(model, list(clips), BATCH)
     told: dict[str, Any] = {
         "clips": len(clips),

@@ -9,7 +9,7 @@ fixed: what a step costs depends on it, and a gate would pick another in each ru
 counts pages of the mapped store too, which the system can take back, "own" does not.
 
     python benchmarks/scaling.py [--clips 1000,3000,10000,30000,100000] [--steps 280] [--rounds 3]
-        [--threads 2] [--folder FOLDER] [--out results/scaling]
+        [--threads 2] [--folder FOLDER] [--out benchmarks/results/scaling]
 """
 
 import argparse

@@ -7,7 +7,7 @@ turns: round after round, so that a slow moment of the machine hits all alike. W
 depends on the modality its gate picks; the gate stands on text, but for two rows. Last, one clip.
 
     python benchmarks/speed.py [--clips 1284] [--padded-clips 144] [--repeats 5] [--threads 1,2]
-        [--only "HCT-MG|LMF"] [--out results/speed]
+        [--only "HCT-MG|LMF"] [--out benchmarks/results/speed]
 """
 
 import argparse

@@ -5,7 +5,8 @@ steps, about 12/55/65 of them real: a pickle of 6.4 GB. Each step runs in a proc
 memory is that of the process less what it had before the step, from /proc every 10 ms: "all" also
 counts pages of mapped files, which the system can take back, "own" does not.
 
-    python benchmarks/store.py [--clips 22856] [--folder FOLDER] [--json FILE]
+    python benchmarks/store.py [--clips 22856] [--folder FOLDER]
+        [--json benchmarks/results/store.json]
 """
 
 import argparse
@@ -24,7 +25,7 @@ from workloads.official import CORPORA, write
 
 from deadpan.data.conversion import convert_dataset
 from deadpan.data.dataset import Dataset, fingerprint
-from deadpan.data.store.opening import store_dataset
+from deadpan.data.store.reading import store_dataset
 
 MOSEI = CORPORA["mosei"]
 

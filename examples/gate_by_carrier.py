@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 
 import deadpan
-from deadpan.training.history import gate_history
 
 
 def main() -> None:
@@ -27,7 +26,7 @@ def main() -> None:
                 epochs=chosen.epochs,
                 out=Path(folder) / carrier,
             )
-            gate = gate_history(run.path)
+            gate = run.gate()
             weights = ", ".join(
                 f"{name} {weight:.3f}"
                 for name, weight in zip(gate.modalities, gate.weights[-1], strict=True)

@@ -1,20 +1,28 @@
-"""What every test stands on: one thread, no display, and the clips in ../shared."""
+"""What every test stands on: one thread, no display, one seed, and the clips in ../shared."""
 
 import os
+import random
 import sys
 from pathlib import Path
 
-# Before anything imports torch or matplotlib. Workers share the cores: a thread for each.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("MPLBACKEND", "agg")
+# Before anything imports torch or matplotlib. Whatever the environment says: sums round otherwise
+# with another number of threads, and workers share the cores.
+os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+os.environ["MPLBACKEND"] = "agg"
 
 import hypothesis
 import pytest
 
 IN_CI = os.environ.get("CI") == "true"
 
-# The first example pays for imports, and the machine may be busy: time says nothing here.
-hypothesis.settings.register_profile("house", deadline=None, derandomize=IN_CI)
+# The first example pays for imports, and the machine may be busy: time says nothing here, neither
+# of one example nor of how fast examples are drawn. Every run draws the same ones.
+hypothesis.settings.register_profile(
+    "house",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("house")
 
 
@@ -30,10 +38,38 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(params=["as it is", "without an LSTM in bfloat16"])
+def processor(request, monkeypatch):
+    """Processors that a test of half precision must hold on: this one, and one without AVX-512."""
+    if request.param == "as it is":
+        return
+    import torch
+
+    from deadpan.layers.recurrent import processor_has_lstm
+
+    computed = torch._VF.lstm
+
+    def refused_in_half_precision(*arguments):
+        if torch.is_autocast_enabled("cpu"):
+            raise RuntimeError("could not create a primitive descriptor for the LSTM")
+        return computed(*arguments)
+
+    monkeypatch.setattr(torch._VF, "lstm", refused_in_half_precision)
+    processor_has_lstm.cache_clear()
+    request.addfinalizer(processor_has_lstm.cache_clear)
+
+
 @pytest.fixture(autouse=True)
-def threads_as_before():
+def one_seed():
+    """What a test draws without a seed of its own depends on no test that ran before it."""
+    random.seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
     """With another number of threads sums round otherwise, and some test behind would fail."""
-    before = os.environ["OMP_NUM_THREADS"]
     yield
     if torch := sys.modules.get("torch"):
-        assert str(torch.get_num_threads()) == before, "undo torch.set_num_threads"
+        assert torch.get_num_threads() == 1, "undo torch.set_num_threads"

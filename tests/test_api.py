@@ -89,9 +89,9 @@ def test_the_demo_trains_scores_and_reports_and_is_not_repeated(tmp_path):
     run = deadpan.demo(tmp_path / "demo", **TINY)
     for name in ("model.safetensors", "scores.json", "report.html"):
         assert (run.path / name).is_file()
-    before = (run.path / "scores.json").read_bytes(), run.weights.stat().st_mtime_ns
+    before = (run.path / "scores.json").read_bytes(), run.weights_file.stat().st_mtime_ns
     again = deadpan.demo(tmp_path / "demo", **TINY)
-    assert (again.scores.read_bytes(), again.weights.stat().st_mtime_ns) == before
+    assert (again.scores_file.read_bytes(), again.weights_file.stat().st_mtime_ns) == before
 
 
 def test_an_interrupted_demo_goes_on(tmp_path):

@@ -1,4 +1,4 @@
-"""A small sound file of every layout deadpan reads, from one seed: what mutants are made of.
+"""A small sound file of every format deadpan reads, from one seed: what mutants are made of.
 
 ``python benchmarks/fuzz/corpus.py FOLDER`` writes them, to look at.
 """
@@ -37,8 +37,8 @@ def write(folder: Path) -> list[Sample]:
     labels = random.uniform(-3, 3, CLIPS).round(2)
     return [
         sample
-        for write_layout in (mult, mmsa, misa, mfn, csd, table, own, store)
-        for sample in write_layout(folder, clips, labels)
+        for write_format in (mult, mmsa, misa, mfn, csd, table, own, store)
+        for sample in write_format(folder, clips, labels)
     ]
 
 

@@ -47,7 +47,7 @@ def mutant(content: bytes, seed: int) -> bytes:
 
 
 def place(data: bytearray, chance: random.Random) -> int:
-    """Mostly near the beginning or the end, where layouts keep what they declare."""
+    """Mostly near the beginning or the end, where formats keep what they declare."""
     far = chance.choice((64, 512, 4096, len(data) or 1))
     at = chance.randrange(min(far, len(data) or 1))
     return at if chance.random() < 0.7 else max(0, len(data) - 1 - at)

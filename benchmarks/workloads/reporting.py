@@ -20,7 +20,7 @@ def about() -> dict[str, str]:
         model = f" of {named[0].partition(':')[2].strip()}" if named else ""
     return {
         "machine": f"{os.cpu_count()} cores{model}, torch {torch.__version__}",
-        "commit": commit_name(commit()),
+        "commit": commit_name(**commit()),
     }
 
 

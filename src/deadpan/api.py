@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from deadpan.benchmark.runner import GridWatch
     from deadpan.benchmark.study import Study
     from deadpan.data import Dataset
-    from deadpan.data.fetching.downloading import Watch as DownloadWatch
-    from deadpan.data.fetching.fetch import Fetched
+    from deadpan.data.fetching.download import DownloadWatch
+    from deadpan.data.fetching.fetch import CorpusFile
     from deadpan.exporting.run import Exported
     from deadpan.training.loop import Watch
     from deadpan.training.opened import RunDirectory
@@ -202,7 +202,7 @@ def benchmark(
     """Train every system of a grid on every data set and seed, and write the tables.
 
     Args:
-        config: the grid, a YAML file; ``configs/compare.yaml`` shows every key.
+        config: the grid, a YAML file; ``studies/compare/compare.yaml`` shows every key.
         out: a directory, which must not exist; by default ``runs/CONFIG``.
         workers: runs at the same time, a process and a thread each; by default one for each
             processor.
@@ -264,7 +264,7 @@ def inspect(source: str | Path, **data_options: Any) -> dict[str, Any]:
         **data_options: arguments of the data set, as in ``--data_options.carrier audio``.
     """
     from deadpan.data import load
-    from deadpan.data.health.inspection import inspect as inspect_dataset
+    from deadpan.data.health.inspection import inspect_dataset
 
     return inspect_dataset(load(source, **data_options))
 
@@ -298,9 +298,9 @@ def corpora(name: str | None = None) -> list[dict[str, Any]]:
     Args:
         name: a single data set, shown with all that is known of it.
     """
-    from deadpan.data.corpora import CORPORA, corpus_named
+    from deadpan.data.corpora import CORPORA, find_corpus
 
-    chosen = list(CORPORA.values()) if name is None else [corpus_named(name)]
+    chosen = list(CORPORA.values()) if name is None else [find_corpus(name)]
     return [dataclasses.asdict(corpus) for corpus in chosen]
 
 
@@ -310,7 +310,7 @@ def fetch(
     *,
     file: str | None = None,
     watch: "DownloadWatch | None" = None,
-) -> "list[Fetched]":
+) -> "list[CorpusFile]":
     """Download a data set, or say how to get it by hand.
 
     Its sources are tried in turn. A download that was interrupted continues, and a file that is
@@ -328,11 +328,10 @@ def fetch(
     Raises:
         DataError: an unknown name, or files that no source gave, with what to do by hand.
     """
-    from deadpan.data.corpora import corpus_named
-    from deadpan.data.fetching.fetch import default_folder
-    from deadpan.data.fetching.fetch import fetch as fetch_corpus
+    from deadpan.data.corpora import find_corpus
+    from deadpan.data.fetching.fetch import default_folder, fetch_corpus
 
-    corpus = corpus_named(name)
+    corpus = find_corpus(name)
     folder = home_path(out) if out else default_folder(corpus)
     return fetch_corpus(corpus, folder, file=file, watch=watch)
 

@@ -1,12 +1,15 @@
-"""Files: written whole or not at all, and read back."""
+"""Files: written whole or not at all, and read back or refused in one line."""
 
 import csv
 import io
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+import yaml
 
 from deadpan.errors import DeadpanError, RunError
 
@@ -25,44 +28,147 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write JSON atomically; NaN becomes null, which every reader understands."""
-    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, (text + "\n").encode())
+def write_json(path: Path, value: object) -> None:
+    """Write JSON atomically; NaN becomes null."""
+    write_atomically(path, json_text(value).encode())
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; RunError if it is missing or damaged."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RunError(f"{path}: missing; is this a run of deadpan?") from error
-    except ValueError as error:
-        raise RunError(f"{path}: not valid JSON ({error}); train again") from error
-    if not isinstance(value, dict):
-        raise RunError(f"{path}: should hold a JSON object; train again")
+def json_text(value: object) -> str:
+    """A value as JSON text; NaN becomes null, which every reader understands."""
+    finite = nan_to_none(value)
+    return json.dumps(finite, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def nan_to_none(value: object) -> object:
+    """The same value with None for each NaN in it, at any depth."""
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: nan_to_none(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [nan_to_none(item) for item in value]
     return value
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write rows that share their keys, atomically; nothing for no rows."""
-    if not rows:
-        return
+    """Write rows atomically; no file for no rows."""
+    if rows:
+        write_atomically(path, csv_text(rows).encode())
+
+
+def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows as CSV text with a header; a cell is empty where a row lacks the column."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    columns = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_atomically(path, text.getvalue().encode())
+    return text.getvalue()
 
 
-def _finite(value: object) -> object:
-    if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN is what differs from itself
-        return None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
+def read_text(path: Path, remedy: str, *, error: type[DeadpanError] = RunError) -> str:
+    """Read a text file.
+
+    Args:
+        path: of the file.
+        remedy: what to do where it cannot be read; ends the message.
+        error: the class to raise.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise error(f"{path} is missing; {remedy}") from None
+    except UnicodeDecodeError:
+        raise error(f"{path} is not UTF-8 text; {remedy}") from None
+    except OSError as refused:
+        raise error(f"{path} cannot be read ({refused.strerror}); {remedy}") from None
+
+
+def read_json(path: Path, remedy: str, *, error: type[DeadpanError] = RunError) -> Any:  # noqa: ANN401 - what it holds
+    """Read the value of a JSON file; see :func:`read_text`."""
+    try:
+        return json.loads(read_text(path, remedy, error=error))
+    except ValueError as broken:
+        raise error(f"{path} is not valid JSON ({broken}); {remedy}") from None
+
+
+def read_yaml(path: Path, remedy: str, *, error: type[DeadpanError] = RunError) -> Any:  # noqa: ANN401 - what it holds
+    """Read the value of a YAML file; only plain values are ever built. See :func:`read_text`."""
+    text = read_text(path, remedy, error=error)
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
+    except RecursionError:
+        raise error(f"{path} is nested too deeply; {remedy}") from None
+    except (yaml.YAMLError, ValueError) as broken:  # ValueError: a date that does not exist
+        reason = " ".join(str(broken).split())
+        raise error(f"{path} is not valid YAML ({reason}); {remedy}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML whose keys are text as written (1 and yes are names too), each at most once."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:  # noqa: ANN401 - as yaml has it
+        """A mapping before any other is merged into it."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)  # pyright: ignore
+        keys = set[str]()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(":merge"):
+                continue
+            if key.value in keys:
+                raise yaml.MarkedYAMLError(
+                    problem=f"'{key.value}' stands twice", problem_mark=key.start_mark
+                )
+            keys.add(key.value)
+            key.tag = "tag:yaml.org,2002:str"
+        return node
+
+
+class CsvTable:
+    """A CSV file with a header and at least one row.
+
+    Attributes:
+        columns: the cells of each column, as text, by name in the file's order.
+    """
+
+    def __init__(self, path: Path, remedy: str) -> None:
+        """Raise RunError for a file that is missing, empty, ragged, or names a column twice."""
+        self._path, self._remedy = path, remedy
+        text = io.StringIO(read_text(path, remedy), newline="")
+        try:
+            header, *rows = [row for row in csv.reader(text) if row] or [[]]
+        except csv.Error as error:
+            self.refuse(f"is not a CSV table ({error})")
+        if not rows:
+            self.refuse("holds a header and no row" if header else "is empty")
+        if len(set(header)) < len(header):
+            self.refuse("names a column twice")
+        for number, row in enumerate(rows, start=1):
+            if len(row) != len(header):
+                self.refuse(f"has {len(row)} cells in row {number}, wanted {len(header)}")
+        self.columns = dict(zip(header, (tuple(c) for c in zip(*rows, strict=True)), strict=True))
+
+    def __getitem__(self, column: str) -> tuple[str, ...]:
+        """The cells of a column, as text."""
+        if column not in self.columns:
+            self.refuse(f"has no column '{column}' (found {', '.join(self.columns)})")
+        return self.columns[column]
+
+    def numbers(self, column: str, *, finite: bool = True) -> list[float]:
+        """A column of numbers; an empty cell is NaN; NaN and infinity only where not ``finite``."""
+        values: list[float] = []
+        for row, cell in enumerate(self[column], start=1):
+            where = f"{cell!r} in column '{column}', row {row}"
+            try:
+                values.append(float(cell or "nan"))
+            except ValueError:
+                self.refuse(f"holds {where}, wanted a number")
+            if finite and not math.isfinite(values[-1]):
+                self.refuse(f"holds {where}, wanted a finite number")
+        return values
+
+    def refuse(self, what: str) -> NoReturn:
+        """Raise RunError: the path, what is wrong with it, and the remedy."""
+        raise RunError(f"{self._path} {what}; {self._remedy}")
 
 
 def home_path(text: str | Path) -> Path:

@@ -1,21 +1,59 @@
-"""Values for options, from a command line, YAML or Python, as a signature wants them."""
+"""The one validator: values of a command line, YAML, JSON or Python, as annotations want them."""
 
+import dataclasses
+import math
 import types
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, Union, cast, get_args, get_origin
+from typing import Any, Literal, NewType, TypeVar, Union, cast, get_args, get_origin
 
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.files import home_path
+
+Record = TypeVar("Record")
+NullableFloat = NewType("NullableFloat", float)
+"""A number of a JSON file, in which null stands for NaN."""
+
+
+def record(name: str, values: object, kind: type[Record], *, unknown: str | None = None) -> Record:
+    """Make a dataclass from values by name, each as its field wants it.
+
+    Args:
+        name: of the whole, for messages.
+        values: what a file or a caller gave.
+        kind: the dataclass; fields without a default are required.
+        unknown: what a key is called ("setting"), to refuse one that is no field; None = other keys
+            are ignored.
+
+    Raises:
+        DeadpanError: no mapping, a field that is missing or does not fit, or an unknown key.
+    """
+    by_name: dict[str, object] = typed(name, values, dict)
+    fields = {field.name: field for field in dataclasses.fields(cast(Any, kind))}
+    start = f"{name}: " if name else ""
+    for key in by_name:
+        if unknown and key not in fields:
+            raise DeadpanError(f"{start}{unknown_name(unknown, key, fields)}")
+    for key, field in fields.items():
+        required = field.default is field.default_factory is dataclasses.MISSING
+        if required and key not in by_name:
+            raise DeadpanError(f"{start}has no '{key}'")
+    return kind(
+        **{
+            key: typed(f"{start}{key}", value, fields[key].type)
+            for key, value in by_name.items()
+            if key in fields
+        }
+    )
 
 
 def typed(name: str, value: object, wanted: Any) -> Any:  # noqa: ANN401 - any annotation
     """The value as the annotation wants it.
 
     The command line and YAML know no paths and few whole numbers: text becomes a path, 1000.0 an
-    int. Knows bool, int, float, str, Path, Literal, list, dict, and each of them or
-    None; any other annotation lets every value through.
+    int. Knows bool, int, float, str, Path, Literal, list, tuple, dict, Mapping and dataclasses, the
+    items of these, and each of them or None; any other annotation lets every value through.
 
     Args:
         name: of the option, for the message.
@@ -33,12 +71,19 @@ def typed(name: str, value: object, wanted: Any) -> Any:  # noqa: ANN401 - any a
         if value not in get_args(wanted):
             raise DeadpanError(unknown_name(name, str(value), map(str, get_args(wanted))))
         return value
+    if dataclasses.is_dataclass(wanted):
+        return record(name, value, cast(type[Any], wanted))
     kind = get_origin(wanted) or wanted
     if kind not in KINDS:
         return value
-    make, told = KINDS[kind]
+    make, description = KINDS[kind]
     if (made := make(value)) is None:
-        raise DeadpanError(f"{name} wants {told}; got {value!r}")
+        raise DeadpanError(f"{name} wants {description}; got {value!r:.200}")
+    item = next(iter(get_args(wanted)[-1 if isinstance(made, dict) else 0 :]), Any)
+    if isinstance(made, dict):
+        return {key: typed(f"{name}: {key}", x, item) for key, x in made.items()}
+    if isinstance(made, list | tuple):
+        return type(made)(typed(f"{name}[{place}]", x, item) for place, x in enumerate(made))
     return made
 
 
@@ -50,6 +95,10 @@ def _number(value: object) -> float | None:
     return None if isinstance(value, bool) or not isinstance(value, Real) else float(value)
 
 
+def _nullable(value: object) -> float | None:
+    return math.nan if value is None else _number(value)
+
+
 def _whole(value: object) -> int | None:
     number = _number(value)
     if number is None or not number.is_integer():  # NaN and infinity are none
@@ -59,8 +108,8 @@ def _whole(value: object) -> int | None:
 
 
 def _text(value: object) -> str | None:
-    known = isinstance(value, str | int | float | Path) and not isinstance(value, bool)
-    return str(value) if known else None
+    readable = isinstance(value, str | int | float | Path) and not isinstance(value, bool)
+    return str(value) if readable else None
 
 
 def _path(value: object) -> Path | None:
@@ -69,20 +118,29 @@ def _path(value: object) -> Path | None:
 
 
 def _list(value: object) -> list[Any] | None:
-    return list(cast("list[Any]", value)) if isinstance(value, list | tuple) else None
+    return list(cast(list[Any], value)) if isinstance(value, list | tuple) else None
 
 
-def _dict(value: object) -> dict[Any, Any] | None:
-    return dict(cast("dict[Any, Any]", value)) if isinstance(value, Mapping) else None
+def _tuple(value: object) -> tuple[Any, ...] | None:
+    return tuple(cast(list[Any], value)) if isinstance(value, list | tuple) else None
+
+
+def _dict(value: object) -> dict[str, Any] | None:
+    if not isinstance(value, Mapping):
+        return None
+    return {str(key): item for key, item in cast(Mapping[Any, Any], value).items()}
 
 
 KINDS: Mapping[Any, tuple[Callable[[object], Any], str]] = {
     bool: (_bool, "true or false"),
     int: (_whole, "a whole number"),
     float: (_number, "a number such as 0.001"),
+    NullableFloat: (_nullable, "a number or null"),
     str: (_text, "text"),
     Path: (_path, "a path"),
     list: (_list, "a list"),
+    tuple: (_tuple, "a list"),
     dict: (_dict, "values by name"),
+    Mapping: (_dict, "values by name"),
 }
 """What makes a value of each kind (None where it cannot), and what to ask for."""

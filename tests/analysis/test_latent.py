@@ -63,7 +63,7 @@ def test_mult_has_three_targets():
             assert ((values >= 0) & (values <= 2)).all()
 
 
-def test_equal_views_are_not_pulled_apart():
+def test_equal_views_are_at_distance_zero():
     model, clips = build(MulT).eval(), clips_of(MulT, {})
     one, other = (model.crossmodal[f"{source}_to_text"] for source in (AUDIO, VISION))
     for encoder in (one, other):  # what they see no longer matters, and they are the same

@@ -14,7 +14,7 @@ from deadpan.analysis.salience import (
 )
 from deadpan.data.batching import collate
 from deadpan.errors import DeadpanError
-from deadpan.layers.recording import record_attention
+from deadpan.layers.attention import record_attention
 from deadpan.models import HCTMG, LFLSTM, LMFMulT, MulT
 from deadpan.types import AUDIO, TEXT, VISION
 

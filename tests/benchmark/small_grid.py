@@ -2,10 +2,16 @@
 
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import yaml
 
 from deadpan.benchmark.grid import read_grid
+from deadpan.training.checkpoint import State
+
+ROOT = Path(__file__).parents[2]
 
 SMALL = {
     "seeds": [1, 2],
@@ -44,6 +50,60 @@ class Memory:
     def end(self, case, seconds, failure):
         assert seconds > 0
         self.ended.append((case.name, failure))
+
+
+class KilledAt:
+    """A GridWatch that ends its process at a word of a run: ``step`` or ``end``."""
+
+    def __init__(self, word):
+        self.word = word
+
+    def begin(self, cases, finished):
+        pass
+
+    def step(self, case, epoch):
+        self.hear("step")
+
+    def end(self, case, seconds, failure):
+        self.hear("end")
+
+    def hear(self, word):
+        if word == self.word:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed(script, *arguments):
+    """Run a script of the tests that is to be killed."""
+    command = [sys.executable, "-m", f"tests.{script}", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+class DyingInTraining:
+    """Nothing to do with a run that is scored; kills the process that trains it, twice.
+
+    A process that receives it dies when it has saved epoch 2; the next one, after epoch 4.
+    """
+
+    leaves = "scores.json"
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, run):
+        pass
+
+    def __setstate__(self, state):
+        self.__dict__ |= state
+        save = State.save
+
+        def saved(state, path):
+            save(state, path)
+            if state.epoch in (2, 4):
+                (self.folder / f"died after epoch {state.epoch}").touch(exist_ok=False)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        State.save = saved
 
 
 class Dying:

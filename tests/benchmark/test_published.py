@@ -9,9 +9,8 @@ import pytest
 import yaml
 
 from deadpan.benchmark.published import TABLES, notes, published
-from deadpan.metrics.emotion import accuracies, f1s
-from deadpan.tasks.emotions import Emotions
-from deadpan.tasks.regression import Regression
+from deadpan.metrics.classification import emotion_accuracies, emotion_f1s
+from deadpan.tasks import Emotions, Regression
 
 FOLDER = resources.files("deadpan.benchmark.published")
 EMOTIONS = ("Neutral", "Happy", "Sad", "Angry")
@@ -113,7 +112,9 @@ def test_the_notes_name_exactly_the_cells_of_the_constant_predictor(emotion):
     truth = (np.arange(938) >= ABSENT[emotion]).astype(np.float64)[:, None]
     never = np.full_like(truth, -1.0)
     keys = [f"{emotion.lower()}_acc", f"{emotion.lower()}_f1"]
-    constant = [round(100 * score(never, truth)[0], 1) for score in (accuracies, f1s)]
+    constant = [
+        round(100 * score(never, truth)[0], 1) for score in (emotion_accuracies, emotion_f1s)
+    ]
     same = {
         system
         for system in systems("IEMOCAP")

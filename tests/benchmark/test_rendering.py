@@ -7,18 +7,18 @@ import re
 import pytest
 
 from deadpan.benchmark import rendering
-from deadpan.benchmark.collect import Scored
+from deadpan.benchmark.collect import SeedScores
 from deadpan.benchmark.table import make_table
-from deadpan.tasks.task import Column
+from deadpan.tasks.task import MetricColumn
 
 COLUMNS = (
-    Column("mae", "MAE", higher_is_better=False, percent=False),
-    Column("acc7", "Acc-7"),
+    MetricColumn("mae", "MAE", higher_is_better=False, percent=False),
+    MetricColumn("acc7", "Acc-7"),
 )
 
 
 def seed(number, mae, acc, *, errors=(0.1, 0.2, 0.3), seconds=60.0):
-    return Scored(
+    return SeedScores(
         seed=number,
         metrics={"mae": mae, "acc7": acc},
         errors={str(i): e for i, e in enumerate(errors)},
@@ -76,8 +76,19 @@ def test_every_format_says_the_same():
     assert value["rows"][0]["acc7"] is None
     page = rendering.html([made], "t")
     assert "Mul&lt;T&gt;_&amp;" in page
-    assert "<b>0.850 ± 0.071</b>" in page
+    assert "<strong>0.850 ± 0.071</strong>" in page
     assert "Mul<T>" not in page
+
+
+def test_the_page_puts_the_best_row_first_and_metrics_before_costs():
+    page = rendering.html([table()], "t")
+    assert re.findall(r'<th scope="row">(.*?)</th>', page) == [
+        *("HCT-MG", "Mul&lt;T&gt;_&amp;", "majority", "none")
+    ]
+    head = re.findall(r'<th scope="col">(.*?)</th>', page)
+    assert [text.partition(" <")[0] for text in head] == [
+        *("System", "MAE", "Acc-7", "p", "Parameters", "Training")
+    ]
 
 
 def test_latex_has_as_many_cells_in_every_row_and_nothing_special_left():

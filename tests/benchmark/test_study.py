@@ -1,21 +1,21 @@
 """Grids that run, break and go on."""
 
+import fcntl
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 
 from deadpan.benchmark.grid import read_grid
-from deadpan.benchmark.runner import RETRIES, Silent, alone, run_cases
+from deadpan.benchmark.runner import RETRIES, Silent, alone, run_cases, work
 from deadpan.benchmark.study import run_grid
 from deadpan.errors import DeadpanError
 
-from .small_grid import SMALL, Dying, Memory, grid_of, write
+from .small_grid import ROOT, SMALL, Dying, DyingInTraining, Memory, grid_of, killed, write
 
 FOLDS = {
     "seeds": [1],
@@ -99,38 +99,12 @@ def one_case(folder, epochs):
     return [case for case in grid.cases({"a set": [None]}, {}) if "HCT-MG, seed 1" in case.name]
 
 
-def test_a_worker_that_is_killed_goes_on_to_the_same_scores(tmp_path):
-    class Killer(Memory):
-        """Kills the worker twice, at a word of it while it lives: most of 60 epochs are to come."""
-
-        def __init__(self):
-            super().__init__()
-            self.killed = set()
-
-        def step(self, case, epoch):
-            super().step(case, epoch)
-            # A word of a worker that was killed already may still be under way.
-            living = children() - self.killed
-            if len(self.killed) < RETRIES and living:
-                for pid in living:
-                    os.kill(pid, signal.SIGKILL)
-                self.killed |= living
-
-    def children():
-        """Workers: children of the server that the grid forks them from."""
-        listed = subprocess.run(
-            ["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
-        ).stdout.splitlines()
-        rows = [line.split(None, 2) for line in listed]
-        servers = {
-            pid for pid, ppid, args in rows if int(ppid) == os.getpid() and "forkserver" in args
-        }
-        return {int(pid) for pid, ppid, _ in rows if ppid in servers}
-
-    killer, cases = Killer(), one_case(tmp_path, 60)
-    for folder, watch in (("whole", Memory()), ("broken", killer)):
-        assert run_cases(cases, tmp_path / folder, workers=1, watch=watch) == {}
-    assert len(killer.killed) == RETRIES
+def test_a_worker_that_is_killed_goes_on_to_the_same_scores(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))  # its process imports ``DyingInTraining``
+    cases, dying = one_case(tmp_path, 6), DyingInTraining(tmp_path)
+    for folder, then in (("whole", None), ("broken", dying)):
+        assert run_cases(cases, tmp_path / folder, workers=1, watch=Memory(), then=then) == {}
+    assert len(list(tmp_path.glob("died *"))) == RETRIES == 2
     scores = [
         json.loads((tmp_path / folder / cases[0].place / "scores.json").read_text())
         for folder in ("whole", "broken")
@@ -139,7 +113,7 @@ def test_a_worker_that_is_killed_goes_on_to_the_same_scores(tmp_path):
 
 
 def test_a_worker_that_is_killed_every_time_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))  # its process imports ``Dying``
+    monkeypatch.syspath_prepend(str(ROOT))  # its process imports ``Dying``
     (case,) = one_case(tmp_path, 1)
     failures = run_cases([case], tmp_path / "runs", workers=1, watch=Memory(), then=Dying())
     assert list(failures) == [case.place]
@@ -149,22 +123,45 @@ def test_a_worker_that_is_killed_every_time_is_given_up(tmp_path, monkeypatch):
 
 def test_a_grid_that_is_killed_goes_on_to_the_same_tables(tmp_path, whole):
     write(tmp_path)
-    command = [sys.executable, "-m", "deadpan", "benchmark", "grid.yaml", "--out", "out"]
-    # From 0.5 s after the first run began: inside a run, or between two.
-    for attempt in range(3):
-        resume = ["--resume"] if (tmp_path / "out").exists() else []
-        process = subprocess.Popen([*command, *resume], cwd=tmp_path, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while not list(tmp_path.glob("out/runs/*/*/*")) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(0.5 + attempt)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    done = subprocess.run(
-        [*command, "--resume"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    for word in ("step", "end"):  # in two runs, which are left at work; behind the first that ends
+        killed("benchmark.killed_grid", tmp_path, word)
+    memory = Memory()
+    run(tmp_path, resume=True, watch=memory)
+    assert 0 < memory.finished < 4
     assert without_times(tmp_path / "out") == without_times(whole)
+
+
+def test_a_grid_waits_for_a_worker_that_outlives_the_one_before(tmp_path):
+    """No two processes write one run, and no run is refused because its orphan has just begun."""
+    hears, tells = os.pipe()
+    if not (orphan := os.fork()):
+        file = (tmp_path / ".lock").open("w")
+        fcntl.flock(file, fcntl.LOCK_SH)
+        os.write(tells, b"at work")
+        os.read(os.pipe()[0], 1)  # until it is killed
+    assert os.read(hears, 99) == b"at work"
+    asked, flock = [], fcntl.flock
+
+    def asking(file, kind):
+        with pytest.raises(BlockingIOError):
+            flock(file, kind | fcntl.LOCK_NB)
+        asked.append(kind)
+        os.kill(orphan, signal.SIGKILL)
+        os.waitpid(orphan, 0)
+        flock(file, kind)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(fcntl, "flock", asking)
+        assert run_cases([], tmp_path, workers=1, watch=Silent()) == {}
+    assert asked == [fcntl.LOCK_EX]
+
+
+def test_a_worker_whose_grid_is_gone_begins_nothing(tmp_path):
+    hears, tells = multiprocessing.Pipe(duplex=False)
+    hears.close()
+    (case,) = one_case(tmp_path, 1)
+    work(case.settings.to_dict(), tmp_path / "run", True, tells, tmp_path / ".lock")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_full_disk_is_reported_and_nothing_is_lost(tmp_path, whole):
@@ -180,10 +177,7 @@ def test_a_full_disk_is_reported_and_nothing_is_lost(tmp_path, whole):
     assert "\nTraceback" not in full.stderr
     assert "the disk is full; free some space" in full.stderr
     assert "OSError" not in full.stderr
-    done = subprocess.run(
-        [*command, "--resume"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    run(tmp_path, resume=True)
     assert without_times(tmp_path / "out") == without_times(whole)
 
 

@@ -26,10 +26,10 @@ from deadpan.data import corpora, load
 from deadpan.data.batching import collate
 from deadpan.data.corpora import CORPORA, Corpus, Source
 from deadpan.data.dataset import fingerprint
-from deadpan.data.store.opening import store_dataset
-from deadpan.layers.recording import record_attention
+from deadpan.data.store.reading import store_dataset
+from deadpan.layers.attention import record_attention
 from deadpan.reports.clip import page as explain_report
-from deadpan.reports.clip.heatmap import heatmap
+from deadpan.reports.clip.figures import heatmap
 from deadpan.reports.clip.page import explanation_files, shown
 from deadpan.reports.clip.tables import tables
 from deadpan.serving.predictor import Predictor

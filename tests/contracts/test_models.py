@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from deadpan.errors import DeadpanError
-from deadpan.layers.recording import record_attention
+from deadpan.layers.attention import record_attention
 from deadpan.layers.transformer import Encoder
 from deadpan.models import MODELS
 from deadpan.models.base import FUSED, hyperparameters
@@ -149,10 +149,26 @@ def test_training_matters_only_through_dropout(kind, options):
     torch.testing.assert_close(wet.eval()(batch).prediction, dry(batch).prediction)
 
 
-def trained(kind, *, seed, steps, **options):
-    """Losses on eight clips."""
+@each_model
+@pytest.mark.usefixtures("processor")
+def test_half_precision_loses_nothing_but_digits(kind):
+    aligners = [{}, {"ctc": True}] if "ctc" in hyperparameters(kind) else [{}]
+    for options in aligners:
+        model, batch = build(kind, **options).eval(), pad(clips_for(kind, options, 3))
+        wanted = model(batch).prediction
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            output = model(batch)
+            loss = sum(output.losses.values(), output.prediction.float().sum())
+        torch.testing.assert_close(output.prediction.float(), wanted, atol=0.02, rtol=0.02)
+        loss.backward()
+        assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+def trained(kind, *, seed, steps, rate=5e-3, **options):
+    """Losses on eight clips; the rate falls to nothing, so that the last does not swing."""
     model, batch, losses = build(kind, seed=seed, **options), pad(clips_for(kind, options, 8)), []
-    optimizer = make_optimizer(model, learning_rate=5e-3, gate_learning_rate=None, weight_decay=0.0)
+    optimizer = make_optimizer(model, learning_rate=rate, gate_learning_rate=None, weight_decay=0.0)
+    falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, steps)
     for _ in range(steps):
         output = model(batch)
         loss = (output.prediction - batch.labels).abs().mean()
@@ -160,6 +176,7 @@ def trained(kind, *, seed, steps, **options):
         sum(output.losses.values(), loss).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.8)
         optimizer.step()
+        falling.step()
         losses.append(loss.item())
     return losses
 
@@ -173,9 +190,10 @@ def test_the_seed_decides_everything(kind, options):
 
 @each_model
 def test_overfits_eight_clips(kind):
-    losses = trained(kind, seed=0, steps=200, **dict.fromkeys(dropouts(kind), 0.0))
+    dry = dict.fromkeys(dropouts(kind), 0.0)
+    losses = trained(kind, seed=0, steps=100, rate=2e-2, **dry)
     assert losses[0] > 1
-    assert sum(losses[-10:]) / 10 < 0.15
+    assert losses[-1] < 0.15  # of any model and seed tried at most 0.05
 
 
 NONSENSE = {int: (0, -1, 2.5, "4", True, None), float: (-0.1, math.nan, "0.1", True)}

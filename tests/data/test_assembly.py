@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
-from deadpan.data.assembly import assemble, finite
+from deadpan.data.assembly import (
+    assemble,
+    clip_id,
+    group_from_name,
+    infer_task,
+    rename_repeated_ids,
+    zero_non_finite,
+)
+from deadpan.data.dataset import Clip
 from deadpan.data.raw import Padding, RawClip, RawClips
 from deadpan.errors import DataError
 from deadpan.types import SPLITS
@@ -139,22 +147,20 @@ def test_splits_for_some_clips_only():
 def test_splits_are_made_where_there_are_none(name, by):
     dataset = made(*(clip(name.format(f"v{i}"), None) for i in range(10)))
     assert [len(dataset[split]) for split in SPLITS] == [6, 2, 2]
-    assert dataset.warnings == (
-        f"the file tells no splits; they were made by {by}, 60 / 20 / 20 %",
-    )
+    assert dataset.warnings == (f"the file has no splits; they were made by {by}, 60 / 20 / 20 %",)
 
 
 def test_a_repeated_id_within_a_split():
     dataset = made(clip("a"), clip("a"), clip("a#2"), clip("a"))
     assert [c.id for c in dataset["train"]] == ["a", "a#3", "a#2", "a#4"]
-    assert dataset.warnings == ("2 clips repeat an id; they are told apart as 'id#2'",)
+    assert dataset.warnings == ("2 clips repeat an id; they were renamed 'id#2'",)
 
 
 def test_a_repeated_id_in_two_splits():
     dataset = made(clip("a"), clip("b", "test"), clip("a", "test"), clip("b", "test"))
     assert [c.id for c in dataset["test"]] == ["b", "a#2", "b#2"]
     assert dataset.warnings == (
-        "2 clips repeat an id; they are told apart as 'id#2'; 1 of them in two splits (first: 'a')",
+        "2 clips repeat an id; they were renamed 'id#2'; 1 of them in two splits (first: 'a')",
     )
 
 
@@ -178,16 +184,15 @@ def test_warnings_of_all_kinds_stand_in_one_order():
     assert dataset.warnings == (
         "video 'v' is in both train and test: scores will flatter",
         "told before",
-        "1 clips repeat an id; they are told apart as 'id#2'; 1 of them in two splits "
-        "(first: 'v_1')",
-        "keys that mean nothing here were ignored: meta, info",
+        "1 clips repeat an id; they were renamed 'id#2'; 1 of them in two splits (first: 'v_1')",
+        "unknown keys were ignored: meta, info",
     )
 
 
 def test_what_is_not_finite_becomes_zero_and_is_counted():
     steps = np.array([[1, -np.inf, np.nan], [np.inf, -np.inf, -2]])
     repairs = Counter({"audio: NaN set to 0": 5})
-    mended = finite(steps, modality="audio", repairs=repairs)
+    mended = zero_non_finite(steps, modality="audio", repairs=repairs)
     np.testing.assert_array_equal(mended, [[1, 0, 0], [0, 0, -2]])
     assert mended.dtype == np.float32
     assert repairs == {
@@ -200,7 +205,7 @@ def test_what_is_not_finite_becomes_zero_and_is_counted():
 
 def test_what_float32_cannot_hold_counts_as_infinite():
     repairs = Counter()
-    mended = finite(np.array([[1e300, 1e30]]), modality="text", repairs=repairs)
+    mended = zero_non_finite(np.array([[1e300, 1e30]]), modality="text", repairs=repairs)
     np.testing.assert_allclose(mended, [[0, 1e30]], rtol=1e-6)
     assert repairs == {"text: +inf set to 0": 1}
 
@@ -208,8 +213,73 @@ def test_what_float32_cannot_hold_counts_as_infinite():
 @given(hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, min_side=0)))
 def test_sound_values_stay_and_unsound_ones_are_all_counted(steps):
     repairs = Counter()
-    mended = finite(steps, modality="vision", repairs=repairs)
+    mended = zero_non_finite(steps, modality="vision", repairs=repairs)
     sound = np.isfinite(steps)
     np.testing.assert_array_equal(mended, np.where(sound, steps, 0))
     assert repairs.total() == (~sound).sum()
     assert not np.shares_memory(mended, steps)
+
+
+@pytest.mark.parametrize(
+    ("parts", "name", "group"),
+    [
+        ((), "", None),
+        (("WKA5OygbEKI_1",), "WKA5OygbEKI_1", "WKA5OygbEKI"),
+        (("_dI--eQ6qVU_12",), "_dI--eQ6qVU_12", "_dI--eQ6qVU"),
+        (("WKA5OygbEKI_1", "0", "0"), "WKA5OygbEKI_1", "WKA5OygbEKI"),
+        (("WKA5OygbEKI_1", "0.0", "0.0"), "WKA5OygbEKI_1", "WKA5OygbEKI"),
+        (("WKA5OygbEKI", "0", "2.5"), "WKA5OygbEKI_0_2.5", "WKA5OygbEKI"),
+        (("WKA5OygbEKI_1", "0", "2.5"), "WKA5OygbEKI_1_0_2.5", "WKA5OygbEKI"),
+        (("WKA5Oygbi_1", "0", "2.5"), "WKA5Oygbi_1_0_2.5", "WKA5Oygbi_1"),  # a video so named
+        (("100178", "7.1", "9.5"), "100178_7.1_9.5", "100178"),
+        (("WKA5OygbEKI", "3"), "WKA5OygbEKI_3", "WKA5OygbEKI"),
+        (("WKA5OygbEKI", "0"), "WKA5OygbEKI_0", "WKA5OygbEKI"),
+        (("03bSnISJMiM$_$11",), "03bSnISJMiM$_$11", "03bSnISJMiM"),
+        (("WKA5OygbEKI[3]",), "WKA5OygbEKI_3", "WKA5OygbEKI"),
+        (("a[b]_1[12]",), "a[b]_1_12", "a[b]_1"),
+        (("WKA5OygbEKI[3]", "0", "0"), "WKA5OygbEKI_3", "WKA5OygbEKI"),
+        (("WKA5OygbEKI[]",), "WKA5OygbEKI[]", None),
+        (("03-01-01-01-02-01-17", "0", "0"), "03-01-01-01-02-01-17", "actor-17"),
+        (("Ses01F_impro01_F000",), "Ses01F_impro01_F000", None),
+        (("42",), "42", None),
+    ],
+)
+def test_names_and_groups(parts, name, group):
+    assert clip_id(parts) == name
+    assert group_from_name(parts) == group
+
+
+def named_clip(name):
+    return Clip(id=name, sequences={}, label=np.zeros(1, np.float32))
+
+
+def test_repeated_ids_are_told_apart_within_and_across_splits():
+    splits = {
+        "train": [named_clip("a"), named_clip("a"), named_clip("a#2")],
+        "test": [named_clip("a"), named_clip("b")],
+    }
+    renamed, count = rename_repeated_ids(splits)
+    names = {split: [c.id for c in clips] for split, clips in renamed.items()}
+    assert names == {"train": ["a", "a#3", "a#2"], "test": ["a#4", "b"]}
+    assert count == 2
+
+
+def test_ids_that_differ_stay():
+    splits = {"train": [named_clip("a"), named_clip("b")]}
+    assert rename_repeated_ids(splits) == (splits, 0)
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "wanted"),
+    [
+        ([[-3], [3]], (), ("regression", ("sentiment",))),
+        ([[np.nan], [3]], ("anything",), ("regression", ("sentiment",))),
+        ([[1], [7]], (), ("scores", ("sentiment",))),
+        ([[0, 1]], (), ("scores", ("label 1", "label 2"))),
+        ([[0, 1]], ("a", "b"), ("scores", ("a", "b"))),
+        ([[0, 1]], ("a", "a"), ("scores", ("label 1", "label 2"))),
+        ([[0, 1]], ("a", "b", "c"), ("scores", ("label 1", "label 2"))),
+    ],
+)
+def test_labels_tell_the_task(labels, names, wanted):
+    assert infer_task(np.array(labels), names) == wanted

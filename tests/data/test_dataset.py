@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from deadpan.data.dataset import (
-    ChangedClips,
     Clip,
     Dataset,
     LazyClips,
-    changed,
-    shared_groups,
-    steps_of,
+    MappedClips,
+    map_clips,
+    shared_group_warnings,
+    step_counts,
 )
 from deadpan.errors import DataError
 
@@ -72,13 +72,13 @@ def test_splits_that_share_videos_are_named():
         valid=[clip("4", "x"), clip("5")],
         test=[clip("6", "w"), clip("7", "v"), clip("8", "x")],
     )
-    first, second = shared_groups(toy)
+    first, second = shared_group_warnings(toy)
     assert first == "video 'v' and 1 more is in both train and test: scores will flatter"
     assert second == "video 'x' is in both valid and test: scores will flatter"
 
 
 def test_clips_of_unknown_video_share_none():
-    assert shared_groups(dataset(train=[clip("1")], test=[clip("2")])) == []
+    assert shared_group_warnings(dataset(train=[clip("1")], test=[clip("2")])) == []
 
 
 class Made(LazyClips):
@@ -116,7 +116,7 @@ def marked(clip):
 
 
 def test_clips_in_memory_are_changed_at_once():
-    clips = changed(list(Made([3, 1])), marked)
+    clips = map_clips(list(Made([3, 1])), marked)
     assert isinstance(clips, list)
     assert [clip.id for clip in clips] == ["3!", "1!"]
 
@@ -124,8 +124,8 @@ def test_clips_in_memory_are_changed_at_once():
 def test_clips_that_are_made_are_changed_each_time_one_is_taken():
     made = Made([3, 1, 2])
     with unchecked():
-        clips = changed(made, marked)
-        assert isinstance(clips, ChangedClips)
+        clips = map_clips(made, marked)
+        assert isinstance(clips, MappedClips)
         assert made.taken == 0
         assert [clips[i].id for i in (0, -1, 0)] == ["3!", "2!", "3!"]
         assert made.taken == 3
@@ -137,15 +137,15 @@ def test_clips_that_are_made_are_changed_each_time_one_is_taken():
 def test_lengths_and_labels_are_told_without_a_clip():
     made = Made([3, 1])
     with unchecked():
-        clips = changed(made, marked)
+        clips = map_clips(made, marked)
         assert clips.labels.ravel().tolist() == [3, 1]
-        assert steps_of(clips, ("text", "audio")).tolist() == [[3, 0], [1, 0]]
-        assert steps_of(clips, ()).shape == (2, 0)
+        assert step_counts(clips, ("text", "audio")).tolist() == [[3, 0], [1, 0]]
+        assert step_counts(clips, ()).shape == (2, 0)
         assert made.taken == 0
-    assert steps_of(list(clips), ("text", "audio")).tolist() == [[3, 0], [1, 0]]
+    assert step_counts(list(clips), ("text", "audio")).tolist() == [[3, 0], [1, 0]]
     assert not clips.scaling("robust")  # changed clips have other figures, or none
 
 
 def test_modalities_can_still_be_chosen():
-    (clip,) = changed(Made([2], ("text", "audio")), marked).only(["audio"])
+    (clip,) = map_clips(Made([2], ("text", "audio")), marked).only(["audio"])
     assert (clip.id, list(clip.sequences)) == ("2!", ["audio"])

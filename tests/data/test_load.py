@@ -33,7 +33,7 @@ def table(tmp_path):
 
 @pytest.fixture
 def mult(tmp_path):
-    """A pickle in MulT's layout under a name that tells nothing."""
+    """A pickle in MulT's format under a name that tells nothing."""
     path = tmp_path / "features"
     splits = {
         split: {

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from deadpan.data.dataset import Clip, Dataset
-from deadpan.data.normalization import LIMIT, fit
+from deadpan.data.normalization import LIMIT, fit_normalizer
 from deadpan.errors import DataError
 
 
@@ -26,61 +26,63 @@ def scaled(normalizer, one):
 
 def test_robust_is_median_and_quartiles():
     # Sorted 0 2 4 6 100: quartiles 2 and 6, median 4; the outlier moves neither.
-    normalizer = fit([clip(audio=[100, 0, 4, 2, 6])], {"audio": 1}, "robust")
+    normalizer = fit_normalizer([clip(audio=[100, 0, 4, 2, 6])], {"audio": 1}, "robust")
     assert normalizer.centers["audio"].tolist() == [4]
     assert normalizer.scales["audio"].tolist() == pytest.approx([4 / 1.349])
     assert scaled(normalizer, clip(audio=[4, 6]))["audio"] == pytest.approx([0, 2 * 1.349 / 4])
 
 
 def test_standard_is_mean_and_deviation():
-    normalizer = fit([clip(audio=[1, 3]), clip(audio=[1, 3])], {"audio": 1}, "standard")
+    normalizer = fit_normalizer([clip(audio=[1, 3]), clip(audio=[1, 3])], {"audio": 1}, "standard")
     assert scaled(normalizer, clip(audio=[2, 4]))["audio"] == [0, 2]
 
 
 def test_none_changes_nothing():
-    normalizer = fit([clip(audio=[1, 3])], {"audio": 1}, "none")
+    normalizer = fit_normalizer([clip(audio=[1, 3])], {"audio": 1}, "none")
     assert scaled(normalizer, clip(audio=[1e6, -3]))["audio"] == [1e6, -3]
 
 
 def test_all_steps_of_all_clips_count_alike():
-    normalizer = fit([clip(audio=[0]), clip(audio=[4, 4, 4])], {"audio": 1}, "standard")
+    normalizer = fit_normalizer([clip(audio=[0]), clip(audio=[4, 4, 4])], {"audio": 1}, "standard")
     assert normalizer.centers["audio"].tolist() == [3]
 
 
 def test_where_the_quartiles_coincide_the_deviation_scales():
     # Zero in 4 of 5 steps, as action units are: deviation of 0 0 0 0 5 is 2.
-    normalizer = fit([clip(vision=[0, 0, 0, 0, 5])], {"vision": 1}, "robust")
+    normalizer = fit_normalizer([clip(vision=[0, 0, 0, 0, 5])], {"vision": 1}, "robust")
     assert normalizer.scales["vision"].tolist() == [2]
     assert scaled(normalizer, clip(vision=[5]))["vision"] == [2.5]
 
 
 @pytest.mark.parametrize("method", ["robust", "standard"])
 def test_a_constant_feature_becomes_zero(method):
-    normalizer = fit([clip(audio=[7, 7, 7])], {"audio": 1}, method)
+    normalizer = fit_normalizer([clip(audio=[7, 7, 7])], {"audio": 1}, method)
     assert scaled(normalizer, clip(audio=[7, 8]))["audio"] == [0, 1]
 
 
 def test_text_is_left_alone():
-    normalizer = fit([clip(text=[1, 100], audio=[1, 2])], {"text": 1, "audio": 1}, "robust")
+    normalizer = fit_normalizer(
+        [clip(text=[1, 100], audio=[1, 2])], {"text": 1, "audio": 1}, "robust"
+    )
     assert set(normalizer.centers) == set(normalizer.scales) == {"audio"}
     assert scaled(normalizer, clip(text=[50, 1e6]))["text"] == [50, 1e6]
 
 
 @pytest.mark.parametrize("method", ["robust", "standard"])
 def test_outliers_are_cut_on_both_sides(method):
-    normalizer = fit([clip(audio=[0, 1, 2, 3, 4])], {"audio": 1}, method)
+    normalizer = fit_normalizer([clip(audio=[0, 1, 2, 3, 4])], {"audio": 1}, method)
     assert scaled(normalizer, clip(audio=[1e9, -1e9]))["audio"] == [LIMIT, -LIMIT]
 
 
 def test_features_are_scaled_each_by_itself():
     x = np.array([[0, 10], [2, 10], [4, 40]], np.float32)
-    normalizer = fit([clip(audio=x)], {"audio": 2}, "robust")
+    normalizer = fit_normalizer([clip(audio=x)], {"audio": 2}, "robust")
     assert normalizer.centers["audio"].tolist() == [2, 10]
     assert normalizer.scales["audio"].tolist() == pytest.approx([2 / 1.349, 15 / 1.349])
 
 
 def test_a_modality_no_training_clip_has_stays_as_it_is():
-    normalizer = fit([clip(audio=[1, 2])], {"audio": 1, "vision": 1}, "robust")
+    normalizer = fit_normalizer([clip(audio=[1, 2])], {"audio": 1, "vision": 1}, "robust")
     assert scaled(normalizer, clip(vision=[9]))["vision"] == [9]
 
 
@@ -93,7 +95,7 @@ def test_only_what_it_is_given_is_learned_from_and_every_split_is_scaled():
         widths={"audio": 1},
         splits={"train": [train], "test": [test]},
     )
-    normalizer = fit(toy["train"], toy.widths, "standard")
+    normalizer = fit_normalizer(toy["train"], toy.widths, "standard")
     other = dataclasses.replace(toy, splits={"train": [train], "test": [clip(audio=[-5])]})
     assert normalizer.centers["audio"].tolist() == [1]
     assert normalizer(toy)["train"][0].sequences["audio"].ravel().tolist() == [-1, 1]
@@ -111,7 +113,7 @@ def test_only_what_it_is_given_is_learned_from_and_every_split_is_scaled():
     st.sampled_from(["robust", "standard", "none"]),
 )
 def test_scales_are_positive_and_results_finite_float32(x, method):
-    normalizer = fit([clip(audio=x)], {"audio": 3}, method)
+    normalizer = fit_normalizer([clip(audio=x)], {"audio": 3}, method)
     assert all((scale > 0).all() for scale in normalizer.scales.values())
     toy = Dataset(
         name="toy",
@@ -132,7 +134,7 @@ def of(group, **sequences):
 
 def test_group_takes_each_speakers_own_median_first():
     high, low = of("a", audio=[101, 103]), of("b", audio=[1, 2, 3])
-    normalizer = fit([high, low], {"audio": 1}, "group")
+    normalizer = fit_normalizer([high, low], {"audio": 1}, "group")
     # Centered: -1 1 and -1 0 1; sorted -1 -1 0 1 1: quartiles -1 and 1.
     assert normalizer.centers["audio"].tolist() == [0]
     assert normalizer.scales["audio"].tolist() == pytest.approx([2 / 1.349])
@@ -144,4 +146,4 @@ def test_group_takes_each_speakers_own_median_first():
 
 def test_group_needs_to_know_the_group():
     with pytest.raises(DataError, match="clip 'c': its speaker or video is not known; use"):
-        fit([clip(audio=[1, 2])], {"audio": 1}, "group")
+        fit_normalizer([clip(audio=[1, 2])], {"audio": 1}, "group")

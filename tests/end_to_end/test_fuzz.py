@@ -1,4 +1,4 @@
-"""The fuzzer's own small run; results/fuzz.md has the large one."""
+"""The fuzzer's own small run; benchmarks/results/fuzz.md has the large one."""
 
 import json
 import pickle

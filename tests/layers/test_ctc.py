@@ -156,6 +156,7 @@ def test_no_step_is_certain_for_the_logits_are_states():
     assert p.max() <= math.e**2 / (math.e**2 + STEPS)
 
 
+@pytest.mark.usefixtures("processor")
 def test_half_precision_loses_nothing_but_digits():
     aligner, _, (x, mask, targets) = ready([5, 6], [3, 4], loud=1.0)
     wanted = aligner(x, mask, targets)[1]

@@ -1,9 +1,5 @@
-import itertools
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from deadpan.metrics.incongruity import (
     degree,
@@ -11,40 +7,16 @@ from deadpan.metrics.incongruity import (
     localisation,
     mean_by,
     pointing,
-    pulled_apart,
-    ranked_above,
     sign_calibration_error,
     sign_flips,
     sign_reliability,
     spread,
+    view_distance,
 )
 
 
 def array(*values):
     return np.array(values, dtype=np.float64)
-
-
-def pairs_above(positive, negative):
-    """The same by its definition, pair by pair."""
-    scores = [(p > n) + 0.5 * (p == n) for p, n in itertools.product(positive, negative)]
-    return float(np.mean(scores))
-
-
-def test_ranked_above_by_hand():
-    assert ranked_above(array(3, 1), array(2, 0)) == 0.75
-    assert ranked_above(array(1, 1), array(1)) == 0.5
-    assert np.isnan(ranked_above(array(), array(1)))
-    assert np.isnan(ranked_above(array(1), array()))
-
-
-few = st.lists(st.integers(-3, 3), min_size=1, max_size=7)
-
-
-@given(few, few)
-def test_ranked_above_is_the_share_of_pairs(positive, negative):
-    found = ranked_above(array(*positive), array(*negative))
-    assert found == pytest.approx(pairs_above(positive, negative))
-    assert found + ranked_above(array(*negative), array(*positive)) == pytest.approx(1)
 
 
 def test_localisation_by_hand():
@@ -65,15 +37,15 @@ def test_pointing_by_hand():
     assert np.isnan(pointing(np.ones(2), (0, 1)))
 
 
-def test_views_are_pulled_apart_by_their_angle():
+def test_views_are_view_distance_by_their_angle():
     first = array([1, 0], [0, 2], [3, 0], [1, 1])
-    assert pulled_apart(first, 5 * first) == pytest.approx(0)
-    assert pulled_apart(first, -first) == pytest.approx(2)
-    assert pulled_apart(first[:1], array([0, 7])) == pytest.approx(1)
+    assert view_distance(first, 5 * first) == pytest.approx(0)
+    assert view_distance(first, -first) == pytest.approx(2)
+    assert view_distance(first[:1], array([0, 7])) == pytest.approx(1)
     # 0 and 90 degrees: (0 + 1) / 2.
-    assert pulled_apart(first[:2], array([2, 0], [1, 0])) == pytest.approx(0.5)
-    assert pulled_apart(first[:1], array([0, 0])) == 1  # a view of nothing
-    assert np.isnan(pulled_apart(first[:0], first[:0]))
+    assert view_distance(first[:2], array([2, 0], [1, 0])) == pytest.approx(0.5)
+    assert view_distance(first[:1], array([0, 0])) == 1  # a view of nothing
+    assert np.isnan(view_distance(first[:0], first[:0]))
 
 
 def test_the_degree_of_incongruity_by_hand():

@@ -1,9 +1,12 @@
+import itertools
 import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from deadpan.metrics.ranks import rank_correlation
+from deadpan.metrics.ranks import rank_correlation, roc_auc
 
 
 @pytest.mark.parametrize(
@@ -29,3 +32,30 @@ def test_ties_share_their_mean_rank():
 @pytest.mark.parametrize("first", [[], [1.0], [2.0, 2.0]])
 def test_without_an_order_there_is_none(first):
     assert math.isnan(rank_correlation(np.array(first), np.array(first)))
+
+
+def pairs_above(positive, negative):
+    """The same by its definition, pair by pair."""
+    scores = [(p > n) + 0.5 * (p == n) for p, n in itertools.product(positive, negative)]
+    return float(np.mean(scores))
+
+
+def array(*values):
+    return np.array(values, dtype=np.float64)
+
+
+def test_roc_auc_by_hand():
+    assert roc_auc(array(3, 1), array(2, 0)) == 0.75
+    assert roc_auc(array(1, 1), array(1)) == 0.5
+    assert np.isnan(roc_auc(array(), array(1)))
+    assert np.isnan(roc_auc(array(1), array()))
+
+
+few = st.lists(st.integers(-3, 3), min_size=1, max_size=7)
+
+
+@given(few, few)
+def test_roc_auc_is_the_share_of_pairs(positive, negative):
+    found = roc_auc(array(*positive), array(*negative))
+    assert found == pytest.approx(pairs_above(positive, negative))
+    assert found + roc_auc(array(*negative), array(*positive)) == pytest.approx(1)

@@ -5,10 +5,9 @@ import pytest
 import torch
 
 from deadpan.layers.attention import Attention
-from deadpan.layers.head import ResidualHead
-from deadpan.layers.positions import sinusoidal_positions
+from deadpan.layers.mlp import ResidualHead
 from deadpan.layers.recurrent import MaskedGRU
-from deadpan.layers.transformer import Encoder
+from deadpan.layers.transformer import Encoder, sinusoidal_positions
 
 from . import reference
 from .reference import Weights

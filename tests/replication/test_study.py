@@ -3,10 +3,6 @@
 import csv
 import io
 import json
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
@@ -15,6 +11,7 @@ from deadpan.errors import DeadpanError
 from deadpan.replication.measuring import Measuring
 from deadpan.replication.study import run_study
 
+from ..benchmark.small_grid import killed
 from ..show.page import Page
 from .tiny_study import TINY, plan_of, write
 
@@ -93,14 +90,7 @@ def test_what_is_measured_is_what_the_run_predicted(whole):
 def test_a_study_that_is_killed_goes_on_to_the_same_measures(tmp_path, whole):
     changed = ONE | {"systems": {"HCT-MG": FEW["HCT-MG"]}}
     write(tmp_path, **changed)
-    command = [sys.executable, "-m", "deadpan", "claims", "--config", "claims.yaml", "--out", "out"]
-    command += ["--workers", "1"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not measures(tmp_path / "out") and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed("replication.killed_study", tmp_path)
     (kept,) = measures(tmp_path / "out")
     then = kept.stat().st_mtime_ns
     page = run(tmp_path, resume=True, **changed)

@@ -1,8 +1,10 @@
+import math
+
 import numpy as np
 import pytest
 import torch
 
-from deadpan.tasks import Regression
+from deadpan.tasks import Regression, Scores
 
 
 def test_regression_loss_by_hand():
@@ -43,3 +45,95 @@ def test_regression_constant_is_the_train_mean():
     scores = task.metrics(np.tile(task.constant(train), (3, 1)), train)
     assert scores["corr"] == 0
     assert scores["acc2_non0"] == pytest.approx(2 / 3)
+
+
+TRAITS = Scores(("calm", "Very vivid"))
+
+
+def column(*values):
+    return np.array(values, dtype=np.float64)[:, np.newaxis]
+
+
+def titles(task):
+    return {column.key: column.title for column in task.columns}
+
+
+def test_a_number_per_label_and_the_means_first():
+    assert TRAITS.outputs == 2
+    assert titles(TRAITS) == {
+        "mae": "mean MAE",
+        "corr": "mean Corr",
+        "mae_calm": "MAE calm",
+        "corr_calm": "Corr calm",
+        "mae_very_vivid": "MAE Very vivid",
+        "corr_very_vivid": "Corr Very vivid",
+    }
+    higher = {c.key for c in TRAITS.columns if c.higher_is_better}
+    assert higher == {"corr", "corr_calm", "corr_very_vivid"}
+    assert not any(c.percent for c in TRAITS.columns)
+
+
+def test_one_label_has_its_mae_and_corr_once():
+    assert titles(Scores(("age",))) == {"mae": "MAE", "corr": "Corr"}
+
+
+def test_only_a_single_sentiment_has_a_neutral_point():
+    sentiment = Scores(("sentiment",))
+    assert titles(sentiment) == {
+        "mae": "MAE",
+        "corr": "Corr",
+        "acc2_non0": "Acc-2 non0",
+        "f1_non0": "F1 non0",
+        "acc2_has0": "Acc-2 has0",
+        "f1_has0": "F1 has0",
+    }
+    for labels in (("Sentiment",), ("sentiment", "arousal")):
+        assert not any("acc2" in column.key for column in Scores(labels).columns)
+    rng = np.random.default_rng(0)
+    said, true = rng.normal(size=(30, 1)), rng.integers(-5, 6, (30, 1)) / 5
+    as_regression = Regression().metrics(said, true)
+    assert sentiment.metrics(said, true) == {key: as_regression[key] for key in titles(sentiment)}
+
+
+@pytest.mark.parametrize("names", [("mae", "corr"), ("mean", "Mean"), ("静か", "賑やか")])
+def test_no_name_of_a_label_hides_a_metric(names):
+    task = Scores(names)
+    scores = task.metrics(np.array([[1.0, 0.0], [2.0, 4.0]]), np.array([[1.0, 2.0], [2.0, 1.0]]))
+    assert len(set(titles(task).values())) == 6
+    assert list(scores.values()) == pytest.approx([5 / 4, 0, 0, 1, 5 / 2, -1])
+
+
+def test_loss_by_hand():
+    said, true = torch.tensor([[1.0, 5.0], [2.0, 1.0]]), torch.tensor([[0.5, 3.0], [2.0, 2.0]])
+    assert TRAITS.loss(said, true).item() == pytest.approx((0.5 + 2 + 0 + 1) / 4)
+
+
+def test_a_label_that_never_changes_has_no_corr_and_does_not_enter_the_mean():
+    said, true = np.array([[1.0, 1.0], [2.0, 3.0]]), np.array([[1.0, 4.0], [3.0, 4.0]])
+    scores = TRAITS.metrics(said, true)
+    assert math.isnan(scores["corr_very_vivid"])
+    assert (scores["corr_calm"], scores["corr"]) == (1, 1)
+    assert scores["mae"] == pytest.approx((0.5 + 2) / 2)
+    one = TRAITS.metrics(said[:1], true[:1])
+    assert math.isnan(one["corr"])
+    assert one["mae"] == pytest.approx(1.5)
+
+
+def test_a_sentiment_that_is_always_neutral_has_no_polarity():
+    scores = Scores(("sentiment",)).metrics(column(1, -1), column(0, 0))
+    undefined = {key for key, value in scores.items() if math.isnan(value)}
+    assert undefined == {"corr", "acc2_non0", "f1_non0"}
+
+
+def test_decisions_are_the_raw_numbers():
+    assert TRAITS.decisions(np.array([[4.5, -100.0]])).tolist() == [[4.5, -100.0]]
+
+
+def test_the_constant_is_the_train_mean_of_each():
+    assert TRAITS.constant_name == "train mean"
+    train = np.array([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]])
+    row = TRAITS.constant(train)
+    assert row == pytest.approx([3, 30])
+    scores = TRAITS.metrics(np.tile(row, (3, 1)), train)
+    assert scores["corr"] == 0
+    assert scores["mae_calm"] == pytest.approx(2)

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deadpan.tasks import Column
+from deadpan.tasks import MetricColumn
 from deadpan.tasks.task import safe_keys
 
 
 def test_column_formats_shares_errors_and_the_undefined():
-    assert Column("a", "A").format(0.82549) == "82.5"
-    assert Column("a", "A", percent=False).format(0.8814) == "0.881"
-    assert Column("a", "A").format(float("nan")) == "-"
+    assert MetricColumn("a", "A").format(0.82549) == "82.5"
+    assert MetricColumn("a", "A", percent=False).format(0.8814) == "0.881"
+    assert MetricColumn("a", "A").format(float("nan")) == "-"
 
 
 @pytest.mark.parametrize(

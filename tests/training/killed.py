@@ -1,8 +1,8 @@
 """Trains in forked children that die by SIGKILL; run by test_killed.py as a script of its own.
 
 ``killed.py moments FOLDER``: one run for each file and moment of its writing; its second version is
-the one that is hit. ``killed.py random RUN SEED``: one run, killed and resumed until it has ended;
-prints how often it was killed.
+the one that is hit. ``killed.py random RUN SEED``: one run, killed somewhere in Python and resumed
+until it has ended; prints how often it was killed.
 """
 
 import itertools
@@ -10,10 +10,12 @@ import os
 import random
 import signal
 import sys
-import time
 from pathlib import Path
 
-import deadpan.api  # noqa: F401 - here once, rather than in every child
+# Here once, rather than in every child: also what the metrics import when they are called.
+import sklearn.metrics  # noqa: F401
+
+import deadpan.api  # noqa: F401
 
 try:
     from .tiny import train
@@ -92,14 +94,29 @@ def moments(folder):
             sys.exit(f"{run} ended without being killed")
 
 
+def die_after_calls(count):
+    """Let this process be killed when it calls that many functions of Python more."""
+
+    def called(frame, event, argument):
+        nonlocal count
+        count -= event == "call"
+        if not count:
+            die()
+
+    sys.setprofile(called)
+
+
 def at_random(run, seed):
     """First soon, then ever later, so that the run ends."""
-    random.seed(seed)
+    chance = random.Random(seed)
     for attempt in itertools.count():
-        child = in_child(lambda: train(run, resume=run.exists()))
-        time.sleep(random.uniform(0, 0.1 + 0.4 * attempt))
-        os.kill(child, signal.SIGKILL)  # until it is waited for, its id is not given away
-        if not killed(child):
+        calls = chance.randrange(1, 4000 * 2**attempt)
+
+        def work(calls=calls):
+            die_after_calls(calls)
+            train(run, resume=run.exists())
+
+        if not killed(in_child(work)):
             print(attempt)
             return
 

@@ -2,9 +2,9 @@ import math
 
 import numpy as np
 import pytest
+from deadpan.training.fields import Fields, Table, read_json, read_yaml
 
 from deadpan.errors import RunError
-from deadpan.training.fields import Fields, Table, read_json, read_yaml
 
 
 def fields(tmp_path, **values):

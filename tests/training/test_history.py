@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from deadpan.errors import RunError
 from deadpan.training.history import GateHistory, epoch_history, gate_history
+from deadpan.training.opened import RunDirectory
 
 from .fake_run import fake_run, write_csv
 
@@ -16,7 +17,7 @@ HEADER = ["epoch", "train_loss", "valid_loss", "seconds", "best", "frozen"]
 def test_best_is_the_last_improvement_and_frozen_the_first(tmp_path):
     rows = [[1, 1.5, 1.4, 2, 1, 0], [2, 1.2, 1.1, 2, 1, 0], [3, "nan", "", 2, 0, 1]]
     write_csv(tmp_path / "epochs.csv", HEADER, [*rows, [4, "inf", 1.3, 2, 0, 1]])
-    history = epoch_history(tmp_path)
+    history = epoch_history(tmp_path / "epochs.csv")
     assert history.epochs.tolist() == [1, 2, 3, 4]
     assert (history.best_epoch, history.frozen_epoch) == (2, 3)
     assert math.isnan(history.train_loss[2])
@@ -26,14 +27,14 @@ def test_best_is_the_last_improvement_and_frozen_the_first(tmp_path):
 
 def test_nothing_improved_nothing_froze(tmp_path):
     write_csv(tmp_path / "epochs.csv", HEADER, [[1, 1.5, "nan", 2, 0, 0]])
-    history = epoch_history(tmp_path)
+    history = epoch_history(tmp_path / "epochs.csv")
     assert (history.best_epoch, history.frozen_epoch) == (None, None)
 
 
 def test_epochs_must_count_up(tmp_path):
     write_csv(tmp_path / "epochs.csv", HEADER, [[2, 1, 1, 1, 1, 0]])
     with pytest.raises(RunError, match=r"epochs\.csv does not count its epochs"):
-        epoch_history(tmp_path)
+        epoch_history(tmp_path / "epochs.csv")
 
 
 def history(weights, epochs, frozen=None, modalities=("text", "audio", "vision")):
@@ -73,7 +74,8 @@ def test_flips_are_counted_as_one_by_one(primaries):
 
 
 def test_reads_what_training_wrote(tmp_path):
-    gate = gate_history(fake_run(tmp_path / "run", epochs=4, batches=5))
+    gate = RunDirectory(fake_run(tmp_path / "run", epochs=4, batches=5)).gate()
+    assert gate is not None
     assert gate.modalities == ("text", "audio", "vision")
     assert gate.weights.shape == (20, 3)
     assert gate.epochs.tolist() == sorted([1, 2, 3, 4] * 5)
@@ -85,7 +87,7 @@ def test_reads_what_training_wrote(tmp_path):
 def test_a_run_without_a_gate_says_so(tmp_path):
     run = fake_run(tmp_path / "run", epochs=1, gate=False)
     with pytest.raises(RunError, match=r"gate\.csv is missing; only a model with a gate"):
-        gate_history(run)
+        gate_history(run / "gate.csv", epoch_history(run / "epochs.csv"))
 
 
 @pytest.mark.parametrize(
@@ -105,6 +107,6 @@ def test_a_broken_file_is_refused(tmp_path, header, rows, message):
     run = fake_run(tmp_path / "run", epochs=2, batches=1)
     write_csv(run / "gate.csv", header, rows)
     with pytest.raises(RunError, match=message) as refusal:
-        gate_history(run)
+        gate_history(run / "gate.csv", epoch_history(run / "epochs.csv"))
     assert "gate.csv" in str(refusal.value)
     assert "\n" not in str(refusal.value)

@@ -23,7 +23,6 @@ def script(*arguments):
         [sys.executable, str(SCRIPT), *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -51,6 +50,6 @@ def test_killed_while_it_writes_it_ends_as_if_it_had_not_been(whole, folder, mom
 
 def test_killed_at_random_over_and_over_it_ends_as_if_it_had_not_been(whole, tmp_path):
     kills = int(script("random", tmp_path / "run", 1))
-    assert kills > 0
+    assert kills > 3
     train(tmp_path / "run", resume=True)
     assert kept(tmp_path / "run") == whole

@@ -48,10 +48,10 @@ def test_a_start_that_fails_leaves_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize("text", ["data: [", "- a", "", "\xff", "data: x\nepochz: 3"])
 def test_a_damaged_configuration_is_refused_in_one_line(tmp_path, text):
     run = create(tmp_path / "run")
-    run.config.write_bytes(text.encode("latin-1"))
+    run.config_file.write_bytes(text.encode("latin-1"))
     with pytest.raises(RunError) as caught:
         run.settings()
-    assert str(run.config) in str(caught.value)
+    assert str(run.config_file) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -65,7 +65,7 @@ def test_of_scores_the_error_that_is_large_for_its_label():
 
 def test_reads_what_evaluation_wrote(tmp_path):
     run = fake_run(tmp_path / "run", "emotions", epochs=1, kinds=())
-    read = read_predictions(run, EMOTIONS)
+    read = read_predictions(run / "predictions.csv", EMOTIONS)
     assert read.truth.shape == read.predicted.shape == (686, 4)
     assert set(np.unique(read.truth)) == {0, 1}
     assert not any(read.kinds)
@@ -75,4 +75,4 @@ def test_reads_what_evaluation_wrote(tmp_path):
 def test_a_missing_label_is_refused(tmp_path):
     run = fake_run(tmp_path / "run", epochs=1, clips=3)
     with pytest.raises(RunError, match=r"predictions\.csv has no column 'label_Happy'"):
-        read_predictions(run, ("Happy",))
+        read_predictions(run / "predictions.csv", ("Happy",))

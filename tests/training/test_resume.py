@@ -5,7 +5,6 @@ import pytest
 
 import deadpan
 from deadpan.errors import RunError
-from deadpan.training.history import gate_history
 from deadpan.training.opened import RunDirectory
 
 from .tiny import STEPS, StopAt, Stopped, kept, rows, train
@@ -101,7 +100,7 @@ def test_the_gate_is_recorded_once_per_step_after_a_resume(tmp_path):
     assert {float(gate[0][name]) for name in ("text", "audio", "vision")} == {
         float(gate[0]["text"])
     }
-    assert gate_history(tmp_path / "run").weights.sum(axis=1) == pytest.approx(1)
+    assert RunDirectory(tmp_path / "run").gate().weights.sum(axis=1) == pytest.approx(1)
 
 
 def test_without_a_gate_there_is_no_file_of_it(tmp_path):
@@ -143,7 +142,7 @@ def test_leftovers_of_a_killed_write_are_removed_and_never_read(whole, tmp_path)
     interrupt(out, StopAt(epoch=1))
     for name in ("checkpoint.safetensors", "model.safetensors", "config.yaml"):
         (out / f".{name}.123.tmp").write_bytes(b"half of it")
-    assert not RunDirectory(out).weights.exists()
+    assert not RunDirectory(out).weights_file.exists()
     train(out, resume=True)
     assert kept(out) == kept(whole)
 
@@ -223,7 +222,7 @@ def test_an_unfinished_run_is_neither_evaluated_nor_reported(tmp_path):
         with pytest.raises(RunError, match="has not finished; go on with"):
             use(out)
     with pytest.raises(RunError, match="epochs that epochs.csv has"):
-        gate_history(out)
+        RunDirectory(out).gate()
     assert not (out / "scores.json").exists()
 
 

@@ -92,7 +92,7 @@ def test_the_kept_weights_are_those_of_the_best_epoch(run):
     losses = [float(row["valid_loss"]) for row in table]
     best = [i for i, row in enumerate(table) if row["best"] == "1"]
     assert best == [i for i in range(3) if losses[i] < min([*losses[:i], float("inf")])]
-    tensors, meta = load_tensors(run.checkpoint)
+    tensors, meta = load_tensors(run.checkpoint_file)
     assert meta["best_loss"] == min(losses)
     model, _, _ = load_model(run)
     assert not model.training
@@ -152,7 +152,7 @@ def test_diverging_at_once_leaves_advice_and_nothing_else(tmp_path, monkeypatch)
 def test_diverging_late_keeps_the_best_epoch(tmp_path, monkeypatch):
     diverging(monkeypatch, after=1)
     run = train(tmp_path / "run", epochs=4)
-    assert run.weights.is_file()
+    assert run.weights_file.is_file()
     rows = (run.path / "epochs.csv").read_text().splitlines()
     assert len(rows) == 1 + 2
     assert deadpan.evaluate(run.path)["rows"]
@@ -180,7 +180,7 @@ def test_a_watch_is_told_of_every_step_and_epoch(tmp_path):
 def test_the_first_process_that_a_launcher_starts_makes_the_run(tmp_path, monkeypatch):
     # torchrun numbers the first one too.
     monkeypatch.setitem(os.environ, "LOCAL_RANK", "0")
-    assert train(tmp_path / "run", epochs=1).config.is_file()
+    assert train(tmp_path / "run", epochs=1).config_file.is_file()
 
 
 def test_clips_that_a_model_cannot_read_are_refused_before_a_run_is_made(tmp_path):

@@ -39,7 +39,7 @@ def test_alone_nobody_is_best():
 
 
 def test_reads_what_evaluation_wrote(tmp_path):
-    read = read_scores(fake_run(tmp_path / "run", epochs=1))
+    read = read_scores(fake_run(tmp_path / "run", epochs=1) / "scores.json")
     assert (read.split, read.clips) == ("test", 686)
     assert [row.system for row in read.rows] == ["train mean", "ridge", "HCTMG"]
     assert read.rows[2].parameters == 540684
@@ -50,4 +50,4 @@ def test_reads_what_evaluation_wrote(tmp_path):
 
 def test_a_run_that_was_not_evaluated(tmp_path):
     with pytest.raises(RunError, match=rf"is missing; run `deadpan evaluate {tmp_path}` first"):
-        read_scores(tmp_path)
+        read_scores(tmp_path / "scores.json")

@@ -31,13 +31,13 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
     first, second = start(folder / "whole", "whole"), start(folder / "run", "killed")
     # Its output ends when both processes have: the second one must not outlive the first.
-    text = second.communicate(timeout=200)[0]
+    text = second.communicate()[0]
     assert second.returncode == -signal.SIGKILL, text
     assert len(rows(folder / "run" / "epochs.csv")) == 2
-    text = first.communicate(timeout=200)[0]
+    text = first.communicate()[0]
     assert first.returncode == 0, text
     third = start(folder / "run", "resumed")
-    text = third.communicate(timeout=200)[0]
+    text = third.communicate()[0]
     assert third.returncode == 0, text
     return folder
 

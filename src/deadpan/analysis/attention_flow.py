@@ -11,7 +11,7 @@ from torch import Tensor
 from deadpan.data.batching import collate
 from deadpan.data.dataset import Clip
 from deadpan.errors import DeadpanError
-from deadpan.layers.recording import Maps, record_attention
+from deadpan.layers.attention import Maps, record_attention
 from deadpan.models.base import FUSED, AttentionPath, Model
 from deadpan.types import Modality
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deadpan.analysis.attention_flow import paths_of
-from deadpan.data.dataset import Clip, Dataset, fingerprint
+from deadpan.data.dataset import Clip, Dataset
 from deadpan.errors import DataError, RunError
 from deadpan.models import Model
 from deadpan.tasks import Task
-from deadpan.training.opened import RunDirectory, load_data, load_model, refuse_changed
+from deadpan.training.opened import RunDirectory, open_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class ExplainedRun:
         return self.data[self.split]
 
 
-def open_run(path: Path) -> ExplainedRun:
+def explained_run(path: Path) -> ExplainedRun:
     """Open a finished run for explanation; the test split only if it was opened before.
 
     Raises:
@@ -49,19 +49,16 @@ def open_run(path: Path) -> ExplainedRun:
         DataError: its data is gone or has changed.
         DeadpanError: its model has no attention.
     """
-    run = RunDirectory(path)
-    model, task, normalizer = load_model(run)
-    paths_of(model)
-    data = load_data(run.settings())
-    refuse_changed(run, fingerprint(data))
+    run = open_run(path)
+    paths_of(run.model)
     return ExplainedRun(
         path=path,
-        title=f"{type(model).__name__} ({path.resolve().name})",
-        model=model,
-        task=task,
-        data=normalizer(data),
-        evaluated=run.scores.is_file(),
-        split="test" if run.scores.is_file() else "valid",
+        title=f"{type(run.model).__name__} ({path.resolve().name})",
+        model=run.model,
+        task=run.task,
+        data=run.data,
+        evaluated=run.files.evaluated,
+        split="test" if run.files.evaluated else "valid",
     )
 
 
@@ -71,13 +68,12 @@ def open_runs(path: Path, against: Path | None = None) -> tuple[ExplainedRun, ..
     Raises:
         RunError: the second was trained on other clips.
     """
-    first = open_run(path)
+    first = explained_run(path)
     if against is None:
         return (first,)
-    second = open_run(against)
-    trained = [RunDirectory(run.path).environment()["dataset"] for run in (first, second)]
-    same = trained[0].get("fingerprint") == trained[1].get("fingerprint")
-    if not same or first.task.labels != second.task.labels:
+    second = explained_run(against)
+    trained = [RunDirectory(run.path).environment().dataset.fingerprint for run in (first, second)]
+    if trained[0] != trained[1] or first.task.labels != second.task.labels:
         raise RunError(
             f"{against}: was trained on other clips than {path}; compare runs of the same data"
         )

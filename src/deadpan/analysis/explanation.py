@@ -21,8 +21,8 @@ from deadpan.analysis.salience import (
 )
 from deadpan.data.dataset import Clip
 from deadpan.models.base import FUSED
-from deadpan.training.history import GateSeeds, gate_seeds
-from deadpan.training.opened import RunDirectory
+from deadpan.training.history import GateSeeds
+from deadpan.training.opened import RunDirectory, gate_seeds
 from deadpan.types import TEXT, Modality
 
 CHECKED = 16
@@ -102,9 +102,7 @@ def explain_run(
         DeadpanError: what cannot be explained, in one line.
     """
     runs = open_runs(path, against)
-    for seed in seeds:
-        RunDirectory(seed)  # refuses what is no run
-    first, gates = runs[0], gate_seeds((path, *seeds))
+    first, gates = runs[0], gate_seeds([RunDirectory(run) for run in (path, *seeds)])
     pair = None
     if len(first.model.modalities) > 1 or source or target:
         found = crossmodal_path(first.model, source=source, target=target)

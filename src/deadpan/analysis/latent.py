@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from deadpan.data.batching import collate, evaluation_batches, lengths_of
 from deadpan.data.dataset import Clip
-from deadpan.metrics.incongruity import pulled_apart
+from deadpan.metrics.incongruity import view_distance
 from deadpan.models.base import Model
 from deadpan.training.evaluation import EVALUATION_BATCH
 from deadpan.types import Modality
@@ -20,7 +20,7 @@ from deadpan.types import Modality
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LatentIncongruity:
-    """Of one target modality, in each clip; see ``deadpan.metrics.incongruity.pulled_apart``.
+    """Of one target modality, in each clip; see ``deadpan.metrics.incongruity.view_distance``.
 
     Attributes:
         before: between its two views, one per source, as self-attention receives them.
@@ -61,8 +61,8 @@ def latent_incongruity(model: Model, clips: Sequence[Clip]) -> dict[Modality, La
                 views = [outputs[name][row, :steps].numpy() for name in (first, second)]
                 halves = outputs[own][row, :steps].chunk(2, dim=1)
                 found[target, index] = (
-                    pulled_apart(views[0], views[1]),
-                    pulled_apart(halves[0].numpy(), halves[1].numpy()),
+                    view_distance(views[0], views[1]),
+                    view_distance(halves[0].numpy(), halves[1].numpy()),
                 )
     both = {t: np.array([found[t, i] for i in range(len(clips))]) for t in targets}
     return {t: LatentIncongruity(before=x[:, 0], after=x[:, 1]) for t, x in both.items()}

@@ -1,26 +1,28 @@
 """What the runs of a grid say, read from their directories; no test split is opened here."""
 
-import csv
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
 from deadpan.benchmark.grid import Case
 from deadpan.errors import RunError
-from deadpan.tasks import Task, make_task
+from deadpan.tasks import Task
 from deadpan.training.baselines import constant_outputs, ridge_outputs
-from deadpan.training.environment import commit_name
+from deadpan.training.environment import Environment
 from deadpan.training.evaluation import labels_of
-from deadpan.training.opened import RunDirectory, load_data, load_model
+from deadpan.training.opened import RunDirectory, open_run
+from deadpan.training.predictions import Predictions
+
+Reading = TypeVar("Reading")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Scored:
-    """One seed of one system on one data set, its folds pooled.
+class SeedScores:
+    """The scores of one seed of one system on one data set, its folds pooled.
 
     Attributes:
         seed: of its runs.
@@ -41,100 +43,84 @@ class Scored:
     places: tuple[str, ...]
 
 
-def task_of(run: RunDirectory) -> Task:
-    """The task of a run."""
-    facts = run.environment()
-    return make_task(facts["task"], tuple(facts["labels"]))
-
-
-def scored(cases: Sequence[Case], runs: Path) -> Scored:
+def seed_scores(cases: Sequence[Case], runs: Path) -> SeedScores:
     """Pool the folds of one seed of one system.
 
     Args:
         cases: all folds; each has finished.
         runs: where runs are kept.
     """
-    directories = [RunDirectory(runs / case.place) for case in cases]
-    task = task_of(directories[0])
-    predictions = [_predictions(run, task) for run in directories]
-    ids = [name for names, _, _ in predictions for name in names]
-    truth = np.concatenate([labels for _, labels, _ in predictions])
-    decided = np.concatenate([decisions for _, _, decisions in predictions])
-    facts = [run.environment() for run in directories]
-    return Scored(
+    folds = [_read(runs / case.place, _scored_fold) for case in cases]
+    task, environment = folds[0].task, folds[0].environment
+    truth = np.concatenate([fold.predictions.truth for fold in folds])
+    decisions = np.concatenate([fold.predictions.predicted for fold in folds])
+    ids = [name for fold in folds for name in fold.predictions.ids]
+    return SeedScores(
         seed=cases[0].settings.seed,
-        metrics=task.metrics(task.from_scores(decided), truth),
-        errors=dict(zip(ids, np.abs(decided - truth).mean(axis=1).tolist(), strict=True)),
-        seconds=sum(_seconds(run) for run in directories),
-        parameters=int(facts[0]["parameters"]),
-        commits=tuple(sorted({commit_name(told) for told in facts})),
+        metrics=task.metrics(task.from_scores(decisions), truth),
+        errors=dict(zip(ids, np.abs(decisions - truth).mean(axis=1).tolist(), strict=True)),
+        seconds=sum(fold.seconds for fold in folds),
+        parameters=environment.parameters,
+        commits=tuple(sorted({fold.environment.commit_name for fold in folds})),
         places=tuple(str(case.place) for case in cases),
     )
 
 
-def baselines(cases: Sequence[Case], runs: Path) -> dict[str, dict[str, float]]:
-    """Metrics of the majority (or mean) and ridge rows, folds pooled.
+def baselines(cases: Sequence[Case], runs: Path) -> tuple[Task, dict[str, dict[str, float]]]:
+    """The task, and metrics of the majority (or mean) and ridge rows, folds pooled.
 
-    They stand behind the normalisation of the runs given.
+    The baselines see the data as the runs given have normalised it.
 
     Args:
         cases: all folds of one seed of one system; each has finished.
         runs: where runs are kept.
+
+    Raises:
+        DataError: the data has changed since.
     """
     outputs: dict[str, list[Float[np.ndarray, "clip output"]]] = {}
     truth: list[Float[np.ndarray, "clip label"]] = []
     for case in cases:
-        run = RunDirectory(runs / case.place)
-        _, task, normalizer = load_model(run)
-        dataset = normalizer(load_data(case.settings))
+        opened = _read(runs / case.place, lambda run: open_run(run.path))
+        task, dataset = opened.task, opened.data
         clips = dataset["test"]
         truth.append(labels_of(clips))
         constant = constant_outputs(task, dataset["train"], len(clips))
         outputs.setdefault(task.constant_name, []).append(constant)
         outputs.setdefault("ridge", []).append(ridge_outputs(task, dataset, "test"))
-    task, labels = task_of(RunDirectory(runs / cases[0].place)), np.concatenate(truth)
-    return {name: task.metrics(np.concatenate(parts), labels) for name, parts in outputs.items()}
+    task, labels = _read(runs / cases[0].place, RunDirectory.task), np.concatenate(truth)
+    rows = {name: task.metrics(np.concatenate(parts), labels) for name, parts in outputs.items()}
+    return task, rows
 
 
 def trial_loss(case: Case, runs: Path) -> float:
     """The lowest validation loss of a trial; infinite if it never had one."""
-    losses = [float(row["valid_loss"]) for row in _rows(runs / case.place / "epochs.csv")]
-    return min((loss for loss in losses if loss == loss), default=float("inf"))  # noqa: PLR0124 - NaN
+    losses = _read(runs / case.place, RunDirectory.epochs).valid_loss
+    return float(min(losses[~np.isnan(losses)], default=np.inf))
 
 
-def _predictions(
-    run: RunDirectory, task: Task
-) -> tuple[list[str], Float[np.ndarray, "clip label"], Float[np.ndarray, "clip label"]]:
-    """Ids, labels and decisions of the test split."""
-    rows = _rows(run.path / "predictions.csv")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Fold:
+    """What is read of one run."""
 
-    def numbers(kind: str) -> Float[np.ndarray, "clip label"]:
-        names = [f"{kind}_{label}" for label in task.labels]
-        return np.array([[float(row[name]) for name in names] for row in rows], dtype=np.float64)
-
-    try:
-        return [row["id"] for row in rows], numbers("label"), numbers("prediction")
-    except (KeyError, ValueError) as error:
-        raise _damaged(run.path / "predictions.csv", error) from error
+    task: Task
+    environment: Environment
+    predictions: Predictions
+    seconds: float
 
 
-def _seconds(run: RunDirectory) -> float:
-    try:
-        return sum(float(row["seconds"]) for row in _rows(run.path / "epochs.csv"))
-    except (KeyError, ValueError) as error:
-        raise _damaged(run.path / "epochs.csv", error) from error
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except (FileNotFoundError, UnicodeDecodeError, csv.Error) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> RunError:
-    return RunError(
-        f"{path}: missing or damaged ({type(error).__name__}: {error}); remove {path.parent} and "
-        f"run the grid again with --resume"
+def _scored_fold(run: RunDirectory) -> _Fold:
+    return _Fold(
+        task=run.task(),
+        environment=run.environment(),
+        predictions=run.predictions(),
+        seconds=float(run.epochs().seconds.sum()),
     )
+
+
+def _read(path: Path, reader: Callable[[RunDirectory], Reading]) -> Reading:
+    """What a reader finds in a run; its error says how to make the run anew."""
+    try:
+        return reader(RunDirectory(path))
+    except RunError as error:
+        raise RunError(f"{error}; or remove {path} and run the grid again with --resume") from error

@@ -12,7 +12,7 @@ import yaml
 
 from deadpan.benchmark.published import data_sets
 from deadpan.benchmark.search import Search
-from deadpan.data import DATASETS, check_options
+from deadpan.data import DATASETS, check_data_options
 from deadpan.data.folds import groups_of
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.files import home_path
@@ -272,7 +272,7 @@ def _check_cell(grid: Grid, data: str, system: str) -> None:
         )
     if source in DATASETS:  # what a file's options are, only reading it would tell
         try:
-            check_options(source, settings.data_options)
+            check_data_options(source, settings.data_options)
         except DeadpanError as error:
             raise DeadpanError(f"{grid.path}: {data}: {error}") from error
     for chosen in grid.draws(system):

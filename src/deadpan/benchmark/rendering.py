@@ -7,11 +7,12 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from csv import DictWriter
-from html import escape
+from functools import partial
 from typing import Any
 
 from deadpan.benchmark.table import Cell, GridTable, Row
-from deadpan.tasks.task import Column
+from deadpan.show.page import render
+from deadpan.tasks.task import MetricColumn
 
 HEADINGS = ("system", "parameters", "training", "p")
 
@@ -22,7 +23,7 @@ def headings(table: GridTable) -> list[str]:
     return [*HEADINGS, *(f"{c.title} {arrows[c.higher_is_better]}" for c in table.columns)]
 
 
-def row_texts(row: Row, columns: Sequence[Column], bold: Callable[[str], str]) -> list[str]:
+def row_texts(row: Row, columns: Sequence[MetricColumn], bold: Callable[[str], str]) -> list[str]:
     """The cells of a row as people read them."""
     if not row.cells:
         return [row.system, "", "", "", *("-" for _ in columns)]
@@ -36,7 +37,7 @@ def row_texts(row: Row, columns: Sequence[Column], bold: Callable[[str], str]) -
 
 
 def markdown(table: GridTable) -> str:
-    """For a README or ``results/``."""
+    """For a README or a study's folder."""
     lines = [headings(table), ["---"] + ["---:"] * (len(HEADINGS) - 1 + len(table.columns))]
     lines += [row_texts(row, table.columns, lambda text: f"**{text}**") for row in table.rows]
     text = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
@@ -61,19 +62,33 @@ def latex(table: GridTable) -> str:
 
 
 def html(tables: Sequence[GridTable], title: str) -> str:
-    """One page of all tables that needs no other file."""
-    parts: list[str] = []
-    for table in tables:
-        head = "".join(f"<th scope=col>{escape(text)}</th>" for text in headings(table))
-        rows = "\n".join(
-            "<tr>" + "".join(_html_cells(row, table.columns)) + "</tr>" for row in table.rows
-        )
-        notes = "".join(f"<li>{escape(note)}</li>" for note in table_notes(table))
-        parts.append(
-            f"<h2>{escape(table.data)}</h2>\n<div class=scroll><table>\n<thead><tr>{head}</tr>"
-            f"</thead>\n<tbody>\n{rows}\n</tbody></table></div>\n<ul>{notes}</ul>"
-        )
-    return PAGE.format(title=escape(title), body="\n".join(parts))
+    """One page of all tables that needs no other file: rows by score, metrics before costs."""
+    return render(
+        "tables.html.j2",
+        title=title,
+        tables=tables,
+        rows_by_score=_rows_by_score,
+        metric_text=partial(_cell, bold=str),
+        cost_texts=_cost_texts,
+        notes=table_notes,
+    )
+
+
+def _rows_by_score(table: GridTable) -> list[Row]:
+    """The rows by their first metric, the best first; those without one last."""
+    column = table.columns[0]
+    sign = -1 if column.higher_is_better else 1
+
+    def rank(row: Row) -> tuple[bool, float]:
+        mean = row.cells[column.key].mean if row.cells else math.nan
+        return math.isnan(mean), 0.0 if math.isnan(mean) else sign * mean
+
+    return sorted(table.rows, key=rank)
+
+
+def _cost_texts(row: Row) -> list[str]:
+    _, parameters, training, p = row_texts(row, (), str)
+    return [p, parameters, training]
 
 
 def csv(table: GridTable) -> str:
@@ -120,19 +135,12 @@ def table_notes(table: GridTable) -> list[str]:
     return told
 
 
-def _cell(column: Column, cell: Cell, bold: Callable[[str], str]) -> str:
+def _cell(column: MetricColumn, cell: Cell, bold: Callable[[str], str]) -> str:
     text = column.format(cell.mean)
     if not math.isnan(cell.deviation):
         text += f" ± {column.format(cell.deviation)}"
     text = bold(text) if cell.best else text
     return text if cell.paper is None else f"{text} ({cell.paper:g})"
-
-
-def _html_cells(row: Row, columns: Sequence[Column]) -> list[str]:
-    cells = row_texts(row, columns, lambda text: f"\0{text}\1")
-    marked = [escape(cell).replace("\0", "<b>").replace("\1", "</b>") for cell in cells]
-    first, *others = marked
-    return [f"<th scope=row>{first}</th>", *(f"<td>{cell}</td>" for cell in others)]
 
 
 def _plain(row: Row) -> dict[str, Any]:
@@ -172,24 +180,3 @@ def _tex(text: str) -> str:
     escaped = "".join(special.get(char, char) for char in bold)
     escaped = re.sub(r"<(?=\.)", "$<$", escaped)
     return escaped.replace("\0", r"\textbf{").replace("\1", "}")
-
-
-PAGE = """<!doctype html>
-<html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width">
-<title>{title}</title>
-<style>
-body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem;
-  padding: 0 1rem; color: #1b1b1b; background: #fff }}
-.scroll {{ overflow-x: auto }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums }}
-th, td {{ padding: .3rem .7rem; text-align: right; white-space: nowrap;
-  border-bottom: 1px solid #ddd }}
-th:first-child {{ text-align: left; position: sticky; left: 0; background: inherit }}
-thead th {{ border-bottom: 2px solid #444; background: #fff }}
-tbody tr {{ background: #fff }} tbody tr:hover {{ background: #f2f6fb }}
-li {{ max-width: 70rem; color: #444 }}
-</style>
-<h1>{title}</h1>
-{body}
-</html>
-"""

@@ -18,13 +18,13 @@ import torch
 
 from deadpan.benchmark.grid import Case
 from deadpan.errors import DeadpanError, os_failure
-from deadpan.training.opened import RunDirectory
+from deadpan.training.opened import RunDirectory, refuse_changed_data
 from deadpan.training.run import train_run
 from deadpan.training.scoring import evaluate_run
 from deadpan.training.settings import Settings
 
-DONE, REFUSED, CRASHED, STEP = "done", "refused", "crashed", "step"
-"""What a worker says: the run is complete; cannot be; broke off; is at this epoch."""
+DONE, REFUSED, CRASHED, STEP, BEGUN = "done", "refused", "crashed", "step", "begun"
+"""What a worker says: the run is complete; cannot be; broke off; is at this epoch; is begun."""
 
 
 @runtime_checkable
@@ -72,6 +72,7 @@ def work(
     path: Path,
     score: bool,
     grid: Connection,
+    lock: Path,
     then: Afterwards | None = None,
 ) -> None:
     """Train one run, or go on with it, and score it; say how that ended.
@@ -81,19 +82,24 @@ def work(
         path: where it is kept.
         score: open its test split; False for a trial of the search.
         grid: told of progress and of the end.
+        lock: held, with all workers of the grid, until this one has ended.
         then: called with the run once it is scored.
     """
     torch.set_num_threads(1)
     try:
-        run = train_run(
-            Settings.from_dict(settings), path, resume=path.exists(), watch=Telling(grid)
-        )
-        if score:
-            evaluate_run(run)
-            if then:
-                then(run)
-        run.checkpoint.unlink(missing_ok=True)  # most of the disk, and of no use any more
-        grid.send((DONE, ""))
+        with lock.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            # The next grid waits for the lock, from when this one is gone: then this fails.
+            grid.send((BEGUN, ""))
+            run = train_run(
+                Settings.from_dict(settings), path, resume=path.exists(), watch=Telling(grid)
+            )
+            if score:
+                evaluate_run(run)
+                if then:
+                    then(run)
+            run.checkpoint_file.unlink(missing_ok=True)  # most of the disk, and of no use any more
+            grid.send((DONE, ""))
     except BrokenPipeError:  # the grid is gone
         return
     except DeadpanError as error:
@@ -151,9 +157,13 @@ class Running:
 
 def finished(case: Case, runs: Path, then: Afterwards | None = None) -> bool:
     """Whether nothing is left to do for a case."""
-    kept = "scores.json" if case.trial is None else "model.safetensors"
-    kept = then.leaves if then else kept
-    return (runs / case.place / kept).is_file()
+    path = runs / case.place
+    if then:
+        return (path / then.leaves).is_file()
+    if not RunDirectory.is_run(path):
+        return False
+    run = RunDirectory(path)
+    return run.evaluated if case.trial is None else run.finished
 
 
 def run_cases(
@@ -175,17 +185,23 @@ def run_cases(
         workers: processes at once, one thread each.
         watch: is told of progress.
         then: what is left to do with a run that is scored.
+
+    Raises:
+        DataError: the data of a run that is there has changed: its row would be of other clips.
     """
+    paths = [runs / case.place for case in cases]
+    refuse_changed_data(RunDirectory(path) for path in paths if RunDirectory.is_run(path))
     waiting = [(case, 1) for case in cases if not finished(case, runs, then)]
     watch.begin([case for case, _ in waiting], len(cases) - len(waiting))
     waiting.reverse()
     running: list[Running] = []
     failures: dict[Path, str] = {}
-    context = _context()
+    context, lock = _context(), runs / ".lock"
+    _wait_for_orphans(lock)
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                running.append(_start(context, *waiting.pop(), runs, then))
+                running.append(_start(context, *waiting.pop(), runs, lock, then))
             for run in _ended(running, watch):
                 running.remove(run)
                 kind, why = run.answer or (CRASHED, _killed(run.process.exitcode))
@@ -203,22 +219,37 @@ def run_cases(
 
 
 def _context() -> ForkServerContext:
-    # Torch is imported once, by the server that all workers are forked from; each has one thread.
+    # What every run imports is imported once, by the server that all workers are forked from, also
+    # what metrics and the ridge row import when they are called; each worker has one thread.
     os.environ["OMP_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["deadpan.benchmark.runner"])
+    context.set_forkserver_preload(
+        ["deadpan.benchmark.runner", "sklearn.metrics", "sklearn.linear_model"]
+    )
     return context
 
 
+def _wait_for_orphans(lock: Path) -> None:
+    """Wait until no worker of a killed grid is at work here: each ends at its next word."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
 def _start(
-    context: ForkServerContext, case: Case, attempt: int, runs: Path, then: Afterwards | None
+    context: ForkServerContext,
+    case: Case,
+    attempt: int,
+    runs: Path,
+    lock: Path,
+    then: Afterwards | None,
 ) -> Running:
     path = runs / case.place
     told: Connection
     told, tells = context.Pipe(duplex=False)  # pyright: ignore[reportAssignmentType]
     process = context.Process(
         target=work,
-        args=(case.settings.to_dict(), path, case.trial is None, tells, then),
+        args=(case.settings.to_dict(), path, case.trial is None, tells, lock, then),
         daemon=True,
     )
     process.start()

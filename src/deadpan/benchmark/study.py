@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from deadpan.benchmark import rendering
-from deadpan.benchmark.collect import Scored, baselines, scored, task_of, trial_loss
+from deadpan.benchmark.collect import SeedScores, baselines, seed_scores, trial_loss
 from deadpan.benchmark.grid import Case, Grid
 from deadpan.benchmark.runner import GridWatch, alone, finished, run_cases
 from deadpan.benchmark.table import GridTable, make_table
 from deadpan.errors import DeadpanError
 from deadpan.files import write_atomically, write_json
-from deadpan.training.opened import RunDirectory
 
 Folds = Mapping[str, Sequence[str | None]]
 Cell = tuple[str, str, str | None]
@@ -110,7 +109,7 @@ def make_tables(
     """A table for each data set of which a run has finished."""
     tables: list[GridTable] = []
     for data in grid.data:
-        systems: dict[str, list[Scored]] = {name: [] for name in grid.systems_of(data)}
+        systems: dict[str, list[SeedScores]] = {name: [] for name in grid.systems_of(data)}
         broken: dict[str, str] = {}
         complete: list[list[Case]] = []
         for system, done in systems.items():
@@ -119,7 +118,7 @@ def make_tables(
             for seed in seeds:
                 folds = [case for case in of_system if case.settings.seed == seed]
                 if all(finished(case, runs) for case in folds):
-                    done.append(scored(folds, runs))
+                    done.append(seed_scores(folds, runs))
                     complete.append(folds)
             why = sorted({failures[c.place] for c in of_system if c.place in failures})
             if len(done) < len(seeds):
@@ -134,14 +133,14 @@ def make_tables(
 def _table(
     grid: Grid,
     data: str,
-    systems: Mapping[str, Sequence[Scored]],
+    systems: Mapping[str, Sequence[SeedScores]],
     complete: Sequence[Sequence[Case]],
     broken: Mapping[str, str],
     runs: Path,
 ) -> GridTable:
     # Baselines stand behind the normalisation of the reference, where it has run.
     first = next((folds for folds in complete if folds[0].system == grid.against), complete[0])
-    task = task_of(RunDirectory(runs / first[0].place))
+    task, constants = baselines(first, runs)
     clips = len(next(run for seeds in systems.values() for run in seeds).errors)
     commits = sorted({c for seeds in systems.values() for run in seeds for c in run.commits})
     folds = f", {len(first)} folds pooled, one group left out in each" if first[0].fold else ""
@@ -159,7 +158,7 @@ def _table(
         data,
         task.columns,
         systems,
-        baselines(first, runs),
+        constants,
         against=grid.against,
         paper=grid.data[data].get("paper"),
         failures=broken,

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from deadpan.benchmark.collect import Scored
+from deadpan.benchmark.collect import SeedScores
 from deadpan.benchmark.published import notes, published
 from deadpan.metrics.significance import holm, sign_flip_test
-from deadpan.tasks.task import Column
+from deadpan.tasks.task import MetricColumn
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class GridTable:
     """
 
     data: str
-    columns: Sequence[Column]
+    columns: Sequence[MetricColumn]
     rows: Sequence[Row]
     against: str
     notes: Sequence[str]
@@ -75,8 +75,8 @@ class GridTable:
 
 def make_table(
     data: str,
-    columns: Sequence[Column],
-    systems: Mapping[str, Sequence[Scored]],
+    columns: Sequence[MetricColumn],
+    systems: Mapping[str, Sequence[SeedScores]],
     constants: Mapping[str, Mapping[str, float]],
     *,
     against: str,
@@ -100,7 +100,7 @@ def make_table(
     for name, seeds in systems.items():
         if seeds:
             means[name] = {c.key: _mean([run.metrics[c.key] for run in seeds]) for c in columns}
-    best = {column.key: _best(column, means) for column in columns}
+    best = {c.key: c.best({name: row[c.key] for name, row in means.items()}) for c in columns}
     p_values = _p_values(systems, against)
     rows = [
         Row(
@@ -127,7 +127,7 @@ def make_table(
     return GridTable(data=data, columns=columns, rows=rows, against=against, notes=told)
 
 
-def _p_values(systems: Mapping[str, Sequence[Scored]], against: str) -> dict[str, float]:
+def _p_values(systems: Mapping[str, Sequence[SeedScores]], against: str) -> dict[str, float]:
     """Corrected p of each system against the reference, over the clips both have predicted."""
     reference = _clip_errors(systems.get(against, ()))
     found: dict[str, float] = {}
@@ -142,21 +142,11 @@ def _p_values(systems: Mapping[str, Sequence[Scored]], against: str) -> dict[str
     return holm(found)
 
 
-def _clip_errors(seeds: Sequence[Scored]) -> dict[str, float]:
+def _clip_errors(seeds: Sequence[SeedScores]) -> dict[str, float]:
     """Each clip's error, mean over seeds."""
     if not seeds:
         return {}
     return {clip: _mean([run.errors[clip] for run in seeds]) for clip in seeds[0].errors}
-
-
-def _best(column: Column, means: Mapping[str, Mapping[str, float]]) -> frozenset[str]:
-    known = {
-        name: row[column.key] for name, row in means.items() if not math.isnan(row[column.key])
-    }
-    if len(known) < 2:
-        return frozenset()
-    top = column.format((max if column.higher_is_better else min)(known.values()))
-    return frozenset(name for name, value in known.items() if column.format(value) == top)
 
 
 def _mean(values: Sequence[float]) -> float:

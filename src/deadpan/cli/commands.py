@@ -19,7 +19,7 @@ from deadpan.files import home_path
 if TYPE_CHECKING:
     from deadpan.benchmark.study import Study
     from deadpan.data import Dataset
-    from deadpan.data.fetching.fetch import Fetched
+    from deadpan.data.fetching.fetch import CorpusFile
     from deadpan.exporting.run import Exported
     from deadpan.training.opened import RunDirectory
 
@@ -74,9 +74,9 @@ def _evaluate(scores: Mapping[str, Any], options: Options, outputs: Outputs) -> 
 
 def _show_scores(run: Path) -> None:
     from deadpan.cli.run_tables import score_remarks, score_table
-    from deadpan.training.scores import read_scores
+    from deadpan.training.opened import RunDirectory
 
-    scores = read_scores(run)
+    scores = RunDirectory(run).scores()
     show(score_table(scores))
     for line in score_remarks(scores):
         show(line)
@@ -158,7 +158,7 @@ def _corpora(rows: Sequence[Mapping[str, Any]], options: Options, outputs: Outpu
         show(corpora_table(corpora))
 
 
-def _fetch(files: "Sequence[Fetched]", options: Options, outputs: Outputs) -> None:
+def _fetch(files: "Sequence[CorpusFile]", options: Options, outputs: Outputs) -> None:
     from deadpan.cli.data_tables import files_table
 
     show(files_table(files))
@@ -210,14 +210,14 @@ def _watch_grid(options: Options, again: str) -> Generator[dict[str, Any], None,
 def _watch_download(options: Options, again: str) -> Generator[dict[str, Any], None, None]:
     from deadpan.cli.data_tables import by_hand_table
     from deadpan.cli.progress import watching_download
-    from deadpan.data.corpora import corpus_named
-    from deadpan.data.fetching.fetch import NotAllFetched, default_folder
+    from deadpan.data.corpora import find_corpus
+    from deadpan.data.fetching.fetch import IncompleteCorpus, default_folder
 
     try:
         with resumable(again), watching_download() as watch:
             yield {"watch": watch}
-    except NotAllFetched as error:
-        corpus = corpus_named(options["name"])
+    except IncompleteCorpus as error:
+        corpus = find_corpus(options["name"])
         folder = home_path(options["out"]) if options["out"] else default_folder(corpus)
         for part in by_hand_table(corpus, folder, error.missing):
             show(part)

@@ -12,7 +12,7 @@ from deadpan.cli.output import one_line
 
 if TYPE_CHECKING:
     from deadpan.data.corpora import Corpus, Source
-    from deadpan.data.fetching.fetch import Fetched
+    from deadpan.data.fetching.fetch import CorpusFile
 
 COLUMNS = 80
 BAR = 8  # characters of the longest bar of a histogram
@@ -116,7 +116,7 @@ def by_hand_table(
     return parts
 
 
-def files_table(files: Sequence["Fetched"]) -> RenderableType:
+def files_table(files: Sequence["CorpusFile"]) -> RenderableType:
     """The files of a data set, with their hashes for a paper's appendix."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(overflow="fold")
@@ -193,7 +193,12 @@ def health_table(facts: Mapping[str, Any]) -> RenderableType:
     Args:
         facts: of ``deadpan.inspect``.
     """
-    from deadpan.reports.data.tables import modality_columns, reading_notes, split_columns, verdict
+    from deadpan.reports.data.tables import (
+        findings_verdict,
+        modality_columns,
+        reading_notes,
+        split_columns,
+    )
 
     layout = f", {facts['layout']}" if facts["layout"] else ""
     parts: list[RenderableType] = [
@@ -209,7 +214,7 @@ def health_table(facts: Mapping[str, Any]) -> RenderableType:
         scores = ", ".join(f"{m['title']} {m['shown']}" for m in baseline["metrics"])
         text = f"{baseline['system']}, the same for every {baseline['split']} clip: {scores}"
         parts.append(_line(text))
-    parts.append(Text(verdict(facts), style="bold"))
+    parts.append(Text(findings_verdict(facts), style="bold"))
     findings = Table.grid(padding=(0, 1))
     for finding in facts["findings"]:
         gravity = finding["gravity"]

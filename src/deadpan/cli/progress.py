@@ -19,8 +19,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from deadpan.training.fields import RETRAIN, read_json, read_yaml
-from deadpan.training.history import epoch_history, gate_history
+from deadpan.training.opened import RunDirectory
 
 if TYPE_CHECKING:
     from deadpan.benchmark.grid import Case
@@ -49,8 +48,7 @@ class TrainingLines:
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
         """Take note of a step."""
         if not self.started:
-            epochs = read_yaml(self.run / "config.yaml", RETRAIN).whole("epochs")
-            self.begin(epoch, epochs)
+            self.begin(epoch, RunDirectory(self.run).settings().epochs)
 
     def epoch(self, row: dict[str, int | float]) -> None:
         """Print an epoch's losses and the time left; its row is on the disk."""
@@ -97,25 +95,24 @@ class TrainingBar(TrainingLines):
 
 def preamble(run: Path) -> Iterator[str]:
     """What a run is trained on: its data set, repairs of it, and warnings; a line each."""
-    environment = read_json(run / "environment.json", RETRAIN)
-    dataset = environment.fields("dataset")
-    clips = ", ".join(f"{name} {n}" for name, n in dataset.fields("splits").values.items())
-    modalities = ", ".join(environment.strings("modalities"))
-    yield f"{run}: {dataset.text('name')} ({clips} clips), {modalities}"
-    for repair, count in dataset.fields("repairs").values.items():
+    environment = RunDirectory(run).environment()
+    dataset = environment.dataset
+    clips = ", ".join(f"{name} {n}" for name, n in dataset.splits.items())
+    yield f"{run}: {dataset.name} ({clips} clips), {', '.join(environment.modalities)}"
+    for repair, count in dataset.repairs.items():
         yield f"warning: repaired {count} times: {repair}"
-    for warning in dataset.strings("warnings"):
+    for warning in (*dataset.warnings, *environment.warnings):
         yield f"warning: {warning}"
 
 
 def losses(run: Path) -> str:
     """The losses of a run's last and best epochs, and the largest weight of its gate."""
-    history = epoch_history(run)
+    directory = RunDirectory(run)
+    history, gate = directory.epochs(), directory.gate()
     parts = [f"train {history.train_loss[-1]:.3f}", f"valid {history.valid_loss[-1]:.3f}"]
     if best := history.best_epoch:
         parts.append(f"best {history.valid_loss[best - 1]:.3f} (epoch {best})")
-    if (run / "gate.csv").is_file():
-        gate = gate_history(run)
+    if gate:
         parts.append(f"gate {gate.primary} {gate.weights[-1].max():.2f}")
     return "  ".join(parts)
 

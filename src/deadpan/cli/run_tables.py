@@ -6,14 +6,13 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from deadpan.tasks import Regression, make_task
-from deadpan.training.fields import RETRAIN, read_json
-from deadpan.training.fields import Table as EpochTable
-from deadpan.training.scores import Column, Scores
+from deadpan.tasks import Regression
+from deadpan.tasks.task import MetricColumn
+from deadpan.training.opened import RunDirectory
+from deadpan.training.scores import RunScores
 
 if TYPE_CHECKING:
     from deadpan.benchmark.table import GridTable
@@ -23,7 +22,7 @@ MOST_LABELS = 4  # predictions that fit side by side; more stand in one column, 
 GRID_METRICS = 3  # metrics of a grid on the screen; its files have all
 
 
-def score_table(scores: Scores) -> Table:
+def score_table(scores: RunScores) -> Table:
     """A row per system and a column per metric, or the reverse where there are many metrics.
 
     The best score of each metric is bold.
@@ -45,7 +44,7 @@ def score_table(scores: Scores) -> Table:
     return table
 
 
-def score_remarks(scores: Scores) -> list[str]:
+def score_remarks(scores: RunScores) -> list[str]:
     """Remarks without which a table of scores would be misread, a line each."""
     keys = {column.key for column in scores.columns}
     remarks = ["best in bold; arrows point to better"]
@@ -64,20 +63,18 @@ def score_remarks(scores: Scores) -> list[str]:
 
 def training_summary(run: Path) -> list[str]:
     """A finished run's directory, its best epoch's validation scores, and the next commands."""
-    environment = read_json(run / "environment.json", RETRAIN)
-    task = make_task(environment.text("task"), environment.strings("labels"))
-    epochs = EpochTable(run / "epochs.csv", RETRAIN)
-    best = int(np.flatnonzero(epochs.numbers("best"))[-1])
+    directory, path = RunDirectory(run), shlex.quote(str(run))
+    history = directory.epochs()
+    best = history.best_epoch or len(history.epochs)
     scores = [
-        f"{column.title} {column.format(epochs.numbers(f'valid_{column.key}', finite=False)[best])}"
-        for column in task.columns
+        f"{column.title} {column.format(history.valid_metrics[column.key][best - 1])}"
+        for column in directory.task().columns
     ]
-    directory = shlex.quote(str(run))
     return [
-        f"{run}: best epoch {best + 1} of {len(epochs['epoch'])}",
+        f"{run}: best epoch {best} of {len(history.epochs)}",
         *wrap(f"valid: {', '.join(scores)}", 100, subsequent_indent="       "),
-        f"next: deadpan evaluate {directory}",
-        f"      deadpan report {directory}",
+        f"next: deadpan evaluate {path}",
+        f"      deadpan report {path}",
     ]
 
 
@@ -144,13 +141,13 @@ def _table(title: str | None, first: str, *others: str) -> Table:
     return table
 
 
-def _cell(scores: Scores, column: Column, system: str) -> Text:
+def _cell(scores: RunScores, column: MetricColumn, system: str) -> Text:
     row = next(row for row in scores.rows if row.system == system)
     style = "bold" if system in scores.best(column) else ""
     return Text(column.shown(row.metrics[column.key]), style=style)
 
 
-def _arrow(column: Column) -> str:
+def _arrow(column: MetricColumn) -> str:
     return "↑" if column.higher_is_better else "↓"
 
 

@@ -13,9 +13,9 @@ from deadpan.cli import COMMANDS
 from deadpan.cli.output import Reply
 from deadpan.cli.parsers import command_parser, last_value, parse
 from deadpan.errors import DeadpanError, unknown_name
-from deadpan.files import home_path
+from deadpan.files import home_path, read_yaml
 from deadpan.models import MODELS
-from deadpan.training.fields import read_yaml
+from deadpan.options import typed
 from deadpan.training.opened import RunDirectory
 from deadpan.training.settings import Settings
 
@@ -85,19 +85,20 @@ def training_options(arguments: Sequence[str]) -> Training:
         except DeadpanError as error:  # in the file, not on the command line
             raise DeadpanError(f"{config or out}: {error}") from error
     # jsonargparse has a --print_config of its own and would refuse this one; it is only for help.
-    typed = [argument for argument in arguments if argument != PRINT_CONFIG]
-    values = parse(parser, [*_as_options(stored), *typed], alias=MODEL)
-    others = {key: values.pop(key) for key in ("out", "config", "resume", "print_config")}
+    others = [argument for argument in arguments if argument != PRINT_CONFIG]
+    values = parse(parser, [*_as_options(stored), *others], alias=MODEL)
+    own = {key: values.pop(key) for key in ("out", "config", "resume", "print_config")}
     settings = Settings.from_dict(values)
     if PRINT_CONFIG in arguments:
         raise Reply(yaml.safe_dump(settings.to_dict(), sort_keys=False).rstrip())
-    run = home_path(others["out"]) if others["out"] else default_run(settings)
-    return Training(settings=settings, out=run, resume=others["resume"])
+    run = home_path(own["out"]) if own["out"] else default_run(settings)
+    return Training(settings=settings, out=run, resume=own["resume"])
 
 
 def _configuration(file: str) -> dict[str, Any]:
     """The content of a configuration file: settings unlike the defaults, or all of a run."""
-    values = dict(read_yaml(home_path(file), "give a YAML file of settings, as in configs/").values)
+    remedy = "give a YAML file of settings, as in configs/"
+    values: dict[str, Any] = typed(file, read_yaml(home_path(file), remedy), dict)
     names = [field.name for field in dataclasses.fields(Settings)]
     for key, value in values.items():
         if key not in names:

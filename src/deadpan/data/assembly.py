@@ -1,34 +1,34 @@
-"""Clips of a file made into a data set: what every layout has in common, done once."""
+"""From the raw clips of a file to a data set: names, labels, features and splits of any format."""
 
 import dataclasses
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Num
 
-from deadpan.data.clip_names import group_of, joined, unique
-from deadpan.data.containers.files import shown
-from deadpan.data.dataset import Clip, Dataset, TaskName, shared_groups
+from deadpan.data.containers.files import printable
+from deadpan.data.dataset import Clip, Dataset, TaskName, shared_group_warnings
 from deadpan.data.folds import split_by_group
 from deadpan.data.raw import RawClip, RawClips
 from deadpan.errors import DataError
 from deadpan.types import SPLITS, Modality, in_order
 
 
-def finite(
+def zero_non_finite(
     steps: Num[np.ndarray, "step width"], *, modality: Modality, repairs: Counter[str]
 ) -> Float[np.ndarray, "step width"]:
-    """A float32 copy in which every value that is not finite is 0; the other values stay.
+    """Copy a sequence as float32 with every value that is not finite set to 0.
 
-    The rule: COVAREP writes -inf for the logarithm of nothing, and the field sets it to 0; we do
-    the same with +inf and NaN, and count each kind, so that nobody is left to think the file was
-    sound. A step is kept whatever was mended in it. A value beyond float32 counts as infinite.
+    COVAREP writes -inf for the logarithm of 0, and the field sets it to 0. The same is done with
+    +inf and NaN. Each kind is counted, so that the user learns that the file was damaged. No step
+    is dropped. A value beyond the range of float32 counts as infinite.
 
     Args:
         steps: real steps of one sequence.
-        modality: whose they are.
+        modality: its name, for the counts.
         repairs: receives the number of values under ``"audio: -inf set to 0"`` and so on.
     """
     with np.errstate(over="ignore", invalid="ignore"):
@@ -46,13 +46,13 @@ def finite(
     return values
 
 
-WANTED = {
+LABEL_RULES = {
     "regression": "numbers in [-3, 3]",
     "emotions": "0 or 1 for each emotion",
     "classes": "1 for one class and 0 for the others",
     "scores": "finite numbers",
 }
-"""What the labels of each task must be."""
+"""The labels that each task accepts, in words."""
 
 
 def assemble(
@@ -65,60 +65,62 @@ def assemble(
     repairs: Counter[str] | None = None,
     warnings: Sequence[str] = (),
 ) -> Dataset:
-    """A data set of a file's clips, judged and mended.
+    """Make a data set of a file's clips: check labels, repair features, name clips, make splits.
 
-    Features that are not finite are set to 0 and counted (see ``repair.finite``). Clips of one id
-    are told apart as ``id#2``, with a warning that says how many, and of which splits. Where no
-    clip has a split, splits are made by group (see ``folds.split_by_group``).
+    Features that are not finite are set to 0 and counted (see ``zero_non_finite``). Clips that
+    repeat an id are renamed ``id#2``; a warning gives their number and splits. Where no clip has a
+    split, splits are made by group (see ``folds.split_by_group``).
 
     Args:
         path: the file, for messages and the data set's name.
-        raw: its clips; each label [label], ready for the task.
-        layout: what the file is, as a noun.
-        task: what the labels are.
-        labels: their names.
-        repairs: what was mended so far; NaN and infinities are added.
-        warnings: what the user should know, a sentence each.
+        raw: its clips; each label has the shape [label] and the values of the task.
+        layout: the format of the file, as a noun.
+        task: the task of the labels.
+        labels: names of the labels.
+        repairs: repairs counted so far; those of NaN and infinities are added.
+        warnings: sentences for the user.
 
     Raises:
-        DataError: labels the task cannot have, or splits for some clips only.
+        DataError: the task does not accept the labels, or only some clips have a split.
     """
-    counted: Counter[str] = Counter() if repairs is None else repairs
-    told = list(warnings)
+    all_repairs: Counter[str] = Counter() if repairs is None else repairs
+    all_warnings = list(warnings)
     if not raw.clips:
         raise DataError(f"{path}: has no clips; give it some")
     with np.errstate(invalid="ignore", over="ignore"):  # a signalling NaN is one like any other
         _check_labels(path, raw.clips, task)
-    place: Counter[str | None] = Counter()
+    position: Counter[str | None] = Counter()
     clips: list[Clip] = []
     for clip in raw.clips:
-        clips.append(_clip(place[clip.split], clip, counted))
-        place[clip.split] += 1
-    splits = _splits(path, raw.clips, clips, told)
-    twice = _in_two_splits(splits)
-    splits, repeated = unique(splits)
+        clips.append(_clip(position[clip.split], clip, all_repairs))
+        position[clip.split] += 1
+    splits = _splits(path, raw.clips, clips, all_warnings)
+    in_two_splits = _in_two_splits(splits)
+    splits, repeated = rename_repeated_ids(splits)
     if repeated:
-        told.append(f"{repeated} clips repeat an id; they are told apart as 'id#2'{twice}")
+        all_warnings.append(
+            f"{repeated} clips repeat an id; they were renamed 'id#2'{in_two_splits}"
+        )
     if raw.ignored:
-        told.append(f"keys that mean nothing here were ignored: {', '.join(raw.ignored)}")
+        all_warnings.append(f"unknown keys were ignored: {', '.join(raw.ignored)}")
     dataset = Dataset(
         name=path.stem,
         task=task,
-        labels=_polar(task, labels, clips),
+        labels=_label_names(task, labels, clips),
         widths={modality: raw.widths[modality] for modality in in_order(raw.widths)},
         splits=splits,
         layout=layout,
         padding=raw.padding,
-        repairs=dict(counted),
+        repairs=dict(all_repairs),
     )
-    return dataclasses.replace(dataset, warnings=(*shared_groups(dataset), *told))
+    return dataclasses.replace(dataset, warnings=(*shared_group_warnings(dataset), *all_warnings))
 
 
-def _polar(task: TaskName, labels: tuple[str, ...], clips: Sequence[Clip]) -> tuple[str, ...]:
+def _label_names(task: TaskName, labels: tuple[str, ...], clips: Sequence[Clip]) -> tuple[str, ...]:
     """The names of the labels; scores are called sentiment only where 0 is neutral.
 
-    Stars from 1 to 5 have no sign: Acc-2 of them would be 100 % for anyone. Scales that reach no
-    further than 3 have one, whatever the file's clips happen to say.
+    Stars from 1 to 5 have no sign: their Acc-2 would be 100 % for any model. Scales within [-3, 3]
+    have a sign, even if no clip of the file is negative.
     """
     if task != "scores" or labels != ("sentiment",):
         return labels
@@ -128,13 +130,13 @@ def _polar(task: TaskName, labels: tuple[str, ...], clips: Sequence[Clip]) -> tu
 
 def _clip(index: int, raw: RawClip, repairs: Counter[str]) -> Clip:
     return Clip(
-        id=raw.id or joined(raw.name) or f"{raw.split or 'clip'}:{index}",
+        id=raw.id or clip_id(raw.name) or f"{raw.split or 'clip'}:{index}",
         sequences={
-            name: finite(raw.sequences[name], modality=name, repairs=repairs)
+            name: zero_non_finite(raw.sequences[name], modality=name, repairs=repairs)
             for name in in_order(raw.sequences)
         },
         label=raw.label.astype(np.float32),
-        group=group_of(raw.name) if raw.group is None else raw.group or None,
+        group=group_from_name(raw.name) if raw.group is None else raw.group or None,
         words=raw.words,
         times=raw.times,
     )
@@ -142,20 +144,22 @@ def _clip(index: int, raw: RawClip, repairs: Counter[str]) -> Clip:
 
 def _check_labels(path: Path, clips: Sequence[RawClip], task: TaskName) -> None:
     values = np.array([clip.label for clip in clips], dtype=np.float64)
-    if not (wrong := unusable(values, task)).any():
+    if not (wrong := invalid_labels(values, task)).any():
         return
     kind = "NaN" if np.isnan(values[wrong]).any() else "unusable"
-    which = [shown(joined(clips[i].name)) or f"clip {i}" for i in np.flatnonzero(wrong)[:3]]
+    which = [printable(clip_id(clips[i].name)) or f"clip {i}" for i in np.flatnonzero(wrong)[:3]]
     split = clips[int(np.flatnonzero(wrong)[0])].split
     where = f"split '{split}': " if split else ""
     raise DataError(
         f"{path}: {where}{int(wrong.sum())} labels are {kind} (first: {', '.join(which)}); "
-        f"wanted {WANTED[task]}"
+        f"wanted {LABEL_RULES[task]}"
     )
 
 
-def unusable(values: Float[np.ndarray, "clip label"], task: TaskName) -> Bool[np.ndarray, " clip"]:
-    """Which clips have labels that the task cannot have, NaN among them."""
+def invalid_labels(
+    values: Float[np.ndarray, "clip label"], task: TaskName
+) -> Bool[np.ndarray, " clip"]:
+    """Mask of the clips whose labels the task does not accept; NaN is never accepted."""
     if task in ("regression", "scores"):
         most = 3 if task == "regression" else np.finfo(np.float32).max
         return np.logical_not((np.abs(values) <= most).all(axis=1))  # not <= is also true of NaN
@@ -170,24 +174,121 @@ def _splits(
     without = [clip for clip in raw if clip.split is None]
     if not without:
         splits: dict[str, list[Clip]] = {name: [] for name in SPLITS}
-        for told, clip in zip(raw, clips, strict=True):
-            splits[str(told.split)].append(clip)
+        for source, clip in zip(raw, clips, strict=True):
+            splits[str(source.split)].append(clip)
         return splits
     if len(without) < len(raw):
         raise DataError(
             f"{path}: {len(without)} of {len(raw)} clips have no split (first: "
-            f"'{shown(joined(without[0].name))}'); wanted one for all or for none"
+            f"'{printable(clip_id(without[0].name))}'); wanted one for all or for none"
         )
     by = "video or speaker" if all(clip.group is not None for clip in clips) else "clip"
-    warnings.append(f"the file tells no splits; they were made by {by}, 60 / 20 / 20 %")
+    warnings.append(f"the file has no splits; they were made by {by}, 60 / 20 / 20 %")
     return split_by_group(clips)
 
 
 def _in_two_splits(splits: dict[str, list[Clip]]) -> str:
-    """``, N of them in two splits (first: 'id')``; nothing where none is."""
+    """``; N of them in two splits (first: 'id')``; empty if no id is in two splits."""
     where: dict[str, set[str]] = {}
     for name, clips in splits.items():
         for clip in clips:
             where.setdefault(clip.id, set()).add(name)
     twice = [clip for clip, names in where.items() if len(names) > 1]
-    return f"; {len(twice)} of them in two splits (first: '{shown(twice[0])}')" if twice else ""
+    return f"; {len(twice)} of them in two splits (first: '{printable(twice[0])}')" if twice else ""
+
+
+VIDEO_CLIP = re.compile(r"(?P<video>.+)_\d+")
+YOUTUBE_CLIP = re.compile(r"(?P<video>[\w-]{11})_\d+")
+SEGMENT = re.compile(r"(?P<video>.+)\[(?P<clip>\d+)\]")
+"""The name that the CMU Multimodal SDK gives a segment of a video."""
+RAVDESS = re.compile(r"\d\d(?:-\d\d){5}-(?P<actor>\d\d)")
+"""Modality, channel, emotion, intensity, statement, repetition, actor: two digits each."""
+
+
+def clip_id(parts: Sequence[str]) -> str:
+    """Join the parts of a clip's name to its id: ``VIDEO_START_END``; '' for no parts.
+
+    ``VIDEO[3]`` becomes ``VIDEO_3``, as other files name it. Where start and end are both zero,
+    which marks unknown times, the first part alone is the id.
+    """
+    if not _one_name(parts):
+        return "_".join(parts)
+    match = SEGMENT.fullmatch(parts[0])
+    return f"{match['video']}_{match['clip']}" if match else parts[0]
+
+
+def group_from_name(parts: Sequence[str]) -> str | None:
+    """Extract the group of a clip from the parts of its name.
+
+    It is the video of ``(VIDEO_CLIP)``, ``(VIDEO$_$CLIP)``, ``(VIDEO[CLIP])`` or ``(VIDEO, ...)``,
+    and the actor of RAVDESS's names, which are seven pairs of digits with the actor last. None for
+    any other form: a wrong group would be worse than none.
+    """
+    if not parts:
+        return None
+    name = parts[0]
+    if match := RAVDESS.fullmatch(name):
+        return f"actor-{match['actor']}"
+    if "$_$" in name:
+        return name.rpartition("$_$")[0]
+    if match := SEGMENT.fullmatch(name):
+        return match["video"]
+    if _one_name(parts):
+        match = VIDEO_CLIP.fullmatch(name)
+        return match["video"] if match else None
+    # The part before start and end is a video, whose own name may end in _1, or VIDEO_CLIP.
+    match = YOUTUBE_CLIP.fullmatch(name)
+    return match["video"] if match else name
+
+
+def rename_repeated_ids(splits: Mapping[str, Sequence[Clip]]) -> tuple[dict[str, list[Clip]], int]:
+    """Make ids unique: the clips, repeated ids renamed ``id#2``, ``id#3``; and their number."""
+    ids = {clip.id for clips in splits.values() for clip in clips}
+    count: Counter[str] = Counter()
+    renamed = 0
+
+    def rename(clip: Clip) -> Clip:
+        nonlocal renamed
+        count[clip.id] += 1
+        if count[clip.id] == 1:
+            return clip
+        renamed += 1
+        while (name := f"{clip.id}#{count[clip.id]}") in ids:
+            count[clip.id] += 1
+        ids.add(name)
+        return dataclasses.replace(clip, id=name)
+
+    return {name: [rename(clip) for clip in clips] for name, clips in splits.items()}, renamed
+
+
+def _one_name(parts: Sequence[str]) -> bool:
+    """Whether the first part is the whole name: alone, or beside a start and an end of zero."""
+    return len(parts) == 1 or (
+        len(parts) == 3 and all(re.fullmatch(r"0(?:\.0*)?", part) for part in parts[1:])
+    )
+
+
+SENTIMENT = "sentiment"
+
+
+def infer_task(
+    labels: Num[np.ndarray, "clip label"], names: Sequence[str] = ()
+) -> tuple[TaskName, tuple[str, ...]]:
+    """Infer the task and label names of label columns whose file does not name a task.
+
+    One column with every number in [-3, 3] is sentiment, and its task regression. Any other (one
+    column of ratings from 1 to 7, the seventeen of POM) has the task "scores".
+
+    Args:
+        labels: at least one column; NaN is ignored.
+        names: names of the columns, ignored unless there is a different one for each. Without
+            names, one column is "sentiment" and several are "label 1", "label 2" and so on.
+    """
+    width = labels.shape[1]
+    if width == 1:
+        with np.errstate(invalid="ignore"):  # NaN may be of the kind that signals
+            within = not (np.abs(labels.astype(np.float64)) > 3).any()
+        return "regression" if within else "scores", (SENTIMENT,)
+    if len(set(names)) == len(names) == width:
+        return "scores", tuple(names)
+    return "scores", tuple(f"label {column + 1}" for column in range(width))

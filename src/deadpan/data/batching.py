@@ -10,13 +10,13 @@ from deadpan.data.dataset import Clip, LazyClips
 from deadpan.types import Batch, Modality
 
 POOL = 64
-"""Batches whose clips are sorted together: a split of MOSI's size as a whole."""
+"""Number of batches whose clips are sorted together; a split of MOSI's size is one pool."""
 JITTER = 0.03
-"""Of the logarithm of a length before sorting: moves a clip by about a batch, epoch by epoch."""
+"""Standard deviation of the noise on log lengths before sorting; moves a clip by about a batch."""
 
 
 def lengths_of(clips: Sequence[Clip]) -> Int[np.ndarray, " clip"]:
-    """Steps of each clip over all modalities: what it costs to compute."""
+    """Steps of each clip summed over its modalities, a measure of its cost."""
     if isinstance(clips, LazyClips):
         return sum(clips.steps.values(), start=np.zeros(len(clips), dtype=np.int64))
     return np.array(
@@ -27,17 +27,17 @@ def lengths_of(clips: Sequence[Clip]) -> Int[np.ndarray, " clip"]:
 def training_batches(
     lengths: Int[np.ndarray, " clip"], size: int, *, seed: int, epoch: int
 ) -> list[Int[np.ndarray, " index"]]:
-    """Every clip once, in random batches of clips of similar length.
+    """Indices of every clip once, in random batches of clips of similar length.
 
-    Clips are shuffled, sorted by their length, give or take ``JITTER``, within pools of ``POOL``
-    batches, cut, and the batches shuffled again. Little is computed on padding, and yet no two
-    epochs share a batch. A last batch of a single clip joins its neighbour.
+    Clips are shuffled, sorted by log length plus ``JITTER`` within pools of ``POOL`` batches, cut
+    into batches, and the batches are shuffled. So there is little padding, and batches differ from
+    epoch to epoch. A last batch of a single clip joins its neighbour.
 
     Args:
         lengths: steps of each clip.
         size: clips in a batch.
-        seed: of the run.
-        epoch: from 1.
+        seed: seed of the run.
+        epoch: number of the epoch, from 1.
     """
     random = np.random.default_rng((seed, epoch))
     order = random.permutation(len(lengths))
@@ -53,15 +53,15 @@ def training_batches(
 def context_batches(
     clips: Sequence[Clip], size: int, *, order: np.random.Generator | None = None
 ) -> list[Int[np.ndarray, " index"]]:
-    """Every clip once, in batches of whole videos, for models whose clips see their neighbours.
+    """Indices of every clip once, in batches of whole videos, for models that use neighbour clips.
 
-    A video is closed by what brings its batch to ``size`` clips or more. Its clips keep the order
-    of the data set. A clip whose video is not known stands by itself.
+    Videos are added to a batch until it has ``size`` clips or more. The clips of a video keep the
+    order of the data set. A clip without a group is a video of its own.
 
     Args:
-        clips: of one split.
+        clips: the clips of one split.
         size: clips in a batch, at least.
-        order: shuffles the videos; None = as they come.
+        order: shuffles the videos; None keeps their order.
     """
     videos: dict[str, list[int]] = {}
     for index, clip in enumerate(clips):
@@ -82,20 +82,21 @@ def context_batches(
 def evaluation_batches(
     lengths: Int[np.ndarray, " clip"], size: int
 ) -> list[Int[np.ndarray, " index"]]:
-    """Every clip once, shortest first."""
+    """Indices of every clip once, in batches, shortest clips first."""
     order = np.argsort(lengths, kind="stable")
     return [order[i : i + size] for i in range(0, len(order), size)]
 
 
 def collate(clips: Sequence[Clip], widths: Mapping[Modality, int]) -> Batch:
-    """Pad at the end to the longest clip of the batch, for each modality of ``widths``.
+    """Pad clips at the end to the longest of the batch, for each modality of ``widths``.
 
-    A clip that lacks a modality has no real step of it; sequences not in ``widths`` are left out.
+    The mask of a clip that lacks a modality is all False; modalities not in ``widths`` are left
+    out.
     """
     sequences: dict[Modality, torch.Tensor] = {}
     masks: dict[Modality, torch.Tensor] = {}
     for name, width in widths.items():
-        present = [clip.sequences.get(name, _nothing(width)) for clip in clips]
+        present = [clip.sequences.get(name, _no_steps(width)) for clip in clips]
         steps = max(1, *(len(x) for x in present))
         # Torch aligns memory to 64 bytes, numpy at random to 16, and a matrix product of the same
         # numbers may differ with it in the last bit: a resumed run would not end bit-identical.
@@ -115,5 +116,5 @@ def collate(clips: Sequence[Clip], widths: Mapping[Modality, int]) -> Batch:
     )
 
 
-def _nothing(width: int) -> Float[np.ndarray, "0 width"]:
+def _no_steps(width: int) -> Float[np.ndarray, "0 width"]:
     return np.zeros((0, width), dtype=np.float32)

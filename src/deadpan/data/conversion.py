@@ -1,4 +1,4 @@
-"""Any data set made into a store: ``deadpan data convert``."""
+"""Converting any data set to a store: ``deadpan data convert``."""
 
 import hashlib
 import os
@@ -9,25 +9,25 @@ from typing import Any
 from deadpan.data import DATASETS, load
 from deadpan.data.containers.files import file_sha256
 from deadpan.data.dataset import Dataset
-from deadpan.data.store.opening import store_dataset
-from deadpan.data.store.writing import refuse_taken, write_store
+from deadpan.data.store.reading import store_dataset
+from deadpan.data.store.writing import check_writable, write_store
 from deadpan.errors import DataError
 from deadpan.files import home_path
 
 
 def convert_dataset(source: str | Path, out: str | Path, **options: Any) -> Dataset:
-    """Write a data set as a store, which opens in a moment and from which training is the same.
+    """Convert a data set to a store, which opens at once; training on it gives the same results.
 
     Args:
         source: a data set's name or a path, as for ``load``.
         out: the file to write, which must not exist; ``.safetensors`` is usual.
-        **options: of the source.
+        **options: options of the source.
 
     Returns:
-        The data set, from its store.
+        The data set, read from its store.
 
     Raises:
-        DataError: the source cannot be used, or the file cannot be written.
+        DataError: the source cannot be read, or the file cannot be written.
     """
     path = home_path(out)
     if str(out).endswith(("/", os.sep)):
@@ -37,7 +37,7 @@ def convert_dataset(source: str | Path, out: str | Path, **options: Any) -> Data
             "leave_out: a store holds the whole data set; convert without it, and give it to "
             "training (--data_options.leave_out)"
         )
-    refuse_taken(path)
+    check_writable(path)
     named = str(source) in DATASETS
     if not named and path.parent.resolve().is_relative_to(home_path(source).resolve()):
         raise DataError(
@@ -49,29 +49,31 @@ def convert_dataset(source: str | Path, out: str | Path, **options: Any) -> Data
 
 
 def provenance(source: str | Path, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What a data set is made of: a name or a file, and the options; ready for JSON.
+    """Describe the source of a data set for JSON: its name or file, and its options.
 
-    Of a file or folder, that an option may name too: its name, size and SHA-256. No date and no
-    place, so that the same data make the same store.
+    A file or folder, also one that an option names, is described by name, size and SHA-256. Dates
+    and folders are left out, so that the same data give the same store.
     """
     if str(source) in DATASETS:
-        return {"name": str(source), "options": {k: _plain(x) for k, x in options.items()}}
+        return {"name": str(source), "options": {k: _json_value(x) for k, x in options.items()}}
     try:
-        told = _file(home_path(source))
-        return told | {"options": {name: _option(value) for name, value in options.items()}}
+        description = _describe_file(home_path(source))
+        return description | {
+            "options": {name: _describe_option(value) for name, value in options.items()}
+        }
     except OSError as error:
         raise DataError(
             f"{error.filename or source}: cannot be read ({error.strerror}); give it anew"
         ) from None
 
 
-def _option(value: object) -> object:
-    path = _path(value) if isinstance(value, str | Path) else None
-    return _file(path) if path else _plain(value)
+def _describe_option(value: object) -> object:
+    path = _existing_path(value) if isinstance(value, str | Path) else None
+    return _describe_file(path) if path else _json_value(value)
 
 
-def _path(value: str | Path) -> Path | None:
-    """What a value names, if anything."""
+def _existing_path(value: str | Path) -> Path | None:
+    """The existing file or folder that an option names; None if there is none."""
     try:
         path = Path(value).expanduser()
         return path if path.exists() else None
@@ -79,12 +81,12 @@ def _path(value: str | Path) -> Path | None:
         return None
 
 
-def _plain(value: object) -> object:
+def _json_value(value: object) -> object:
     return value if value is None or isinstance(value, int | float) else str(value)
 
 
-def _file(path: Path) -> dict[str, Any]:
-    """Name, size and SHA-256; of a folder, that of a list of its files' names and SHA-256."""
+def _describe_file(path: Path) -> dict[str, Any]:
+    """Name, size and SHA-256; a folder's hash is that of the list of its files and their hashes."""
     if not path.is_dir():
         return {"name": path.name, "size": path.stat().st_size, "sha256": file_sha256(path)}
     size, digest = 0, hashlib.sha256()

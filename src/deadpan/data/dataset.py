@@ -1,4 +1,4 @@
-"""The contract behind which every source of data stands: clips of named, ragged sequences."""
+"""The contract of every data source: a data set is clips of named, ragged sequences in splits."""
 
 import abc
 import dataclasses
@@ -19,7 +19,7 @@ TaskName = Literal["regression", "emotions", "classes", "scores"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Truth:
-    """What the generator of a clip knows of it; real data has none.
+    """The ground truth of a generated clip; real data has none.
 
     Attributes:
         kind: ``congruent`` or the kind of incongruity.
@@ -42,9 +42,9 @@ class Clip:
         label: regression: one score in [-3, 3]; emotions: 0 or 1 for each; classes: 1 for one, 0
             for the others; scores: finite numbers.
         group: the video or speaker the clip is from; None if not known.
-        words: the words spoken, one per step of ``text`` where the source tells; else empty.
+        words: the words spoken, one per step of ``text``; empty where the source has none.
         times: start and end of each step in seconds from the start of the clip, where known.
-        truth: what the generator knows; None for real data.
+        truth: ground truth of a generated clip; None for real data.
     """
 
     id: str
@@ -57,35 +57,35 @@ class Clip:
 
 
 class LazyClips(Sequence[Clip], abc.ABC):
-    """Clips each of which is made when it is taken: memory does not grow with their number.
+    """Clips that are read one by one on access: memory does not grow with their number.
 
-    What training has to know of all of them is told without making any.
+    Labels, lengths and scaling statistics of all clips are available without reading a clip.
     """
 
     @property
     @abc.abstractmethod
     def labels(self) -> Float[np.ndarray, "clip label"]:
-        """Of every clip."""
+        """Labels of every clip."""
 
     @property
     @abc.abstractmethod
     def steps(self) -> Mapping[Modality, Int[np.ndarray, " clip"]]:
-        """How many steps each clip has of each modality; 0 where it lacks it."""
+        """Number of steps of each clip per modality; 0 where it lacks the modality."""
 
     @abc.abstractmethod
     def take(self, index: int) -> Clip:
-        """The clip at a place from 0 on."""
+        """Read the clip at an index from 0 on."""
 
     @abc.abstractmethod
-    def part(self, places: range) -> "LazyClips":
-        """The clips at these places."""
+    def part(self, indices: range) -> "LazyClips":
+        """The clips at these indices, still unread."""
 
     @abc.abstractmethod
     def only(self, modalities: Sequence[Modality]) -> "LazyClips":
         """The same clips with just these modalities, in this order."""
 
     def scaling(self, method: str) -> Mapping[Modality, tuple[np.ndarray, np.ndarray]]:  # noqa: ARG002
-        """What ``normalization.fit`` would find, centers and scales, where that is known."""
+        """Stored centers and scales per modality, as ``fit_normalizer`` would compute them."""
         return {}
 
     @overload
@@ -93,9 +93,9 @@ class LazyClips(Sequence[Clip], abc.ABC):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Clip]: ...
     def __getitem__(self, index: SupportsIndex | slice) -> Clip | Sequence[Clip]:
-        """A clip, or a part of the sequence."""
-        place = range(len(self))[index]
-        return self.part(place) if isinstance(place, range) else self.take(place)
+        """One clip, or for a slice the clips in it."""
+        position = range(len(self))[index]
+        return self.part(position) if isinstance(position, range) else self.take(position)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,15 +103,15 @@ class Dataset:
     """Clips in splits.
 
     Attributes:
-        name: as it is shown in tables.
-        task: what the labels are.
+        name: the name that tables show.
+        task: the task of the labels.
         labels: names of the label's columns; ``("sentiment",)`` for regression.
         widths: features per step of each modality, in canonical order.
         splits: clips of each of ``train``, ``valid``, ``test`` (one may be empty).
-        layout: what the source is, as a noun ("a pickle in MulT's layout"); "" where nobody said.
-        padding: per modality, where the file pads.
-        repairs: what had to be mended in the file, by name, with the number of values or clips.
-        warnings: what the user should know, a sentence each.
+        layout: the format of the source, as a noun ("a pickle in MulT's format"); "" if unknown.
+        padding: the padding of the file, per modality; empty if it pads nothing.
+        repairs: number of values or clips that were repaired, by kind of repair.
+        warnings: sentences for the user.
     """
 
     name: str
@@ -144,18 +144,18 @@ class Dataset:
         for modality in modalities:
             if modality not in self.widths:
                 raise DataError(f"{self.name}: {unknown_name('modality', modality, self.widths)}")
-        kept = in_order(modalities)
+        ordered = in_order(modalities)
 
         def restrict(clip: Clip) -> Clip:
             return dataclasses.replace(
-                clip, sequences={m: clip.sequences[m] for m in kept if m in clip.sequences}
+                clip, sequences={m: clip.sequences[m] for m in ordered if m in clip.sequences}
             )
 
         return dataclasses.replace(
             self,
-            widths={m: self.widths[m] for m in kept},
+            widths={m: self.widths[m] for m in ordered},
             splits={
-                name: clips.only(kept)
+                name: clips.only(ordered)
                 if isinstance(clips, LazyClips)
                 else [restrict(clip) for clip in clips]
                 for name, clips in self.splits.items()
@@ -163,10 +163,10 @@ class Dataset:
         )
 
 
-def steps_of(
+def step_counts(
     clips: Sequence[Clip], modalities: Sequence[Modality]
 ) -> Int[np.ndarray, "clip modality"]:
-    """How many steps each clip has of each modality; 0 where it lacks it."""
+    """Number of steps of each clip and modality; 0 where a clip lacks the modality."""
     if isinstance(clips, LazyClips):
         none = np.zeros(len(clips), dtype=np.int64)
         rows = [clips.steps.get(name, none) for name in modalities]
@@ -175,12 +175,18 @@ def steps_of(
     return np.array(rows, dtype=np.int64).reshape(len(clips), len(modalities))
 
 
-ABOUT_SPLITS = ("is in both", "in two splits", "splits may share", "tells no splits")
-"""Words of the warnings that hold only of the splits as they are."""
+SPLIT_WARNINGS = (
+    "is in both",
+    "in two splits",
+    "splits may share",
+    "has no splits",
+    "tells no splits",
+)
+"""Phrases of the warnings that no longer hold once the splits change; the last in older stores."""
 
 
-def shared_groups(dataset: Dataset) -> list[str]:
-    """A warning for each pair of splits that share a video: their clips are not independent."""
+def shared_group_warnings(dataset: Dataset) -> list[str]:
+    """One warning for each pair of splits that share a video: their clips are not independent."""
     groups = {s: Counter(c.group for c in dataset[s] if c.group is not None) for s in SPLITS}
     warnings = []
     for first, second in (("train", "valid"), ("train", "test"), ("valid", "test")):
@@ -192,21 +198,21 @@ def shared_groups(dataset: Dataset) -> list[str]:
     return warnings
 
 
-Change = Callable[[Clip], Clip]
-"""A function of the clip alone that moves no step and no label."""
+ClipFunction = Callable[[Clip], Clip]
+"""A function of one clip that changes neither its label nor its number of steps."""
 
 
-def changed(clips: Sequence[Clip], change: Change) -> Sequence[Clip]:
-    """The same clips, each changed."""
+def map_clips(clips: Sequence[Clip], change: ClipFunction) -> Sequence[Clip]:
+    """Apply a function to every clip; lazily where the clips are lazy."""
     if isinstance(clips, LazyClips):
-        return ChangedClips(clips, change)
+        return MappedClips(clips, change)
     return [change(clip) for clip in clips]
 
 
-class ChangedClips(LazyClips):
-    """Clips each of which is changed whenever it is taken."""
+class MappedClips(LazyClips):
+    """Lazy clips to which a function is applied on every access."""
 
-    def __init__(self, clips: LazyClips, change: Change) -> None:
+    def __init__(self, clips: LazyClips, change: ClipFunction) -> None:
         self._clips = clips
         self._change = change
 
@@ -228,17 +234,17 @@ class ChangedClips(LazyClips):
         """See :class:`LazyClips`."""
         return self._change(self._clips.take(index))
 
-    def part(self, places: range) -> "ChangedClips":
+    def part(self, indices: range) -> "MappedClips":
         """See :class:`LazyClips`."""
-        return ChangedClips(self._clips.part(places), self._change)
+        return MappedClips(self._clips.part(indices), self._change)
 
-    def only(self, modalities: Sequence[Modality]) -> "ChangedClips":
+    def only(self, modalities: Sequence[Modality]) -> "MappedClips":
         """See :class:`LazyClips`."""
-        return ChangedClips(self._clips.only(modalities), self._change)
+        return MappedClips(self._clips.only(modalities), self._change)
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
-    """What a run remembers of its data."""
+    """Describe the data of a run: name, task, counts, fingerprint, repairs and warnings."""
     return {
         "name": dataset.name,
         "task": dataset.task,
@@ -250,7 +256,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """A hash of all that training sees of the clips: ids, groups, labels, features, splits."""
+    """Hash of everything that training uses: ids, groups, labels, features and splits."""
     digest = hashlib.sha256()
     for split in SPLITS:
         for clip in dataset.splits.get(split, ()):

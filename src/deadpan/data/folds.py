@@ -1,28 +1,28 @@
-"""Splits by video or speaker: made where a file has none, or one left out at a time."""
+"""Splits by video or speaker: made where a file has none, or leaving one group out at a time."""
 
 import dataclasses
 import hashlib
 from collections.abc import Sequence
 
-from deadpan.data.dataset import ABOUT_SPLITS, Clip, Dataset
+from deadpan.data.dataset import SPLIT_WARNINGS, Clip, Dataset
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import SPLITS
 
 SHARES = {"train": 0.6, "valid": 0.2, "test": 0.2}
-"""Of the clips, where splits are made."""
+"""Share of the clips in each split, where a file has no splits."""
 
 
 def groups_of(dataset: Dataset) -> list[str]:
     """Every video or speaker of a data set, in alphabetical order.
 
     Raises:
-        DataError: a clip whose group is not known.
+        DataError: a clip has no group.
     """
     clips = [clip for split in SPLITS for clip in dataset[split]]
-    if lost := [clip.id for clip in clips if clip.group is None]:
+    if ungrouped := [clip.id for clip in clips if clip.group is None]:
         raise DataError(
-            f"{dataset.name}: the video of {len(lost)} clips is not known (first: '{lost[0]}'); "
-            f"folds need ids such as VIDEO_CLIP"
+            f"{dataset.name}: the video of {len(ungrouped)} clips is not known (first: "
+            f"'{ungrouped[0]}'); folds need ids such as VIDEO_CLIP"
         )
     return sorted({str(clip.group) for clip in clips})
 
@@ -43,9 +43,9 @@ def leave_out(dataset: Dataset, group: str) -> Dataset:
         raise DataError(
             f"{dataset.name}: leaving one out needs 4 groups or more; found {len(groups)}"
         )
-    place = groups.index(group)
+    index = groups.index(group)
     split_of = dict.fromkeys(groups, "train")
-    split_of[groups[(place + 1) % len(groups)]] = split_of[groups[(place + 2) % len(groups)]] = (
+    split_of[groups[(index + 1) % len(groups)]] = split_of[groups[(index + 2) % len(groups)]] = (
         "valid"
     )
     split_of[group] = "test"
@@ -53,9 +53,9 @@ def leave_out(dataset: Dataset, group: str) -> Dataset:
     for name in SPLITS:
         for clip in dataset[name]:
             splits[split_of[str(clip.group)]].append(clip)
-    # The file's splits are gone, and so is what was said of them.
+    # The file's splits are gone, and the warnings about them no longer hold.
     warnings = tuple(
-        text for text in dataset.warnings if not any(words in text for words in ABOUT_SPLITS)
+        text for text in dataset.warnings if not any(words in text for words in SPLIT_WARNINGS)
     )
     return dataclasses.replace(
         dataset, name=f"{dataset.name} without {group}", splits=splits, warnings=warnings
@@ -63,22 +63,24 @@ def leave_out(dataset: Dataset, group: str) -> Dataset:
 
 
 def split_by_group(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
-    """Splits of about 60 / 20 / 20 % of the clips; no video or speaker is in two of them.
+    """Split clips 60 / 20 / 20 % such that no video or speaker is in two splits.
 
-    Groups are taken in the order of a hash of their names, so that the same names always give the
-    same splits, whatever the order of the file; no split is empty where there are three groups.
-    Clips of which not all have a group are split one by one.
+    Groups are ordered by a hash of their names, so that the same names always give the same splits,
+    whatever the order of the file. No split is empty if there are three groups or more. If any clip
+    lacks a group, clips are split one by one.
     """
-    known = all(clip.group is not None for clip in clips)
+    grouped = all(clip.group is not None for clip in clips)
     groups: dict[str, list[Clip]] = {}
     for clip in clips:
-        groups.setdefault(str(clip.group) if known else clip.id, []).append(clip)
+        groups.setdefault(str(clip.group) if grouped else clip.id, []).append(clip)
     splits: dict[str, list[Clip]] = {name: [] for name in SPLITS}
     names = sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest())
-    for place, name in enumerate(names):
-        # The split that lacks most of its share takes the next group; no split stays empty.
+    for index, name in enumerate(names):
+        # The split that is farthest below its share takes the next group; no split stays empty.
         empty = [split for split in SPLITS if not splits[split]]
-        open_to = empty if len(names) - place <= len(empty) else SPLITS
-        wanting = max(open_to, key=lambda split: SHARES[split] * len(clips) - len(splits[split]))
-        splits[wanting] += groups[name]
+        candidates = empty if len(names) - index <= len(empty) else SPLITS
+        neediest = max(
+            candidates, key=lambda split: SHARES[split] * len(clips) - len(splits[split])
+        )
+        splits[neediest] += groups[name]
     return splits

@@ -1,4 +1,4 @@
-"""Scaling of features, fitted on the training split; labels are never looked at."""
+"""Scaling of features, fitted on the training split; labels are never used."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -8,26 +8,26 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from deadpan.data.dataset import Clip, Dataset, LazyClips, changed, steps_of
+from deadpan.data.dataset import Clip, Dataset, LazyClips, map_clips, step_counts
 from deadpan.errors import DataError
 from deadpan.types import TEXT, Modality
 
-Method = Literal["robust", "standard", "group", "none"]
+NormalizationMethod = Literal["robust", "standard", "group", "none"]
 
 LIMIT = 5.0
-"""Robustly scaled features beyond this many deviations are cut: extractors fail, people do not."""
+"""Scaled features are clipped to this many deviations: beyond it, an extractor has failed."""
 VALUES = 1 << 22
-"""That ``fit`` looks at together, of two features or more: 32 MB in float64, and as much again."""
+"""Values that are fitted together, of two features or more: 32 MB in float64, and as much again."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Normalizer:
-    """Per feature ``(x - center) / scale``, cut to ``[-LIMIT, LIMIT]``.
+    """Scales each feature: ``(x - center) / scale``, clipped to ``[-LIMIT, LIMIT]``.
 
     Attributes:
-        centers: per modality.
-        scales: per modality, positive.
-        by_group: first take each group's own median from its clips.
+        centers: center of each feature, per modality.
+        scales: scale of each feature, per modality; positive.
+        by_group: whether each group's own median is subtracted first.
     """
 
     centers: Mapping[Modality, Float[np.ndarray, " width"]]
@@ -35,18 +35,18 @@ class Normalizer:
     by_group: bool = False
 
     def __call__(self, dataset: Dataset) -> Dataset:
-        """Scale every split; modalities it was not fitted on stay as they are.
+        """Scale every split; modalities without centers stay as they are.
 
-        Clips that are made when they are taken are scaled then, each time, to the same values.
+        Lazy clips are scaled on every access, to the same values.
 
         Raises:
-            DataError: ``by_group`` and a clip whose group is not known.
+            DataError: ``by_group``, and a clip has no group.
         """
         splits = list(dataset.splits.values())
         # A speaker has one level, whatever splits the clips are in.
         if self.by_group:
-            splits = centered(splits)
-        scaled = [changed(clips, self._clip) for clips in splits]
+            splits = center_groups(splits)
+        scaled = [map_clips(clips, self._clip) for clips in splits]
         return dataclasses.replace(dataset, splits=dict(zip(dataset.splits, scaled, strict=True)))
 
     def _clip(self, clip: Clip) -> Clip:
@@ -64,89 +64,92 @@ class Normalizer:
         return np.clip(x, -LIMIT, LIMIT, out=x)
 
 
-def fit(clips: Sequence[Clip], widths: Mapping[Modality, int], method: Method) -> Normalizer:
-    """Learn centers and scales from training clips.
+def fit_normalizer(
+    clips: Sequence[Clip], widths: Mapping[Modality, int], method: NormalizationMethod
+) -> Normalizer:
+    """Fit centers and scales on training clips.
 
-    Word vectors are left alone: their geometry is the information, and they are scaled already.
+    Text is not scaled: distances between word vectors carry the information, and they are scaled
+    already.
 
     Args:
-        clips: of the training split.
-        widths: features per modality.
-        method: "robust": median and interquartile range / 1.349 (the deviation, for a normal
-            distribution), or the standard deviation where more than half the values are equal;
-            "standard": mean and standard deviation; "group": robust, after each group (speaker or
-            video) was set to its own median, feature by feature: what a face or a voice is like at
-            rest says nothing of what it expresses. It uses the unlabelled clips of the test split's
-            speakers, so tables must say so; "none": nothing is scaled or cut.
+        clips: clips of the training split.
+        widths: features per step of each modality.
+        method: "robust" uses the median and the interquartile range / 1.349 (which is the standard
+            deviation of a normal distribution), or the standard deviation if more than half the
+            values are equal. "standard" uses mean and standard deviation. "group" subtracts each
+            group's (speaker's or video's) own median first, which removes what a face or a voice is
+            like at rest, and is then robust; it uses unlabelled clips of the test speakers, so
+            tables must say so. "none" neither scales nor clips.
 
     Raises:
-        DataError: "group", and a clip whose group is not known.
+        DataError: "group", and a clip has no group.
     """
     if method == "group":
-        (clips,) = centered([clips])
-    known = clips.scaling(method) if isinstance(clips, LazyClips) else {}
+        (clips,) = center_groups([clips])
+    stored = clips.scaling(method) if isinstance(clips, LazyClips) else {}
     centers: dict[Modality, np.ndarray] = {}
     scales: dict[Modality, np.ndarray] = {}
     for name, width in widths.items() if method != "none" else ():
         if name == TEXT:
             continue
-        if figures := known.get(name) or _figures(clips, name, width, method):
-            centers[name], scales[name] = figures
+        if scaling := stored.get(name) or _fit_modality(clips, name, width, method):
+            centers[name], scales[name] = scaling
     return Normalizer(centers=centers, scales=scales, by_group=method == "group")
 
 
-def _figures(
-    clips: Sequence[Clip], name: Modality, width: int, method: Method
+def _fit_modality(
+    clips: Sequence[Clip], name: Modality, width: int, method: NormalizationMethod
 ) -> tuple[Float[np.ndarray, " width"], Float[np.ndarray, " width"]] | None:
     """Centers and scales of a modality; None where no clip has a step of it."""
-    rows = int(steps_of(clips, (name,)).sum())
+    rows = int(step_counts(clips, (name,)).sum())
     if not rows:
         return None
     # Never one feature of several by itself: numpy would add its values in another order.
     blocks = max(1, min(width // 2, -(-rows * width // VALUES)))
     edges = [width * i // blocks for i in range(blocks + 1)]
     parts = [
-        _center_and_scale(_columns(clips, name, rows, slice(*edge)), method)
+        _center_and_scale(_stack_columns(clips, name, rows, slice(*edge)), method)
         for edge in pairwise(edges)
     ]
     center, scale = (np.concatenate(part).astype(np.float32) for part in zip(*parts, strict=True))
     return center, scale
 
 
-def _columns(
+def _stack_columns(
     clips: Sequence[Clip], name: Modality, rows: int, chosen: slice
 ) -> Float[np.ndarray, "row column"]:
-    """Some features of all steps of all clips; one clip at a time is looked at."""
-    found = np.empty((rows, chosen.stop - chosen.start), dtype=np.float64)
+    """Stack some features of all steps of all clips; one clip at a time is read."""
+    columns = np.empty((rows, chosen.stop - chosen.start), dtype=np.float64)
     row = 0
     for clip in clips:
         x = clip.sequences.get(name)
         if x is not None:
-            found[row : row + len(x)] = x[:, chosen]
+            columns[row : row + len(x)] = x[:, chosen]
             row += len(x)
-    return found
+    return columns
 
 
 def _center_and_scale(
-    x: Float[np.ndarray, "row column"], method: Method
+    x: Float[np.ndarray, "row column"], method: NormalizationMethod
 ) -> tuple[Float[np.ndarray, " column"], Float[np.ndarray, " column"]]:
-    """Of each column; ``x`` is used up."""
+    """Center and scale of each column; overwrites ``x``."""
     deviation = x.std(axis=0)
     center, scale = x.mean(axis=0), deviation
     if method in ("robust", "group"):
         low, center, high = np.quantile(x, (0.25, 0.5, 0.75), axis=0, overwrite_input=True)
         scale = np.where(high > low, (high - low) / 1.349, deviation)
-    # A constant feature says nothing; dividing by 1 keeps it finite.
+    # A constant feature has no information; dividing by 1 keeps it finite.
     return center, np.where(scale > 1e-8, scale, 1.0)
 
 
-def centered(splits: Sequence[Sequence[Clip]]) -> list[Sequence[Clip]]:
-    """Take from every clip the median of its group's steps, for every modality but text.
+def center_groups(splits: Sequence[Sequence[Clip]]) -> list[Sequence[Clip]]:
+    """Subtract from every clip the median of its group's steps, for every modality but text.
 
-    A group's clips are looked at together, wherever they are; the groups one after the other.
+    The clips of a group are read together, whatever their splits; one group is in memory at a time.
 
     Raises:
-        DataError: a clip whose group is not known.
+        DataError: a clip has no group.
     """
     groups: dict[str, list[tuple[Sequence[Clip], int]]] = {}
     for clips in splits:
@@ -158,8 +161,8 @@ def centered(splits: Sequence[Sequence[Clip]]) -> list[Sequence[Clip]]:
                 )
             groups.setdefault(clip.group, []).append((clips, index))
     medians: dict[tuple[str, Modality], Float[np.ndarray, " width"]] = {}
-    for group, places in groups.items():
-        members = [clips[index] for clips, index in places]
+    for group, positions in groups.items():
+        members = [clips[index] for clips, index in positions]
         for name in {m for clip in members for m in clip.sequences} - {TEXT}:
             steps = [clip.sequences[name] for clip in members if name in clip.sequences]
             medians[group, name] = np.median(np.concatenate(steps), axis=0)
@@ -171,4 +174,4 @@ def centered(splits: Sequence[Sequence[Clip]]) -> list[Sequence[Clip]]:
         }
         return dataclasses.replace(clip, sequences=moved)
 
-    return [changed(clips, center) for clips in splits]
+    return [map_clips(clips, center) for clips in splits]

@@ -1,4 +1,4 @@
-"""Padded arrays cut to their real steps."""
+"""Finding the real steps of padded arrays, and cutting them out."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,47 +10,51 @@ from deadpan.data.raw import Padding
 from deadpan.types import TEXT, Modality
 
 Arrays = Mapping[Modality, Num[np.ndarray, "_ _ _"]]
-Ends = tuple[Int[np.ndarray, "_"], Int[np.ndarray, "_"]]
-"""First real step of each clip, and the step after its last."""
+StepRange = tuple[Int[np.ndarray, "_"], Int[np.ndarray, "_"]]
+"""First real step of each clip, and the step after its last; equal where a clip has none."""
 
 
-def zero_padding(arrays: Arrays, *, aligned: bool) -> dict[Modality, Ends]:
-    """Where zeros at either end of a sequence are padding; a step of zeros within it is real.
+def nonzero_steps(arrays: Arrays, *, aligned: bool) -> dict[Modality, StepRange]:
+    """Find the real steps where zeros at either end of a sequence are padding.
 
-    A sequence of zeros alone has no real step: the clip lacks the modality.
+    A step of zeros within a sequence is real. A sequence of only zeros has no real step: the clip
+    lacks the modality.
 
     Args:
-        arrays: per modality; NaN and infinities are not zero.
-        aligned: a step is the same word in all modalities: it is padding only if it is zero in
-            every one of them that the clip has.
+        arrays: padded features, per modality; NaN and infinities are not zero.
+        aligned: whether a step is the same word in all modalities. Then it is padding only if it is
+            zero in every modality that the clip has.
     """
     filled = {name: _filled(array) for name, array in arrays.items()}
     frame = np.logical_or.reduce(list(filled.values())) if aligned and filled else None
-    found: dict[Modality, Ends] = {}
+    ranges: dict[Modality, StepRange] = {}
     for name, steps in filled.items():
-        first, end = _ends(steps if frame is None else frame)
+        first, end = _filled_range(steps if frame is None else frame)
         present = steps.any(axis=1)
-        found[name] = np.where(present, first, 0), np.where(present, end, 0)
-    return found
+        ranges[name] = np.where(present, first, 0), np.where(present, end, 0)
+    return ranges
 
 
 def looks_aligned(splits: Sequence[Arrays]) -> bool:
-    """Whether a step is the same word in all modalities, as far as zeros can tell.
+    """Whether steps are likely the same words in all modalities.
 
-    One length for all, and padding that ends at the same step in most clips.
+    This is so if all modalities have one length and their padding ends at the same step in most
+    clips.
     """
     agree = total = 0
     for arrays in splits:
         if len(arrays) < 2 or len({array.shape[1] for array in arrays.values()}) > 1:
             return False
-        starts = [_ends(_filled(array))[0] for array in arrays.values()]
+        starts = [_filled_range(_filled(array))[0] for array in arrays.values()]
         agree += int(np.logical_and.reduce([start == starts[0] for start in starts]).sum())
         total += len(starts[0])
     return 2 * agree > total
 
 
-def cut(arrays: Arrays, ends: Mapping[Modality, Ends], clip: int) -> dict[Modality, np.ndarray]:
-    """The real steps of a clip, as views; a modality without any is left out."""
+def real_sequences(
+    arrays: Arrays, ends: Mapping[Modality, StepRange], clip: int
+) -> dict[Modality, np.ndarray]:
+    """The real steps of one clip, as views; a modality without real steps is left out."""
     sequences: dict[Modality, np.ndarray] = {}
     for name, array in arrays.items():
         first, end = int(ends[name][0][clip]), int(ends[name][1][clip])
@@ -59,8 +63,10 @@ def cut(arrays: Arrays, ends: Mapping[Modality, Ends], clip: int) -> dict[Modali
     return sequences
 
 
-def padding_of(splits: Sequence[tuple[Arrays, Mapping[Modality, Ends]]]) -> dict[Modality, Padding]:
-    """Side and share of padding over all splits, of each modality, where any clip has it."""
+def measure_padding(
+    splits: Sequence[tuple[Arrays, Mapping[Modality, StepRange]]],
+) -> dict[Modality, Padding]:
+    """Side and share of the padding of each modality that any clip has, over all splits."""
     left: dict[Modality, int] = {}
     right: dict[Modality, int] = {}
     steps: dict[Modality, int] = {}
@@ -87,8 +93,8 @@ def _filled(array: Num[np.ndarray, "clip step width"]) -> Bool[np.ndarray, "clip
         return np.logical_or.reduce(array, axis=2)
 
 
-def _ends(filled: Bool[np.ndarray, "clip step"]) -> Ends:
-    """(0, steps) where none is filled."""
+def _filled_range(filled: Bool[np.ndarray, "clip step"]) -> StepRange:
+    """First filled step and the step after the last; (0, steps) where no step is filled."""
     if not filled.shape[1]:
         none = np.zeros(len(filled), dtype=np.int64)
         return none, none
@@ -102,34 +108,37 @@ def real_steps(
     lengths: Mapping[Modality, Float[np.ndarray, " clip"]],
     aligned: bool,
     repairs: Counter[str],
-) -> dict[Modality, Ends]:
-    """First real step and the step after the last of each clip; a sequence of zeros has none.
+) -> dict[Modality, StepRange]:
+    """Find the real steps of MMSA's arrays from BERT's mask, declared lengths and zeros.
 
-    Lengths: MMSA found them by looking for the first step of zeros, and wrote 1 for clips without
-    any other (thuiar/MMSA, data/getLengths.py). So a length is followed where all that is not zero
-    fits into it, and steps of zeros within it are real; where more follows, zeros tell. A length
-    beyond the array means that the sequence was cut to it.
+    MMSA computed lengths as the index of the first step of zeros, and wrote 1 for clips without
+    any other step (thuiar/MMSA, data/getLengths.py). So a length is used if everything that is not
+    zero lies within it; steps of zeros within it are then real. Otherwise padding is found by
+    zeros. A length beyond the array means that the sequence was truncated to the array.
 
-    Text: the steps that BERT's mask has, [CLS] and [SEP] among them, up to the last that is not
-    zero. BERT's output for padding, which some files hold, is no step.
+    The steps of text are those of BERT's mask, [CLS] and [SEP] included, up to the last that is
+    not zero. BERT's output for padding, which some files hold, is no step.
 
     Args:
-        arrays: of one split.
-        mask: of the steps of text; None where none fits it.
-        lengths: of each modality that has some, whole numbers.
-        aligned: a step is the same token in all modalities: all get the steps of all.
-        repairs: receives the number of lengths that were not followed.
+        arrays: padded features of one split.
+        mask: BERT's mask of the steps of text; None if the file has none that fits.
+        lengths: declared lengths of each modality that has some, whole numbers of steps.
+        aligned: whether a step is the same token in all modalities. Then every modality gets the
+            union of the real steps of all.
+        repairs: receives the number of lengths that were not used.
     """
-    ends = zero_padding(arrays, aligned=False)
+    ends = nonzero_steps(arrays, aligned=False)
     if mask is not None and TEXT in ends:
-        ends[TEXT] = _masked(mask, ends[TEXT])
+        ends[TEXT] = _range_in_mask(mask, ends[TEXT])
     for name, declared in lengths.items():
         if name in ends:
-            ends[name] = _declared(name, declared, ends[name], arrays[name].shape[1], repairs)
-    return _together(ends) if aligned and ends else ends
+            ends[name] = _range_by_length(
+                name, declared, ends[name], arrays[name].shape[1], repairs
+            )
+    return _union(ends) if aligned and ends else ends
 
 
-def _masked(mask: Bool[np.ndarray, "clip step"], ends: Ends) -> Ends:
+def _range_in_mask(mask: Bool[np.ndarray, "clip step"], ends: StepRange) -> StepRange:
     first, end = ends
     start = mask.argmax(axis=1)
     stop = np.minimum(end, mask.shape[1] - mask[:, ::-1].argmax(axis=1))
@@ -137,13 +146,13 @@ def _masked(mask: Bool[np.ndarray, "clip step"], ends: Ends) -> Ends:
     return np.where(fits, start, first), np.where(fits, stop, end)
 
 
-def _declared(
+def _range_by_length(
     name: Modality,
     lengths: Float[np.ndarray, " clip"],
-    ends: Ends,
+    ends: StepRange,
     steps: int,
     repairs: Counter[str],
-) -> Ends:
+) -> StepRange:
     first, end = ends
     present = end > first
     if beyond := int((present & (lengths > steps)).sum()):
@@ -158,8 +167,8 @@ def _declared(
     return first, end
 
 
-def _together(ends: Mapping[Modality, Ends]) -> dict[Modality, Ends]:
-    """The steps that any modality of a clip has, for each that it has."""
+def _union(ends: Mapping[Modality, StepRange]) -> dict[Modality, StepRange]:
+    """Give every modality of a clip the union of the real steps of all its modalities."""
     none = np.iinfo(np.int64).max
     first = np.min([np.where(end > start, start, none) for start, end in ends.values()], axis=0)
     last = np.max([end for _, end in ends.values()], axis=0)

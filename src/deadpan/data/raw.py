@@ -1,4 +1,4 @@
-"""What every reader returns: clips with ragged sequences, as their file has them."""
+"""Raw clips: what every format reads from its files, before ``assembly`` checks and repairs it."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,17 @@ from deadpan.types import Modality
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RawClip:
-    """One clip of a file, not yet judged.
+    """One clip of a file, not yet checked.
 
     Attributes:
-        name: the parts of its id; none where the file has no ids.
-        split: ``train``, ``valid`` or ``test``; None where the file does not tell.
+        name: the parts of its id; empty if the file has no ids.
+        split: ``train``, ``valid`` or ``test``; None if the file has no splits.
         sequences: real steps only, of any type of number, finite or not; views of the file's arrays
-            where they can be. A modality the clip lacks is left out.
-        label: as the file has it, of any shape; may be NaN.
-        group: the video or speaker; None where only the name can tell, "" where nothing does.
-        id: as the file has it, where it must not be made of the name's parts; else "".
-        words: one per step of ``text``, where known.
+            where possible. A modality the clip lacks is left out.
+        label: the label as stored, of any shape; may be NaN.
+        group: the video or speaker; None derives it from the name, "" means that it is unknown.
+        id: the id as stored, if it must not be derived from ``name``; else "".
+        words: the words, one per step of ``text``; empty if unknown.
         times: start and end of each step in seconds from the start of the clip, where known.
     """
 
@@ -41,8 +41,8 @@ class Padding:
     """How a file pads the sequences of a modality.
 
     Attributes:
-        side: where the padding stands; "both" where clips differ.
-        share: of all steps in the file, those that are padding, in [0, 1].
+        side: the padded side; "both" if clips differ.
+        share: share of the file's steps that are padding, in [0, 1].
     """
 
     side: Literal["left", "right", "both", "none"]
@@ -54,10 +54,10 @@ class RawClips:
     """The clips of a file.
 
     Attributes:
-        clips: in the order of the file.
+        clips: the clips in the order of the file.
         widths: features per step of each modality the file has.
-        padding: per modality, where the file pads.
-        ignored: what the file has and nobody here understands.
+        padding: the padding of each modality that is padded.
+        ignored: names of keys or files that were not used.
     """
 
     clips: Sequence[RawClip]

@@ -8,8 +8,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from deadpan.layers.head import ResidualHead
-from deadpan.layers.mlp import MLP
+from deadpan.layers.mlp import MLP, ResidualHead
 from deadpan.layers.recurrent import MaskedGRU, MaskedLSTM
 
 MICROSOFT = "com.microsoft"

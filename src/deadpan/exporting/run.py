@@ -16,7 +16,7 @@ from deadpan.data.normalization import LIMIT, Normalizer
 from deadpan.errors import DeadpanError
 from deadpan.files import write_atomically
 from deadpan.models import Model
-from deadpan.training.opened import RunDirectory, load_model
+from deadpan.training.opened import RunDirectory, open_run
 from deadpan.types import TEXT, Batch, Modality
 
 TOLERANCE = 1e-5
@@ -66,8 +66,9 @@ def export_run(run: RunDirectory, *, int8: bool = False, out: Path | None = None
         raise DeadpanError(
             f"{path}: its directory does not exist; make it, or choose another --out"
         )
-    model, task, normalizer = load_model(run)
-    facts = _facts(model, normalizer, run.environment()["task"], task.labels, int8=int8)
+    source = open_run(run.path)
+    model, normalizer = source.model, source.normalizer
+    facts = _facts(model, normalizer, run.environment().task, source.task.labels, int8=int8)
     content = export_bytes(model, normalizer, facts, int8=int8)
     differences, outputs = deviations(onnx_predict(content), model, model.widths, normalizer)
     largest = float(differences.max())

@@ -5,6 +5,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import ctc_loss, log_softmax
 
+from deadpan.layers.recurrent import lstm_states
+
 
 class CTCAligner(nn.Module):
     """Bring a sequence of any length to as many steps as another has.
@@ -45,7 +47,7 @@ class CTCAligner(nn.Module):
                 long as the longest, and zero beyond each clip's own.
         """
         longest = max(int(lengths.max()), 1)
-        logits = self.lstm(x)[0]
+        logits = lstm_states(self.lstm, x)
         weights = logits.softmax(dim=2) * mask[:, :, None]
         place = torch.arange(longest, device=x.device)
         real = place < lengths[:, None]

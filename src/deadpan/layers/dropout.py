@@ -24,7 +24,7 @@ def dropout(x: Float[Tensor, "*shape"], rate: float, training: bool) -> Float[Te
         return x
     if x.device.type != "cpu":
         return functional.dropout(x, rate)
-    dropped = places_dropped(rate)
+    dropped = dropout_threshold(rate)
     drawn = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None)
     parts = drawn.view(torch.int16)[: x.numel()].view(x.shape)
     # Straight into numbers: by way of bool it would take five times as long.
@@ -32,6 +32,6 @@ def dropout(x: Float[Tensor, "*shape"], rate: float, training: bool) -> Float[Te
     return x * kept.mul_(LEVELS / (LEVELS - dropped))
 
 
-def places_dropped(rate: float) -> int:
+def dropout_threshold(rate: float) -> int:
     """Of ``LEVELS`` places, how many are dropped at a rate."""
     return min(round(rate * LEVELS), LEVELS - 1)

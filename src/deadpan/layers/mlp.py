@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons."""
+"""Multi-layer perceptrons, plain and residual."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -29,3 +29,30 @@ class MLP(nn.Module):
         for linear in hidden:
             x = dropout(relu(linear(x)), self.dropout, self.training)
         return last(x)
+
+
+class ResidualHead(nn.Module):
+    """Residual blocks ``z + Linear(ReLU(Linear(z)))``, then a linear output.
+
+    Args:
+        width: channels of the fused vector.
+        outputs: numbers to predict.
+        blocks: residual blocks; MulT has one, the sizes in the HCT-MG paper need two.
+        output_dropout: inside each block, after the ReLU.
+    """
+
+    def __init__(
+        self, width: int, outputs: int, *, blocks: int, output_dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.output_dropout = output_dropout
+        self.blocks = nn.ModuleList(
+            nn.ModuleList([nn.Linear(width, width), nn.Linear(width, width)]) for _ in range(blocks)
+        )
+        self.output = nn.Linear(width, outputs)
+
+    def forward(self, z: Float[Tensor, "clip width"]) -> Float[Tensor, "clip output"]:
+        """Predict from the fused vector."""
+        for first, second in self.blocks:  # pyright: ignore[reportGeneralTypeIssues]
+            z = z + second(dropout(relu(first(z)), self.output_dropout, self.training))
+        return self.output(z)

@@ -1,6 +1,7 @@
 """Recurrent networks over padded sequences."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from jaxtyping import Bool, Float
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from deadpan.layers.native.gru import MOST, gru_scan
+from deadpan.layers.native.gru import MAX_SEQUENCES, gru_scan
 from deadpan.layers.native.library import native
 
 
@@ -61,7 +62,7 @@ def read_together(
     grus = [reader.gru for reader in readers]
     if grus[0].bidirectional:
         return [reader(*stream) for reader, stream in zip(readers, streams, strict=True)]
-    if len(grus) <= MOST and native(*(x for x, _ in streams)):
+    if len(grus) <= MAX_SEQUENCES and native(*(x for x, _ in streams)):
         return gru_scan(
             [
                 linear(x, gru.weight_ih_l0, gru.bias_ih_l0)  # pyright: ignore[reportArgumentType]
@@ -96,4 +97,34 @@ class MaskedLSTM(nn.Module):
         self, x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
     ) -> Float[Tensor, "clip step hidden"]:
         """The hidden state at every real step."""
-        return self.lstm(x)[0] * mask[:, :, None]
+        return lstm_states(self.lstm, x) * mask[:, :, None]
+
+
+def lstm_states(
+    lstm: nn.LSTM, x: Float[Tensor, "clip step width"]
+) -> Float[Tensor, "clip step hidden"]:
+    """The hidden state of an LSTM at each step, from zeros, in a precision the processor has.
+
+    Under autocast it is that of autocast, or float32 where the processor has no LSTM in it.
+    """
+    if (
+        x.is_cpu
+        and torch.is_autocast_enabled("cpu")
+        and not processor_has_lstm(torch.get_autocast_dtype("cpu"))
+    ):
+        with torch.autocast("cpu", enabled=False):
+            return lstm(x.to(next(lstm.parameters()).dtype))[0]
+    return lstm(x)[0]
+
+
+@cache
+def processor_has_lstm(dtype: torch.dtype) -> bool:
+    """Whether torch can compute an LSTM in this dtype here: oneDNN needs AVX-512 for bfloat16."""
+    # By way of "meta": initial weights would be drawn from the generator of the run.
+    lstm = nn.LSTM(1, 1, device="meta").to_empty(device="cpu")
+    try:
+        with torch.autocast("cpu", dtype=dtype):
+            lstm(torch.zeros(1, 1, 1))
+    except RuntimeError:  # "could not create a primitive descriptor for the LSTM"
+        return False
+    return True

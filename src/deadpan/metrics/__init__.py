@@ -1,1 +1,1 @@
-"""Scores: arrays in, floats out. What a higher value means is said by the task's columns."""
+"""Metrics and statistics: arrays in, floats out. Task columns say whether higher is better."""

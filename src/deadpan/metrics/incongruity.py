@@ -1,63 +1,52 @@
-"""Where modalities disagree, and what that does to a model: inside it and in what it predicts."""
+"""Measures of incongruity between modalities and of its effect on a model's predictions."""
 
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-STRONGEST = 3.0
-"""Sentiment lies in [-3, 3]."""
+from deadpan.metrics.ranks import roc_auc
+
+MAX_SENTIMENT = 3.0
+"""The largest absolute sentiment: labels lie in [-3, 3]."""
 
 
-def ranked_above(
-    positive: Float[np.ndarray, " positive"], negative: Float[np.ndarray, " negative"]
-) -> float:
-    """How often a value of the first is above one of the second: the area under the ROC curve.
+def localisation(salience: Float[np.ndarray, " step"], relevant: Collection[int]) -> float:
+    """Area under the ROC curve of salience as a detector of the relevant steps of one clip.
 
-    Ties count half (Fawcett 2006, An introduction to ROC analysis). In [0, 1]; 0.5 by chance; NaN
-    where either is empty.
+    In [0, 1]: 1 where every relevant step is more salient than every other step, 0.5 by chance. NaN
+    where no step or every step is relevant.
+
+    Args:
+        salience: of each step of one modality.
+        relevant: indices of the steps that carry the sentiment.
     """
-    if not len(positive) or not len(negative):
+    mask = _step_mask(len(salience), relevant)
+    return roc_auc(salience[mask], salience[~mask])
+
+
+def pointing(salience: Float[np.ndarray, " step"], relevant: Collection[int]) -> float:
+    """Score of the pointing game: 1 if the most salient step is relevant, else 0.
+
+    Zhang et al. 2016, Top-down Neural Attention by Excitation Backprop. Where steps tie for the
+    most salient, the relevant share of them; by chance the relevant share of all steps. NaN where
+    no step or every step is relevant.
+    """
+    mask = _step_mask(len(salience), relevant)
+    if not mask.any() or mask.all():
         return float("nan")
-    both = np.concatenate([positive, negative])
-    _, place, counts = np.unique(both, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    above = ranks[: len(positive)].sum() - len(positive) * (len(positive) + 1) / 2
-    return float(above / (len(positive) * len(negative)))
+    return float(mask[salience == salience.max()].mean())
 
 
-def localisation(salience: Float[np.ndarray, " step"], known: Collection[int]) -> float:
-    """How well salience finds the steps known to matter, in one clip and modality.
-
-    The area under the ROC curve of salience as a detector of those steps: in [0, 1], 1 where all of
-    them stand out from all others, 0.5 by chance. NaN where no step or every step matters.
-    """
-    matters = _marked(len(salience), known)
-    return ranked_above(salience[matters], salience[~matters])
-
-
-def pointing(salience: Float[np.ndarray, " step"], known: Collection[int]) -> float:
-    """Whether the most salient step is one known to matter: the pointing game.
-
-    Zhang et al. 2016, Top-down Neural Attention by Excitation Backprop. 1 or 0; of steps tied for
-    the most salient, the share that matters. By chance the share of all steps that matters. NaN
-    where none or every one does.
-    """
-    matters = _marked(len(salience), known)
-    if not matters.any() or matters.all():
-        return float("nan")
-    return float(matters[salience == salience.max()].mean())
-
-
-def pulled_apart(
+def view_distance(
     first: Float[np.ndarray, "step width"], second: Float[np.ndarray, "step width"]
 ) -> float:
-    """How far two views of one sequence differ in direction, on average over its steps.
+    """Mean cosine distance between two views of one sequence, over its steps.
 
-    1 - cosine at each step (a view that is zero there has cosine 0). In [0, 2]: 0 where both point
-    the same way at every step, 1 where they are unrelated, 2 where they are opposed. NaN without
-    steps. The measure is ours: the paper shows heatmaps. It does not see how long the views are,
-    and views of different networks do not compare; clips of one network do.
+    The distance is 1 - cosine at each step (the cosine of a zero vector counts as 0). In [0, 2]: 0
+    where both views have the same direction at every step, 1 where they are orthogonal, 2 where
+    they are opposed. NaN without steps. The measure is ours: the paper shows heatmaps. It ignores
+    the lengths of the vectors. Compare clips within one network, not views of different networks.
     """
     if not len(first):
         return float("nan")
@@ -68,25 +57,25 @@ def pulled_apart(
 
 
 def spread(tendencies: Mapping[str, float]) -> float:
-    """The degree of a clip's incongruity: how far its most opposed modalities stand apart.
+    """Degree of a clip's incongruity: the distance between its two most opposed modalities.
 
-    The largest tendency minus the smallest, each in [-1, 1]: in [0, 2]; above 1 only where signs
-    differ.
+    The largest tendency minus the smallest. Tendencies are in [-1, 1], so the spread is in [0, 2],
+    and above 1 only where signs differ.
     """
     return max(tendencies.values()) - min(tendencies.values())
 
 
 def degree(value: float, edges: Sequence[float] = (0.5, 1.0, 1.5)) -> str:
-    """The name of the degree a spread falls in, such as ``1.0 to 1.5``; edges belong above."""
+    """Name of the bin that a spread falls in, such as ``1.0 to 1.5``; an edge opens its bin."""
     bounds = [0.0, *edges, 2.0]
-    place = int(np.searchsorted(edges, value, side="right"))
-    return f"{bounds[place]:.1f} to {bounds[place + 1]:.1f}"
+    index = int(np.searchsorted(edges, value, side="right"))
+    return f"{bounds[index]:.1f} to {bounds[index + 1]:.1f}"
 
 
 def sign_flips(
     prediction: Float[np.ndarray, " clip"], label: Float[np.ndarray, " clip"]
 ) -> Float[np.ndarray, " clip"]:
-    """1 where the prediction's sign is not the label's (0 has none), 0 where it is.
+    """Sign errors: 1 where prediction and label differ in sign (-1, 0 or 1), 0 where they agree.
 
     NaN for a label of 0, so that ``nanmean`` is 1 minus the accuracy ``non0``.
     """
@@ -95,20 +84,20 @@ def sign_flips(
 
 
 def mean_by(values: Float[np.ndarray, " clip"], groups: Sequence[str]) -> dict[str, float]:
-    """The mean over the clips of each group (a kind, a degree), NaN left out, by name."""
+    """Mean over the clips of each group (a kind or a degree), by its name; NaN is left out."""
     names = np.array(groups, dtype=object)
-    found: dict[str, float] = {}
+    means: dict[str, float] = {}
     for name in sorted(set(groups)):
-        known = values[names == name]
-        known = known[~np.isnan(known)]
-        found[name] = float(known.mean()) if len(known) else float("nan")
-    return found
+        group = values[names == name]
+        group = group[~np.isnan(group)]
+        means[name] = float(group.mean()) if len(group) else float("nan")
+    return means
 
 
 def sign_calibration_error(
     prediction: Float[np.ndarray, " clip"], label: Float[np.ndarray, " clip"], *, bins: int = 10
 ) -> float:
-    """How far confidence in the sign is from how often it is right: the expected calibration error.
+    """Expected calibration error of the sign: mean gap between confidence and accuracy.
 
     Guo et al. 2017, On Calibration of Modern Neural Networks, with the confidence that a score
     implies: 0.5 at 0, rising linearly to 1 at an absolute value of 3 and beyond. Clips are cut into
@@ -116,42 +105,42 @@ def sign_calibration_error(
     ``|accuracy - confidence|`` of their bin. In [0, 1]; 0 is best. Clips of label 0 are left out;
     NaN if none is left.
     """
-    kept = label != 0
-    confidence = 0.5 + np.minimum(np.abs(prediction[kept]), STRONGEST) / (2 * STRONGEST)
-    right = 1 - sign_flips(prediction[kept], label[kept])
-    if not len(right):
+    signed = label != 0
+    confidence = 0.5 + np.minimum(np.abs(prediction[signed]), MAX_SENTIMENT) / (2 * MAX_SENTIMENT)
+    correct = 1 - sign_flips(prediction[signed], label[signed])
+    if not len(correct):
         return float("nan")
     order = np.argsort(confidence, kind="stable")
     gaps = [
-        len(part) * abs(right[part].mean() - confidence[part].mean())
+        len(part) * abs(correct[part].mean() - confidence[part].mean())
         for part in np.array_split(order, min(bins, len(order)))
     ]
-    return float(sum(gaps) / len(right))
+    return float(sum(gaps) / len(correct))
 
 
 def sign_reliability(
     prediction: Float[np.ndarray, " clip"], label: Float[np.ndarray, " clip"]
 ) -> float:
-    """Whether a larger absolute score means a sign that is right more often.
+    """Area under the ROC curve of the absolute score as a detector of correct signs.
 
-    How often a score with the right sign is larger than one with a wrong sign: in [0, 1], 0.5 where
-    size tells nothing. NaN where all signs are right, or all wrong. Unlike the calibration error it
-    asks for the order alone. Clips of label 0 are left out.
+    How often a score with the correct sign is larger than one with a wrong sign: in [0, 1], 0.5
+    where size carries no information. NaN where all signs are correct, or all wrong. Unlike the
+    calibration error it depends only on the order of scores. Clips of label 0 are left out.
     """
     flips, size = sign_flips(prediction, label), np.abs(prediction)
-    return ranked_above(size[flips == 0], size[flips == 1])
+    return roc_auc(size[flips == 0], size[flips == 1])
 
 
-def disagreement(alone: Float[np.ndarray, "modality clip"]) -> Float[np.ndarray, " clip"]:
-    """How far predictions from single modalities stand apart: a proxy where no truth is known.
+def disagreement(single: Float[np.ndarray, "modality clip"]) -> Float[np.ndarray, " clip"]:
+    """Range of each clip's predictions from single modalities: a proxy for its incongruity.
 
-    The largest minus the smallest, in the unit of the prediction; 0 with one modality. The same as
-    :func:`spread`, of what a model reads in each modality instead of what is in it.
+    The largest minus the smallest, in the unit of the prediction; 0 with one modality. Where
+    :func:`spread` needs the true tendency of each modality, this uses a model's prediction from it.
     """
-    return alone.max(axis=0) - alone.min(axis=0)
+    return single.max(axis=0) - single.min(axis=0)
 
 
-def _marked(steps: int, known: Collection[int]) -> Bool[np.ndarray, " step"]:
-    marked = np.zeros(steps, dtype=bool)
-    marked[list(known)] = True
-    return marked
+def _step_mask(steps: int, indices: Collection[int]) -> Bool[np.ndarray, " step"]:
+    mask = np.zeros(steps, dtype=bool)
+    mask[list(indices)] = True
+    return mask

@@ -1,4 +1,4 @@
-"""Effects with their 95 % confidence intervals: means over seeds, and shares of runs."""
+"""Effects with 95 % confidence intervals: means over seeds, and shares of trials."""
 
 import dataclasses
 import math
@@ -10,18 +10,18 @@ from scipy.special import stdtr, stdtrit
 
 CONFIDENCE = 0.95
 NORMAL_QUANTILE = 1.959964
-"""Of the normal distribution, two-sided at ``CONFIDENCE``."""
+"""Quantile of the standard normal distribution, two-sided at ``CONFIDENCE``."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Interval:
-    """An effect and what is known of it.
+    """An estimated effect with its 95 % confidence interval and p value.
 
     Attributes:
-        estimate: of the effect.
-        low: end of the 95 % confidence interval; NaN where it cannot be known (one seed).
-        high: the other end.
-        p: two-sided, of the effect being ``null``; NaN where it cannot be known.
+        estimate: point estimate of the effect.
+        low: lower end of the interval; NaN where it cannot be estimated (one seed).
+        high: upper end of the interval.
+        p: two-sided p value of the hypothesis that the effect is ``null``; NaN like ``low``.
         null: the value that stands for no effect.
     """
 
@@ -35,24 +35,25 @@ class Interval:
 def seed_interval(
     effects: Float[np.ndarray, " seed"], *, clip_variance: float = 0.0, null: float = 0.0
 ) -> Interval:
-    """The mean effect over seeds, by Student's t.
+    """Mean effect over seeds, with its interval and p value from Student's t.
 
     Each seed is one draw: of weights and order and, where every seed has clips of its own, of the
     clips it was trained and tested on; ``clip_variance`` is then 0. Where seeds share their test
     clips, these are one more draw, and its variance adds (Owen 2007, The pigeonhole bootstrap, for
-    why two crossed draws add). The degrees of freedom are those of the seeds, which is careful.
+    why two crossed draws add). The degrees of freedom are those of the seeds: a conservative
+    choice.
 
     Args:
-        effects: one per seed, already paired within it; NaN = a seed that says nothing.
-        clip_variance: of the mean effect over redrawn clips; see :func:`clip_variance`.
-        null: no effect.
+        effects: one per seed, already paired within it; a seed with NaN is left out.
+        clip_variance: variance of the mean effect over redrawn clips; see :func:`clip_variance`.
+        null: the value that stands for no effect.
     """
-    known = effects[~np.isnan(effects)]
-    estimate = float(known.mean()) if len(known) else math.nan
-    if len(known) < 2:
+    effects = effects[~np.isnan(effects)]
+    estimate = float(effects.mean()) if len(effects) else math.nan
+    if len(effects) < 2:
         return Interval(estimate=estimate, low=math.nan, high=math.nan, p=math.nan, null=null)
-    freedom = len(known) - 1
-    error = math.sqrt(float(known.var(ddof=1)) / len(known) + clip_variance)
+    freedom = len(effects) - 1
+    error = math.sqrt(float(effects.var(ddof=1)) / len(effects) + clip_variance)
     half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
     distance = abs(estimate - null)
     p = 2 * float(stdtr(freedom, -distance / error)) if error > 0 else float(distance == 0)
@@ -60,35 +61,35 @@ def seed_interval(
 
 
 def clip_variance(
-    effect: Callable[[Int[np.ndarray, " drawn"]], float],
+    effect: Callable[[Int[np.ndarray, " draw"]], float],
     clips: int,
     *,
     resamples: int = 999,
     seed: int = 0,
 ) -> float:
-    """Variance of an effect over test clips drawn anew, by the bootstrap.
+    """Bootstrap estimate of an effect's variance over redrawn test clips.
 
-    Efron 1979, Bootstrap Methods: Another Look at the Jackknife. Clips count as independent; those
-    of one speaker are less so, which makes the variance too small.
+    Efron 1979, Bootstrap Methods: Another Look at the Jackknife. Clips count as independent; clips
+    of one speaker are not quite, which makes the variance too small.
 
     Args:
         effect: the mean effect over seeds on the clips of these indices, the same clips for every
-            system, so that it stays paired; NaN where they say nothing.
-        clips: how many there are.
+            system, so that it stays paired; NaN where it is undefined.
+        clips: number of test clips.
         resamples: draws with replacement.
-        seed: of the draws.
+        seed: seed of the draws.
     """
     random = np.random.default_rng(seed)
-    drawn = np.array([effect(random.integers(0, clips, clips)) for _ in range(resamples)])
-    known = drawn[~np.isnan(drawn)]
-    return float(known.var(ddof=1)) if len(known) > 1 else math.nan
+    draws = np.array([effect(random.integers(0, clips, clips)) for _ in range(resamples)])
+    draws = draws[~np.isnan(draws)]
+    return float(draws.var(ddof=1)) if len(draws) > 1 else math.nan
 
 
 def share_interval(successes: int, trials: int, *, null: float) -> Interval:
-    """How often something happens in independent trials.
+    """Share of successes in independent trials, with its interval and p value.
 
-    Wilson's score interval (1927), and the exact binomial p: the probability, if the share is
-    ``null``, of a count no likelier than the one found.
+    Wilson's score interval (1927), and the exact binomial p value: the probability, if the true
+    share is ``null``, of a count no likelier than the observed one.
     """
     if not trials:
         return Interval(estimate=math.nan, low=math.nan, high=math.nan, p=math.nan, null=null)
@@ -103,13 +104,13 @@ def share_interval(successes: int, trials: int, *, null: float) -> Interval:
 
 
 def weakest(intervals: Sequence[Interval]) -> Interval:
-    """What "more than every one of them" may claim: the interval of the comparison least in favour.
+    """Interval of the weakest comparison, which decides a claim of "more than every other".
 
     The intersection-union test (Berger 1982): the claim is only as sure as its weakest part, and
-    needs no correction for having several. Where one is unknown, so is the whole.
+    needs no correction for multiple tests. If one interval is unknown, so is the result.
     """
-    unknown = [found for found in intervals if math.isnan(found.low)]
-    return unknown[0] if unknown else min(intervals, key=lambda found: found.low)
+    unknown = [interval for interval in intervals if math.isnan(interval.low)]
+    return unknown[0] if unknown else min(intervals, key=lambda interval: interval.low)
 
 
 def _binomial(successes: int, trials: int, chance: float) -> float:

@@ -1,4 +1,4 @@
-"""Exact Shapley values: how to share out among players what they gain together."""
+"""Exact Shapley values: each player's share of what all players gain together."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -11,17 +11,17 @@ from jaxtyping import Float
 def shapley_values(
     values: Mapping[frozenset[str], Float[np.ndarray, "*shape"]],
 ) -> dict[str, Float[np.ndarray, "*shape"]]:
-    """The mean of what a player adds, over all orders in which players may join.
+    """Mean gain that each player adds, over all orders in which players may join.
 
-    Shapley 1953, A Value for n-Person Games. They share out ``values[all] - values[none]`` without
-    rest (efficiency); players that add the same everywhere get the same (symmetry); one that never
+    Shapley 1953, A Value for n-Person Games. They sum to ``values[all] - values[none]``
+    (efficiency); players that add the same everywhere get the same (symmetry); one that never
     adds anything gets 0 (dummy).
 
     Args:
-        values: of every one of the 2^n subsets of the players, the empty one among them.
+        values: value of each of the 2^n subsets of the players, the empty one included.
 
     Returns:
-        By player, in the unit of the values; in alphabetical order.
+        Shapley value by player, in the unit of the values and in alphabetical order.
 
     Raises:
         KeyError: a subset has no value.

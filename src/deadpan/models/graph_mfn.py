@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from deadpan.layers.cells import LSTMCells
-from deadpan.layers.memory import GatedMemory
+from deadpan.layers.cells import GatedMemory, LSTMCells
 from deadpan.layers.mlp import MLP
 from deadpan.models.aligned import AlignedModel
 from deadpan.types import Batch, Modality, Output

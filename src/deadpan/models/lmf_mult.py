@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from deadpan.layers.dropout import dropout
-from deadpan.layers.head import ResidualHead
+from deadpan.layers.mlp import ResidualHead
 from deadpan.layers.tensor_fusion import LowRankFusion
 from deadpan.layers.transformer import Encoder
 from deadpan.models.base import FUSED, AttentionPath, Model

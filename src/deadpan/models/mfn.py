@@ -5,8 +5,7 @@ from typing import Any
 
 import torch
 
-from deadpan.layers.cells import LSTMCells
-from deadpan.layers.memory import GatedMemory
+from deadpan.layers.cells import GatedMemory, LSTMCells
 from deadpan.layers.mlp import MLP
 from deadpan.models.aligned import AlignedModel
 from deadpan.types import Batch, Modality, Output

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from deadpan.layers.dropout import dropout
-from deadpan.layers.head import ResidualHead
+from deadpan.layers.mlp import ResidualHead
 from deadpan.layers.transformer import Encoder
 from deadpan.models.base import AttentionPath, Model
 from deadpan.types import TEXT, Batch, Modality, Output

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from deadpan.layers.cells import LSTMCells
 from deadpan.layers.mlp import MLP
+from deadpan.layers.recurrent import lstm_states
 from deadpan.models.aligned import AlignedModel
 from deadpan.types import Batch, Modality, Output
 
@@ -68,5 +69,5 @@ class RMFN(AlignedModel):
     def _fused(self, h: Float[Tensor, "clip joined"]) -> Float[Tensor, "clip summary"]:
         """Z of one step. Stages only read h: each LSTM runs over all of them in one call."""
         repeated = h[:, None].expand(-1, self.stages, -1)
-        weights = self.attention(self.highlight(repeated)[0]).softmax(dim=2)
-        return self.summarize(self.fuse(weights * repeated)[0].flatten(1))
+        weights = self.attention(lstm_states(self.highlight, repeated)).softmax(dim=2)
+        return self.summarize(lstm_states(self.fuse, weights * repeated).flatten(1))

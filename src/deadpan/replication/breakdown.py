@@ -10,10 +10,10 @@ from jaxtyping import Float
 from deadpan.metrics.incongruity import (
     degree,
     mean_by,
-    ranked_above,
     sign_calibration_error,
     sign_reliability,
 )
+from deadpan.metrics.ranks import roc_auc
 from deadpan.replication import statistics as stats
 from deadpan.replication.evidence import Evidence, Measured
 from deadpan.replication.measuring import Columns
@@ -113,7 +113,7 @@ def _proxy(own: Columns) -> float:
     apart = own.get("disagreement")
     if apart is None:
         return math.nan
-    return ranked_above(apart[stats.incongruent(own)], apart[stats.peers(own)])
+    return roc_auc(apart[stats.incongruent(own)], apart[stats.peers(own)])
 
 
 def _scores(own: Columns, of: Callable[[np.ndarray, np.ndarray], float]) -> float:

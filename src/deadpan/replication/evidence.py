@@ -3,21 +3,19 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from deadpan.benchmark.grid import Case
 from deadpan.benchmark.runner import finished
-from deadpan.files import read_json
 from deadpan.metrics.intervals import Interval, clip_variance, seed_interval
 from deadpan.replication.measuring import Columns, Measuring
 from deadpan.replication.plan import Plan
 from deadpan.tasks import Regression
-from deadpan.training.environment import commit_name
-from deadpan.training.history import EpochHistory, GateHistory, epoch_history, gate_history
+from deadpan.training.history import EpochHistory, GateHistory
 from deadpan.training.opened import RunDirectory
+from deadpan.training.scores import RunScores
 
 Statistic = Callable[..., float]
 """From the columns of each system on the same clips to one number; NaN where there is none."""
@@ -160,24 +158,22 @@ def gather(plan: Plan, cases: Sequence[Case], runs: Path, measuring: Measuring) 
 
 
 def _measured(case: Case, run: RunDirectory, measuring: Measuring) -> Measured:
-    facts, scores = run.environment(), read_json(run.scores)
+    facts, scores = run.environment(), run.scores()
     return Measured(
         case=case,
         columns=measuring.read(run),
-        epochs=epoch_history(run.path),
-        gate=gate_history(run.path) if (run.path / "gate.csv").is_file() else None,
-        parameters=int(facts["parameters"]),
+        epochs=run.epochs(),
+        gate=run.gate(),
+        parameters=facts.parameters,
         ridge=_mae(scores, "ridge"),
         constant=_mae(scores, Regression.constant_name),
-        commit=commit_name(facts),
+        commit=facts.commit_name,
         place=str(case.place),
     )
 
 
-def _mae(scores: Mapping[str, Any], system: str) -> float:
-    rows = {row["system"]: row["metrics"] for row in scores["rows"]}
-    value = rows.get(system, {}).get("mae")
-    return float("nan") if value is None else float(value)
+def _mae(scores: RunScores, system: str) -> float:
+    return next((r.metrics.get("mae", np.nan) for r in scores.rows if r.system == system), np.nan)
 
 
 def _mean(values: Sequence[float]) -> float:

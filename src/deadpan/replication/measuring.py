@@ -10,14 +10,14 @@ from deadpan.analysis.attention_flow import Method
 from deadpan.analysis.contributions import contributions, subset_outputs
 from deadpan.analysis.latent import latent_incongruity
 from deadpan.analysis.salience import salience
-from deadpan.data.dataset import Clip, fingerprint
+from deadpan.data.dataset import Clip
 from deadpan.errors import RunError
 from deadpan.files import read_json, write_json
 from deadpan.metrics.incongruity import disagreement, localisation, pointing, sign_flips, spread
 from deadpan.models.base import Model
 from deadpan.tasks import Regression, Task
 from deadpan.training.evaluation import labels_of
-from deadpan.training.opened import RunDirectory, load_data, load_model, refuse_changed
+from deadpan.training.opened import RunDirectory, open_run
 from deadpan.types import Modality
 
 VERSION = 1
@@ -40,16 +40,14 @@ class Measuring:
         """Measure, unless that was done; the file is written whole or not at all."""
         if (run.path / self.leaves).is_file():
             return
-        model, task, normalizer = load_model(run)
-        dataset = load_data(run.settings())
-        refuse_changed(run, fingerprint(dataset))
-        columns = measure(model, task, normalizer(dataset)["test"])
+        opened = open_run(run.path)
+        columns = measure(opened.model, opened.task, opened.data["test"])
         write_json(run.path / self.leaves, {name: x.tolist() for name, x in columns.items()})
 
     def read(self, run: RunDirectory) -> Columns:
         """What was measured; RunError if it is missing or damaged."""
         path = run.path / self.leaves
-        told = read_json(path)
+        told = read_json(path, AGAIN)
         try:
             columns = {
                 name: np.array(values, dtype=object if name in TEXTS else np.float64)

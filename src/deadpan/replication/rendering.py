@@ -6,11 +6,13 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from deadpan.replication.page import Page
 from deadpan.replication.rules import FAILS, HOLDS, UNDECIDED, Decided, Finding, Verdict
 from deadpan.replication.texts import cell_text, effect_text, finding_texts, interval_text, p_text
+from deadpan.show.page import render
 
 MARKS: dict[Verdict, str] = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "open"}
 """Classes of the page's style."""
@@ -56,18 +58,9 @@ def markdown(page: Page) -> str:
 
 def html(page: Page) -> str:
     """One page that needs no other file; every text of the data is escaped."""
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-    templates = Environment(
-        loader=ChoiceLoader(
-            [PackageLoader("deadpan.replication"), PackageLoader("deadpan.analysis")]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return templates.get_template("claims.html.j2").render(
+    return render(
+        "claims.html.j2",
+        folder=Path(__file__).parent / "templates",
         page=page,
         marks=MARKS,
         plurals={HOLDS: "hold", FAILS: "do not hold", UNDECIDED: UNDECIDED},

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float
 
-from deadpan.metrics.incongruity import ranked_above
+from deadpan.metrics.ranks import roc_auc
 from deadpan.replication.measuring import Columns
 
 CONGRUENT = "congruent"
@@ -50,7 +50,7 @@ def traced(own: Columns, *, stage: str, target: str) -> float:
     values = own.get(f"{stage}_{target}")
     if values is None:
         return math.nan
-    return ranked_above(known(values[incongruent(own)]), known(values[peers(own)]))
+    return roc_auc(known(values[incongruent(own)]), known(values[peers(own)]))
 
 
 def less_traced(ours: Columns, theirs: Columns, *, target: str) -> float:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 if typing.TYPE_CHECKING:
+    import matplotlib.axes
     import matplotlib.figure
 
 WIDTH = 5.0
@@ -172,6 +173,13 @@ def _drawn(
         figure = matplotlib.figure.Figure(figsize=size, layout="constrained")
         paint(figure)
         yield figure
+
+
+def whole_ticks(axes: "matplotlib.axes.Axes") -> None:
+    """Put the ticks of the horizontal axis at whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True, min_n_ticks=1))
 
 
 def font_lacks(text: str) -> bool:

@@ -1,15 +1,13 @@
-"""Tasks: how many outputs a model needs, its loss, and what its outputs mean and score."""
+"""Tasks: each fixes the number of outputs, the loss, the decoding and the metrics."""
 
 from collections.abc import Callable
 
 from deadpan.errors import DeadpanError, unknown_name
-from deadpan.tasks.classes import Classes
-from deadpan.tasks.emotions import Emotions
-from deadpan.tasks.regression import Regression
-from deadpan.tasks.scores import Scores
-from deadpan.tasks.task import Column, Task
+from deadpan.tasks.classification import Classes, Emotions
+from deadpan.tasks.regression import Regression, Scores
+from deadpan.tasks.task import MetricColumn, Task
 
-__all__ = ["Classes", "Column", "Emotions", "Regression", "Scores", "Task", "make_task"]
+__all__ = ["Classes", "Emotions", "MetricColumn", "Regression", "Scores", "Task", "make_task"]
 
 _TASKS: dict[str, Callable[[tuple[str, ...]], Task]] = {
     "regression": Regression,
@@ -20,10 +18,10 @@ _TASKS: dict[str, Callable[[tuple[str, ...]], Task]] = {
 
 
 def make_task(name: str, labels: tuple[str, ...]) -> Task:
-    """The task of a data set, by the name that data sets use.
+    """Build the task that a data set names.
 
     Raises:
-        DeadpanError: an unknown name, or labels the task cannot have.
+        DeadpanError: the name is unknown, or the task cannot have such labels.
     """
     if name not in _TASKS:
         raise DeadpanError(unknown_name("task", name, _TASKS))

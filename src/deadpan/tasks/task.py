@@ -1,11 +1,11 @@
-"""What a task is, and what its metrics are called."""
+"""The task contract, and the columns in which tables show its metrics."""
 
 import abc
 import dataclasses
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -18,12 +18,12 @@ PerLabel = Float[np.ndarray, "clip label"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Column:
-    """One metric, as every table shows it.
+class MetricColumn:
+    """A metric as a table column: its key, its title and its format.
 
     Attributes:
-        key: its name in what :meth:`Task.metrics` returns.
-        title: its name for people.
+        key: its name in the dictionary of :meth:`Task.metrics`.
+        title: its heading in tables.
         higher_is_better: False for errors.
         percent: the value is a share in [0, 1], shown times 100.
     """
@@ -34,65 +34,82 @@ class Column:
     percent: bool = True
 
     def format(self, value: float) -> str:
-        """The value as text: one decimal of a percentage, else three; ``-`` where undefined."""
+        """Text of a value: a percentage with one decimal or else three decimals; ``-`` for NaN."""
         if math.isnan(value):
             return "-"
         return f"{100 * value:.1f}" if self.percent else f"{value:.3f}"
 
+    def shown(self, value: float) -> str:
+        """The value as pages show it: with a true minus sign, and a dash where undefined."""
+        return self.format(value).replace("-", "−") if math.isfinite(value) else "–"
+
+    def best(self, values: Mapping[str, float]) -> frozenset[str]:
+        """Names of the values that none beats, as shown; none where fewer than two are defined."""
+        known = {name: value for name, value in values.items() if math.isfinite(value)}
+        if len(known) < 2:
+            return frozenset()
+        top = self.format((max if self.higher_is_better else min)(known.values()))
+        return frozenset(name for name, value in known.items() if self.format(value) == top)
+
 
 class Task(abc.ABC):
-    """What is predicted of a clip.
+    """What is predicted for each clip, how it is learned and how it is scored.
 
     Attributes:
-        labels: names of the label's columns.
+        labels: names of the columns of the label array.
         outputs: how many numbers a model returns per clip.
         columns: the metrics, in the order in which tables show them.
-        constant_name: what the row of :meth:`constant` is called.
+        constant_name: name of the table row that scores :meth:`constant`.
     """
 
     labels: tuple[str, ...]
     outputs: int
-    columns: tuple[Column, ...]
+    columns: tuple[MetricColumn, ...]
     constant_name: str
 
     @abc.abstractmethod
     def loss(
         self, prediction: Float[Tensor, "clip output"], labels: Float[Tensor, "clip label"]
     ) -> Float[Tensor, ""]:
-        """The mean over clips of what training minimises; float32 also for half-precision input."""
+        """Training loss, averaged over clips; computed in float32 even for half-precision input."""
 
     @abc.abstractmethod
     def metrics(self, prediction: Outputs, labels: PerLabel) -> dict[str, float]:
-        """The value of every column, by key, in their order; NaN where one is undefined.
+        """Value of every column by key, in the order of ``columns``; NaN where undefined.
 
         Raises:
-            DeadpanError: no clips, or a prediction that is not finite.
+            DeadpanError: there are no clips, or a prediction is not finite.
         """
 
     @abc.abstractmethod
     def decisions(self, prediction: Outputs) -> PerLabel:
-        """What a person reads of each label: a number, or a probability.
+        """Predicted number of each label, or its predicted probability in [0, 1].
 
         Raises:
-            DeadpanError: no clips, or a prediction that is not finite.
+            DeadpanError: there are no clips, or a prediction is not finite.
         """
 
     @abc.abstractmethod
     def from_scores(self, scores: PerLabel) -> Outputs:
-        """What a linear model fitted to the labels says of each, as outputs that metrics reads."""
+        """Model outputs that stand for the scores of a linear model fitted to the labels."""
 
     def constant(self, train_labels: PerLabel) -> Float[np.ndarray, " output"]:
-        """Outputs of the best guess that looks at no clip: the mean of the training labels.
+        """Outputs of the constant baseline: the mean of the training labels, for every clip.
 
-        Regression: the train mean, whose Acc-2 is the share of its sign, not of the test split's
-        majority. Emotions: the majority decision of each; the exclusive one is the most frequent.
-        Classes: the most frequent. Scores: the train mean of each.
+        For regression and scores this predicts the train mean of each label, so its Acc-2 is the
+        share of that mean's sign, not of the test split's majority. For emotions it predicts the
+        majority decision of each, and for the exclusive accuracy the most frequent emotion; for
+        classes the most frequent class.
         """
         return self.from_scores(train_labels.mean(axis=0, keepdims=True, dtype=np.float64))[0]
 
 
-def finite(prediction: Outputs) -> Outputs:
-    """The predictions in float64; raises DeadpanError where one is NaN or infinite, or none is."""
+def finite_outputs(prediction: Outputs) -> Outputs:
+    """Convert predictions to float64.
+
+    Raises:
+        DeadpanError: there are no predictions, or one is NaN or infinite.
+    """
     if not len(prediction):
         raise DeadpanError("got no clips to score, wanted at least one; give the split some")
     if wrong := int((~np.isfinite(prediction)).any(axis=1).sum()):
@@ -104,10 +121,10 @@ def finite(prediction: Outputs) -> Outputs:
 
 
 def safe_keys(names: Sequence[str]) -> tuple[str, ...]:
-    """A key of a-z, 0-9 and ``_`` per name, each another one: ``Très bien`` is ``tres_bien``.
+    """Turn names into distinct keys of a-z, 0-9 and ``_``: ``Très bien`` becomes ``tres_bien``.
 
-    Where that leaves nothing of a name, or the same of two (``joy`` and ``Joy``), every key starts
-    with its position from 1: ``1_joy``, ``2_joy``.
+    If a name leaves nothing or two leave the same (``joy`` and ``Joy``), every key starts with its
+    position from 1: ``1_joy``, ``2_joy``.
     """
     plain = [unicodedata.normalize("NFKD", name).encode("ascii", "ignore") for name in names]
     keys = [re.sub(r"[^a-z0-9]+", "_", text.decode().lower()).strip("_") for text in plain]

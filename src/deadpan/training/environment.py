@@ -1,33 +1,131 @@
-"""What a run was made with: command, commit, versions."""
+"""What a run was made with, as its ``environment.json`` keeps it."""
 
+import dataclasses
 import datetime
 import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
+from torch import nn
 
+from deadpan.data.dataset import Dataset, describe
 from deadpan.layers.native.library import library
+from deadpan.layers.recurrent import processor_has_lstm
+from deadpan.models import Model
+from deadpan.options import record
+from deadpan.tasks import Task
 
 
-def environment() -> dict[str, Any]:
-    """Facts that a table of results must be able to name."""
-    return {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataFacts:
+    """What a run remembers of its data; see :func:`deadpan.data.dataset.describe`.
+
+    Attributes:
+        name: of the data set.
+        task: of its labels.
+        splits: number of clips, by split.
+        fingerprint: hash of all clips.
+        repairs: how often each repair was made.
+        warnings: what the user should know of the data.
+    """
+
+    name: str
+    task: str
+    splits: dict[str, int]
+    fingerprint: str
+    repairs: dict[str, int]
+    warnings: list[str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Environment:
+    """What a run was made with: facts that a table of results must be able to name.
+
+    Attributes:
+        command: as the shell would repeat it.
+        commit: of the sources; None for an installed package.
+        dirty: whether the sources differed from the commit; None where there is none.
+        deadpan: version.
+        python: version.
+        torch: version.
+        platform: operating system and processor.
+        threads: of torch.
+        native: whether the C kernels were used.
+        started: date and time, UTC.
+        parameters: of the model.
+        task: name of the task.
+        labels: of the task.
+        modalities: of the model, in its order.
+        dataset: what it was trained on.
+        warnings: of the model on this processor; an older run has none.
+    """
+
+    command: str
+    commit: str | None
+    dirty: bool | None
+    deadpan: str
+    python: str
+    torch: str
+    platform: str
+    threads: int
+    native: bool
+    started: str
+    parameters: int
+    task: str
+    labels: tuple[str, ...]
+    modalities: tuple[str, ...]
+    dataset: DataFacts
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def commit_name(self) -> str:
+        """The commit as tables name it; see :func:`commit_name`."""
+        return commit_name(self.commit, self.dirty)
+
+
+def data_facts(dataset: Dataset) -> DataFacts:
+    """Describe a data set as it was loaded, before normalisation."""
+    return record("dataset", describe(dataset), DataFacts)
+
+
+def this_environment(model: Model, task: Task, dataset: DataFacts, fabric: Fabric) -> Environment:
+    """The environment of a run that this process trains."""
+    return Environment(
+        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         **commit(),
-        "deadpan": version("deadpan"),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "platform": platform.platform(),
-        "threads": torch.get_num_threads(),
-        "native": library() is not None,
-        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    }
+        deadpan=version("deadpan"),
+        python=platform.python_version(),
+        torch=torch.__version__,
+        platform=platform.platform(),
+        threads=torch.get_num_threads(),
+        native=library() is not None,
+        started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        parameters=sum(p.numel() for p in model.parameters()),
+        task=dataset.task,
+        labels=task.labels,
+        modalities=tuple(model.modalities),
+        dataset=dataset,
+        warnings=precision_warnings(model, fabric),
+    )
+
+
+def precision_warnings(model: nn.Module, fabric: Fabric) -> list[str]:
+    """Which parts of a model this processor cannot compute in the precision of its training."""
+    has_lstm = any(isinstance(part, nn.LSTM) for part in model.modules())
+    if not has_lstm or fabric.device.type != "cpu":
+        return []
+    with fabric.autocast():
+        half, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
+    if not half or processor_has_lstm(dtype):
+        return []
+    name = str(dtype).removeprefix("torch.")
+    return [f"this processor has no LSTM in {name}; the LSTMs of the model compute in float32"]
 
 
 def commit() -> dict[str, Any]:
@@ -40,7 +138,7 @@ def commit() -> dict[str, Any]:
                 ["git", "-C", str(here), *arguments],
                 capture_output=True,
                 text=True,
-                timeout=5,
+                timeout=60,  # of a busy machine
                 check=True,
             )
         except (OSError, subprocess.SubprocessError):
@@ -56,6 +154,6 @@ def commit() -> dict[str, Any]:
     }
 
 
-def commit_name(told: Mapping[str, Any]) -> str:
+def commit_name(commit: str | None, dirty: bool | None) -> str:
     """A commit as tables name it: with "+" behind it where the sources differed from it."""
-    return f"{told['commit'] or 'unknown'}{'+' if told['dirty'] else ''}"
+    return f"{commit or 'unknown'}{'+' if dirty else ''}"

@@ -1,15 +1,17 @@
-"""How the losses went, epoch by epoch: ``epochs.csv`` as arrays."""
+"""What a run recorded as it trained: losses of every epoch, gate weights of every batch."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from deadpan.errors import RunError
-from deadpan.training.fields import RETRAIN, Table
+from deadpan.files import CsvTable
+
+RETRAIN = "give the directory of a `deadpan train` that ended one epoch or more"
+"""What to do where a file that training writes is missing or broken."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,7 @@ class EpochHistory:
         seconds: wall-clock time of each epoch.
         best_epoch: the last that improved the validation loss: its weights are the ones scored.
         frozen_epoch: the first whose row says that the gate is frozen; None if none does.
+        valid_metrics: the task's metrics on the validation split after each epoch, by key.
     """
 
     epochs: Int[np.ndarray, " epoch"]
@@ -31,22 +34,30 @@ class EpochHistory:
     seconds: Float[np.ndarray, " epoch"]
     best_epoch: int | None
     frozen_epoch: int | None
+    valid_metrics: Mapping[str, Float[np.ndarray, " epoch"]] = dataclasses.field(
+        default_factory=dict
+    )
 
 
-def epoch_history(run: Path) -> EpochHistory:
-    """Read ``epochs.csv`` of a run directory; RunError where it is missing or broken."""
-    table = Table(run / "epochs.csv", RETRAIN)
-    epochs = table.numbers("epoch")
+def epoch_history(file: Path) -> EpochHistory:
+    """Read the ``epochs.csv`` of a run; RunError where it is missing or broken."""
+    table = CsvTable(file, RETRAIN)
+    epochs = np.array(table.numbers("epoch"))
     if not np.array_equal(epochs, np.arange(1, len(epochs) + 1)):
         table.refuse("does not count its epochs 1, 2, 3, ...")
     best, frozen = (np.flatnonzero(table.numbers(name)) + 1 for name in ("best", "frozen"))
     return EpochHistory(
         epochs=epochs.astype(np.int64),
-        train_loss=table.numbers("train_loss", finite=False),
-        valid_loss=table.numbers("valid_loss", finite=False),
-        seconds=table.numbers("seconds", finite=False),
+        train_loss=np.array(table.numbers("train_loss", finite=False)),
+        valid_loss=np.array(table.numbers("valid_loss", finite=False)),
+        seconds=np.array(table.numbers("seconds", finite=False)),
         best_epoch=int(best[-1]) if len(best) else None,
         frozen_epoch=int(frozen[0]) if len(frozen) else None,
+        valid_metrics={
+            name.removeprefix("valid_"): np.array(table.numbers(name, finite=False))
+            for name in table.columns
+            if name.startswith("valid_") and name != "valid_loss"
+        },
     )
 
 
@@ -110,21 +121,24 @@ class GateHistory:
         return np.stack(rows)
 
 
-def gate_history(run: Path) -> GateHistory:
-    """Read ``gate.csv`` of a run, and from its ``epochs.csv`` when the gate froze.
+def gate_history(file: Path, history: EpochHistory) -> GateHistory:
+    """Read the ``gate.csv`` of a run.
+
+    Args:
+        file: only a model with a gate writes it.
+        history: of the same run; it tells when the gate froze.
 
     Raises:
-        RunError: a file is missing (a model without a gate writes no ``gate.csv``) or broken.
+        RunError: the file is missing or broken, or is not of the same run.
     """
-    table = Table(run / "gate.csv", f"only a model with a gate writes it; {RETRAIN}")
-    steps, epochs = table.numbers("step"), table.numbers("epoch")
+    table = CsvTable(file, f"only a model with a gate writes it; {RETRAIN}")
+    steps, epochs = (np.array(table.numbers(name)) for name in ("step", "epoch"))
     modalities = tuple(name for name in table.columns if name not in ("step", "epoch"))
     if not modalities:
         table.refuse("has no column of weights")
     weights = np.stack([table.numbers(name) for name in modalities], axis=1)
     if not np.array_equal(steps, np.arange(1, len(steps) + 1)):
         table.refuse("does not count its steps 1, 2, 3, ...")  # flips would be miscounted
-    history = epoch_history(run)
     if not np.isin(np.diff(epochs, prepend=0), (0, 1)).all() or epochs[-1] < history.epochs[-1]:
         table.refuse("skips or lacks epochs that epochs.csv has")
     # Weights written with few digits still sum to 1 within this.
@@ -163,23 +177,3 @@ class GateSeeds:
     def by_epoch(self) -> Float[np.ndarray, "run epoch modality"]:
         """The mean weights over each of the epochs that all runs have."""
         return np.stack([x.means[: min(len(g.means) for g in self.gates)] for x in self.gates])
-
-
-def gate_seeds(runs: Sequence[Path]) -> GateSeeds | None:
-    """The gates of runs; None where the first has none.
-
-    Raises:
-        RunError: another run has no gate, or one over other modalities.
-    """
-    if not (runs[0] / "gate.csv").is_file():
-        if len(runs) > 1:
-            raise RunError(f"{runs[0]} has no gate.csv, and so no gate to compare; give one run")
-        return None
-    gates = [gate_history(run) for run in runs]
-    for run, gate in zip(runs, gates, strict=True):
-        if gate.modalities != gates[0].modalities:
-            raise RunError(
-                f"{run}: its gate weighs {', '.join(gate.modalities)}, that of {runs[0]} "
-                f"{', '.join(gates[0].modalities)}; give runs of the same modalities"
-            )
-    return GateSeeds(names=tuple(run.resolve().name for run in runs), gates=tuple(gates))

@@ -1,28 +1,45 @@
-"""The files of a run: what each is called, how it is written, how it is read again."""
+"""A run on disk: the one place that knows the names of its files, writes them and opens them.
+
+Everything that reads a run goes through :class:`RunDirectory` (its files) or :func:`open_run` (its
+model, task, normalisation and data as well).
+"""
 
 import dataclasses
+import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 import yaml
 
 from deadpan import data as sources
-from deadpan.data.dataset import Dataset
+from deadpan.data.dataset import Dataset, fingerprint
 from deadpan.data.normalization import Normalizer
 from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
-from deadpan.files import read_json, write_atomically, write_json
+from deadpan.files import read_json, read_yaml, write_atomically, write_json
 from deadpan.models import MODELS, Model, check_options
 from deadpan.models.base import hyperparameters
+from deadpan.options import record
 from deadpan.tasks import Task, make_task
 from deadpan.training.checkpoint import load_tensors, nested, save_tensors, unnested
+from deadpan.training.environment import Environment
+from deadpan.training.history import (
+    RETRAIN,
+    EpochHistory,
+    GateHistory,
+    GateSeeds,
+    epoch_history,
+    gate_history,
+)
+from deadpan.training.predictions import Predictions, read_predictions
+from deadpan.training.scores import RunScores, read_scores
 from deadpan.training.settings import Settings
 
 
 class RunDirectory:
-    """One directory per run.
+    """The files of one run.
 
     ==========================  ==================================================================
     config.yaml                 resolved settings: all that is needed to rebuild the run
@@ -31,6 +48,7 @@ class RunDirectory:
     epochs.csv, gate.csv        metrics of each epoch, gate weights of each batch
     model.safetensors           weights of the best epoch and the normalisation; the finished run
     scores.json                 the test split, once opened; predictions.csv clip by clip
+    report.html                 the page of ``deadpan report``
     ==========================  ==================================================================
 
     Args:
@@ -39,18 +57,30 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.config_file = path / "config.yaml"
+        self.environment_file = path / "environment.json"
+        self.checkpoint_file = path / "checkpoint.safetensors"
+        self.epochs_file = path / "epochs.csv"
+        self.gate_file = path / "gate.csv"
+        self.weights_file = path / "model.safetensors"
+        self.scores_file = path / "scores.json"
+        self.predictions_file = path / "predictions.csv"
+        self.report_file = path / "report.html"
         if path.exists() and not path.is_dir():
             raise RunError(f"{path}: is a file; a run is a directory made by 'deadpan train'")
-        if not self.config.is_file():
+        if not self.is_run(path):
             what = "has no config.yaml" if path.is_dir() else "does not exist"
             raise RunError(
                 f"{path}: no run here ({what}); make one with 'deadpan train --out {path}'"
             )
 
+    @staticmethod
+    def is_run(path: Path) -> bool:
+        """Whether a directory holds a run, finished or not."""
+        return (path / "config.yaml").is_file()
+
     @classmethod
-    def create(
-        cls, path: Path, settings: Settings, environment: Mapping[str, Any]
-    ) -> "RunDirectory":
+    def create(cls, path: Path, settings: Settings, environment: Environment) -> "RunDirectory":
         """Make a run, complete from the moment it can be seen; RunError if the path is taken."""
         cls.refuse_taken(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +90,7 @@ class RunDirectory:
             making.mkdir()
             text = yaml.safe_dump(settings.to_dict(), sort_keys=False)
             write_atomically(making / "config.yaml", text.encode())
-            write_json(making / "environment.json", environment)
+            write_json(making / "environment.json", dataclasses.asdict(environment))
             making.rename(path)
         except BaseException:
             shutil.rmtree(making, ignore_errors=True)
@@ -79,41 +109,137 @@ class RunDirectory:
             leftover.unlink(missing_ok=True)
 
     @property
-    def config(self) -> Path:
-        """The resolved settings."""
-        return self.path / "config.yaml"
+    def finished(self) -> bool:
+        """Whether training has ended: the weights of the best epoch are there."""
+        return self.weights_file.is_file()
 
     @property
-    def checkpoint(self) -> Path:
-        """Where an interrupted run goes on from."""
-        return self.path / "checkpoint.safetensors"
-
-    @property
-    def weights(self) -> Path:
-        """The best epoch's weights; present once the run has finished."""
-        return self.path / "model.safetensors"
-
-    @property
-    def scores(self) -> Path:
-        """Scores on the test split; present once it has been opened."""
-        return self.path / "scores.json"
+    def evaluated(self) -> bool:
+        """Whether the test split has been opened."""
+        return self.scores_file.is_file()
 
     def settings(self) -> Settings:
         """The settings the run was started with."""
-        try:
-            values = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise RunError(f"{self.config}: not valid YAML ({error})".replace("\n", " ")) from error
-        if not isinstance(values, dict):
-            raise RunError(f"{self.config}: should be a mapping of settings; train again")
+        values = read_yaml(self.config_file, RETRAIN)
         try:
             return Settings.from_dict(values)
-        except (DeadpanError, TypeError) as error:  # another tool's file, or one edited by hand
-            raise RunError(f"{self.config}: not the settings of a run ({error})") from error
+        except DeadpanError as error:  # another tool's file, or one edited by hand
+            raise RunError(f"{self.config_file}: not the settings of a run ({error})") from error
 
-    def environment(self) -> dict[str, Any]:
-        """What the run was made with."""
-        return read_json(self.path / "environment.json")
+    def environment(self) -> Environment:
+        """What the run was made with: command, commit, versions, data set, parameters."""
+        values = read_json(self.environment_file, RETRAIN)
+        try:
+            return record(str(self.environment_file), values, Environment)
+        except DeadpanError as error:
+            raise RunError(f"{error}; {RETRAIN}") from None
+
+    def task(self) -> Task:
+        """The task the run was trained for."""
+        environment = self.environment()
+        try:
+            return make_task(environment.task, environment.labels)
+        except DeadpanError as error:
+            raise RunError(f"{self.environment_file}: {error}") from error
+
+    def epochs(self) -> EpochHistory:
+        """Losses and times of every epoch so far."""
+        return epoch_history(self.epochs_file)
+
+    def gate(self) -> GateHistory | None:
+        """Gate weights of every batch so far; None for a model without a gate."""
+        return gate_history(self.gate_file, self.epochs()) if self.gate_file.is_file() else None
+
+    def scores(self) -> RunScores:
+        """Metrics on the test split, beside the baselines'; RunError if it was not opened."""
+        return read_scores(self.scores_file)
+
+    def predictions(self) -> Predictions:
+        """Truth and prediction of every test clip; RunError if the split was not opened."""
+        return read_predictions(self.predictions_file, self.environment().labels)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OpenedRun:
+    """A finished run, ready to predict.
+
+    Attributes:
+        files: its directory.
+        settings: it was trained with.
+        model: of the best epoch, in evaluation mode.
+        task: of its labels.
+        normalizer: fitted on its training split.
+    """
+
+    files: RunDirectory
+    settings: Settings
+    model: Model
+    task: Task
+    normalizer: Normalizer
+
+    @cached_property
+    def data(self) -> Dataset:
+        """The clips it was trained on, normalised; read when first asked for.
+
+        Raises:
+            DataError: the data is gone, or has changed since.
+        """
+        dataset = load_data(self.settings)
+        refuse_changed(self.files, fingerprint(dataset))
+        return self.normalizer(dataset)
+
+
+def open_run(path: Path) -> OpenedRun:
+    """Open a finished run; its data is read when first asked for.
+
+    Raises:
+        RunError: no run, one that has not finished, or files that do not fit each other.
+    """
+    run = RunDirectory(path)
+    if not run.finished:
+        raise RunError(
+            f"{path}: training has not finished; go on with 'deadpan train --resume --out {path}'"
+        )
+    tensors, meta = load_tensors(run.weights_file)
+    settings, task = run.settings(), run.task()
+    try:
+        model = build(settings, meta["widths"], task)
+        model.load_state_dict(unnested("model", tensors))
+        centers, scales = (
+            {name: x.numpy() for name, x in unnested(part, tensors).items()}
+            for part in ("centers", "scales")
+        )
+        normalizer = Normalizer(centers=centers, scales=scales, by_group=meta["by_group"])
+    except (DeadpanError, KeyError, RuntimeError) as error:  # edited by hand, or files of two runs
+        first_line = str(error).partition("\n")[0]
+        raise RunError(
+            f"{path}: its files do not fit each other ({first_line}); train again"
+        ) from error
+    return OpenedRun(
+        files=run, settings=settings, model=model.eval(), task=task, normalizer=normalizer
+    )
+
+
+def gate_seeds(runs: Sequence[RunDirectory]) -> GateSeeds | None:
+    """The gates of runs of several seeds; None where the first and only run has no gate.
+
+    Raises:
+        RunError: another run has no gate, or one over other modalities.
+    """
+    gates: list[GateHistory] = []
+    for run in runs:
+        gate = run.gate()
+        if gate is None and len(runs) == 1:
+            return None
+        if gate is None:
+            raise RunError(f"{run.path} has no gate.csv, and so no gate to compare; give one run")
+        if gates and gate.modalities != gates[0].modalities:
+            raise RunError(
+                f"{run.path}: its gate weighs {', '.join(gate.modalities)}, that of "
+                f"{runs[0].path} {', '.join(gates[0].modalities)}; give runs of the same modalities"
+            )
+        gates.append(gate)
+    return GateSeeds(names=tuple(run.path.resolve().name for run in runs), gates=tuple(gates))
 
 
 def load_data(settings: Settings) -> Dataset:
@@ -134,11 +260,22 @@ def resolved(settings: Settings) -> Settings:
 
 def refuse_changed(run: RunDirectory, now: str) -> None:
     """Raise DataError if a run was trained on other clips than those of this fingerprint."""
-    then = run.environment().get("dataset", {}).get("fingerprint")
-    if then != now:
+    if run.environment().dataset.fingerprint != now:
         raise DataError(
             f"{run.settings().data}: has changed since {run.path} was trained; train again"
         )
+
+
+def refuse_changed_data(runs: Iterable[RunDirectory]) -> None:
+    """Raise DataError at the first run whose data has changed; each data set is read once."""
+    fingerprints: dict[str, str] = {}
+    for run in runs:
+        settings = run.settings()
+        source = [settings.data, settings.data_options, settings.modalities]
+        key = json.dumps(source, sort_keys=True, default=str)
+        if key not in fingerprints:
+            fingerprints[key] = fingerprint(load_data(settings))
+        refuse_changed(run, fingerprints[key])
 
 
 def build(settings: Settings, widths: Mapping[str, int], task: Task) -> Model:
@@ -163,33 +300,7 @@ def save_model(
         f"{part}/{m}": torch.from_numpy(x) for part, by in parts.items() for m, x in by.items()
     }
     save_tensors(
-        run.weights,
+        run.weights_file,
         {**nested("model", weights), **tensors},
         {"widths": dict(widths), "by_group": normalizer.by_group},
     )
-
-
-def load_model(run: RunDirectory) -> tuple[Model, Task, Normalizer]:
-    """The best model of a finished run, in evaluation mode, with its task and normalisation."""
-    if not run.weights.is_file():
-        raise RunError(
-            f"{run.path}: training has not finished; go on with "
-            f"'deadpan train --resume --out {run.path}'"
-        )
-    tensors, meta = load_tensors(run.weights)
-    settings, facts = run.settings(), run.environment()
-    try:
-        task = make_task(facts["task"], tuple(facts["labels"]))
-        model = build(settings, meta["widths"], task)
-        model.load_state_dict(unnested("model", tensors))
-        centers, scales = (
-            {name: x.numpy() for name, x in unnested(part, tensors).items()}
-            for part in ("centers", "scales")
-        )
-        normalizer = Normalizer(centers=centers, scales=scales, by_group=meta["by_group"])
-    except (DeadpanError, KeyError, RuntimeError) as error:  # edited by hand, or files of two runs
-        first_line = str(error).partition("\n")[0]
-        raise RunError(
-            f"{run.path}: its files do not fit each other ({first_line}); train again"
-        ) from error
-    return model.eval(), task, normalizer

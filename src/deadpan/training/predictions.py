@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from deadpan.training.fields import Table, evaluate_first
+from deadpan.files import CsvTable
+from deadpan.training.scores import evaluate_first
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,9 +56,9 @@ class HardClip:
     highest: str
 
 
-def read_predictions(run: Path, labels: tuple[str, ...]) -> Predictions:
-    """Read ``predictions.csv`` of a run; RunError where it is missing or broken."""
-    table = Table(run / "predictions.csv", evaluate_first(run))
+def read_predictions(file: Path, labels: tuple[str, ...]) -> Predictions:
+    """Read the ``predictions.csv`` of a run; RunError where it is missing or broken."""
+    table = CsvTable(file, evaluate_first(file.parent))
     return Predictions(
         ids=table["id"],
         words=table["words"],

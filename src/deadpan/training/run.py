@@ -1,12 +1,10 @@
-"""Training, evaluating and using a run, each in one call."""
+"""``train_run``: from settings to a run directory, in one call."""
 
 import ctypes
 import os
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -14,15 +12,14 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from deadpan.data.dataset import Dataset, describe, steps_of
-from deadpan.data.normalization import Normalizer
-from deadpan.data.normalization import fit as fit_normalizer
+from deadpan.data.dataset import Dataset, step_counts
+from deadpan.data.normalization import Normalizer, fit_normalizer
 from deadpan.errors import DeadpanError, RunError
 from deadpan.files import write_csv
 from deadpan.models import Model
-from deadpan.tasks import Task, make_task
+from deadpan.tasks import make_task
 from deadpan.training.checkpoint import State
-from deadpan.training.environment import environment
+from deadpan.training.environment import data_facts, this_environment
 from deadpan.training.loop import Watch, fit, seed_everything
 from deadpan.training.opened import (
     RunDirectory,
@@ -33,6 +30,135 @@ from deadpan.training.opened import (
     save_model,
 )
 from deadpan.training.settings import Settings
+
+
+def train_run(
+    settings: Settings, out: Path, *, resume: bool = False, watch: Watch | None = None
+) -> RunDirectory:
+    """Train a model and keep it; the test split stays closed.
+
+    Everything that can be refused is refused before the directory is made.
+
+    Args:
+        settings: what to train, on what, how.
+        out: the run directory; must not exist, unless ``resume``.
+        resume: go on with the run in ``out``, whose settings must be the same; it ends
+            bit-identical to one that was never interrupted. A finished run is left as it is.
+        watch: is told of progress.
+
+    Raises:
+        DeadpanError: bad settings, data or model options, or a run that is in the way or not there.
+    """
+    keep_freed_memory()
+    # Before anything computes: denormals are slow, and no run may depend on an earlier one.
+    torch.set_flush_denormal(True)
+    try:
+        return _train(resolved(settings), out, resume=resume, watch=watch)
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) -> RunDirectory:
+    # A further process of a distributed run; the first one, rank 0, prepares.
+    child = int(os.environ.get("LOCAL_RANK", "0")) > 0
+    if resume:
+        run = _resumed(settings, out)
+        if run.finished:
+            return run
+    elif not child:
+        RunDirectory.refuse_taken(out)
+    dataset = load_data(settings)
+    facts = data_facts(dataset)
+    if resume:
+        refuse_changed(RunDirectory(out), facts.fingerprint)
+    dataset.require("train", "valid")
+    normalizer = fit_normalizer(dataset["train"], dataset.widths, settings.normalization)
+    dataset = normalizer(dataset)
+    task = make_task(dataset.task, dataset.labels)
+    seed_everything(settings.seed)
+    model = build(settings, dataset.widths, task)
+    _check_clips(model, dataset)
+    fabric = _fabric(settings)
+    if not resume and not child:
+        RunDirectory.create(out, settings, this_environment(model, task, facts, fabric))
+    fabric.launch()
+    fabric.barrier()
+    run = RunDirectory(out)
+    state = _start(model, settings)
+    if run.checkpoint_file.is_file():
+        state.load(run.checkpoint_file)
+    network, state.optimizer = fabric.setup(model, state.optimizer)
+
+    def keep(state: State) -> None:
+        if fabric.is_global_zero:
+            write_csv(run.epochs_file, state.rows)
+            write_csv(run.gate_file, state.gate_rows())
+            state.save(run.checkpoint_file)
+        fabric.barrier()
+
+    one_watch = watch if fabric.is_global_zero else None
+    fit(fabric, network, state, task, dataset, settings, after_epoch=keep, watch=one_watch)
+    if fabric.is_global_zero:
+        _keep_best(run, state, normalizer, dataset)
+    fabric.barrier()
+    return run
+
+
+def _keep_best(run: RunDirectory, state: State, normalizer: Normalizer, dataset: Dataset) -> None:
+    """Keep the best weights; a run that never had any leaves nothing behind."""
+    if not state.best:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise DeadpanError(
+            f"{run.path}: the model diverged at once; train with a lower learning rate"
+        )
+    save_model(run, state.best, normalizer, dataset.widths)
+
+
+def _resumed(settings: Settings, out: Path) -> RunDirectory:
+    """The run in ``out``, if it is one of these settings, rid of what a killed process left."""
+    run = RunDirectory(out)
+    if difference := settings.difference(resolved(run.settings())):
+        raise RunError(f"{out}: cannot go on with other settings ({difference}); give the same")
+    run.clean()
+    return run
+
+
+def _check_clips(model: Model, dataset: Dataset) -> None:
+    """Raise DeadpanError at the first clip the model cannot read; the test split stays closed."""
+    for split in ("train", "valid"):
+        clips = dataset[split]
+        steps = torch.from_numpy(step_counts(clips, model.modalities))
+        model.check_steps([clip.id for clip in clips], steps)
+
+
+def _fabric(settings: Settings) -> Fabric:
+    # Roles that a gate leaves out of a step have no gradient there.
+    strategy = DDPStrategy(find_unused_parameters=True) if settings.devices > 1 else "auto"
+    try:
+        return Fabric(
+            accelerator=settings.accelerator,
+            devices=settings.devices,
+            precision=settings.precision,
+            strategy=strategy,
+        )
+    except (ValueError, RuntimeError) as error:
+        text = str(error).splitlines()[0]
+        raise DeadpanError(
+            f"this machine cannot train so: {text}; try --accelerator cpu"
+        ) from error
+
+
+def _start(model: Model, settings: Settings) -> State:
+    """The state before the first epoch."""
+    optimizer = make_optimizer(
+        model,
+        learning_rate=settings.learning_rate,
+        gate_learning_rate=settings.gate_learning_rate,
+        weight_decay=settings.weight_decay,
+    )
+    scheduler = make_scheduler(optimizer, patience=settings.decay_when)
+    return State(model=model, optimizer=optimizer, scheduler=scheduler)
+
 
 GATE_FLOOR = 1e-3
 """The gate never learns slower than this: at 1e-5 it could not leave 1/3 within a training run."""
@@ -88,142 +214,3 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
         mallopt(M_TRIM_THRESHOLD, MOST_KEPT)
-
-
-def train_run(
-    settings: Settings, out: Path, *, resume: bool = False, watch: Watch | None = None
-) -> RunDirectory:
-    """Train a model and keep it; the test split stays closed.
-
-    Everything that can be refused is refused before the directory is made.
-
-    Args:
-        settings: what to train, on what, how.
-        out: the run directory; must not exist, unless ``resume``.
-        resume: go on with the run in ``out``, whose settings must be the same; it ends
-            bit-identical to one that was never interrupted. A finished run is left as it is.
-        watch: is told of progress.
-
-    Raises:
-        DeadpanError: bad settings, data or model options, or a run that is in the way or not there.
-    """
-    keep_freed_memory()
-    # Before anything computes: denormals are slow, and no run may depend on an earlier one.
-    torch.set_flush_denormal(True)
-    try:
-        return _train(resolved(settings), out, resume=resume, watch=watch)
-    finally:
-        torch.set_flush_denormal(False)
-
-
-def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) -> RunDirectory:
-    # A further process of a distributed run; the first one, rank 0, prepares.
-    child = int(os.environ.get("LOCAL_RANK", "0")) > 0
-    if resume:
-        run = _resumed(settings, out)
-        if run.weights.is_file():
-            return run
-    elif not child:
-        RunDirectory.refuse_taken(out)
-    dataset = load_data(settings)
-    described = describe(dataset)
-    if resume:
-        refuse_changed(RunDirectory(out), described["fingerprint"])
-    dataset.require("train", "valid")
-    normalizer = fit_normalizer(dataset["train"], dataset.widths, settings.normalization)
-    dataset = normalizer(dataset)
-    task = make_task(dataset.task, dataset.labels)
-    seed_everything(settings.seed)
-    model = build(settings, dataset.widths, task)
-    check_clips(model, dataset)
-    fabric = _fabric(settings)
-    if not resume and not child:
-        RunDirectory.create(out, settings, environment() | about(model, described, task))
-    fabric.launch()
-    fabric.barrier()
-    run = RunDirectory(out)
-    state = _state(settings, model)
-    if run.checkpoint.is_file():
-        state.load(run.checkpoint)
-    network, state.optimizer = fabric.setup(model, state.optimizer)
-
-    def keep(state: State) -> None:
-        if fabric.is_global_zero:
-            write_csv(run.path / "epochs.csv", state.rows)
-            write_csv(run.path / "gate.csv", state.gate_rows())
-            state.save(run.checkpoint)
-        fabric.barrier()
-
-    # One process speaks.
-    seen = watch if fabric.is_global_zero else None
-    fit(fabric, network, state, task, dataset, settings, after_epoch=keep, watch=seen)
-    if fabric.is_global_zero:
-        _finish(run, state, normalizer, dataset)
-    fabric.barrier()
-    return run
-
-
-def _finish(run: RunDirectory, state: State, normalizer: Normalizer, dataset: Dataset) -> None:
-    """Keep the best weights; a run that never had any leaves nothing behind."""
-    if not state.best:
-        shutil.rmtree(run.path, ignore_errors=True)
-        raise DeadpanError(
-            f"{run.path}: the model diverged at once; train with a lower learning rate"
-        )
-    save_model(run, state.best, normalizer, dataset.widths)
-
-
-def _resumed(settings: Settings, out: Path) -> RunDirectory:
-    """The run in ``out``, if it is one of these settings, rid of what a killed process left."""
-    run = RunDirectory(out)
-    if difference := settings.difference(resolved(run.settings())):
-        raise RunError(f"{out}: cannot go on with other settings ({difference}); give the same")
-    run.clean()
-    return run
-
-
-def check_clips(model: Model, dataset: Dataset) -> None:
-    """Raise DeadpanError at the first clip the model cannot read; the test split stays closed."""
-    for split in ("train", "valid"):
-        clips = dataset[split]
-        steps = torch.from_numpy(steps_of(clips, model.modalities))
-        model.check_steps([clip.id for clip in clips], steps)
-
-
-def about(model: Model, described: Mapping[str, Any], task: Task) -> dict[str, Any]:
-    """What a run is about, for its environment.json."""
-    return {
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "task": described["task"],
-        "labels": list(task.labels),
-        "modalities": list(model.modalities),
-        "dataset": dict(described),
-    }
-
-
-def _state(settings: Settings, model: Model) -> State:
-    optimizer = make_optimizer(
-        model,
-        learning_rate=settings.learning_rate,
-        gate_learning_rate=settings.gate_learning_rate,
-        weight_decay=settings.weight_decay,
-    )
-    scheduler = make_scheduler(optimizer, patience=settings.decay_when)
-    return State(model=model, optimizer=optimizer, scheduler=scheduler)
-
-
-def _fabric(settings: Settings) -> Fabric:
-    # Roles that a gate leaves out of a step have no gradient there.
-    strategy = DDPStrategy(find_unused_parameters=True) if settings.devices > 1 else "auto"
-    try:
-        return Fabric(
-            accelerator=settings.accelerator,
-            devices=settings.devices,
-            precision=settings.precision,
-            strategy=strategy,
-        )
-    except (ValueError, RuntimeError) as error:
-        text = str(error).splitlines()[0]
-        raise DeadpanError(
-            f"this machine cannot train so: {text}; try --accelerator cpu"
-        ) from error

@@ -9,14 +9,15 @@ import numpy as np
 from jaxtyping import Float
 
 from deadpan.data import load
-from deadpan.data.dataset import Clip, Dataset, fingerprint
+from deadpan.data.dataset import Clip, Dataset
 from deadpan.errors import DataError
 from deadpan.files import read_json, write_csv, write_json
 from deadpan.tasks import Classes, Regression, Task, make_task
 from deadpan.training.baselines import constant_outputs, ridge_outputs
 from deadpan.training.environment import commit
 from deadpan.training.evaluation import labels_of, predict_clips
-from deadpan.training.opened import RunDirectory, load_data, load_model, refuse_changed
+from deadpan.training.opened import RunDirectory, open_run
+from deadpan.training.scores import evaluate_first
 from deadpan.types import SPLITS
 
 
@@ -30,14 +31,12 @@ def evaluate_run(run: RunDirectory) -> dict[str, Any]:
         RunError: the run has not finished.
         DataError: its data set is gone, has changed shape, or has no test split.
     """
-    if run.scores.is_file():
-        return read_json(run.scores)
-    model, task, normalizer = load_model(run)
-    settings = run.settings()
-    dataset = load_data(settings)
+    if run.evaluated:
+        run.scores()  # refuses a file that is broken
+        return read_json(run.scores_file, evaluate_first(run.path))
+    opened = open_run(run.path)
+    model, task, settings, dataset = opened.model, opened.task, opened.settings, opened.data
     dataset.require("train", "valid", "test")
-    refuse_changed(run, fingerprint(dataset))
-    dataset = normalizer(dataset)
     clips, labels = dataset["test"], labels_of(dataset["test"])
     outputs = {
         task.constant_name: constant_outputs(task, dataset["train"], len(clips)),
@@ -63,11 +62,11 @@ def evaluate_run(run: RunDirectory) -> dict[str, Any]:
         **commit(),
     }
     write_csv(
-        run.path / "predictions.csv",
+        run.predictions_file,
         prediction_rows(task, clips, outputs[settings.model], task.labels),
     )
-    write_json(run.scores, scores)
-    return read_json(run.scores)
+    write_json(run.scores_file, scores)
+    return read_json(run.scores_file, evaluate_first(run.path))
 
 
 def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str, Any]]:
@@ -84,9 +83,10 @@ def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str
     Raises:
         DataError: no modality in common, or other widths than those trained on.
     """
-    model, task, normalizer = load_model(run)
+    opened = open_run(run.path)
+    model, task = opened.model, opened.task
     dataset = _only_known(load(source, **options), model.widths, run)
-    dataset = normalizer(dataset)
+    dataset = opened.normalizer(dataset)
     rows: list[dict[str, Any]] = []
     for split in SPLITS:
         if clips := dataset[split]:

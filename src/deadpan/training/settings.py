@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from deadpan.data.normalization import Method
-from deadpan.errors import DeadpanError, unknown_name
-from deadpan.options import typed
+from deadpan.data.normalization import NormalizationMethod
+from deadpan.errors import DeadpanError
+from deadpan.options import record, typed
 
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -51,7 +51,7 @@ class Settings:
     weight_decay: float = 0.0
     gradient_clip: float = 0.8
     decay_when: int = 20
-    normalization: Method = "robust"
+    normalization: NormalizationMethod = "robust"
     accelerator: str = "cpu"
     devices: int = 1
     precision: Precision = "32-true"
@@ -69,15 +69,11 @@ class Settings:
                 raise DeadpanError(f"{name} must be at most 100; got {getattr(self, name)}")
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Settings":
+    def from_dict(cls, values: object) -> "Settings":
         """The settings of a resolved YAML; unknown keys and values of another type are refused."""
-        known = {field.name: field.type for field in dataclasses.fields(cls)}
-        for key in values:
-            if key not in known:
-                raise DeadpanError(unknown_name("setting", key, known))
-        if "data" not in values:
+        if "data" not in typed("the configuration", values, dict):
             raise DeadpanError("the configuration names no data; add 'data: NAME_OR_PATH'")
-        return cls(**{name: typed(name, value, known[name]) for name, value in values.items()})
+        return record("", values, cls, unknown="setting")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that YAML knows, in the order of the fields."""

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from deadpan.data.containers.files import first_bytes, opened, shown
+from deadpan.data.containers.files import first_bytes, open_file, printable
 from deadpan.errors import DataError
 
 
 def message(path: Path) -> str:
-    with pytest.raises(DataError) as caught, opened(path, "a thing"):
+    with pytest.raises(DataError) as caught, open_file(path, "a thing"):
         raise AssertionError("opened what is no file")
     text = str(caught.value)
     assert text.startswith(f"{path}: ")
@@ -19,7 +19,7 @@ def message(path: Path) -> str:
 
 def test_gives_the_bytes_of_a_file(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
-    with opened(tmp_path / "a", "a thing") as stream:
+    with open_file(tmp_path / "a", "a thing") as stream:
         assert stream.read() == b"abc"
 
 
@@ -52,6 +52,6 @@ def test_first_bytes_of_anything(tmp_path):
 
 
 def test_shown_is_short_and_on_one_line():
-    assert shown("a\nb") == "a\\nb"
-    assert len(shown("x" * 1000)) == 60
-    assert shown(3) == "3"
+    assert printable("a\nb") == "a\\nb"
+    assert len(printable("x" * 1000)) == 60
+    assert printable(3) == "3"

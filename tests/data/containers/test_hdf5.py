@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deadpan.data.containers.hdf5 import BoundedFile, looks_like_hdf5, opened_hdf5
+from deadpan.data.containers.hdf5 import BoundedFile, looks_like_hdf5, open_hdf5
 from deadpan.errors import DataError
 
 
 def read(path, *names):
     """The array at the end of these names."""
-    with opened_hdf5(path, "an HDF5 file") as group:
+    with open_hdf5(path, "an HDF5 file") as group:
         for name in names[:-1]:
             group = group.group(name)
-        kind, shape = group.about(names[-1])
+        kind, shape = group.kind_and_shape(names[-1])
         array = group.texts(names[-1]) if kind == "texts" else group.numbers(names[-1])
         assert array.shape == shape
         return array
@@ -124,7 +124,7 @@ def test_groups_with_few_and_many_names(version, path):
         for i, name in enumerate(names):
             file[f"many/{name}"] = i
         file["few/x"] = 1
-    with opened_hdf5(path, "an HDF5 file") as root:
+    with open_hdf5(path, "an HDF5 file") as root:
         assert root.names == ["few", "many"]
         many = root.group("many")
         assert many.names == names
@@ -192,9 +192,9 @@ def test_what_is_no_array_of_numbers_is_told(name, wanted, path):
 def test_a_dataset_is_no_group_and_numbers_are_no_texts(path):
     odd(path)
     assert "'/numbers': is no group" in refusal(path, "numbers", "x")
-    with opened_hdf5(path, "x") as root:
-        assert root.about("group") == ("group", ())
-        assert root.about("truth")[0] == "other"
+    with open_hdf5(path, "x") as root:
+        assert root.kind_and_shape("group") == ("group", ())
+        assert root.kind_and_shape("truth")[0] == "other"
         with pytest.raises(DataError, match="'/numbers': holds numbers; wanted an array of texts"):
             root.texts("numbers")
 
@@ -294,7 +294,7 @@ def test_arrays_may_not_share_their_bytes(path):
         file["x"] = np.zeros(1000)
         for i in range(9):
             file[f"x{i}"] = file["x"]
-    with opened_hdf5(path, "an HDF5 file") as root:
+    with open_hdf5(path, "an HDF5 file") as root:
         root.numbers("x")
         with pytest.raises(DataError, match="its arrays take more bytes than the file has"):
             for i in range(9):

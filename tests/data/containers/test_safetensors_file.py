@@ -7,8 +7,8 @@ from safetensors.numpy import save
 
 from deadpan.data.containers.safetensors_file import (
     LARGEST_HEADER,
-    looks_like_store,
-    read_store_file,
+    looks_like_safetensors,
+    map_safetensors,
 )
 from deadpan.errors import DataError
 
@@ -35,7 +35,7 @@ def refusal(tmp_path):
         path = tmp_path / "store"
         path.write_bytes(content)
         with pytest.raises(DataError) as caught:
-            read_store_file(path)
+            map_safetensors(path)
         text = str(caught.value)
         assert text.startswith(f"{path}: ")
         assert "\n" not in text
@@ -48,8 +48,8 @@ def refusal(tmp_path):
 def test_what_the_library_writes_is_read(tmp_path):
     path = tmp_path / "any.name"
     path.write_bytes(save(TENSORS, {"who": "me"}))
-    assert looks_like_store(path)
-    file = read_store_file(path)
+    assert looks_like_safetensors(path)
+    file = map_safetensors(path)
     assert file.metadata == {"who": "me"}
     assert file.tensors.keys() == TENSORS.keys()
     for name, tensor in file.tensors.items():
@@ -62,25 +62,25 @@ def test_what_the_library_writes_is_read(tmp_path):
 def test_a_mapped_file_needs_no_name_any_more(tmp_path):
     path = tmp_path / "store"
     path.write_bytes(save(TENSORS))
-    file = read_store_file(path)
+    file = map_safetensors(path)
     path.unlink()
     assert file.tensors["f"].sum() == 15
 
 
 def test_other_files_do_not_look_like_a_store(tmp_path):
     path = tmp_path / "store.safetensors"
-    assert not looks_like_store(path)
-    assert not looks_like_store(tmp_path)
+    assert not looks_like_safetensors(path)
+    assert not looks_like_safetensors(tmp_path)
     for content in (b"", b"{}", b"\x80\x04\x95", b"video_id,clip_id,text", b"\x89HDF\r\n\x1a\n{"):
         path.write_bytes(content)
-        assert not looks_like_store(path)
+        assert not looks_like_safetensors(path)
 
 
 def test_paths_that_are_no_files_are_refused(tmp_path):
     with pytest.raises(DataError, match="no such file; give a store made by 'deadpan data conv"):
-        read_store_file(tmp_path / "nothing")
+        map_safetensors(tmp_path / "nothing")
     with pytest.raises(DataError, match="is a directory"):
-        read_store_file(tmp_path)
+        map_safetensors(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -129,4 +129,4 @@ def test_nothing_is_set_aside_for_a_size_that_is_only_declared(tmp_path):
     path = tmp_path / "sparse"
     path.write_bytes(file_of({"x": entry("U8", (2**36,), (0, 2**36))}, b""))
     os.truncate(path, path.stat().st_size + 2**36)  # a hole: 64 GB that take no room
-    assert read_store_file(path).tensors["x"][-1] == 0
+    assert map_safetensors(path).tensors["x"][-1] == 0

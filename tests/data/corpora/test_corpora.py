@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deadpan.data.corpora import CORPORA, corpus_named
+from deadpan.data.corpora import CORPORA, find_corpus
 from deadpan.data.corpora.corpus import WITH_FOLDS, standard_folds
 from deadpan.data.dataset import TaskName
 from deadpan.errors import DataError
@@ -104,9 +104,9 @@ def test_majority_rows_are_as_told():
 
 
 def test_a_name_is_found_whatever_its_capitals():
-    assert corpus_named("mustard") is CORPORA["MUStARD"]
+    assert find_corpus("mustard") is CORPORA["MUStARD"]
     with pytest.raises(DataError, match="unknown data set 'MOSSI'; did you mean 'MOSI'"):
-        corpus_named("MOSSI")
+        find_corpus("MOSSI")
 
 
 def test_the_network_is_asked_for_nothing(tmp_path):
@@ -114,7 +114,6 @@ def test_the_network_is_asked_for_nothing(tmp_path):
         [sys.executable, "-c", ALONE, str(tmp_path / "list.csv")],
         capture_output=True,
         text=True,
-        timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, f"{tmp_path / 'list.csv'}: 9 data sets\n")
     assert "MOSEI" in done.stdout

@@ -1,6 +1,10 @@
-import pytest
+import socket
+import types
 
-from .web import served
+import pytest
+from urllib3.util import retry
+
+from .web import reading_in_vain, served
 
 
 @pytest.fixture(scope="module")
@@ -15,4 +19,14 @@ def web(server, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     server.answers.clear()
     server.asked.clear()
+    server.silent.clear()
+    monkeypatch.setattr(socket.SocketIO, "readinto", reading_in_vain(server))
     return server
+
+
+@pytest.fixture
+def slept(monkeypatch):
+    """The seconds that a client would have waited before it asked again; nobody waits."""
+    seconds = []
+    monkeypatch.setattr(retry, "time", types.SimpleNamespace(sleep=seconds.append))
+    return seconds

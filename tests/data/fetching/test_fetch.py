@@ -3,10 +3,10 @@ import hashlib
 import pytest
 
 from deadpan.data.corpora import Corpus, Source
-from deadpan.data.fetching.fetch import NotAllFetched, Silent, default_folder, fetch
+from deadpan.data.fetching.fetch import IncompleteCorpus, SilentWatch, default_folder, fetch_corpus
 from deadpan.errors import DataError
 
-from .web import FAST, cut, status, whole
+from .web import FAST, cut, silence, status, whole
 
 BODY = b"word " * 1000
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -24,7 +24,7 @@ def source(url, file="a.csd", **known):
 
 
 def got(of, folder, **options):
-    return fetch(of, folder, patience=FAST, **options)
+    return fetch_corpus(of, folder, patience=FAST, **options)
 
 
 def left(folder):
@@ -49,7 +49,7 @@ def test_the_next_source_is_tried(web, tmp_path, wrong):
     tiny = corpus(source(web("/first", wrong), sha256=SHA256), source(web("/second", whole(BODY))))
     told = []
 
-    class Listener(Silent):
+    class Listener(SilentWatch):
         def say(self, line):
             told.append(line)
 
@@ -64,20 +64,19 @@ def test_where_no_source_answers_it_is_told_and_the_rest_is_kept(web, tmp_path):
         source(web("/also-a", status(403))),
         source(web("/b", whole(b"b")), "b.csd"),
     )
-    with pytest.raises(NotAllFetched) as refused:
+    with pytest.raises(IncompleteCorpus) as refused:
         got(tiny, tmp_path)
     assert str(refused.value) == (
         "TINY: 1 of 2 files could not be fetched (a.csd: 127.0.0.1 answers 404 Not Found; "
-        "127.0.0.1 answers 403 Forbidden); 'deadpan data list TINY' tells what to get by hand"
+        "127.0.0.1 answers 403 Forbidden); 'deadpan data list TINY' lists what to get by hand"
     )
     assert refused.value.missing == ("a.csd",)
     assert left(tmp_path) == ["b.csd"]
 
 
 def test_a_server_that_does_not_answer_is_not_asked_again(web, tmp_path):
-    silent = lambda _, web: web.closing.wait(1)  # noqa: E731
-    tiny = corpus(source(web("/a", silent)), source(web("/b", silent), "b.csd"))
-    with pytest.raises(NotAllFetched, match="2 of 2 files"):
+    tiny = corpus(source(web("/a", silence)), source(web("/b", silence), "b.csd"))
+    with pytest.raises(IncompleteCorpus, match="2 of 2 files"):
         got(tiny, tmp_path)
     assert {path for path, _ in web.asked} == {"/a"}
 
@@ -127,7 +126,7 @@ def test_a_folder_that_may_not_be_written_to_is_told(web, tmp_path, monkeypatch)
     def forbidden(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("deadpan.data.fetching.downloading.PartialFile.restart", forbidden)
+    monkeypatch.setattr("deadpan.data.fetching.download.PartialFile.restart", forbidden)
     with pytest.raises(DataError, match=r"a\.csd: cannot be written \(Permission denied\)"):
         got(corpus(source(web("/a", whole(BODY)))), tmp_path)
     assert left(tmp_path) == []
@@ -143,9 +142,9 @@ def test_a_single_file_can_be_had(web, tmp_path):
 
 def test_what_takes_a_person_is_not_asked_for(web, tmp_path):
     page = source(web("/page", whole(BODY)), by_hand=True, sha256=SHA256)
-    with pytest.raises(NotAllFetched, match="no address gives it to a program"):
+    with pytest.raises(IncompleteCorpus, match="no source can be fetched by a program"):
         got(corpus(page), tmp_path / "new")
-    with pytest.raises(NotAllFetched, match="which takes a person"):
+    with pytest.raises(IncompleteCorpus, match="which takes a person"):
         got(corpus(page), tmp_path, file="a.csd")
     assert web.asked == []
     assert not (tmp_path / "new").exists()

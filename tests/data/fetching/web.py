@@ -1,14 +1,17 @@
 """A web server on this machine that answers as it is told, and remembers what it was asked."""
 
+import select
+import socket
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from deadpan.data.fetching.connecting import Patience
+from deadpan.data.fetching.download import Patience
 
+# No wait ends by itself: a client reads in vain where the server says so, see ``silence``.
 FAST = Patience(
-    connecting=1,
-    reading=0.2,
+    connecting=600,
+    reading=600,
     attempts=3,
     connections=2,
     wait=0,
@@ -25,6 +28,7 @@ class Web:
     def __init__(self, port, closing):
         self.answers, self.asked, self.closing = {}, [], closing
         self.address = f"http://127.0.0.1:{port}"
+        self.silent = set()
 
     def __call__(self, path, *answers):
         """Give these answers under a path; returns its address."""
@@ -34,6 +38,34 @@ class Web:
     def ranges(self, path):
         """The Range of each request for a path, None where there was none."""
         return [headers.get("Range") for asked, headers in self.asked if asked == path]
+
+
+def silence(handler, web):
+    """Say nothing more on this connection: its client reads in vain, as if its time had passed."""
+    handler.wfile.flush()
+    web.silent.add(handler.client_address)
+    web.closing.wait()
+
+
+def reading_in_vain(web):
+    """In place of ``socket.SocketIO.readinto``: times out where the server is silent, at once."""
+    read = socket.SocketIO.readinto
+
+    def readinto(stream, buffer):
+        connection, silent = stream._sock, False
+        while not readable(connection, 0.01):
+            if silent:  # it was before this look at what has come
+                assert connection.gettimeout() == FAST.reading, "it would wait for another time"
+                web.silent.discard(connection.getsockname())
+                raise TimeoutError("timed out")
+            silent = connection.getsockname() in web.silent
+        return read(stream, buffer)
+
+    return readinto
+
+
+def readable(connection, seconds):
+    return bool(select.select([connection], [], [], seconds)[0])
 
 
 @contextmanager
@@ -119,7 +151,6 @@ def stalled(body, at, etag=ETAG):
 
     def answer(handler, web):
         cut(body, at, etag)(handler, web)
-        handler.wfile.flush()
-        web.closing.wait(5)
+        silence(handler, web)
 
     return answer

@@ -103,7 +103,7 @@ def test_a_missing_file_is_a_missing_modality(tmp_path):
     assert list(dataset["test"][0].sequences) == ["text", "audio"]
     assert dataset.widths == WIDTHS
     assert len(dataset["valid"]) == 0
-    assert dataset.warnings == ("keys that mean nothing here were ignored: ey_train.h5",)
+    assert dataset.warnings == ("unknown keys were ignored: ey_train.h5",)
 
 
 def test_several_labels_are_scores(tmp_path):

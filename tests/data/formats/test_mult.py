@@ -6,9 +6,134 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deadpan.data.formats.mult import IEMOCAP_EMOTIONS
-from deadpan.data.formats.pickles import pickle_dataset
+import deadpan
+from deadpan.data.containers.unpickling import read_pickle
+from deadpan.data.formats.mult import IEMOCAP_EMOTIONS, mult_splits
 from deadpan.errors import DataError
+
+
+def arrays(count=2, **changes):
+    """A sound split of 3 steps of width 2, with these keys changed; None leaves one out."""
+    table = {name: np.ones((count, 3, 2), np.float32) for name in ("text", "audio", "vision")}
+    table |= {"labels": np.zeros((count, 1, 1)), "id": [f"v_{index}" for index in range(count)]}
+    return {name: value for name, value in {**table, **changes}.items() if value is not None}
+
+
+def read_splits(folder, content):
+    path = folder / "file.pkl"
+    path.write_bytes(pickle.dumps(content))
+    return mult_splits(path, read_pickle(path))
+
+
+def splits_refusal(folder, content):
+    with pytest.raises(DataError) as caught:
+        read_splits(folder, content)
+    text = str(caught.value)
+    assert text.startswith(f"{folder / 'file.pkl'}: ")
+    assert "\n" not in text
+    return text
+
+
+def test_reads_the_arrays_as_they_are(tmp_path):
+    table = arrays(count=2, audio=np.arange(12, dtype=np.int16).reshape(2, 3, 2))
+    splits = read_splits(tmp_path, {"train": table, "test": arrays(count=1)})
+    assert list(splits) == ["train", "test"]
+    assert len(splits["train"]) == 2
+    assert list(splits["train"].sequences) == ["text", "audio", "vision"]
+    np.testing.assert_array_equal(splits["train"].sequences["audio"], table["audio"])
+    np.testing.assert_array_equal(splits["train"].labels, table["labels"])
+    assert splits["train"].ids == (("v_0",), ("v_1",))
+    assert splits["train"].ignored == ()
+
+
+def test_a_split_may_lack_modalities_and_ids_and_be_empty(tmp_path):
+    splits = read_splits(
+        tmp_path, {b"train": arrays(audio=None, vision=None, id=None), b"valid": arrays(count=0)}
+    )
+    assert list(splits["train"].sequences) == ["text"]
+    assert splits["train"].ids == ((), ())
+    assert len(splits["valid"]) == 0
+
+
+def test_keys_that_mean_nothing_are_told(tmp_path):
+    splits = read_splits(tmp_path, {"train": arrays(visual=np.zeros((2, 3, 2)), raw=["a", "b"])})
+    assert splits["train"].ignored == ("raw", "visual")
+
+
+OBJECTS = np.empty((2, 3), dtype=object)
+OBJECTS[:] = [["v", 0.5, 2], [b"w", 1.5, 3]]
+
+
+@pytest.mark.parametrize(
+    ("ids", "wanted"),
+    [
+        (["v_1", b"v_2"], (("v_1",), ("v_2",))),
+        ((7, 8), (("7",), ("8",))),
+        (np.array([7, 8]), (("7",), ("8",))),
+        (np.array(["a", "b"]), (("a",), ("b",))),
+        (np.array([[b"a"], [b"b"]]), (("a",), ("b",))),
+        (np.array([[["a"]], [["b"]]]), (("a",), ("b",))),
+        (np.array([["v", "0", "1"], ["w", "1", "2"]]), (("v", "0", "1"), ("w", "1", "2"))),
+        (OBJECTS, (("v", "0.5", "2"), ("w", "1.5", "3"))),
+        ([np.array(["v", "0", "1"]), ["w", 1, 2]], (("v", "0", "1"), ("w", "1", "2"))),
+        ([np.str_("a"), np.int64(3)], (("a",), ("3",))),
+        (["caf\xe9", "\ud800"], (("caf\xe9",), ("\\ud800",))),
+        ([b"caf\xe9", b"caf\xc3\xa9"], (("caf\\xe9",), ("caf\xe9",))),
+    ],
+)
+def test_ids_of_every_form(ids, wanted, tmp_path):
+    assert read_splits(tmp_path, {"train": arrays(id=ids)})["train"].ids == wanted
+
+
+ONES = np.ones((2, 3, 2))
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"audio": ONES[:1]}, "split 'train': 'audio' has 1 clips, 'labels' 2"),
+        ({"id": ["a"]}, "split 'train': 'id' has 1 clips, 'labels' 2"),
+        ({"vision": ONES[0]}, "'vision' has shape (3, 2); wanted [clip, step, width]"),
+        ({"vision": np.ones((2, 3, 0))}, "wanted a width of 1 or more"),
+        ({"text": ONES.tolist()}, "split 'train': 'text' is a list"),
+        ({"text": ONES.astype(object)}, "split 'train': 'text' is an array of object"),
+        ({"text": ONES.astype(str)}, "split 'train': 'text' is an array of str"),
+        ({"labels": None}, "split 'train': has no 'labels' (found audio, id, text, vision)"),
+        ({"labels": [1, 2]}, "split 'train': 'labels' is a list"),
+        ({"labels": np.array(1.0)}, "'labels' is a single number"),
+        ({"labels": np.zeros((10**12, 0))}, "'labels' has shape (1000000000000, 0)"),
+        ({"id": "ab"}, "'id' is a str"),
+        ({"id": [None, "a"]}, "an id is a NoneType"),
+        ({"id": [["a", ["b", "c"]], "d"]}, "an id is a list"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_named(changes, wanted, tmp_path):
+    assert wanted in splits_refusal(tmp_path, {"train": arrays(**changes)})
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        ([1, 2], "holds no splits"),
+        ({}, "holds no splits"),
+        ({"train": 1}, "split 'train' is no dict"),
+        ({"trian": arrays()}, "unknown split 'trian'; did you mean 'train'?"),
+        (
+            {"train": arrays(), "test": arrays(text=np.ones((2, 3, 5)))},
+            "'text' has width 2 in train, 5 in test; wanted one width",
+        ),
+        ({"train": arrays(text=None, audio=None, vision=None)}, "has none of text, audio, vision"),
+    ],
+)
+def test_formats_that_do_not_fit_are_named(content, wanted, tmp_path):
+    assert wanted in splits_refusal(tmp_path, content)
+
+
+def test_an_id_that_holds_itself_is_refused(tmp_path):
+    loop = []
+    loop.append(loop)
+    assert "an id is a list" in splits_refusal(tmp_path, {"train": arrays(id=[loop, "a"])})
+
 
 WIDTHS = {"text": 4, "audio": 3, "vision": 2}
 
@@ -26,7 +151,7 @@ def split(count=2, *, video="v", **changes):
 def load(folder, splits):
     path = folder / "file.pkl"
     path.write_bytes(pickle.dumps(splits))
-    return pickle_dataset(path)
+    return deadpan.load(path)
 
 
 def refusal(folder, splits):
@@ -204,8 +329,8 @@ def test_repeated_ids_and_unknown_keys_are_told(tmp_path):
     dataset = load(tmp_path, {"train": train})
     assert [clip.id for clip in dataset["train"]] == ["5", "5#2"]
     assert dataset.warnings == (
-        "1 clips repeat an id; they are told apart as 'id#2'",
-        "keys that mean nothing here were ignored: extra",
+        "1 clips repeat an id; they were renamed 'id#2'",
+        "unknown keys were ignored: extra",
     )
 
 
@@ -228,7 +353,7 @@ def test_padding_is_not_kept_alive(tmp_path):
 
 
 def test_mosi229(shared: Path):
-    dataset = pickle_dataset(shared / "data" / "mosi" / "mosi229_aligned.pkl")
+    dataset = deadpan.load(shared / "data" / "mosi" / "mosi229_aligned.pkl")
     assert [len(dataset[name]) for name in ("train", "valid", "test")] == [134, 55, 40]
     assert [len({c.group for c in dataset[n]}) for n in ("train", "valid", "test")] == [6, 2, 2]
     assert dataset.widths == {"text": 300, "audio": 74, "vision": 47}
@@ -245,7 +370,7 @@ def test_mosi229(shared: Path):
 
 
 def test_ravdess4(shared: Path):
-    dataset = pickle_dataset(shared / "data" / "ravdess" / "ravdess4.pkl")
+    dataset = deadpan.load(shared / "data" / "ravdess" / "ravdess4.pkl")
     assert [len(dataset[name]) for name in ("train", "valid", "test")] == [568, 144, 144]
     assert [len({c.group for c in dataset[n]}) for n in ("train", "valid", "test")] == [16, 4, 4]
     assert dataset.widths == {"text": 300, "audio": 25, "vision": 35}

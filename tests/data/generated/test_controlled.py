@@ -9,24 +9,22 @@ from sklearn.linear_model import RidgeCV
 
 from deadpan.data.generated.controlled import (
     AUDIO_RATE,
+    DECOY,
+    FILLERS,
     KINDS,
     LABEL_NOISE,
     LED_BY_CARRIER,
     LONGEST,
     MEAN_DURATION,
+    NEGATIVE,
+    NEGATORS,
+    POSITIVE,
     SHORTEST,
+    STRENGTHS,
     VISION_LEAD,
     VISION_RATE,
     WORD_RATE,
     controlled,
-)
-from deadpan.data.generated.streams import (
-    DECOY,
-    FILLERS,
-    NEGATIVE,
-    NEGATORS,
-    POSITIVE,
-    STRENGTHS,
     make_world,
 )
 from deadpan.errors import DataError

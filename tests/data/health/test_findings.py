@@ -1,6 +1,6 @@
 import pytest
 
-from deadpan.data.health.findings import count_of, listed, percent
+from deadpan.data.health.findings import count_of, examples, percent
 
 
 @pytest.mark.parametrize(
@@ -17,5 +17,5 @@ def test_percent(share, told):
 def test_counts_and_lists():
     assert count_of(1, "clip") == "1 clip"
     assert count_of(1200, "clip") == "1,200 clips"
-    assert listed({"count": 2, "first": ["a", "b\x1b"]}) == "(a, b\\x1b)"
-    assert listed({"count": 9, "first": [1, 2]}) == "(1, 2, ...)"
+    assert examples({"count": 2, "first": ["a", "b\x1b"]}) == "(a, b\\x1b)"
+    assert examples({"count": 9, "first": [1, 2]}) == "(1, 2, ...)"

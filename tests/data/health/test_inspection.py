@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deadpan.data.dataset import Clip, Dataset, Truth
-from deadpan.data.health.inspection import inspect
+from deadpan.data.health.inspection import baseline, inspect_dataset, label_statistics
 from deadpan.data.raw import Padding
 
 
@@ -32,7 +32,7 @@ def test_figures_of_sentiment():
         clip("c", [1.5], text=8, group="w"),
         clip("d", [3], text=4),
     ]
-    figures = inspect(dataset(clips, repairs={"x": 2}, warnings=("beware",)))
+    figures = inspect_dataset(dataset(clips, repairs={"x": 2}, warnings=("beware",)))
     assert json.loads(json.dumps(figures)) == figures
     assert figures["splits"]["test"] == {"clips": 0}
     assert (figures["repairs"], figures["warnings"]) == ({"x": 2}, ["beware"])
@@ -53,7 +53,9 @@ def test_figures_of_sentiment():
 
 def test_figures_of_emotions_and_of_a_modality_that_no_clip_has():
     clips = [clip("a", [0, 1], text=1), clip("b", [0, 0], text=1)]
-    train = inspect(dataset(clips, task="emotions", labels=("Happy", "Sad")))["splits"]["train"]
+    train = inspect_dataset(dataset(clips, task="emotions", labels=("Happy", "Sad")))["splits"][
+        "train"
+    ]
     assert train["labels"] == {"present": {"Happy": 0.0, "Sad": 0.5}}
     assert train["modalities"]["audio"] == {"missing": 1.0}
 
@@ -65,7 +67,7 @@ def test_seconds_and_kinds_where_they_are_known():
         return clip(name, [0], text=2, times=times, truth=truth)
 
     clips = [known("a", "sarcasm", 1), known("b", "congruent", 2), known("c", "sarcasm", 6)]
-    train = inspect(dataset(clips))["splits"]["train"]
+    train = inspect_dataset(dataset(clips))["splits"]["train"]
     assert train["seconds"] == {"min": 1, "median": 2, "mean": 3, "max": 6}
     assert train["kinds"] == {"congruent": 1, "sarcasm": 2}
 
@@ -77,7 +79,7 @@ def test_what_was_measured_of_a_modality():
     ]
     padding = {"text": Padding(side="left", share=0.5)}
     repairs = {"audio: NaN set to 0": 3, "audio: -inf set to 0": 1, "other": 9}
-    figures = inspect(dataset(clips, padding=padding, repairs=repairs))["modalities"]
+    figures = inspect_dataset(dataset(clips, padding=padding, repairs=repairs))["modalities"]
     text, audio = figures["text"], figures["audio"]
     assert (text["width"], text["clips"], text["missing"]) == (2, 2, 0)
     assert text["padding"] == {"side": "left", "share": 0.5}
@@ -140,7 +142,7 @@ def everywhere(change):
 
 
 def told(made):
-    return [(found["gravity"], found["sentence"]) for found in inspect(made)["findings"]]
+    return [(found["gravity"], found["sentence"]) for found in inspect_dataset(made)["findings"]]
 
 
 def test_of_clean_data_nothing_is_told():
@@ -302,7 +304,7 @@ def test_sequences_that_repeat():
 def test_ids_and_videos_in_two_splits_are_counted():
     made = clean()
     test = [dataclasses.replace(made["test"][0], id="train0#2", group="train-video0")]
-    figures = inspect(dataclasses.replace(made, splits={**made.splits, "test": test}))
+    figures = inspect_dataset(dataclasses.replace(made, splits={**made.splits, "test": test}))
     assert figures["ids"] == {"repeated": 1, "in_two_splits": 1, "first": ["train0"]}
     assert figures["groups"] == {"count": 6, "in_two_splits": 1, "first": ["train-video0"]}
 
@@ -327,16 +329,16 @@ class Mapped(Sequence):
 def test_each_clip_is_looked_at_once():
     made = clean()
     mapped = {name: Mapped(clips) for name, clips in made.splits.items()}
-    assert inspect(dataclasses.replace(made, splits=mapped)) == inspect(made)
+    assert inspect_dataset(dataclasses.replace(made, splits=mapped)) == inspect_dataset(made)
     assert [clips.passes for clips in mapped.values()] == [1, 1, 1]
 
 
 def test_a_long_data_set_is_sampled_and_says_so(monkeypatch):
-    monkeypatch.setattr("deadpan.data.health.sampling.STEPS", 100)
+    monkeypatch.setattr("deadpan.data.health.modalities.STEPS", 100)
     made = changed(4, "test", audio=FAR)
-    sampled = inspect(made)["modalities"]["audio"]
+    sampled = inspect_dataset(made)["modalities"]["audio"]
     monkeypatch.undo()
-    figures = inspect(made)["modalities"]["audio"]
+    figures = inspect_dataset(made)["modalities"]["audio"]
     assert sampled["sample"]["every"] == 4
     assert sampled["sample"]["steps"] == -(-figures["steps"]["total"] // 4)
     # What is exact stays so.
@@ -353,15 +355,78 @@ def test_the_order_of_clips_changes_no_count(seed):
     made = clean()
     order = np.random.default_rng(seed).permutation(30)
     shuffled = [made["train"][index] for index in order]
-    one = inspect(made)
-    other = inspect(dataclasses.replace(made, splits={**made.splits, "train": shuffled}))
+    one = inspect_dataset(made)
+    other = inspect_dataset(dataclasses.replace(made, splits={**made.splits, "train": shuffled}))
     assert one["findings"] == other["findings"]
     for key in ("steps", "lengths", "range", "outliers", "distinct"):
         assert one["modalities"]["audio"][key] == other["modalities"]["audio"][key]
 
 
 def test_no_clips_at_all():
-    figures = inspect(dataset([]))
+    figures = inspect_dataset(dataset([]))
     assert figures["baseline"] is None
     assert figures["modalities"]["text"]["clips"] == 0
     assert json.loads(json.dumps(figures, allow_nan=False)) == figures
+
+
+def empty_dataset(task, *labels_of):
+    return Dataset(name="x", task=task, labels=labels_of, widths={}, splits={})
+
+
+def labels_of(**splits):
+    return {name: np.array(rows, np.float64) for name, rows in splits.items()}
+
+
+def test_scores_have_the_same_bins_in_every_split():
+    given = labels_of(train=[[0, 5], [7, 5]], test=[[3.5, 5], [1, 5], [6.5, 5]])
+    figures = label_statistics(empty_dataset("scores", "a", "b"), given)
+    first = figures["train"]["values"]["a"]
+    assert [first[key] for key in ("min", "max", "mean", "std")] == [0, 7, 3.5, 3.5]
+    assert first["histogram"] == {"edges": list(range(8)), "counts": [1, 0, 0, 0, 0, 0, 1]}
+    other = figures["test"]["values"]["a"]["histogram"]
+    assert other == {"edges": list(range(8)), "counts": [0, 1, 0, 1, 0, 0, 1]}
+    assert sum(figures["test"]["values"]["b"]["histogram"]["counts"]) == 3
+
+
+def test_classes_share_the_clips():
+    given = labels_of(train=[[1, 0], [1, 0], [0, 1], [1, 0]])
+    figures = label_statistics(empty_dataset("classes", "joy", "anger"), given)
+    assert figures == {"train": {"share": {"joy": 0.75, "anger": 0.25}}}
+
+
+def test_no_clips_have_no_figures():
+    assert label_statistics(empty_dataset("scores", "a"), {}) == {}
+
+
+def shown(figures):
+    return {metric["title"]: metric["shown"] for metric in figures["metrics"]}
+
+
+def test_the_majority_is_that_of_train():
+    given = labels_of(train=[[1, 0], [1, 0], [0, 1]], test=[[1, 0], [0, 1], [0, 1], [0, 1]])
+    figures = baseline(empty_dataset("classes", "joy", "anger"), given)
+    assert (figures["system"], figures["split"]) == ("majority", "test")
+    assert shown(figures)["Acc"] == "25.0"
+
+
+def test_the_mean_is_that_of_train():
+    given = labels_of(train=[[1.0], [2.0]], test=[[0.5], [0.5]])
+    figures = baseline(empty_dataset("regression", "sentiment"), given)
+    assert figures["system"] == "train mean"
+    assert shown(figures)["MAE"] == "1.000"
+    mae = figures["metrics"][0]
+    assert mae["value"] == pytest.approx(1)
+    assert (mae["percent"], mae["higher_is_better"]) == (False, False)
+
+
+def test_a_metric_that_is_undefined_has_no_value():
+    given = labels_of(train=[[1.0]], test=[[0.0]])
+    figures = baseline(empty_dataset("regression", "sentiment"), given)
+    values = {metric["key"]: metric["value"] for metric in figures["metrics"]}
+    assert values["acc2_non0"] is None
+    assert values["acc2_has0"] is not None
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_without_a_split_there_is_no_baseline(split):
+    assert baseline(empty_dataset("regression", "sentiment"), labels_of(**{split: [[1.0]]})) is None

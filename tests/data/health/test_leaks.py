@@ -4,13 +4,18 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deadpan.data.health.leaks import Twins, digest, repeated_ids, shared_videos
+from deadpan.data.health.leaks import (
+    Duplicates,
+    groups_in_two_splits,
+    repeated_ids,
+    sequence_digest,
+)
 
 SPLITS = ("train", "valid", "test")
 
 
 def twins(*clips):
-    found = Twins()
+    found = Duplicates()
     for split, clip, content in clips:
         found.add(split, clip, {"text": content} if content else {})
     return found.figures()
@@ -46,7 +51,7 @@ def test_pairs_are_those_of_comparing_every_two(clips):
 
 
 def test_twins_have_the_same_modalities():
-    found = Twins()
+    found = Duplicates()
     found.add("train", "a", {"text": b"1"})
     found.add("train", "b", {"audio": b"1"})
     found.add("train", "c", {"audio": b"2", "text": b"1"})
@@ -57,9 +62,9 @@ def test_twins_have_the_same_modalities():
 
 def test_a_digest_tells_shape_and_content():
     steps = np.arange(6, dtype=np.float32).reshape(2, 3)
-    assert digest(steps) == digest(np.asfortranarray(steps.copy()))
+    assert sequence_digest(steps) == sequence_digest(np.asfortranarray(steps.copy()))
     others = [steps.reshape(3, 2), steps + 1, steps[:1], steps.astype(np.float64)]
-    assert len({digest(steps), *map(digest, others)}) == 5
+    assert len({sequence_digest(steps), *map(sequence_digest, others)}) == 5
 
 
 def test_ids_that_were_taken():
@@ -69,5 +74,5 @@ def test_ids_that_were_taken():
 
 
 def test_videos_in_two_splits():
-    figures = shared_videos({"train": {"v", "w"}, "valid": {"x"}, "test": {"w"}})
+    figures = groups_in_two_splits({"train": {"v", "w"}, "valid": {"x"}, "test": {"w"}})
     assert figures == {"count": 3, "in_two_splits": 1, "first": ["w"]}

@@ -5,7 +5,6 @@ import resource
 import shutil
 import signal
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,10 @@ from deadpan.data.containers.safetensors_file import LARGEST_HEADER
 from deadpan.data.dataset import Clip, Dataset, fingerprint
 from deadpan.data.formats.mult import mult_dataset
 from deadpan.data.generated.controlled import controlled
-from deadpan.data.normalization import fit
-from deadpan.data.store.facts import METHODS
-from deadpan.data.store.opening import store_dataset
-from deadpan.data.store.writing import Tensor, refuse_taken, write_store, write_tensors
+from deadpan.data.normalization import fit_normalizer
+from deadpan.data.store.format import METHODS
+from deadpan.data.store.reading import store_dataset
+from deadpan.data.store.writing import Tensor, check_writable, write_store, write_tensors
 from deadpan.errors import DataError
 
 from .made import assert_same, fields, made, toy
@@ -92,7 +91,7 @@ def test_a_store_has_the_figures_of_normalisation(tmp_path):
     write_store(dataset, path, source={})
     got = load_file(path)
     for method in METHODS:
-        whole = fit(train, widths, method)
+        whole = fit_normalizer(train, widths, method)
         # Text is never scaled, and of nothing there are no figures.
         assert set(whole.centers) == {"audio", "vision", "brain"}
         assert sum(name.startswith(f"{method}.") for name in got) == 6
@@ -257,21 +256,26 @@ def test_a_killed_writer_leaves_nothing_but_what_the_next_one_removes(tmp_path):
     path, others = tmp_path / "f[1]", tmp_path / ".f[1].other.tmp"
     others.touch()
 
-    def endless():
-        while True:
-            yield np.zeros((1 << 20, 2), np.float32)
-            time.sleep(0.01)
+    hears, tells = os.pipe()
+
+    def interrupted():
+        yield np.zeros((1 << 20, 2), np.float32)
+        os.write(tells, b"a part is written")
+        signal.pause()
 
     if not (child := os.fork()):
         try:
-            write_tensors(path, {"x": tensor(np.zeros((1 << 22, 2)), parts=endless)}, {})
+            write_tensors(path, {"x": tensor(np.zeros((1 << 22, 2)), parts=interrupted)}, {})
         finally:
             os._exit(1)
-    while not (left := [p for p in tmp_path.iterdir() if p != others and p.stat().st_size]):
-        time.sleep(0.01)
+    os.close(tells)
+    assert os.read(hears, 99) == b"a part is written"
+    os.close(hears)
     os.kill(child, signal.SIGKILL)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
-    assert left[0] == tmp_path / f".f[1].{child}.tmp"
+    left = tmp_path / f".f[1].{child}.tmp"
+    assert set(tmp_path.iterdir()) == {left, others}
+    assert left.stat().st_size
     assert not path.exists()
     write_tensors(path, {"x": parts_of(1)[1]}, {})
     assert set(tmp_path.iterdir()) == {path, others}
@@ -282,10 +286,10 @@ def test_a_path_where_no_file_can_be_made_is_refused(tmp_path, monkeypatch):
     taken.touch()
     dangling.symlink_to("nowhere")
     for path in (taken, tmp_path, dangling):
-        assert refusal(refuse_taken, path).startswith(f"{path}: exists already")
-    assert "no directory" in refusal(refuse_taken, tmp_path / "none" / "file")
-    assert "no directory" in refusal(refuse_taken, taken / "file")
-    assert "File name too long" in refusal(refuse_taken, tmp_path / ("x" * 300))
-    refuse_taken(tmp_path / "free")
+        assert refusal(check_writable, path).startswith(f"{path}: exists already")
+    assert "no directory" in refusal(check_writable, tmp_path / "none" / "file")
+    assert "no directory" in refusal(check_writable, taken / "file")
+    assert "File name too long" in refusal(check_writable, tmp_path / ("x" * 300))
+    check_writable(tmp_path / "free")
     monkeypatch.setattr(os, "access", lambda *_: False)
-    assert "no permission" in refusal(refuse_taken, tmp_path / "free")
+    assert "no permission" in refusal(check_writable, tmp_path / "free")

@@ -6,9 +6,9 @@ import copy
 import pytest
 import torch
 
+from deadpan.layers.attention import record_attention
 from deadpan.layers.native.encoder_layer import encoder_layer
 from deadpan.layers.native.library import library
-from deadpan.layers.recording import record_attention
 from deadpan.layers.transformer import Encoder, EncoderLayer
 
 pytestmark = pytest.mark.skipif(library() is None, reason="needs a C compiler")

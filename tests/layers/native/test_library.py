@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from deadpan.layers.native import library as module
-from deadpan.layers.native.encoder_layer import Layer
-from deadpan.layers.native.gru import Scan
+from deadpan.layers.native.encoder_layer import EncoderLayerArguments
+from deadpan.layers.native.gru import GRUArguments
 from deadpan.layers.native.library import checked, library, native
 
 compile_anew = library.__wrapped__
@@ -30,15 +30,15 @@ def test_it_is_there_where_a_compiler_is():
 
 @pytest.mark.skipif(library() is None, reason="needs a C compiler")
 def test_structures_are_of_one_size_on_both_sides():
-    assert library().encoder_layer_size() == ctypes.sizeof(Layer)
-    assert library().gru_scan_size() == ctypes.sizeof(Scan)
+    assert library().encoder_layer_size() == ctypes.sizeof(EncoderLayerArguments)
+    assert library().gru_size() == ctypes.sizeof(GRUArguments)
 
 
 @pytest.mark.skipif(library() is None, reason="needs a C compiler")
 def test_what_was_compiled_is_kept_and_found_again(cache, tmp_path, monkeypatch):
     assert compile_anew() is not None
     (kept,) = cache.iterdir()
-    monkeypatch.setattr(module, "_compiled", None)
+    monkeypatch.setattr(module, "_compile", None)
     # Elsewhere: a library that is loaded already is found by its name.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
     with pytest.raises(TypeError):
@@ -90,7 +90,7 @@ def test_what_compiles_and_does_not_load_is_compiled_once(cache, tmp_path, monke
     monkeypatch.setenv("CC", f"{compiler} --with arguments")
     assert compile_anew() is None
     assert [path.suffix for path in cache.iterdir()] == [".unusable"]
-    monkeypatch.setattr(module, "_compiled", None)  # it is not tried again
+    monkeypatch.setattr(module, "_compile", None)  # it is not tried again
     assert compile_anew() is None
 
 

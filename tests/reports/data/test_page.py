@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deadpan.data.dataset import Clip, Dataset
-from deadpan.data.health.inspection import inspect
+from deadpan.data.health.inspection import inspect_dataset
 from deadpan.errors import DeadpanError
 from deadpan.reports.data.page import data_page, write_data_report
 from deadpan.reports.data.panels import data_panels
@@ -48,7 +48,7 @@ def clip(task, split, index, times):
 
 def facts_of(task, *, times=True, **counts):
     counts = counts or {"train": 12, "valid": 6, "test": 7}
-    return inspect(
+    return inspect_dataset(
         Dataset(
             name=HOSTILE,
             task=task,
@@ -152,7 +152,7 @@ def test_many_labels_are_drawn_in_part():
         Clip(id=str(i), sequences={}, label=np.arange(15, dtype=np.float32) + i) for i in range(3)
     ]
     made = Dataset(name="x", task="scores", labels=names, widths={}, splits={"train": clips})
-    panel, rows = numbers(inspect(made), "Labels")
+    panel, rows = numbers(inspect_dataset(made), "Labels")
     assert "Drawn are the first 12 of 15." in panel.finding
     assert len(rows) == 15 * 7
 
@@ -184,7 +184,7 @@ def test_a_data_set_without_clips_has_a_page():
     made = Dataset(
         name="x", task="regression", labels=("sentiment",), widths={"text": 2}, splits={}
     )
-    text = Page(data_page(inspect(made))).text
+    text = Page(data_page(inspect_dataset(made))).text
     assert "no clip has text" in text
     assert "unknown" in text
 

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from deadpan.data.dataset import Clip, Dataset
-from deadpan.data.health.inspection import inspect
+from deadpan.data.health.inspection import inspect_dataset
 from deadpan.data.raw import Padding
 from deadpan.reports.data.tables import (
+    findings_verdict,
     modality_columns,
     reading_notes,
     rows_of,
     split_columns,
-    verdict,
 )
 
 
@@ -22,7 +22,7 @@ def facts():
         return Clip(id=name, sequences=sequences, label=np.float32([label]), group=name)
 
     clips = [clip("a", 1.0, audio=3), clip("b", -2.0, audio=4), clip("c", 0.25, audio=0)]
-    return inspect(
+    return inspect_dataset(
         Dataset(
             name="x",
             task="regression",
@@ -88,4 +88,4 @@ def test_what_must_be_known_to_read_them(facts):
     ],
 )
 def test_the_verdict(gravities, told):
-    assert verdict({"findings": [{"gravity": gravity} for gravity in gravities]}) == told
+    assert findings_verdict({"findings": [{"gravity": gravity} for gravity in gravities]}) == told

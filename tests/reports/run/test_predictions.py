@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from deadpan.data.dataset import TaskName
-from deadpan.reports.run import predictions as prediction_figures
+from deadpan.reports.run import predictions as module
 from deadpan.reports.run.predictions import (
     MOST_SCATTERS,
     VIEWS,
@@ -81,9 +81,7 @@ def test_several_scores_in_words():
 @pytest.mark.parametrize("count", [MOST_SCATTERS, 9])
 def test_of_many_scores_the_worst_are_drawn_and_it_is_said(count, monkeypatch):
     drawn = []
-    monkeypatch.setattr(
-        prediction_figures, "scatters", lambda _, shown, titles: drawn.append((shown, titles))
-    )
+    monkeypatch.setattr(module, "scatters", lambda _, shown, titles: drawn.append((shown, titles)))
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(200, count))
     # The later, the noisier; the last one never changes, which is not bad but undefined.

@@ -1,1 +1,1 @@
-"""Containers: bytes to arrays (pickle, HDF5, CSV, Parquet, safetensors); no data set is known."""
+"""Containers turn bytes into values and arrays; they know no data set."""

@@ -1,27 +1,27 @@
-"""CSV files row by row, each with its line; what their fields say as numbers."""
+"""Reading CSV files row by row, with line numbers, and parsing their fields as numbers."""
 
 import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from deadpan.data.containers.files import opened
+from deadpan.data.containers.files import open_file
 from deadpan.errors import DataError
 
 
-def csv_rows(path: Path, wanted: str) -> Iterator[tuple[int, list[str]]]:
-    """The (last) line of each row, from 1, and its fields; empty lines are passed over.
+def read_csv_rows(path: Path, wanted: str) -> Iterator[tuple[int, list[str]]]:
+    """Iterate over the rows of a CSV file: the number of the (last) line, from 1, and the fields.
 
-    Blanks after a comma are not part of a field.
+    Empty lines are skipped. Blanks after a comma are not part of a field.
 
     Args:
-        path: UTF-8, with or without a byte order mark.
+        path: a file in UTF-8, with or without a byte order mark.
         wanted: what the file should be, as a noun ("a clip table (CSV)"), for messages.
 
     Raises:
-        DataError: not a readable file, not UTF-8 or not CSV, named by its line.
+        DataError: the file is not readable, not UTF-8 or not CSV; the message names the line.
     """
-    with opened(path, wanted) as stream:
+    with open_file(path, wanted) as stream:
         content = stream.read()
     try:
         text = content.decode("utf-8-sig")
@@ -37,10 +37,10 @@ def csv_rows(path: Path, wanted: str) -> Iterator[tuple[int, list[str]]]:
         raise DataError(f"{path}: line {reader.line_num}: not CSV ({error}); mend it") from None
 
 
-def number(field: str) -> float | None:
-    """The number a field says, which may be NaN or infinite; None where it says none."""
+def parse_number(field: str) -> float | None:
+    """Parse a field as a number, which may be NaN or infinite; None if it is no number."""
     try:
-        # Python reads 1_000 as a number; whoever writes a table does not.
+        # Python reads 1_000 as a number, but in a table it is text.
         return None if "_" in field else float(field)
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""Opening what the user named: everything that can be wrong with a path, in one line each."""
+"""Opening the files that a user names, and describing what is wrong with them in one line."""
 
 import hashlib
 from collections.abc import Generator
@@ -10,12 +10,12 @@ from deadpan.errors import DataError
 
 
 @contextmanager
-def opened(path: Path, wanted: str) -> Generator[BinaryIO, None, None]:
+def open_file(path: Path, wanted: str) -> Generator[BinaryIO, None, None]:
     """Open a regular, non-empty file for reading bytes.
 
     Args:
-        path: what the user named.
-        wanted: what it should have been, as a noun ("a pickle file"), for the message.
+        path: the path that the user named.
+        wanted: what the file should be, as a noun ("a pickle file"), for the message.
 
     Raises:
         DataError: the path is missing, a directory, not a regular file, empty or unreadable.
@@ -25,7 +25,7 @@ def opened(path: Path, wanted: str) -> Generator[BinaryIO, None, None]:
             raise DataError(f"{path}: is a directory; give {wanted}")
         if not path.exists():
             raise DataError(f"{path}: no such file; give {wanted}")
-        # A device or a pipe has no end and no size to hold declared sizes against.
+        # A device or a pipe has no end, and no size to compare declared sizes with.
         if not path.is_file():
             raise DataError(f"{path}: is not a regular file; give {wanted}")
         if not path.stat().st_size:
@@ -38,7 +38,7 @@ def opened(path: Path, wanted: str) -> Generator[BinaryIO, None, None]:
 
 
 def first_bytes(path: Path, count: int) -> bytes:
-    """The first bytes of a file; none where there is no readable regular file."""
+    """Read the first bytes of a file; b"" if it is no readable regular file."""
     try:
         if not path.is_file():
             return b""
@@ -54,8 +54,8 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def shown(value: object) -> str:
-    """A text from a file as it may stand in a message: on one line and not endless."""
+def printable(value: object) -> str:
+    """Escape a text from a file for a message: on one line, at most 60 characters."""
     text = repr(str(value))[1:-1]
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -73,11 +73,11 @@ SIGNATURES = (
 )
 
 
-def begins_like(head: bytes) -> str:
-    """What the first bytes of a file are: a known format, JSON, text, or just the bytes.
+def describe_start(head: bytes) -> str:
+    """Describe the first bytes of a file: a well-known format, JSON, text, or the bytes as such.
 
     Args:
-        head: 16 bytes or more where the file has them; one character may be cut in two.
+        head: 16 bytes, or all of a shorter file; the last character may be incomplete.
     """
     for signature, noun in SIGNATURES:
         if head.startswith(signature):

@@ -1,4 +1,4 @@
-"""Parquet files of numbers, read by pyarrow, which is an extra."""
+"""Reading Parquet files of numbers with pyarrow, which is an extra."""
 
 import re
 from pathlib import Path
@@ -7,21 +7,22 @@ from typing import Any
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.containers.files import opened, shown
+from deadpan.data.containers.files import open_file, printable
 from deadpan.errors import DataError, DeadpanError
 
 PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 LARGEST_EXPANSION = 1000
-"""Bytes in memory for each byte of the file; runs of one value are the most that is sound."""
+"""Most bytes in memory per byte of the file; only long runs of one value come near it."""
 SMALL = 16 << 20
-"""Bytes in memory that any file may take."""
+"""Bytes in memory that any file may take, however small it is."""
 
 
 def read_parquet(path: Path) -> tuple[tuple[str, ...], Num[np.ndarray, "row column"]]:
-    """Names and values of the columns; nulls are NaN, an index that pandas wrote is left out.
+    """Read names and values of the columns; nulls become NaN, an index of pandas is left out.
 
     Raises:
-        DataError: not such a file, a column of no numbers, or far larger than the file can hold.
+        DataError: the file is not Parquet, has a column that is not numeric, or declares far more
+            than it can hold.
         DeadpanError: pyarrow is not installed.
     """
     try:
@@ -31,30 +32,30 @@ def read_parquet(path: Path) -> tuple[tuple[str, ...], Num[np.ndarray, "row colu
         raise DeadpanError(
             f"{path}: reading parquet needs pyarrow; run: pip install 'deadpan[parquet]'"
         ) from None
-    with opened(path, "a parquet file") as stream:
+    with open_file(path, "a parquet file") as stream:
         try:
             file = pyarrow.parquet.ParquetFile(stream)
             _check_size(path, file.metadata)
             _check_types(path, pyarrow, file.schema_arrow)
             table = file.read(use_threads=False)
             columns = {
-                # By place: names may repeat.
-                place: np.asarray(table.column(place).to_numpy())
-                for place, name in enumerate(table.column_names)
+                # By index: names may repeat.
+                index: np.asarray(table.column(index).to_numpy())
+                for index, name in enumerate(table.column_names)
                 if not PANDAS_INDEX.fullmatch(name)
             }
         except DeadpanError:
             raise
-        except Exception as error:  # whatever a damaged file makes of pyarrow
+        except Exception as error:  # pyarrow may raise anything on a damaged file
             raise DataError(
-                f"{path}: not a parquet file that can be read ({shown(error)}); write it again"
+                f"{path}: not a parquet file that can be read ({printable(error)}); write it again"
             ) from None
-    names = tuple(table.column_names[place] for place in columns)
+    names = tuple(table.column_names[index] for index in columns)
     return names, np.column_stack(list(columns.values())) if columns else np.zeros((0, 0))
 
 
 def _check_size(path: Path, declared: Any) -> None:  # noqa: ANN401 - pyarrow has no types
-    """Hold what the file says it holds against its size, before memory is set aside."""
+    """Check the declared size against the file's, before memory is allocated."""
     groups = [declared.row_group(i) for i in range(declared.num_row_groups)]
     columns = [group.column(i) for group in groups for i in range(group.num_columns)]
     pages = sum(column.total_uncompressed_size for column in columns)
@@ -74,5 +75,5 @@ def _check_types(path: Path, pyarrow: Any, schema: Any) -> None:  # noqa: ANN401
             continue
         if not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)):
             raise DataError(
-                f"{path}: column '{shown(field.name)}' holds {shown(kind)}; wanted numbers"
+                f"{path}: column '{printable(field.name)}' holds {printable(kind)}; wanted numbers"
             )

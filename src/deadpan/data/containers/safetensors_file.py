@@ -1,8 +1,8 @@
-"""Safetensors files as memory-mapped arrays; nothing but the header is read.
+"""Mapping safetensors files into memory as arrays; only the header is read.
 
-The format: 8 bytes with the size of the header (little-endian), the header in JSON, which gives
-type, shape and place of each tensor and may hold texts under ``__metadata__``, then the tensors,
-one behind the other without gaps.
+The format is 8 bytes with the size of the header (little-endian), the header in JSON, which gives
+type, shape and offsets of each tensor and may hold texts under ``__metadata__``, then the bytes of
+the tensors without gaps.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from typing import Any, TypeGuard, cast
 import numpy as np
 from jaxtyping import Shaped, UInt8
 
-from deadpan.data.containers.files import first_bytes, opened, shown
+from deadpan.data.containers.files import first_bytes, open_file, printable
 from deadpan.errors import DataError
 
 METADATA = "__metadata__"
@@ -28,44 +28,44 @@ DTYPES = {
     "U8": np.dtype("u1"),
     "BOOL": np.dtype("?"),
 }
-"""Types of a store's tensors, by the names the format has for them; it knows more."""
+"""The types of tensors in a store, by their names in safetensors, which has more."""
 LARGEST_HEADER = 1 << 20
-"""Bytes; opening stays fast. The format itself allows 100 MB."""
+"""Largest header in bytes, so that opening is fast. Safetensors allows 100 MB."""
 WANTED = "a store made by 'deadpan data convert'"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class StoreFile:
-    """What a file holds.
+class SafetensorsFile:
+    """A mapped safetensors file.
 
     Attributes:
         tensors: read-only views of the mapped file, of one or two dimensions.
         metadata: texts by name.
-        let_go: gives back the memory of what was read so far; the views stay as they are, and
-            what is looked at again is mapped again.
+        release: releases the memory of the pages read so far; views stay valid, and pages are read
+            again on access.
     """
 
     tensors: Mapping[str, Shaped[np.ndarray, "..."]]
     metadata: Mapping[str, str]
-    let_go: Callable[[], None]
+    release: Callable[[], None]
 
 
-def looks_like_store(path: Path) -> bool:
-    """Whether the first bytes are those of a safetensors file; never raises, never reads on.
+def looks_like_safetensors(path: Path) -> bool:
+    """Whether the first bytes are those of a safetensors file; never raises.
 
-    Of any such file: the reader knows how to say that it is none of ours.
+    True for any such file: the reader says so if it is no store.
     """
     head = first_bytes(path, 9)
     return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= 100_000_000
 
 
-def read_store_file(path: Path) -> StoreFile:
-    """Map a safetensors file; every size it declares is held against its own.
+def map_safetensors(path: Path) -> SafetensorsFile:
+    """Map a safetensors file after checking every declared size against the file's.
 
     Raises:
-        DataError: no such file, one that is damaged, or with tensors of a type no store has.
+        DataError: the file is missing, damaged, or has tensors of a type that no store has.
     """
-    with opened(path, WANTED) as stream:
+    with open_file(path, WANTED) as stream:
         content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
     try:
         return _parsed(content)
@@ -73,7 +73,7 @@ def read_store_file(path: Path) -> StoreFile:
         raise DataError(f"{path}: {error}; give {WANTED}, or convert the data again") from None
 
 
-def _parsed(mapped: mmap.mmap) -> StoreFile:
+def _parsed(mapped: mmap.mmap) -> SafetensorsFile:
     content = np.frombuffer(mapped, dtype=np.uint8)
     size = int.from_bytes(content[:8].tobytes(), "little")
     if size > min(len(content) - 8, LARGEST_HEADER):
@@ -91,16 +91,16 @@ def _parsed(mapped: mmap.mmap) -> StoreFile:
     if not isinstance(metadata, dict):
         raise DataError("damaged, or no store (its metadata is no JSON object)")
     texts = cast("dict[str, object]", metadata)
-    return StoreFile(
+    return SafetensorsFile(
         tensors=_tensors(content[8 + size :], entries),
         metadata={name: text for name, text in texts.items() if isinstance(text, str)},
-        let_go=lambda: _let_go(mapped),
+        release=lambda: _release_pages(mapped),
     )
 
 
-def _let_go(mapped: mmap.mmap) -> None:
-    # The system would take the pages back when it must; but until then they count as the process's
-    # memory, and limits of containers and job queues go by that.
+def _release_pages(mapped: mmap.mmap) -> None:
+    # The system takes pages back only when it must. Until then they count as memory of the process,
+    # to which the limits of containers and job queues apply.
     if hasattr(mmap, "MADV_DONTNEED"):
         mapped.madvise(mmap.MADV_DONTNEED)
 
@@ -110,38 +110,42 @@ def _tensors(
 ) -> dict[str, np.ndarray]:
     tensors: dict[str, np.ndarray] = {}
     end = 0
-    places = {name: _place(name, entry) for name, entry in entries.items()}
-    for name, (dtype, shape, first, last) in sorted(places.items(), key=lambda item: item[1][2:]):
+    parsed = {name: _parse_entry(name, entry) for name, entry in entries.items()}
+    for name, (dtype, shape, first, last) in sorted(parsed.items(), key=lambda item: item[1][2:]):
         if first != end or last - first != math.prod(shape) * dtype.itemsize or last > len(data):
             raise DataError(
-                f"cut short or damaged (tensor '{shown(name)}' of shape {shown(shape)} at bytes "
-                f"{shown(first)} to {shown(last)} of {len(data)})"
+                f"cut short or damaged (tensor '{printable(name)}' of shape {printable(shape)} at "
+                f"bytes {printable(first)} to {printable(last)} of {len(data)})"
             )
         end = last
         raw = data[first:last]
         if dtype == np.bool_ and raw.max(initial=0) > 1:
-            raise DataError(f"damaged (tensor '{shown(name)}' is neither true nor false)")
+            raise DataError(f"damaged (tensor '{printable(name)}' is neither true nor false)")
         try:
             tensors[name] = raw.view(dtype).reshape(shape)
-        except (ValueError, OverflowError):  # more of nothing than numpy can count
-            raise DataError(f"damaged (tensor '{shown(name)}' of shape {shown(shape)})") from None
+        except (ValueError, OverflowError):  # an empty shape with sizes beyond numpy's
+            raise DataError(
+                f"damaged (tensor '{printable(name)}' of shape {printable(shape)})"
+            ) from None
     if end != len(data):
         raise DataError(f"damaged ({len(data) - end} bytes after the last tensor)")
     return tensors
 
 
-def _place(name: str, entry: object) -> tuple[np.dtype[Any], tuple[int, ...], int, int]:
-    """Type, shape, first byte and the byte after the last."""
-    told = cast("dict[str, object]", entry) if isinstance(entry, dict) else {}
-    kind, shape, bytes_ = (told.get(key) for key in ("dtype", "shape", "data_offsets"))
-    if not (_whole(shape) and 1 <= len(shape) <= 2 and _whole(bytes_) and len(bytes_) == 2):
-        raise DataError(f"damaged, or no store (tensor '{shown(name)}' is {shown(entry)})")
+def _parse_entry(name: str, entry: object) -> tuple[np.dtype[Any], tuple[int, ...], int, int]:
+    """Type and shape of a tensor, its first byte and the byte after its last."""
+    fields = cast("dict[str, object]", entry) if isinstance(entry, dict) else {}
+    kind, shape, offsets = (fields.get(key) for key in ("dtype", "shape", "data_offsets"))
+    if not (
+        _are_counts(shape) and 1 <= len(shape) <= 2 and _are_counts(offsets) and len(offsets) == 2
+    ):
+        raise DataError(f"damaged, or no store (tensor '{printable(name)}' is {printable(entry)})")
     if not isinstance(kind, str) or kind not in DTYPES:
-        raise DataError(f"no store (tensor '{shown(name)}' is of type {shown(kind)})")
-    return DTYPES[kind], tuple(shape), bytes_[0], bytes_[1]
+        raise DataError(f"no store (tensor '{printable(name)}' is of type {printable(kind)})")
+    return DTYPES[kind], tuple(shape), offsets[0], offsets[1]
 
 
-def _whole(value: object) -> TypeGuard[list[int]]:
+def _are_counts(value: object) -> TypeGuard[list[int]]:
     return isinstance(value, list) and all(
         isinstance(number, int) and not isinstance(number, bool) and number >= 0
         for number in cast("list[object]", value)

@@ -1,10 +1,10 @@
-"""Pickles read as data: a small machine that knows values and arrays and can run nothing.
+"""Reading pickles as data: a small stack machine for plain values and arrays that runs no code.
 
-A pickle is a programme. Python's own reader imports whatever it names and calls it, so opening a
-stranger's file runs a stranger's code. This machine only follows the opcodes that build plain
+A pickle is a program. Python's own reader imports and calls whatever the pickle names, so opening a
+stranger's file runs a stranger's code. This machine only executes the opcodes that build plain
 values (parsed by the standard library's ``pickletools``, which describes pickles and executes
-none), and answers the few names numpy needs from ``pickle_globals``. Sizes are held against the
-file's, and the file is mapped: arrays are views of it, which cost no memory until they are read.
+none), and resolves only the names of ``GLOBALS``, which numpy needs. Sizes are checked against the
+file's. The file is mapped: arrays are views of it, which take no memory until they are read.
 """
 
 import dataclasses
@@ -19,48 +19,48 @@ from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 
-from deadpan.data.containers.files import begins_like, first_bytes, opened, shown
+from deadpan.data.containers.files import describe_start, first_bytes, open_file, printable
 from deadpan.errors import DataError
 
 
 class MappedFile:
-    """A file, read from its start; refuses to read more than there is.
+    """A memory-mapped file, read from its start; reading beyond its end raises EOFError.
 
-    The map outlives the stream and ends with the last view of it.
+    The map outlives the stream and is closed with its last view.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         """Map an open, regular, non-empty file.
 
         Args:
-            stream: may be closed afterwards.
+            stream: the file, which may be closed afterwards.
         """
         self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         self._view = memoryview(self._map)
         self.size = len(self._map)
 
     def start(self, count: int) -> memoryview:
-        """The first bytes, fewer where the file is shorter."""
+        """The first bytes of the file, or all of a shorter one."""
         return self._view[:count]
 
     def tell(self) -> int:
-        """Where the next byte is read."""
+        """The offset of the next byte."""
         return self._map.tell()
 
     def read(self, count: int) -> bytes:
-        """The next bytes, as a copy.
+        """Read the next bytes, as a copy.
 
         Raises:
-            EOFError: the file has fewer; nothing was set aside for them.
+            EOFError: the file has fewer; no memory was allocated for them.
         """
         return bytes(self.view(count))
 
     def readline(self) -> bytes:
-        """The rest of the line; all of the file where it has no end."""
+        """Read the rest of the line, or of the file if the line does not end."""
         return self._map.readline()
 
     def view(self, count: int) -> memoryview:
-        """The next bytes, as a read-only view of the file.
+        """Read the next bytes, as a read-only view of the file.
 
         Raises:
             EOFError: the file has fewer.
@@ -78,11 +78,11 @@ DTYPE = re.compile(r"[<>=|]?[biufSUO?]\d{0,6}")
 
 @dataclasses.dataclass
 class Pending:
-    """A value whose state is still to come (opcode BUILD).
+    """A value whose state follows in the pickle (opcode BUILD).
 
     Attributes:
         finish: makes the value from the state.
-        memo: where the machine has noted it, to be replaced by the finished value.
+        memo: its keys in the machine's memo, where the finished value replaces it.
     """
 
     finish: Callable[[object], object]
@@ -90,28 +90,27 @@ class Pending:
 
 
 def ndarray(*_: object) -> object:
-    """Stand for ``numpy.ndarray``: an argument of ``_reconstruct``, never to be called."""
+    """Stand in for ``numpy.ndarray``, an argument of ``_reconstruct``; calling it raises."""
     raise DataError("calls numpy.ndarray, which no saved array does; nothing was read")
 
 
 def reconstruct(kind: object, _shape: object, _code: object) -> Pending:
-    """``_reconstruct(ndarray, (0,), b'b')``: an array whose shape, type and bytes follow."""
+    """Evaluate ``_reconstruct(ndarray, (0,), b'b')``: shape, type and bytes follow as state."""
     if kind is not ndarray:
         raise DataError("holds a subclass of numpy.ndarray; save plain arrays")
     return Pending(_array_from_state)
 
 
 def dtype(code: object, *_: object) -> Pending:
-    """``dtype('f4', False, True)``; the state that follows holds the byte order.
+    """Evaluate ``dtype('f4', False, True)``; the state that follows holds the byte order.
 
-    Booleans, integers, floats, texts and objects; no structured types, whose fields could be
-    anything.
+    Booleans, integers, floats, texts and objects are allowed; structured types are not.
     """
     text = code.decode("ascii") if isinstance(code, bytes) else code
     if not isinstance(text, str):
         raise TypeError("type of an array")
     if not DTYPE.fullmatch(text):
-        raise DataError(f"holds an array of type '{shown(text)}'; save numbers or texts")
+        raise DataError(f"holds an array of type '{printable(text)}'; save numbers or texts")
     plain = np.dtype(text)
 
     def finish(state: object) -> np.dtype:
@@ -124,24 +123,24 @@ def dtype(code: object, *_: object) -> Pending:
 
 
 def scalar(kind: object, raw: object) -> object:
-    """``scalar(dtype, bytes)``: one numpy number or text."""
+    """Evaluate ``scalar(dtype, bytes)``: one numpy number or text."""
     return _array(raw, kind, (), fortran=False)[()]
 
 
 def frombuffer(raw: object, kind: object, shape: object, order: object) -> np.ndarray:
-    """``_frombuffer(bytes, dtype, shape, order)``: an array as protocol 5 saves it."""
+    """Evaluate ``_frombuffer(bytes, dtype, shape, order)``: an array as protocol 5 saves it."""
     return _array(raw, kind, shape, fortran=order == "F")
 
 
-def encode(text: object, encoding: object) -> bytes:
-    """``_codecs.encode(text, 'latin1')``: how protocol 2 spells bytes. No other codec."""
+def encode_latin1(text: object, encoding: object) -> bytes:
+    """Evaluate ``_codecs.encode(text, 'latin1')``, which is how protocol 2 saves bytes."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
         raise DataError("asks for a codec other than latin1; nothing was read")
     return text.encode("latin-1")
 
 
 def empty_bytes(*args: object) -> bytes:
-    """``bytes()``: how protocol 2 spells empty bytes. ``bytes(10**12)`` is not let through."""
+    """Evaluate ``bytes()``, which is how protocol 2 saves empty bytes; arguments are refused."""
     if args:
         raise DataError("calls bytes with an argument, which no saved value does; nothing was read")
     return b""
@@ -155,10 +154,10 @@ def _array_from_state(state: object) -> np.ndarray:
 
 
 def _array(raw: object, kind: object, shape: object, *, fortran: bool) -> np.ndarray:
-    """A read-only view of the bytes; for objects an array of the values already read.
+    """View bytes as a read-only array; an array of objects is made of values already read.
 
-    Values of object arrays come out of the same machine, so they are as harmless as any other;
-    MOSI's ids are often saved so.
+    The values of object arrays come from the same machine, so they are as harmless as any other;
+    MOSI's ids are often saved as such arrays.
     """
     if not isinstance(kind, np.dtype) or not isinstance(shape, tuple) or len(shape) > 32:
         raise ValueError("type or shape of an array")
@@ -191,11 +190,11 @@ GLOBALS: Mapping[tuple[str, str], Maker] = {
     **{(f"numpy.{core}.multiarray", "_reconstruct"): reconstruct for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): scalar for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): frombuffer for core in ("core", "_core")},
-    ("_codecs", "encode"): encode,
+    ("_codecs", "encode"): encode_latin1,
     ("builtins", "bytes"): empty_bytes,
     ("__builtin__", "bytes"): empty_bytes,
 }
-"""Every name a pickle may use, as it is spelt by Python 2 and 3, numpy 1 and 2."""
+"""Every name a pickle may use, as spelt by Python 2 and 3 and by numpy 1 and 2."""
 
 
 OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
@@ -217,34 +216,34 @@ PAYLOADS = {
     "BINUNICODE": 4,
     "BINUNICODE8": 8,
 }
-"""Opcodes whose argument may be long, and the bytes of its length."""
+"""Opcodes whose argument may be long, and the number of bytes that encode its length."""
 LONG = 4096
-"""From this many bytes on, bytes stay in the file."""
+"""Bytes values of at least this size are views of the file."""
 TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 PYTHON2_STR = re.compile(rb"""(['"])((?:[^\\]|\\[\\'"ntr]|\\x[0-9a-f]{2})*)\1\r?\n""")
 POLICY = "deadpan never executes pickles and reads only plain values and numpy arrays"
 OPENING = re.compile(rb"\x80[\x02-\x05]|\([dl](?:p\d+\n|[SV(])|[}\]][qr(.XU]")
-"""Protocols 2 to 5 open with their number; 0 and 1 with a dict or a list, as these files do."""
+"""How pickles begin: protocols 2 to 5 with their number, 0 and 1 with a dict or a list."""
 DAMAGE = (
     *(ValueError, IndexError, KeyError, TypeError, EOFError),
     *(OverflowError, MemoryError, RecursionError),
 )
-"""What broken input raises on its way through the machine."""
+"""Exceptions that a damaged pickle can raise in the machine."""
 
 
 def read_pickle(path: Path) -> object:
-    """The value in a pickle, without running anything.
+    """Read the value of a pickle without running any code.
 
-    Dicts (keys: str, bytes, int), lists, tuples, str, bytes, int, float, bool, None, numpy arrays
-    and scalars; protocols 0 to 5, also of Python 2, whose str come out as latin-1 text. Arrays are
-    read-only views of the file where it holds their bytes as such, that is from protocol 3 on and
-    in Python 2's protocols 1 and 2; the file stays mapped as long as one of them lives. Bytes that
-    belong to no array come out as a read-only memoryview where they are 4096 or more.
+    Supported are dicts (keys: str, bytes, int), lists, tuples, str, bytes, int, float, bool, None,
+    numpy arrays and scalars, in protocols 0 to 5, also of Python 2, whose str become latin-1 text.
+    Arrays are read-only views of the file where it holds their bytes as such, that is from protocol
+    3 on and in Python 2's protocols 1 and 2; the file stays mapped as long as one of them lives.
+    Bytes outside arrays become a read-only memoryview if they are 4096 or more.
 
     Raises:
-        DataError: the file is not there, not a pickle, cut short, or asks for anything else.
+        DataError: the file is missing, no pickle, truncated, or asks for anything else.
     """
-    with opened(path, "a pickle file") as stream:
+    with open_file(path, "a pickle file") as stream:
         file = MappedFile(stream)
         try:
             return _Machine(file).run()
@@ -253,12 +252,12 @@ def read_pickle(path: Path) -> object:
 
 
 def looks_like_pickle(path: Path) -> bool:
-    """Whether the first bytes say pickle; never raises, never reads on."""
+    """Whether the first bytes are those of a pickle; never raises."""
     return OPENING.match(first_bytes(path, 16)) is not None
 
 
 class _UnknownOpcodeError(DataError):
-    """An opcode that is not followed; in a file that is no pickle, a byte by chance."""
+    """The opcode is not supported; in a file that is no pickle, it is a byte by chance."""
 
 
 def _reason(error: Exception, file: MappedFile) -> str:
@@ -266,7 +265,7 @@ def _reason(error: Exception, file: MappedFile) -> str:
         return str(error)
     head = bytes(file.start(64))
     if not OPENING.match(head):
-        return f"not a pickle ({begins_like(head)}); give a pickle file"
+        return f"not a pickle ({describe_start(head)}); give a pickle file"
     if isinstance(error, _UnknownOpcodeError):
         return str(error)
     return (
@@ -287,7 +286,7 @@ class _Machine:
             opcode = OPCODES[self.file.read(1)]
             if opcode.name == "STOP":
                 return self.stack.pop()
-            if opcode.name not in KNOWN:
+            if opcode.name not in SUPPORTED:
                 raise _UnknownOpcodeError(f"uses opcode {opcode.name}; {POLICY}")
             self.step(opcode.name, self.argument(opcode))
 
@@ -372,13 +371,13 @@ class _Machine:
         if not isinstance(module, str) or not isinstance(name, str):
             raise TypeError
         if (module, name) not in GLOBALS:
-            raise DataError(f"asks for '{shown(module)}.{shown(name)}'; {POLICY}")
+            raise DataError(f"asks for '{printable(module)}.{printable(name)}'; {POLICY}")
         self.stack.append(GLOBALS[module, name])
 
     def reduce(self) -> None:
         arguments, maker = self.stack.pop(), self.stack.pop()
         if not isinstance(arguments, tuple) or not any(
-            maker is known for known in GLOBALS.values()
+            maker is allowed for allowed in GLOBALS.values()
         ):
             raise TypeError
         self.stack.append(cast("Maker", maker)(*cast("tuple[object, ...]", arguments)))
@@ -418,7 +417,7 @@ ACTIONS: Mapping[str, Action] = {
     "REDUCE": lambda machine, _: machine.reduce(),
     "BUILD": lambda machine, _: machine.build(),
 }
-"""What the other opcodes do."""
-KNOWN = LITERALS | CONSTANTS.keys() | TUPLES.keys() | ACTIONS.keys()
-"""The opcodes that are followed. The rest (objects of classes, sets, extensions, out-of-band
-buffers, persistent ids) no file of features needs."""
+"""The actions of the other opcodes."""
+SUPPORTED = LITERALS | CONSTANTS.keys() | TUPLES.keys() | ACTIONS.keys()
+"""The supported opcodes. No file of features needs the others (objects of classes, sets,
+extensions, out-of-band buffers, persistent ids)."""

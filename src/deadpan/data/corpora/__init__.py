@@ -1,7 +1,7 @@
-"""The data sets of this field: what they are, what has misled others, and where they come from.
+"""The corpora of the field: their labels and splits, known pitfalls, and where to get them.
 
-Facts are those of the papers and of the authors' pages. None of the addresses was tried when this
-was written, and none is contacted but by ``deadpan.data.fetching.fetch``.
+Facts are those of the papers and of the authors' pages. The addresses were not tried when this was
+written; only ``deadpan.data.fetching.fetch`` contacts them.
 """
 
 from deadpan.data.corpora.ch_sims import CH_SIMS
@@ -16,7 +16,7 @@ from deadpan.data.corpora.pom import POM
 from deadpan.data.corpora.ur_funny import UR_FUNNY
 from deadpan.errors import DataError, unknown_name
 
-__all__ = ["CORPORA", "Corpus", "Source", "corpus_named"]
+__all__ = ["CORPORA", "Corpus", "Source", "find_corpus"]
 
 CORPORA: dict[str, Corpus] = {
     corpus.name: corpus
@@ -25,9 +25,9 @@ CORPORA: dict[str, Corpus] = {
 """Every corpus by name, in the order of display."""
 
 
-def corpus_named(name: str) -> Corpus:
-    """The corpus of a name, whatever its capitals; DataError where there is none."""
-    for known, corpus in CORPORA.items():
-        if known.lower() == name.lower():
+def find_corpus(name: str) -> Corpus:
+    """Find a corpus by its name, in upper or lower case; DataError if there is none."""
+    for corpus_name, corpus in CORPORA.items():
+        if corpus_name.lower() == name.lower():
             return corpus
     raise DataError(unknown_name("data set", name, CORPORA))

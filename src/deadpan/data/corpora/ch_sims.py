@@ -1,6 +1,6 @@
 """CH-SIMS."""
 
-from deadpan.data.corpora.corpus import Corpus, in_mmsa_layout
+from deadpan.data.corpora.corpus import Corpus, mmsa_pickle
 
 CH_SIMS = Corpus(
     name="CH-SIMS",
@@ -25,11 +25,11 @@ CH_SIMS = Corpus(
         "Only an unaligned file is published (text 39 steps of 768, audio 400 of 33, vision 55 of "
         "709); text is from a Chinese BERT.",
         "Besides the label there is one for each modality; a model trained on those sees more.",
-        "CH-SIMS v2 is another, larger data set in the same layout.",
+        "CH-SIMS v2 is another, larger data set in the same format.",
     ),
-    layout="A pickle in MMSA's layout (unaligned_39.pkl), or its label.csv as a clip table.",
+    layout="A pickle in MMSA's format (unaligned_39.pkl), or its label.csv as a clip table.",
     sources=(
-        in_mmsa_layout(
+        mmsa_pickle(
             "unaligned_39.pkl",
             "c9e20c13ec0454d98bb9c1e520e490c75146bfa2dfeeea78d84de047dbdd442f",
             "SIMS/Processed",

@@ -1,4 +1,4 @@
-"""What is known of a corpus, as plain values; nothing here reads a file or asks the network."""
+"""The description of a corpus as plain values, its usual sources, and its standard folds."""
 
 import dataclasses
 from collections import Counter
@@ -13,17 +13,17 @@ from deadpan.types import SPLITS
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where one file of a corpus comes from.
+    """A source of one file of a corpus.
 
-    Sources of the same ``file`` are tried in their order until one gives it.
+    Sources of the same ``file`` are tried in their order until one delivers it.
 
     Attributes:
-        url: of the file itself; with ``by_hand``, of the page that leads to it.
-        file: the name it is kept under.
-        note: from whom it is, and what is in it.
-        size: in bytes; None where it is not known.
-        sha256: in lower-case hexadecimal; None where nobody published it.
-        by_hand: somebody must click, choose or sign in there: it is shown and never fetched.
+        url: address of the file itself; with ``by_hand``, of the page that leads to it.
+        file: name under which the file is saved.
+        note: who publishes the file, and its content.
+        size: size in bytes; None if unknown.
+        sha256: SHA-256 in lower-case hexadecimal; None if not published.
+        by_hand: whether a person must click, choose or sign in there; it is shown, never fetched.
     """
 
     url: str
@@ -36,28 +36,28 @@ class Source:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """One data set of the field.
+    """The description of a corpus.
 
     Attributes:
-        name: as tables, commands and folders call it.
+        name: its name in tables, commands and folders.
         title: its full name.
-        about: what it is, in a sentence.
-        task: what its labels are.
-        labels: their names, in the order of the files.
-        label_range: the least and the greatest label; None for classes, where labels differ, and
-            where it is not surely known.
-        language: what is spoken.
-        clips: labelled clips of the release that is used most.
-        videos: how many videos (or dialogues) they are from; None where it is not surely known.
-        hours: length of the labelled clips; None where it is not surely known.
-        splits: clips of each split; empty where there is no standard split, None where they are
-            not surely known.
-        licence: what may be done with it, as far as its makers say.
+        about: a sentence on what it is.
+        task: the task of its labels.
+        labels: names of the labels, in the order of the files.
+        label_range: the smallest and the largest label; None for classes, if labels differ, or if
+            not known for certain.
+        language: the language spoken.
+        clips: number of labelled clips in the release that is used most.
+        videos: number of videos (or dialogues); None if not known for certain.
+        hours: duration of the labelled clips; None if not known for certain.
+        splits: number of clips in each split; empty if there is no standard split, None if not
+            known for certain.
+        licence: the terms of use, as far as its makers state them.
         citation: the paper to cite.
-        traps: what has misled others, a sentence or two each.
-        layout: how its files must lie for deadpan to read them.
-        sources: official ones first.
-        how_to_get: what a person must do where no source may simply be fetched; else "".
+        traps: known pitfalls, a sentence or two each.
+        layout: the files and formats in which deadpan reads it.
+        sources: its sources, official ones first.
+        how_to_get: what a person must do if no source can be fetched; else "".
     """
 
     name: str
@@ -79,11 +79,11 @@ class Corpus:
     how_to_get: str = ""
 
     def files(self) -> dict[str, tuple[Source, ...]]:
-        """The sources of each file that can be fetched, files and sources in their order."""
+        """The sources of each file that can be fetched, in order."""
         return self._sources_of(by_hand=False)
 
     def files_by_hand(self) -> dict[str, tuple[Source, ...]]:
-        """The pages that lead to each file that a person must get."""
+        """The sources of each file that a person must get."""
         return self._sources_of(by_hand=True)
 
     def _sources_of(self, *, by_hand: bool) -> dict[str, tuple[Source, ...]]:
@@ -104,28 +104,28 @@ MULTIBENCH_PAGE = "https://github.com/pliang279/MultiBench"
 
 
 def computational_sequence(path: str, what: str) -> Source:
-    """A ``.csd`` file on CMU's server.
+    """A source of a ``.csd`` file on CMU's server.
 
     Args:
-        path: below the server's root.
-        what: the file holds.
+        path: path below the server's root.
+        what: content of the file.
     """
     return Source(url=f"{CMU}/{path}", file=path.rpartition("/")[2], note=f"{what}; {CMU_NOTE}")
 
 
-def in_mult_layout(file: str) -> Source:
-    """A pickle of the MulT release."""
+def mult_pickle(file: str) -> Source:
+    """A source of a pickle of the MulT release."""
     note = "prepared by MulT's authors, linked from yaohungt/Multimodal-Transformer"
     return Source(url=MULT_PAGE, file=file, note=note, by_hand=True)
 
 
-def in_mmsa_layout(file: str, sha256: str, inside: str) -> Source:
-    """A pickle of the MMSA release, whose README publishes the hash.
+def mmsa_pickle(file: str, sha256: str, inside: str) -> Source:
+    """A source of a pickle of the MMSA release, whose README publishes the hash.
 
     Args:
-        file: its name.
-        sha256: as published.
-        inside: the folder of the page it is in.
+        file: name of the file.
+        sha256: its published SHA-256.
+        inside: the folder of the page that holds it.
     """
     note = f"prepared by MMSA's authors (thuiar/MMSA), in the folder {inside}"
     return Source(url=MMSA_PAGE, file=file, note=note, sha256=sha256, by_hand=True)
@@ -134,19 +134,19 @@ def in_mmsa_layout(file: str, sha256: str, inside: str) -> Source:
 WITH_FOLDS = ("MOSI", "MOSEI", "POM")
 """Corpora that have standard folds."""
 
-ENOUGH = 0.9
-"""Of some videos, the share that must be in the folds of a corpus to say that they are its."""
+MIN_SHARE_IN_FOLDS = 0.9
+"""Share of videos that must be in the folds of a corpus for them to be taken as that corpus."""
 
 
 @cache
 def standard_folds(name: str) -> dict[str, frozenset[str]]:
-    """The videos of each split.
+    """The videos of each standard fold of a corpus.
 
     Args:
-        name: of the corpus, as in ``CORPORA``.
+        name: name of the corpus, as in ``CORPORA``.
 
     Raises:
-        DataError: a corpus without standard folds.
+        DataError: the corpus has no standard folds.
     """
     if name not in WITH_FOLDS:
         raise DataError(unknown_name("corpus with standard folds", name, WITH_FOLDS))
@@ -161,23 +161,23 @@ def standard_folds(name: str) -> dict[str, frozenset[str]]:
 
 
 def corpus_of_videos(videos: Iterable[str]) -> str | None:
-    """The corpus whose folds contain these videos, or at least nine of ten of them.
+    """Find the corpus whose folds contain at least nine of ten of these videos.
 
-    Where that is true of two (some videos are in both MOSEI and POM), the one with more of them,
-    and of equals the smaller corpus.
+    If there are two (some videos are in both MOSEI and POM), it is the one with more of the videos,
+    or the smaller corpus if both have as many.
 
     Args:
-        videos: ids as the files have them.
+        videos: ids of the videos.
 
     Returns:
-        Its name; None where there is none, or no video.
+        The name of the corpus; None if there is none, or no video.
     """
-    wanted = frozenset(videos)
-    found: Counter[str] = Counter()
+    ids = frozenset(videos)
+    matches: Counter[str] = Counter()
     for name in sorted(WITH_FOLDS, key=_size):
-        found[name] = len(wanted & frozenset[str]().union(*standard_folds(name).values()))
-    name, count = found.most_common(1)[0]  # of equals, the first: the smaller corpus
-    return name if wanted and count >= ENOUGH * len(wanted) else None
+        matches[name] = len(ids & frozenset[str]().union(*standard_folds(name).values()))
+    name, count = matches.most_common(1)[0]  # of equals, the first: the smaller corpus
+    return name if ids and count >= MIN_SHARE_IN_FOLDS * len(ids) else None
 
 
 def _size(name: str) -> int:

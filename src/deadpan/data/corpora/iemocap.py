@@ -33,11 +33,11 @@ IEMOCAP = Corpus(
         "Label files of 11 columns are Other, Anger, Excited, Fear, Sad, Surprised, Frustrated, "
         "Happy, Neutral, Disgust, unknown (A2Zadeh/CMU-MultimodalSDK#124).",
     ),
-    layout="A pickle in MulT's layout (iemocap_data.pkl, iemocap_data_noalign.pkl).",
+    layout="A pickle in MulT's format (iemocap_data.pkl, iemocap_data_noalign.pkl).",
     sources=(),
     how_to_get=(
         "Fill in the release form at https://sail.usc.edu/iemocap/iemocap_release.htm; USC SAIL "
-        "answers by e-mail. With it in hand, features of the four emotions in MulT's layout are in "
+        "answers by e-mail. With it in hand, features of the four emotions in MulT's format are in "
         "the release that github.com/yaohungt/Multimodal-Transformer names; CMU's "
         "computational sequences are in an archive whose password CMU gives to holders of USC's "
         "answer."

@@ -6,8 +6,8 @@ from deadpan.data.corpora.corpus import (
     Corpus,
     Source,
     computational_sequence,
-    in_mmsa_layout,
-    in_mult_layout,
+    mmsa_pickle,
+    mult_pickle,
 )
 
 MOSEI = Corpus(
@@ -48,7 +48,7 @@ MOSEI = Corpus(
         CMU_TRAP,
     ),
     layout=(
-        "A pickle in MulT's layout (mosei_senti_data.pkl, mosei_senti_data_noalign.pkl) or MMSA's "
+        "A pickle in MulT's format (mosei_senti_data.pkl, mosei_senti_data_noalign.pkl) or MMSA's "
         "(aligned_50.pkl, unaligned_50.pkl), a clip table, or a folder with the .csd files of "
         "labels and features."
     ),
@@ -60,14 +60,14 @@ MOSEI = Corpus(
         computational_sequence("CMU-MOSEI/language/CMU_MOSEI_TimestampedWordVectors.csd", "GloVe"),
         computational_sequence("CMU-MOSEI/acoustic/CMU_MOSEI_COVAREP.csd", "COVAREP"),
         computational_sequence("CMU-MOSEI/visual/CMU_MOSEI_VisualFacet42.csd", "FACET 4.2"),
-        in_mult_layout("mosei_senti_data.pkl"),
-        in_mult_layout("mosei_senti_data_noalign.pkl"),
-        in_mmsa_layout(
+        mult_pickle("mosei_senti_data.pkl"),
+        mult_pickle("mosei_senti_data_noalign.pkl"),
+        mmsa_pickle(
             "aligned_50.pkl",
             "45eccfb748a87c80ecab9bfac29582e7b1466bf6605ff29d3b338a75120bf791",
             "MOSEI/Processed",
         ),
-        in_mmsa_layout(
+        mmsa_pickle(
             "unaligned_50.pkl",
             "ad8b23d50557045e7d47959ce6c5b955d8d983f2979c7d9b7b9226f6dd6fec1f",
             "MOSEI/Processed",

@@ -6,8 +6,8 @@ from deadpan.data.corpora.corpus import (
     Corpus,
     Source,
     computational_sequence,
-    in_mmsa_layout,
-    in_mult_layout,
+    mmsa_pickle,
+    mult_pickle,
 )
 
 MOSI = Corpus(
@@ -42,7 +42,7 @@ MOSI = Corpus(
         CMU_TRAP,
     ),
     layout=(
-        "A pickle in MulT's layout (mosi_data.pkl, mosi_data_noalign.pkl) or MMSA's "
+        "A pickle in MulT's format (mosi_data.pkl, mosi_data_noalign.pkl) or MMSA's "
         "(aligned_50.pkl, unaligned_50.pkl), a clip table with video_id, clip_id, text, label and "
         "mode, or a folder with the .csd files of labels and features."
     ),
@@ -52,14 +52,14 @@ MOSI = Corpus(
         computational_sequence("CMU-MOSI/language/CMU_MOSI_TimestampedWordVectors.csd", "GloVe"),
         computational_sequence("CMU-MOSI/acoustic/CMU_MOSI_COVAREP.csd", "COVAREP"),
         computational_sequence("CMU-MOSI/visual/CMU_MOSI_Visual_Facet_41.csd", "FACET 4.1"),
-        in_mult_layout("mosi_data.pkl"),
-        in_mult_layout("mosi_data_noalign.pkl"),
-        in_mmsa_layout(
+        mult_pickle("mosi_data.pkl"),
+        mult_pickle("mosi_data_noalign.pkl"),
+        mmsa_pickle(
             "aligned_50.pkl",
             "d3994fd25681f9c7ad6e9c6596a6fe9b4beb85ff7d478ba978b124139002e5f9",
             "MOSI/Processed",
         ),
-        in_mmsa_layout(
+        mmsa_pickle(
             "unaligned_50.pkl",
             "78e0f8b5ef8ff71558e7307848fc1fa929ecb078203f565ab22b9daab2e02524",
             "MOSI/Processed",

@@ -32,7 +32,7 @@ MUSTARD = Corpus(
         "The fold indices are in a pickle, split_indices.p; a program that loads it runs it.",
     ),
     layout=(
-        "The labels and transcripts are JSON; as features, a pickle in MulT's or MMSA's layout. "
+        "The labels and transcripts are JSON; as features, a pickle in MulT's or MMSA's format. "
         "'deadpan data inspect FILE' says whether a file can be read."
     ),
     sources=(

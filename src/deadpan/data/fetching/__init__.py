@@ -1,1 +1,1 @@
-"""Corpora downloaded: resumed, checked, and never half there."""
+"""Fetching corpora: downloads that resume, are verified, and are never visible half done."""

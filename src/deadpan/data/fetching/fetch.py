@@ -1,4 +1,4 @@
-"""A corpus from its sources, file by file: the only place that asks the network for anything."""
+"""Fetching a corpus from its sources, file by file; nothing else in deadpan uses the network."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -7,21 +7,26 @@ from urllib.parse import urlsplit
 
 from deadpan.data.containers.files import file_sha256
 from deadpan.data.corpora import Corpus, Source
-from deadpan.data.fetching.connecting import Patience, Unavailable
-from deadpan.data.fetching.downloading import Wanted, Watch, download
+from deadpan.data.fetching.download import (
+    DownloadRequest,
+    DownloadWatch,
+    Patience,
+    Unavailable,
+    download,
+)
 from deadpan.errors import DataError, unknown_name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Fetched:
-    """A file of a corpus that is there.
+class CorpusFile:
+    """A file of a corpus on disk.
 
     Attributes:
-        path: where it stands.
-        size: in bytes.
-        sha256: in lower-case hexadecimal.
-        verified: whether that is what its makers published; False where they published none.
-        was_there: whether it had not to be fetched.
+        path: path of the file.
+        size: size in bytes.
+        sha256: SHA-256 in lower-case hexadecimal.
+        verified: whether the SHA-256 is the published one; False if none was published.
+        was_there: whether the file existed before.
     """
 
     path: Path
@@ -31,66 +36,66 @@ class Fetched:
     was_there: bool
 
 
-class NotAllFetched(DataError):
-    """Some files could not be had; those that could are kept.
+class IncompleteCorpus(DataError):
+    """Some files could not be fetched; the others are kept.
 
     Attributes:
-        missing: their names.
+        missing: names of the files that could not be fetched.
     """
 
     def __init__(self, message: str, missing: Sequence[str]) -> None:
-        """With a message of one line."""
+        """Take a message of one line and the names of the files."""
         super().__init__(message)
         self.missing = tuple(missing)
 
 
-class Silent:
-    """A watch that tells nobody."""
+class SilentWatch:
+    """A watch that does nothing."""
 
     def begin(self, file: str, have: int, total: int | None) -> None:
-        """Bytes are about to come."""
+        """Ignore the start of a transfer."""
 
     def received(self, count: int) -> None:
-        """So many bytes more have come."""
+        """Ignore received bytes."""
 
     def say(self, line: str) -> None:
-        """Something did not go as it should."""
+        """Ignore a problem."""
 
 
 def default_folder(corpus: Corpus) -> Path:
-    """Where a corpus goes that was given no folder."""
+    """The folder of a corpus if the user names none."""
     return Path("data") / corpus.name
 
 
-def fetch(
+def fetch_corpus(
     corpus: Corpus,
     folder: Path,
     *,
     file: str | None = None,
-    watch: Watch | None = None,
+    watch: DownloadWatch | None = None,
     patience: Patience | None = None,
-) -> list[Fetched]:
-    """Have every file of a corpus in a folder, from the first of its sources that gives it.
+) -> list[CorpusFile]:
+    """Fetch every file of a corpus to a folder, each from the first source that delivers it.
 
-    A file that is there is verified and not fetched again. What was interrupted is gone on with.
+    An existing file is verified and not fetched again. Interrupted downloads are resumed.
 
     Args:
-        corpus: what to fetch.
-        folder: is made where it is not there.
-        file: the name of a single file; None = all that can be fetched.
-        watch: is told how it goes.
-        patience: how long to wait and how often to try; None = the defaults.
+        corpus: the corpus to fetch.
+        folder: the folder, which is created if necessary.
+        file: the name of a single file; None fetches all.
+        watch: callbacks on the progress.
+        patience: timeouts and retries; None is the defaults.
 
     Returns:
-        The files, in the corpus's order; also those a person put there.
+        The files in the corpus's order, also those that were put there by hand.
 
     Raises:
-        NotAllFetched: some have no source that gives them.
-        DataError: an unknown file, or something in the way. OSError turns into it too.
+        IncompleteCorpus: no source delivers some of the files.
+        DataError: the file is unknown, another file is in the way, or the disk is not writable.
     """
-    files = _chosen(corpus, file)
-    watch, patience = watch or Silent(), patience or Patience()
-    there, missing, dead = list[Fetched](), dict[str, str](), set[str]()
+    files = _files_to_fetch(corpus, file)
+    watch, patience = watch or SilentWatch(), patience or Patience()
+    present, missing, dead = list[CorpusFile](), dict[str, str](), set[str]()
     current = folder
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: is not a folder; give another one")
@@ -100,24 +105,24 @@ def fetch(
         for name, sources in files.items():
             current = folder / name
             try:
-                there.append(_fetch_file(current, sources, watch, patience, dead))
+                present.append(_fetch_file(current, sources, watch, patience, dead))
             except Unavailable as reason:
                 missing[name] = str(reason)
                 watch.say(f"{name}: {reason}")
     except OSError as error:
         part = current.with_name(f"{current.name}.part")
-        kept = f"; {part} is kept to go on with" if part.is_file() else ""
+        hint = f"; {part} is kept to resume from" if part.is_file() else ""
         raise DataError(
-            f"{current}: cannot be written ({error.strerror or error}){kept}; mend that or give "
+            f"{current}: cannot be written ({error.strerror or error}){hint}; mend that or give "
             "another folder"
         ) from error
-    there += _put_by_hand(corpus, folder, there) if file is None else []
-    if missing or not there:
-        raise NotAllFetched(_told(corpus, files, missing), list(missing))
-    return there
+    present += _files_by_hand(corpus, folder, present) if file is None else []
+    if missing or not present:
+        raise IncompleteCorpus(_failure_message(corpus, files, missing), list(missing))
+    return present
 
 
-def _chosen(corpus: Corpus, file: str | None) -> dict[str, tuple[Source, ...]]:
+def _files_to_fetch(corpus: Corpus, file: str | None) -> dict[str, tuple[Source, ...]]:
     if file is None:
         return corpus.files()
     files = corpus.files() | corpus.files_by_hand()
@@ -127,11 +132,11 @@ def _chosen(corpus: Corpus, file: str | None) -> dict[str, tuple[Source, ...]]:
 
 
 def _fetch_file(
-    path: Path, sources: Sequence[Source], watch: Watch, patience: Patience, dead: set[str]
-) -> Fetched:
-    """Try the sources of one file in turn; ``dead`` holds servers that do not answer."""
-    if found := _found(path, sources):
-        return found
+    path: Path, sources: Sequence[Source], watch: DownloadWatch, patience: Patience, dead: set[str]
+) -> CorpusFile:
+    """Try the sources of one file in turn; ``dead`` collects servers that do not answer."""
+    if existing := _existing_file(path, sources):
+        return existing
     reasons = list[str]()
     for source in sources:
         host = urlsplit(source.url).hostname or source.url
@@ -141,15 +146,15 @@ def _fetch_file(
         if host in dead:
             reasons.append(f"{host} does not answer")
             continue
-        wanted = Wanted(url=source.url, path=path, size=source.size, sha256=source.sha256)
+        request = DownloadRequest(url=source.url, path=path, size=source.size, sha256=source.sha256)
         try:
-            digest = download(wanted, watch, patience)
+            digest = download(request, watch, patience)
         except Unavailable as reason:
             reasons.append(f"{host} {reason}")
             if reason.host_is_dead:
                 dead.add(host)
             continue
-        return Fetched(
+        return CorpusFile(
             path=path,
             size=path.stat().st_size,
             sha256=digest,
@@ -159,8 +164,8 @@ def _fetch_file(
     raise Unavailable("; ".join(reasons))
 
 
-def _found(path: Path, sources: Sequence[Source]) -> Fetched | None:
-    """The file if it is there and is what the sources say; None where there is none."""
+def _existing_file(path: Path, sources: Sequence[Source]) -> CorpusFile | None:
+    """Verify an existing file by its sources' size and hash; None if the file does not exist."""
     if not path.exists() and not path.is_symlink():
         return None
     if not path.is_file():
@@ -174,23 +179,25 @@ def _found(path: Path, sources: Sequence[Source]) -> Fetched | None:
             f"{path}: is another file ({size:,} bytes, SHA-256 {digest}; wanted {wanted}); move "
             "it or give another folder"
         )
-    return Fetched(path=path, size=size, sha256=digest, verified=bool(hashes), was_there=True)
+    return CorpusFile(path=path, size=size, sha256=digest, verified=bool(hashes), was_there=True)
 
 
-def _put_by_hand(corpus: Corpus, folder: Path, there: Sequence[Fetched]) -> list[Fetched]:
-    known = {fetched.path for fetched in there}
+def _files_by_hand(corpus: Corpus, folder: Path, present: Sequence[CorpusFile]) -> list[CorpusFile]:
+    paths = {file.path for file in present}
     files = {folder / name: sources for name, sources in corpus.files_by_hand().items()}
     return [
-        found
+        file
         for path, sources in files.items()
-        if path not in known and path.is_file() and (found := _found(path, sources))
+        if path not in paths and path.is_file() and (file := _existing_file(path, sources))
     ]
 
 
-def _told(corpus: Corpus, files: dict[str, tuple[Source, ...]], missing: dict[str, str]) -> str:
-    see = f"'deadpan data list {corpus.name}' tells what to get by hand"
+def _failure_message(
+    corpus: Corpus, files: dict[str, tuple[Source, ...]], missing: dict[str, str]
+) -> str:
+    see = f"'deadpan data list {corpus.name}' lists what to get by hand"
     if not missing:
-        return f"{corpus.name}: no address gives it to a program; {see}"
+        return f"{corpus.name}: no source can be fetched by a program; {see}"
     name, reason = next(iter(missing.items()))
     count = f"{len(missing)} of {len(files)} files" if len(files) > 1 else "the file"
     return f"{corpus.name}: {count} could not be fetched ({name}: {reason}); {see}"

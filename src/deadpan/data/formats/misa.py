@@ -1,4 +1,4 @@
-"""Data sets in the pickle layout of MISA and BERT-MAG: MOSI and MOSEI, aligned by words."""
+"""The pickles of MISA and BERT-MAG: MOSI and MOSEI, aligned by words."""
 
 import dataclasses
 from collections import Counter
@@ -9,13 +9,12 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import assemble
-from deadpan.data.clip_names import joined
-from deadpan.data.containers.files import shown
+from deadpan.data.assembly import assemble, clip_id
+from deadpan.data.containers.files import printable
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
 from deadpan.data.dataset import Dataset
-from deadpan.data.formats.own.word_vectors import embedded
-from deadpan.data.formats.pickled_values import column, numbers, parts_of, text_of
+from deadpan.data.formats.pickled_values import as_text, id_parts, number_column, numeric_array
+from deadpan.data.formats.word_vectors import embed_words
 from deadpan.data.raw import RawClip, RawClips
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality
@@ -23,12 +22,12 @@ from deadpan.types import AUDIO, TEXT, VISION, Modality
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MisaWords:
-    """Words of a clip.
+    """The words of a clip.
 
     Attributes:
-        count: how many.
-        texts: the words as such; none where the file has numbers or vectors only.
-        vectors: one per word, where the file has them.
+        count: number of words.
+        texts: the words; empty if the file has only indices or vectors.
+        vectors: one vector per word; None if the file has none.
     """
 
     count: int
@@ -37,36 +36,40 @@ class MisaWords:
 
     @property
     def form(self) -> str:
-        """What they are, as a noun."""
+        """How the file stores the words, as a noun."""
         if self.vectors is not None:
             return "vectors"
         return "texts" if self.texts else "numbers of a vocabulary"
 
 
-def words_in(value: object) -> MisaWords:
-    """The words of a clip: texts (a list, an array or one text), numbers of a vocabulary, vectors.
+def parse_words(value: object) -> MisaWords:
+    """Parse the words of a clip: texts (list, array or one text), vocabulary indices or vectors.
 
     Raises:
-        DataError: none of these.
+        DataError: the value is none of these.
     """
     if isinstance(value, str | bytes):
-        value = text_of(value).split()
+        value = as_text(value).split()
     if isinstance(value, np.ndarray) and value.ndim:
         if value.ndim == 2 and value.dtype.kind == "f" and value.size:
             return MisaWords(count=len(value), vectors=value)
         value = list(value.ravel()) if value.size == len(value) else value  # [N, 1] too
     if not isinstance(value, list | tuple):
-        raise DataError(f"words are {_noun(value)}; wanted words, their numbers or their vectors")
+        raise DataError(
+            f"words are {_describe_type(value)}; wanted words, their numbers or their vectors"
+        )
     entries = list(cast("list[object]", value))
     if all(isinstance(entry, str | bytes) for entry in entries):
-        return MisaWords(count=len(entries), texts=tuple(map(text_of, entries)))
+        return MisaWords(count=len(entries), texts=tuple(map(as_text, entries)))
     for entry in entries:
         if isinstance(entry, bool) or not isinstance(entry, int | np.integer):
-            raise DataError(f"words hold {_noun(entry)}; wanted words, or numbers of a vocabulary")
+            raise DataError(
+                f"words hold {_describe_type(entry)}; wanted words, or numbers of a vocabulary"
+            )
     return MisaWords(count=len(entries))
 
 
-def _noun(value: object) -> str:
+def _describe_type(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype.name} {value.shape}"
     return f"a {type(value).__name__}"
@@ -78,7 +81,7 @@ Entries = list[object] | tuple[object, ...]
 
 
 def looks_like_misa(content: object) -> bool:
-    """Whether a pickle's value is a list of such clips, or a dict of such lists."""
+    """Whether an unpickled value is a list of MISA's clips, or a dict of such lists."""
     lists = list(cast("dict[object, object]", content).values()) if _is_dict(content) else [content]
     if not all(isinstance(entries, list | tuple) for entries in lists):
         return False
@@ -88,39 +91,39 @@ def looks_like_misa(content: object) -> bool:
 
 def looks_like_misa_folder(path: Path) -> bool:
     """Whether a folder has train.pkl, dev.pkl (or valid.pkl) and test.pkl, and pickles in them."""
-    return all(any(map(looks_like_pickle, of)) for of in _files(path).values())
+    return all(any(map(looks_like_pickle, paths)) for paths in _split_paths(path).values())
 
 
-def misa_folder(path: Path) -> dict[str, Path]:
-    """The file of each split.
+def misa_files(path: Path) -> dict[str, Path]:
+    """The path of each split's pickle in a folder.
 
     Raises:
         DataError: a split has no file, or two.
     """
-    found: dict[str, Path] = {}
-    for split, files in _files(path).items():
-        there = [file for file in files if file.exists()]
-        if len(there) != 1:
+    paths: dict[str, Path] = {}
+    for split, files in _split_paths(path).items():
+        existing = [file for file in files if file.exists()]
+        if len(existing) != 1:
             names = " and ".join(file.name for file in files)
-            held = "both" if there else "no" if len(files) == 1 else "neither of"
-            raise DataError(f"{path}: has {held} {names}; wanted one file for split '{split}'")
-        found[split] = there[0]
-    return found
+            problem = "both" if existing else "no" if len(files) == 1 else "neither of"
+            raise DataError(f"{path}: has {problem} {names}; wanted one file for split '{split}'")
+        paths[split] = existing[0]
+    return paths
 
 
 def misa_splits(path: Path, content: object) -> dict[str | None, object]:
-    """The lists of a pickle by split; None is the split of a list without any.
+    """The lists of clips by split; the split is None if the pickle is one list.
 
     Raises:
-        DataError: a split of another name, or twice.
+        DataError: a split has an unknown name, or occurs twice.
     """
     if not _is_dict(content):
         return {None: content}
     splits: dict[str | None, object] = {}
     for key, entries in cast("dict[object, object]", content).items():
-        name = text_of(key)
+        name = as_text(key)
         if name not in SPLIT_NAMES:
-            raise DataError(f"{path}: {unknown_name('split', shown(name), SPLIT_NAMES)}")
+            raise DataError(f"{path}: {unknown_name('split', printable(name), SPLIT_NAMES)}")
         if SPLIT_NAMES[name] in splits:
             raise DataError(f"{path}: has both 'dev' and 'valid'; wanted one of them")
         splits[SPLIT_NAMES[name]] = entries
@@ -128,17 +131,17 @@ def misa_splits(path: Path, content: object) -> dict[str | None, object]:
 
 
 def misa_clips(path: Path, splits: Mapping[str | None, object]) -> RawClips:
-    """The clips of these lists; a step is the same word in all modalities, and nothing is padded.
+    """Parse lists of clips; a step is the same word in all modalities, and nothing is padded.
 
-    Words that are vectors are the clip's text. Otherwise text is left out, and the clip's words are
-    given where the file has them as such, and not just as numbers of a vocabulary.
+    Words stored as vectors are the clip's text. Otherwise the clip lacks text; words stored as
+    texts are kept, vocabulary indices are not.
 
     Args:
-        path: of the pickle or the folder, for messages.
-        splits: the list of each split; None where the file tells none.
+        path: path of the pickle or the folder, for messages.
+        splits: the list of each split; the split is None if the file has none.
 
     Raises:
-        DataError: anything that is no such clip, or clips that do not fit together.
+        DataError: an entry is no such clip, or its words or widths differ from those before it.
     """
     clips: list[RawClip] = []
     widths: dict[Modality, int] = {}
@@ -153,7 +156,7 @@ def misa_clips(path: Path, splits: Mapping[str | None, object]) -> RawClips:
                 form = _check_form(form, words)
                 _check_widths(widths, clip)
             except DataError as error:
-                raise DataError(f"{where}: clip {index}{_segment(entry)}: {error}") from None
+                raise DataError(f"{where}: clip {index}{_segment_suffix(entry)}: {error}") from None
             clips.append(clip)
     return RawClips(clips=clips, widths=widths)
 
@@ -162,9 +165,9 @@ def _clip(split: str | None, entry: object) -> tuple[RawClip, MisaWords]:
     if not _looks_like_clip(entry):
         raise DataError(f"is no such clip; wanted {WANTED}")
     features, label, segment = cast("tuple[Entries, object, object]", entry)
-    words = words_in(features[0])
+    words = parse_words(features[0])
     if len(features) == 4:
-        actual = words_in(features[3])
+        actual = parse_words(features[3])
         if actual.form == "texts" or not actual.count:
             _check_count("words", actual.count, words.count)
             words = dataclasses.replace(words, texts=actual.texts)
@@ -177,7 +180,7 @@ def _clip(split: str | None, entry: object) -> tuple[RawClip, MisaWords]:
         ("visual", VISION, features[1]),
         ("acoustic", AUDIO, features[2]),
     ):
-        array = numbers(name, value)
+        array = numeric_array(name, value)
         if not array.size and len(array) == words.count == 0:
             continue
         if array.ndim != 2 or not array.shape[1]:
@@ -185,19 +188,19 @@ def _clip(split: str | None, entry: object) -> tuple[RawClip, MisaWords]:
         _check_count(f"steps of '{name}'", len(array), words.count)
         sequences[modality] = array
     clip = RawClip(
-        name=parts_of(segment),
+        name=id_parts(segment),
         split=split,
         sequences=sequences,
-        label=_label_misa_pickle(label),
+        label=_label_array(label),
         words=words.texts,
     )
     return clip, words
 
 
-def _label_misa_pickle(value: object) -> Num[np.ndarray, "*shape"]:
+def _label_array(value: object) -> Num[np.ndarray, "*shape"]:
     if isinstance(value, np.ndarray):
-        return numbers("label", value)
-    return column("label", value if isinstance(value, list | tuple) else [value])
+        return numeric_array("label", value)
+    return number_column("label", value if isinstance(value, list | tuple) else [value])
 
 
 def _check_form(form: str, words: MisaWords) -> str:
@@ -214,9 +217,9 @@ def _check_widths(widths: dict[Modality, int], clip: RawClip) -> None:
             raise DataError(f"{name} has width {array.shape[1]}; wanted {widths[name]} as before")
 
 
-def _check_count(what: str, got: int, words: int) -> None:
-    if got != words:
-        raise DataError(f"has {got} {what} for {words} words; wanted one for each")
+def _check_count(what: str, count: int, words: int) -> None:
+    if count != words:
+        raise DataError(f"has {count} {what} for {words} words; wanted one for each")
 
 
 def _looks_like_clip(entry: object) -> bool:
@@ -226,10 +229,10 @@ def _looks_like_clip(entry: object) -> bool:
     return isinstance(features, list | tuple) and len(cast("Entries", features)) in (3, 4)
 
 
-def _segment(entry: object) -> str:
-    """`` ('VIDEO[3]')``, for a message; nothing where the clip has no such name."""
+def _segment_suffix(entry: object) -> str:
+    """`` ('VIDEO[3]')`` for a message; empty if the clip has no such name."""
     try:
-        return f" ('{shown('_'.join(parts_of(cast('Entries', entry)[2])))}')"
+        return f" ('{printable('_'.join(id_parts(cast('Entries', entry)[2])))}')"
     except (DataError, TypeError, LookupError):
         return ""
 
@@ -238,7 +241,7 @@ def _is_dict(content: object) -> bool:
     return isinstance(content, dict) and bool(content)
 
 
-def _files(path: Path) -> dict[str, list[Path]]:
+def _split_paths(path: Path) -> dict[str, list[Path]]:
     files: dict[str, list[Path]] = {}
     for name, split in SPLIT_NAMES.items():
         files.setdefault(split, []).append(path / f"{name}.pkl")
@@ -250,35 +253,37 @@ MOSEI_LABELS = 7
 
 
 def misa_dataset(path: Path, content: object, *, vectors: Path | None = None) -> Dataset:
-    """A data set from the value of a pickle in MISA's layout (see ``misa_clips``).
+    """Read a data set from an unpickled value in MISA's format (see ``misa_clips``).
 
-    The words of such files are numbers of a vocabulary that lies elsewhere, or just words: they
-    become text by way of ``vectors``, looked up in lower case. Labels are sentiment in [-3, 3]; of
-    the seven of MOSEI the first is taken.
+    The words of such files are indices of a vocabulary in another file, or texts. Texts become the
+    modality text if ``vectors`` has their vectors, looked up in lower case. Labels are sentiment in
+    [-3, 3], the first of MOSEI's seven.
 
     Args:
-        path: of the pickle.
-        content: its value, as ``read_pickle`` gives it: a dict of splits, or one list of clips.
+        path: path of the pickle.
+        content: its value, as ``read_pickle`` returns it: a dict of splits, or one list of clips.
         vectors: word vectors in GloVe's text format; without them the clips lack text, unless the
             file holds vectors itself.
 
     Raises:
-        DataError: not such a file, labels out of range, or vectors that cannot be used.
+        DataError: the value does not fit the format, labels are out of range, or vectors cannot be
+            used.
     """
     return _dataset(path, misa_splits(path, content), vectors)
 
 
 def misa_folder_dataset(path: Path, *, vectors: Path | None = None) -> Dataset:
-    """A data set from a folder with train.pkl, dev.pkl (or valid.pkl) and test.pkl.
+    """Read a data set from a folder with train.pkl, dev.pkl (or valid.pkl) and test.pkl.
 
     Args:
         path: the folder.
         vectors: see ``misa_dataset``.
 
     Raises:
-        DataError: a file is missing or does not fit, labels out of range, vectors of no use.
+        DataError: a file is missing or does not fit the format, labels are out of range, or vectors
+            cannot be used.
     """
-    files = misa_folder(path)
+    files = misa_files(path)
     return _dataset(path, {split: read_pickle(file) for split, file in files.items()}, vectors)
 
 
@@ -291,7 +296,7 @@ def _dataset(path: Path, splits: Mapping[str | None, object], vectors: Path | No
             "labels have seven numbers, sentiment and six emotions as in MOSEI; the first was taken"
         )
     raw = dataclasses.replace(
-        raw, clips=[dataclasses.replace(clip, label=_label(path, clip)) for clip in raw.clips]
+        raw, clips=[dataclasses.replace(clip, label=_sentiment(path, clip)) for clip in raw.clips]
     )
     if TEXT not in raw.widths:
         raw = _with_text(path, raw, vectors, repairs, warnings)
@@ -300,7 +305,7 @@ def _dataset(path: Path, splits: Mapping[str | None, object], vectors: Path | No
     return assemble(
         path,
         raw,
-        layout="pickles in MISA's layout",
+        layout="pickles in MISA's format",
         task="regression",
         labels=("sentiment",),
         repairs=repairs,
@@ -308,11 +313,11 @@ def _dataset(path: Path, splits: Mapping[str | None, object], vectors: Path | No
     )
 
 
-def _label(path: Path, clip: RawClip) -> np.ndarray:
+def _sentiment(path: Path, clip: RawClip) -> np.ndarray:
     if clip.label.size not in (1, MOSEI_LABELS):
         raise DataError(
-            f"{path}: clip '{shown(joined(clip.name))}' has a label of shape {clip.label.shape}; "
-            f"wanted one number, or seven as in MOSEI"
+            f"{path}: clip '{printable(clip_id(clip.name))}' has a label of shape "
+            f"{clip.label.shape}; wanted one number, or seven as in MOSEI"
         )
     return clip.label.ravel()[:1]
 
@@ -339,7 +344,7 @@ def _with_text(
             f"words are of no use; leave out the option vectors"
         )
     lower = [[word.lower() for word in clip.words] for clip in raw.clips]
-    sequences, width = embedded(path, lower, vectors, repairs)
+    sequences, width = embed_words(path, lower, vectors, repairs)
     clips = [
         dataclasses.replace(clip, sequences={**clip.sequences, TEXT: sequence})
         if len(sequence)

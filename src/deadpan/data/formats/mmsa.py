@@ -1,4 +1,4 @@
-"""Data sets in the pickle layout of MMSA: MOSI, MOSEI, CH-SIMS and what MMSA-FET extracts."""
+"""The pickles of MMSA: MOSI, MOSEI, CH-SIMS and the output of MMSA-FET."""
 
 import dataclasses
 from collections import Counter
@@ -10,20 +10,27 @@ import numpy as np
 from jaxtyping import Bool, Float, Num
 
 from deadpan.data.assembly import assemble
-from deadpan.data.containers.files import shown
+from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.pickled_values import (
-    Table,
-    column,
-    entries_of,
-    ids_of,
-    numbers,
+    SplitTable,
+    as_list,
+    as_text,
+    clip_ids,
+    common_widths,
+    number_column,
+    numeric_array,
     padded_arrays,
-    split_tables,
-    text_of,
-    widths_of,
+    parse_splits,
 )
-from deadpan.data.padding import Arrays, Ends, cut, looks_aligned, padding_of, real_steps
+from deadpan.data.padding import (
+    Arrays,
+    StepRange,
+    looks_aligned,
+    measure_padding,
+    real_sequences,
+    real_steps,
+)
 from deadpan.data.raw import RawClip, RawClips
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, MODALITIES, SPLITS, TEXT, VISION, Modality
@@ -34,7 +41,7 @@ LABELS = {
     "A": "regression_labels_A",
     "V": "regression_labels_V",
 }
-"""The key of each label: multimodal, and CH-SIMS's own of text, audio and vision."""
+"""The key of each label: multimodal, and CH-SIMS's labels of text, audio and vision alone."""
 CLASSES = tuple(key.replace("regression", "classification") for key in LABELS.values())
 LENGTHS = {AUDIO: "audio_lengths", VISION: "vision_lengths"}
 UNDERSTOOD = {
@@ -44,7 +51,7 @@ UNDERSTOOD = {
     *LENGTHS.values(),
     *("id", "raw_text", "text_bert", "annotations"),
 }
-"""Classes and annotations are the signs of the labels and need no reading."""
+"""The keys of the format. Classes and annotations are the signs of the labels and are not read."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,7 +66,7 @@ class _Split:
 
 
 def looks_like_mmsa(content: object) -> bool:
-    """Whether a pickle's value is a dict of splits that each have labels by MMSA's names."""
+    """Whether an unpickled value is a dict of splits that each have MMSA's keys of labels."""
     if not isinstance(content, dict) or not content:
         return False
     keys = {LABELS["M"], LABELS["M"].encode(), CLASSES[0], CLASSES[0].encode()}
@@ -68,34 +75,33 @@ def looks_like_mmsa(content: object) -> bool:
 
 
 def mmsa_clips(path: Path, content: object, repairs: Counter[str]) -> RawClips:
-    """The clips of a pickle in MMSA's layout, cut to their real steps.
+    """Parse the clips of a pickle in MMSA's format, cut to their real steps (see ``real_steps``).
 
-    Which steps those are: see ``real_steps``. A file without lengths is taken as aligned by tokens
-    where its arrays have one length and BERT's mask or zeros agree: MMSA leaves lengths out of such
-    files. Words are given where no mask says that a step is a token, and the transcript has as many
-    words as the clip has steps.
+    A file without lengths is taken as aligned by tokens if its arrays have one length and BERT's
+    mask or zeros agree: MMSA leaves lengths out of such files. A clip has words if its file has no
+    mask, by which a step would be a token, and the transcript has one word per step.
 
     Args:
-        path: of the pickle, for messages.
-        content: its value, as ``read_pickle`` gives it.
-        repairs: receives the number of lengths that were not followed.
+        path: path of the pickle, for messages.
+        content: its value, as ``read_pickle`` returns it.
+        repairs: receives the number of lengths that were not used.
 
     Returns:
         Clips whose label [4] is of M, T, A and V (see ``LABELS``), NaN where the file has none.
 
     Raises:
-        DataError: not such a pickle, or its arrays do not fit together.
+        DataError: the value does not fit the format, or shapes do not match.
     """
     splits: dict[str, _Split] = {}
-    for name, table in split_tables(path, content, f"text, audio, vision, {LABELS['M']}").items():
+    for name, table in parse_splits(path, content, f"text, audio, vision, {LABELS['M']}").items():
         try:
             splits[name] = _split(table)
         except DataError as error:
             raise DataError(f"{path}: split '{name}': {error}") from None
-    widths = widths_of(path, {name: split.sequences for name, split in splits.items()})
+    widths = common_widths(path, {name: split.sequences for name, split in splits.items()})
     aligned = _aligned(list(splits.values()))
     clips: list[RawClip] = []
-    padded: list[tuple[Arrays, Mapping[Modality, Ends]]] = []
+    padded: list[tuple[Arrays, Mapping[Modality, StepRange]]] = []
     for name in SPLITS:
         if name not in splits:
             continue
@@ -112,13 +118,13 @@ def mmsa_clips(path: Path, content: object, repairs: Counter[str]) -> RawClips:
     return RawClips(
         clips=clips,
         widths=widths,
-        padding=padding_of(padded),
+        padding=measure_padding(padded),
         ignored=tuple(sorted({key for split in splits.values() for key in split.ignored})),
     )
 
 
-def _clip(name: str, split: _Split, ends: Mapping[Modality, Ends], index: int) -> RawClip:
-    sequences = cut(split.sequences, ends, index)
+def _clip(name: str, split: _Split, ends: Mapping[Modality, StepRange], index: int) -> RawClip:
+    sequences = real_sequences(split.sequences, ends, index)
     words = split.words[index] if split.words and split.mask is None else ()
     return RawClip(
         name=split.ids[index],
@@ -129,29 +135,29 @@ def _clip(name: str, split: _Split, ends: Mapping[Modality, Ends], index: int) -
     )
 
 
-def _split(table: Table) -> _Split:
+def _split(table: SplitTable) -> _Split:
     if LABELS["M"] not in table:
-        known = ", ".join(sorted(map(shown, table)))
-        raise DataError(f"has no '{LABELS['M']}' (found {known}); wanted the layout of MMSA")
-    labels = {name: column(key, table[key]) for name, key in LABELS.items() if key in table}
+        keys = ", ".join(sorted(map(printable, table)))
+        raise DataError(f"has no '{LABELS['M']}' (found {keys}); wanted the format of MMSA")
+    labels = {name: number_column(key, table[key]) for name, key in LABELS.items() if key in table}
     count = len(labels["M"])
     for name, values in labels.items():
         _check_count(LABELS[name], values, count)
     sequences = padded_arrays(table, count, LABELS["M"])
     none = np.full(count, np.nan)
     ignored = table.keys() - UNDERSTOOD
-    if TEXT not in sequences:  # numbers of tokens alone are no features
+    if TEXT not in sequences:  # token indices alone are no features
         ignored |= table.keys() & {"text_bert"}
     return _Split(
         sequences=sequences,
         labels=np.stack([labels.get(name, none) for name in LABELS], axis=1),
-        ids=ids_of("id", table["id"], count, LABELS["M"]) if "id" in table else ((),) * count,
+        ids=clip_ids("id", table["id"], count, LABELS["M"]) if "id" in table else ((),) * count,
         words=_words(table["raw_text"], count) if "raw_text" in table else (),
         mask=_mask(table["text_bert"], sequences[TEXT])
         if "text_bert" in table and TEXT in sequences
         else None,
         lengths={m: _lengths(k, table[k], count) for m, k in LENGTHS.items() if k in table},
-        ignored=tuple(map(shown, sorted(ignored))),
+        ignored=tuple(map(printable, sorted(ignored))),
     )
 
 
@@ -161,7 +167,7 @@ def _check_count(name: str, values: Sequence[object] | np.ndarray, count: int) -
 
 
 def _lengths(name: str, value: object, count: int) -> Float[np.ndarray, " clip"]:
-    lengths = column(name, value)
+    lengths = number_column(name, value)
     _check_count(name, lengths, count)
     if (wrong := lengths != np.floor(lengths)).any():  # also true of NaN
         raise DataError(f"'{name}' holds {lengths[wrong][0]:g}; wanted whole numbers of steps")
@@ -169,20 +175,20 @@ def _lengths(name: str, value: object, count: int) -> Float[np.ndarray, " clip"]
 
 
 def _words(value: object, count: int) -> tuple[tuple[str, ...], ...]:
-    texts = entries_of("raw_text", value)
+    texts = as_list("raw_text", value)
     _check_count("raw_text", texts, count)
     for text in texts:
         if not isinstance(text, str | bytes):
             raise DataError(f"'raw_text' holds a {type(text).__name__}; wanted text")
-    return tuple(tuple(text_of(text).split()) for text in texts)
+    return tuple(tuple(as_text(text).split()) for text in texts)
 
 
 def _mask(value: object, text: Num[np.ndarray, "clip step _"]) -> np.ndarray | None:
-    """BERT's mask of the steps of text; None where its steps are other than the tokens."""
-    tokens = numbers("text_bert", value)
+    """BERT's mask of the steps of text; None if the steps of text are not the tokens."""
+    tokens = numeric_array("text_bert", value)
     if tokens.ndim != 3 or tokens.shape[1] != 3 or len(tokens) != len(text):
-        wanted = f"[{len(text)}, 3, step]: numbers of tokens, mask, segments"
-        raise DataError(f"'text_bert' has shape {tokens.shape}; wanted {wanted}")
+        expected = f"[{len(text)}, 3, step]: numbers of tokens, mask, segments"
+        raise DataError(f"'text_bert' has shape {tokens.shape}; wanted {expected}")
     mask = tokens[:, 1]
     if not np.isin(mask, (0, 1)).all():
         raise DataError("'text_bert' has a mask of other values than 0 and 1; wanted such a mask")
@@ -199,39 +205,39 @@ def _aligned(splits: Sequence[_Split]) -> bool:
 
 
 def mmsa_dataset(path: Path, content: object, *, label: str = "M") -> Dataset:
-    """A data set from the value of a pickle in MMSA's layout (see ``mmsa_clips``).
+    """Read a data set from an unpickled value in MMSA's format (see ``mmsa_clips``).
 
-    Labels are sentiment in [-3, 3], as in MOSI, unless the file is of CH-SIMS's kind: then they are
-    scores. Of that kind is a file that also has labels of single modalities, and whose labels, the
-    ones not chosen included, all lie in [-1, 1]. So a part of MOSI with small labels is not of that
-    kind, and which label is chosen does not change the task.
+    Labels are sentiment in [-3, 3], as in MOSI, unless the file is like CH-SIMS: then they are
+    scores. A file is like CH-SIMS if it also has labels of single modalities, and all its labels
+    lie in [-1, 1], also those that ``label`` does not choose. So a part of MOSI with small labels
+    is still sentiment, and the choice of the label does not change the task.
 
     Args:
-        path: of the pickle.
-        content: its value, as ``read_pickle`` gives it.
+        path: path of the pickle.
+        content: its value, as ``read_pickle`` returns it.
         label: M (multimodal), or T, A or V (of text, audio or vision alone).
 
     Raises:
-        DataError: not such a file, no such labels, or some that are missing or out of range.
+        DataError: the value does not fit the format, or labels are missing or out of range.
     """
     repairs: Counter[str] = Counter()
     raw = mmsa_clips(path, content, repairs)
     values = np.array([clip.label for clip in raw.clips]).reshape(-1, len(LABELS))
-    known = [
+    available = [
         name
         for name, column in zip(LABELS, values.T, strict=True)
         if name == "M" or not np.isnan(column).all()
     ]
-    if label not in known:
-        raise DataError(f"{path}: {unknown_name('label', str(label), known)}")
+    if label not in available:
+        raise DataError(f"{path}: {unknown_name('label', str(label), available)}")
     small = not (np.abs(values) > 1).any()  # NaN is not above 1
-    place = list(LABELS).index(label)
-    clips = [dataclasses.replace(clip, label=clip.label[place : place + 1]) for clip in raw.clips]
+    index = list(LABELS).index(label)
+    clips = [dataclasses.replace(clip, label=clip.label[index : index + 1]) for clip in raw.clips]
     return assemble(
         path,
         dataclasses.replace(raw, clips=clips),
-        layout="a pickle in MMSA's layout",
-        task="scores" if small and len(known) > 1 else "regression",
+        layout="a pickle in MMSA's format",
+        task="scores" if small and len(available) > 1 else "regression",
         labels=("sentiment",),
         repairs=repairs,
     )

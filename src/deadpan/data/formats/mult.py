@@ -1,4 +1,4 @@
-"""Data sets in the pickle layout of the MulT release: MOSI, MOSEI, IEMOCAP and others like them."""
+"""The pickles of the MulT release: MOSI, MOSEI, IEMOCAP and other data in the same format."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -9,17 +9,24 @@ import numpy as np
 from jaxtyping import Num
 
 from deadpan.data.assembly import assemble
-from deadpan.data.containers.files import shown
+from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset, TaskName
 from deadpan.data.formats.pickled_values import (
-    Table,
-    ids_of,
-    numbers,
+    SplitTable,
+    clip_ids,
+    common_widths,
+    numeric_array,
     padded_arrays,
-    split_tables,
-    widths_of,
+    parse_splits,
 )
-from deadpan.data.padding import Arrays, Ends, cut, looks_aligned, padding_of, zero_padding
+from deadpan.data.padding import (
+    Arrays,
+    StepRange,
+    looks_aligned,
+    measure_padding,
+    nonzero_steps,
+    real_sequences,
+)
 from deadpan.data.raw import RawClip, RawClips
 from deadpan.errors import DataError
 from deadpan.types import MODALITIES, SPLITS, Modality
@@ -27,13 +34,13 @@ from deadpan.types import MODALITIES, SPLITS, Modality
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MultSplit:
-    """The arrays of one split, as the file has them.
+    """The arrays of one split, as stored.
 
     Attributes:
         sequences: padded features; a modality the file lacks is left out.
-        labels: as in the file, one entry per clip along the first axis.
-        ids: the parts of each clip's id as text; no parts at all where the file has no ids.
-        ignored: keys that mean nothing here.
+        labels: labels as stored, one entry per clip along the first axis.
+        ids: the parts of each clip's id as text; empty tuples if the file has no ids.
+        ignored: keys that the format does not have.
     """
 
     sequences: Mapping[Modality, Num[np.ndarray, "clip _ _"]]
@@ -47,7 +54,7 @@ class MultSplit:
 
 
 def looks_like_mult(content: object) -> bool:
-    """Whether a pickle's value is a dict of splits that each have ``labels``."""
+    """Whether an unpickled value is a dict of splits that each have ``labels``."""
     if not isinstance(content, dict) or not content:
         return False
     splits = cast("dict[object, object]", content).values()
@@ -55,31 +62,31 @@ def looks_like_mult(content: object) -> bool:
 
 
 def mult_clips(path: Path, content: object) -> RawClips:
-    """The clips of a pickle in MulT's layout, cut to their real steps.
+    """Parse the clips of a pickle in MulT's format, cut to their real steps.
 
-    Steps of zeros at either end of a sequence are padding, a step of zeros within it is real, and a
-    sequence of zeros alone means that the clip lacks the modality. Where the arrays of a file are
+    Steps of zeros at either end of a sequence are padding; a step of zeros within it is real. A
+    sequence of only zeros means that the clip lacks the modality. If the arrays of a file are
     word-aligned (see ``looks_aligned``), a step is padding only if it is zero in every modality the
-    clip has, so that the steps of a clip stay aligned. Words and times are not in such files.
+    clip has, so that the steps of a clip stay aligned. Such files have no words or times.
 
     Raises:
-        DataError: not such a pickle, or its arrays do not fit together.
+        DataError: the value does not fit the format, or shapes do not match.
     """
     splits = mult_splits(path, content)
     aligned = looks_aligned([split.sequences for split in splits.values()])
     clips: list[RawClip] = []
-    padded: list[tuple[Arrays, Mapping[Modality, Ends]]] = []
+    padded: list[tuple[Arrays, Mapping[Modality, StepRange]]] = []
     for name in SPLITS:
         if name not in splits:
             continue
         split = splits[name]
-        ends = zero_padding(split.sequences, aligned=aligned)
+        ends = nonzero_steps(split.sequences, aligned=aligned)
         padded.append((split.sequences, ends))
         clips += [
             RawClip(
                 name=split.ids[i],
                 split=name,
-                sequences=cut(split.sequences, ends, i),
+                sequences=real_sequences(split.sequences, ends, i),
                 label=np.asarray(split.labels[i]),
             )
             for i in range(len(split))
@@ -87,49 +94,49 @@ def mult_clips(path: Path, content: object) -> RawClips:
     return RawClips(
         clips=clips,
         widths={m: s.sequences[m].shape[2] for s in splits.values() for m in s.sequences},
-        padding=padding_of(padded),
+        padding=measure_padding(padded),
         ignored=tuple(sorted({key for split in splits.values() for key in split.ignored})),
     )
 
 
 def mult_splits(path: Path, content: object) -> dict[str, MultSplit]:
-    """The arrays of a pickle in MulT's layout.
+    """Parse the arrays of a pickle in MulT's format.
 
-    A split, a modality or the ids may be missing. ids: str, bytes or numbers, one per clip or a
+    A split, a modality or the ids may be missing. Ids are str, bytes or numbers, one per clip or a
     row of several parts.
 
     Args:
-        path: of the pickle, for messages.
-        content: its value, as ``read_pickle`` gives it.
+        path: path of the pickle, for messages.
+        content: its value, as ``read_pickle`` returns it.
 
     Raises:
-        DataError: not such a pickle, or its arrays do not fit together.
+        DataError: the value does not fit the format, or shapes do not match.
     """
     splits: dict[str, MultSplit] = {}
-    for name, table in split_tables(path, content, "text, audio, vision, labels").items():
+    for name, table in parse_splits(path, content, "text, audio, vision, labels").items():
         try:
             splits[name] = _split(table)
         except DataError as error:
             raise DataError(f"{path}: split '{name}': {error}") from None
-    widths_of(path, {name: split.sequences for name, split in splits.items()})
+    common_widths(path, {name: split.sequences for name, split in splits.items()})
     return splits
 
 
-def _split(table: Table) -> MultSplit:
+def _split(table: SplitTable) -> MultSplit:
     if "labels" not in table:
-        known = ", ".join(sorted(map(shown, table))) or "nothing"
-        raise DataError(f"has no 'labels' (found {known}); wanted the layout of the MulT release")
-    labels = numbers("labels", table["labels"])
+        keys = ", ".join(sorted(map(printable, table))) or "nothing"
+        raise DataError(f"has no 'labels' (found {keys}); wanted the format of the MulT release")
+    labels = numeric_array("labels", table["labels"])
     if not labels.ndim:
         raise DataError("'labels' is a single number; wanted one entry per clip")
     count = len(labels)
-    if count and not labels.size:  # before anything is made for each of the clips it declares
+    if count and not labels.size:  # checked before memory is allocated per declared clip
         raise DataError(f"'labels' has shape {labels.shape}; wanted one entry per clip")
     return MultSplit(
         sequences=padded_arrays(table, count, "labels"),
         labels=labels,
-        ids=ids_of("id", table["id"], count, "labels") if "id" in table else ((),) * count,
-        ignored=tuple(map(shown, sorted(table.keys() - {*MODALITIES, "labels", "id"}))),
+        ids=clip_ids("id", table["id"], count, "labels") if "id" in table else ((),) * count,
+        ignored=tuple(map(printable, sorted(table.keys() - {*MODALITIES, "labels", "id"}))),
     )
 
 
@@ -137,13 +144,14 @@ IEMOCAP_EMOTIONS = ("Neutral", "Happy", "Sad", "Angry")
 
 
 def mult_dataset(path: Path, content: object) -> Dataset:
-    """A data set from the value of a pickle in MulT's layout (see ``mult_clips``).
+    """Read a data set from an unpickled value in MulT's format (see ``mult_clips``).
 
-    Labels: [N,1,1], [N,1] or [N] in [-3, 3] are sentiment; [N,E,2] are pairs (absent, present) of
-    emotions, named as in IEMOCAP where there are four.
+    Labels of shape [clip, 1, 1], [clip, 1] or [clip] in [-3, 3] are sentiment. Labels of shape
+    [clip, emotion, 2] are pairs (absent, present), named as in IEMOCAP if there are four emotions.
 
     Raises:
-        DataError: not such a file, or labels that are missing, out of range or no pairs.
+        DataError: the value does not fit the format, or labels are missing, out of range or no
+            pairs.
     """
     raw = mult_clips(path, content)
     task, names = _task(path, raw.clips)
@@ -151,7 +159,7 @@ def mult_dataset(path: Path, content: object) -> Dataset:
     return assemble(
         path,
         dataclasses.replace(raw, clips=clips),
-        layout="a pickle in MulT's layout",
+        layout="a pickle in MulT's format",
         task=task,
         labels=names,
     )
@@ -163,9 +171,11 @@ def _task(path: Path, clips: Sequence[RawClip]) -> tuple[TaskName, tuple[str, ..
         return "regression", ("sentiment",)
     shape = next(iter(shapes.values()))
     if len(set(shapes.values())) > 1 or len(shape) != 2 or shape[1] != 2 or not shape[0]:
-        told = ", ".join(f"{found} in {split}" for split, found in shapes.items())
+        description = ", ".join(
+            f"{label_shape} in {split}" for split, label_shape in shapes.items()
+        )
         raise DataError(
-            f"{path}: the label of a clip has shape {told}; wanted (1, 1) or (emotions, 2)"
+            f"{path}: the label of a clip has shape {description}; wanted (1, 1) or (emotions, 2)"
         )
     if shape[0] == len(IEMOCAP_EMOTIONS):
         return "emotions", IEMOCAP_EMOTIONS
@@ -173,7 +183,7 @@ def _task(path: Path, clips: Sequence[RawClip]) -> tuple[TaskName, tuple[str, ..
 
 
 def _label(clip: RawClip, task: TaskName) -> np.ndarray:
-    """The score, or 1 where an emotion is present, 0 where absent, NaN where the pair is none."""
+    """The score; or per emotion 1 if present, 0 if absent, NaN or -1 if the pair is invalid."""
     values = clip.label.astype(np.float64)
     if task == "regression":
         return values.reshape(1)

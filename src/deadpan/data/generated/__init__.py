@@ -1,1 +1,1 @@
-"""Generated data sets whose truth is known."""
+"""Generated data sets with ground truth."""

@@ -1,1 +1,1 @@
-"""What is measured of a data set, one question a file."""
+"""Measuring the health of a data set: statistics, duplicates, leaks, and findings in sentences."""

@@ -1,6 +1,5 @@
-"""What is in a data set more than once: clips, ids, and videos in two splits."""
+"""Duplicate clips, repeated ids, and videos that are in two splits."""
 
-import dataclasses
 import hashlib
 import re
 from collections import Counter
@@ -11,37 +10,38 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from deadpan.data.dataset import Clip
-from deadpan.data.health.sampling import summary
-from deadpan.data.health.streams import Stream
 from deadpan.types import SPLITS, Modality, in_order
 
 FIRST = 5
 RENAMED = re.compile(r"(?P<id>.+)#\d+")
-"""How ``clip_names.unique`` tells apart clips of one id."""
+"""An id that ``assembly.rename_repeated_ids`` made."""
 
 
-class Twins:
-    """Clips that have the same modalities with the same features, found by a hash of each."""
+class Duplicates:
+    """Clips with the same features in all modalities, detected by hashes."""
 
     def __init__(self) -> None:
-        """No clip was seen yet."""
+        """Start without clips."""
         self._clips: dict[bytes, dict[str, list[str]]] = {}
 
     def add(self, split: str, clip: str, digests: Mapping[Modality, bytes]) -> None:
-        """See a clip, by the digest of each modality; one without any is like no other."""
+        """Add a clip by the digest of each modality; a clip without modalities is no duplicate."""
         if digests:
             key = b"".join(name.encode() + digests[name] for name in in_order(digests))
             self._clips.setdefault(key, {}).setdefault(split, []).append(clip)
 
     def figures(self) -> dict[str, Any]:
-        """Pairs in all, and by the two splits they are in, each with its first pair."""
+        """Count pairs of duplicates, in all and by their splits, with the first pair of each."""
         pairs: Counter[tuple[str, str]] = Counter()
         first: dict[tuple[str, str], list[str]] = {}
-        twins = [found for found in self._clips.values() if sum(map(len, found.values())) > 1]
-        for found in twins:
-            for one, other in combinations_with_replacement([s for s in SPLITS if s in found], 2):
-                some, others = found[one], found[other]
+        duplicates = [
+            by_split for by_split in self._clips.values() if sum(map(len, by_split.values())) > 1
+        ]
+        for by_split in duplicates:
+            for one, other in combinations_with_replacement(
+                [s for s in SPLITS if s in by_split], 2
+            ):
+                some, others = by_split[one], by_split[other]
                 if one == other and len(some) == 1:
                     continue
                 same = len(some) * (len(some) - 1) // 2
@@ -50,17 +50,17 @@ class Twins:
         return {
             "pairs": sum(pairs.values()),
             "across_splits": sum(n for (one, other), n in pairs.items() if one != other),
-            "clips": sum(len(ids) for found in twins for ids in found.values()),
+            "clips": sum(len(ids) for by_split in duplicates for ids in by_split.values()),
             "by_splits": [
-                {"splits": list(place), "pairs": pairs[place], "first": first[place]}
-                for place in combinations_with_replacement(SPLITS, 2)
-                if place in pairs
+                {"splits": list(pair), "pairs": pairs[pair], "first": first[pair]}
+                for pair in combinations_with_replacement(SPLITS, 2)
+                if pair in pairs
             ],
         }
 
 
-def digest(steps: Float[np.ndarray, "step width"]) -> bytes:
-    """What tells a sequence from every other one, in 16 bytes."""
+def sequence_digest(steps: Float[np.ndarray, "step width"]) -> bytes:
+    """Hash of the values, shape and type of a sequence, in 16 bytes."""
     content = np.ascontiguousarray(steps)
     hashed = hashlib.blake2b(f"{content.shape} {content.dtype}".encode(), digest_size=16)
     hashed.update(content.view(np.uint8).data)
@@ -68,89 +68,36 @@ def digest(steps: Float[np.ndarray, "step width"]) -> bytes:
 
 
 def repeated_ids(ids: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Clips that were renamed because their id was taken, and ids that are in two splits.
+    """Count clips that were renamed because their id was repeated, and ids in two splits.
 
     Args:
-        ids: of the clips of each split.
+        ids: ids of the clips of each split.
     """
-    known = {clip for clips in ids.values() for clip in clips}
+    all_ids = {clip for clips in ids.values() for clip in clips}
     homes: dict[str, set[str]] = {}
     renamed = 0
     for split, clips in ids.items():
         for clip in clips:
             match = RENAMED.fullmatch(clip)
-            was_renamed = match is not None and match["id"] in known
+            was_renamed = match is not None and match["id"] in all_ids
             renamed += was_renamed
             homes.setdefault(match["id"] if match and was_renamed else clip, set()).add(split)
-    return {"repeated": renamed, **_in_two(homes)}
+    return {"repeated": renamed, **_in_two_splits(homes)}
 
 
-def shared_videos(groups: Mapping[str, Iterable[str]]) -> dict[str, Any]:
-    """Videos or speakers: how many there are, and how many are in two splits.
+def groups_in_two_splits(groups: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    """Count the groups (videos or speakers), and those that are in two splits.
 
     Args:
-        groups: of the clips of each split, where known.
+        groups: groups of the clips of each split, if known.
     """
     homes: dict[str, set[str]] = {}
     for split, names in groups.items():
         for name in names:
             homes.setdefault(name, set()).add(split)
-    return {"count": len(homes), **_in_two(homes)}
+    return {"count": len(homes), **_in_two_splits(homes)}
 
 
-def _in_two(homes: Mapping[str, set[str]]) -> dict[str, Any]:
+def _in_two_splits(homes: Mapping[str, set[str]]) -> dict[str, Any]:
     shared = [name for name, splits in homes.items() if len(splits) > 1]
     return {"in_two_splits": len(shared), "first": shared[:FIRST]}
-
-
-@dataclasses.dataclass
-class SplitTally:
-    """The clips of a split seen so far, without their sequences."""
-
-    ids: list[str] = dataclasses.field(default_factory=list)
-    groups: set[str] = dataclasses.field(default_factory=set)
-    labels: list[Float[np.ndarray, " label"]] = dataclasses.field(default_factory=list)
-    seconds: list[float] = dataclasses.field(default_factory=list)
-    kinds: Counter[str] = dataclasses.field(default_factory=Counter)
-
-    def add(self, clip: Clip) -> None:
-        """See a clip."""
-        self.ids.append(clip.id)
-        self.labels.append(clip.label)
-        if clip.group is not None:
-            self.groups.add(clip.group)
-        if ends := last_seconds(clip):
-            self.seconds.append(max(ends.values()))
-        if clip.truth is not None:
-            self.kinds[clip.truth.kind] += 1
-
-    def figures(
-        self, split: str, streams: Mapping[Modality, Stream], labels: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """What ``inspect`` says of the split."""
-        if not self.ids:
-            return {"clips": 0}
-        figures: dict[str, Any] = {
-            "clips": len(self.ids),
-            "groups": len(self.groups),
-            "labels": labels,
-            "modalities": {
-                name: self._modality(stream.lengths[split]) for name, stream in streams.items()
-            },
-        }
-        if self.seconds:
-            figures["seconds"] = summary(self.seconds)
-        if self.kinds:
-            figures["kinds"] = dict(sorted(self.kinds.items()))
-        return figures
-
-    def _modality(self, steps: list[int]) -> dict[str, Any]:
-        figures: dict[str, Any] = {"missing": 1 - len(steps) / len(self.ids)}
-        if steps:
-            figures["steps"] = summary(steps)
-        return figures
-
-
-def last_seconds(clip: Clip) -> dict[Modality, float]:
-    """Where each modality ends, in seconds from the start of the clip, where known."""
-    return {name: float(times[:, 1].max()) for name, times in clip.times.items() if len(times)}

@@ -1,32 +1,263 @@
-"""The figures of one modality, ready for JSON."""
+"""Statistics of one modality, collected clip by clip in bounded memory and made ready for JSON."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from deadpan.data.dataset import Clip, Dataset
-from deadpan.data.health.sampling import Sample, length_histogram, second_histogram, summary
-from deadpan.data.health.streams import Stream
-from deadpan.data.normalization import LIMIT, fit
+from deadpan.data.normalization import LIMIT, fit_normalizer
 from deadpan.types import SPLITS, TEXT, Modality
+
+
+class ModalityStatistics:
+    """Statistics of one modality, collected clip by clip; clips are not kept.
+
+    Attributes:
+        sample: evenly spaced steps.
+        extremes: extreme values of each feature, per split.
+        lengths: number of steps of each clip that has the modality, per split.
+        seconds: end of the last step of each clip whose times are known.
+        zero_steps: number of steps whose features are all 0.
+        zero_clips: number of clips with such a step.
+        constant: indices of the clips of two steps or more that are all the same.
+        digests: digests of the distinct sequences.
+    """
+
+    def __init__(self, width: int) -> None:
+        """Start the statistics of a modality of ``width`` features, without clips."""
+        self.sample = Sample(width)
+        self.extremes = {split: Extremes.none(width) for split in SPLITS}
+        self.lengths: dict[str, list[int]] = {split: [] for split in SPLITS}
+        self.seconds: list[float] = []
+        self.zero_steps = 0
+        self.zero_clips = 0
+        self.constant: list[int] = []
+        self.digests: set[bytes] = set()
+
+    def add(
+        self, clip: int, split: str, steps: Float[np.ndarray, "step width"], hashed: bytes
+    ) -> None:
+        """Add the sequence of the clip of an index, and its digest."""
+        self.lengths[split].append(len(steps))
+        self.digests.add(hashed)
+        if not len(steps):
+            return
+        low, high = steps.min(axis=0), steps.max(axis=0)
+        self.extremes[split].add(clip, low, high)
+        zero = len(steps) - int(steps.any(axis=1).sum())
+        self.zero_steps += zero
+        self.zero_clips += zero > 0
+        if len(steps) > 1 and bool((low == high).all()):
+            self.constant.append(clip)
+        self.sample.add(steps, fitted=split == "train")
+
+    def over_all(self) -> "Extremes":
+        """Extremes over all splits."""
+        merged = Extremes.none(len(self.extremes["train"].low))
+        for part in self.extremes.values():
+            merged.merge(part.low_clip, part.low, part.high_clip, part.high)
+        return merged
+
+    def fitted(self) -> "Extremes":
+        """Extremes over the training split; over all splits if it lacks the modality."""
+        train = self.extremes["train"]
+        return train if train.nonempty else self.over_all()
+
+
+@dataclasses.dataclass
+class Extremes:
+    """The smallest and the largest value of each feature, and the first clip that has it.
+
+    Attributes:
+        low: the smallest values; infinite before the first clip.
+        high: the largest values; minus infinite before the first clip.
+        low_clip: index of the clip of each smallest value; -1 before the first clip.
+        high_clip: index of the clip of each largest value; -1 before the first clip.
+    """
+
+    low: Float[np.ndarray, " width"]
+    high: Float[np.ndarray, " width"]
+    low_clip: Int[np.ndarray, " width"]
+    high_clip: Int[np.ndarray, " width"]
+
+    @classmethod
+    def none(cls, width: int) -> "Extremes":
+        """Extremes before the first clip."""
+        return cls(
+            low=np.full(width, np.inf),
+            high=np.full(width, -np.inf),
+            low_clip=np.full(width, -1),
+            high_clip=np.full(width, -1),
+        )
+
+    @property
+    def nonempty(self) -> bool:
+        """Whether any clip was added."""
+        return bool((self.low <= self.high).any())
+
+    @property
+    def constant(self) -> Bool[np.ndarray, " width"]:
+        """Mask of the features with one value."""
+        return self.low == self.high
+
+    def add(
+        self, clip: int, low: Float[np.ndarray, " width"], high: Float[np.ndarray, " width"]
+    ) -> None:
+        """Add the extremes of a clip."""
+        index = np.full(len(low), clip)
+        self.merge(index, low, index, high)
+
+    def merge(
+        self,
+        low_clip: Int[np.ndarray, " width"],
+        low: Float[np.ndarray, " width"],
+        high_clip: Int[np.ndarray, " width"],
+        high: Float[np.ndarray, " width"],
+    ) -> None:
+        """Replace the extremes that others exceed."""
+        lower, higher = low < self.low, high > self.high
+        self.low = np.where(lower, low, self.low)
+        self.high = np.where(higher, high, self.high)
+        self.low_clip = np.where(lower, low_clip, self.low_clip)
+        self.high_clip = np.where(higher, high_clip, self.high_clip)
+
+    def farthest(
+        self, centers: Float[np.ndarray, " width"], scales: Float[np.ndarray, " width"]
+    ) -> "Farthest":
+        """The value with most deviations from the center of its feature."""
+        below, above = (centers - self.low) / scales, (self.high - centers) / scales
+        feature = int(np.maximum(below, above).argmax())
+        value, clip = self.low, self.low_clip
+        if above[feature] > below[feature]:
+            value, clip = self.high, self.high_clip
+        return Farthest(
+            feature=feature,
+            clip=int(clip[feature]),
+            value=float(value[feature]),
+            deviations=float(max(below[feature], above[feature])),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Farthest:
+    """An outlier: its value, feature and clip, and its deviations from the feature's center."""
+
+    feature: int
+    clip: int
+    value: float
+    deviations: float
+
+
+STEPS = 100_000
+"""Largest number of steps in a sample."""
+VALUES = 30_000_000
+"""Largest number of values in a sample, whatever the width: 120 MB."""
+
+
+class Sample:
+    """A sample of every ``every``-th step of a modality, from the first.
+
+    The number of steps is not known in advance. When the sample is too large, every second step is
+    dropped, and from then on half as many are added.
+
+    Attributes:
+        every: distance between two steps of the sample; 1 keeps all.
+        most: largest number of steps; at least half as many remain once any was dropped.
+    """
+
+    def __init__(self, width: int) -> None:
+        """Start an empty sample of steps of ``width`` features."""
+        self.every = 1
+        self.most = max(2, min(STEPS, VALUES // max(1, width)))
+        self._width = width
+        self._seen = 0
+        self._steps: list[Float[np.ndarray, "_ _"]] = []
+        self._fitted: list[Bool[np.ndarray, " _"]] = []
+        self._size = 0
+
+    def __len__(self) -> int:
+        """Number of steps in the sample."""
+        return self._size
+
+    def add(self, steps: Float[np.ndarray, "step width"], *, fitted: bool) -> None:
+        """Add every ``every``-th of the next steps.
+
+        Args:
+            steps: the steps of one clip.
+            fitted: whether normalisation is fitted on this clip.
+        """
+        # A copy: a view would keep the whole clip in memory.
+        chosen = steps[-self._seen % self.every :: self.every].copy()
+        self._seen += len(steps)
+        self._steps.append(chosen)
+        self._fitted.append(np.full(len(chosen), fitted))
+        self._size += len(chosen)
+        while self._size > self.most:
+            self.every *= 2
+            self._keep(self.steps()[::2].copy(), self.fitted()[::2])
+
+    def steps(self) -> Float[np.ndarray, "step width"]:
+        """The steps of the sample, in order."""
+        if len(self._steps) != 1:
+            empty = np.zeros((0, self._width), dtype=np.float32)
+            self._keep(np.concatenate([empty, *self._steps]), self.fitted())
+        return self._steps[0]
+
+    def fitted(self) -> Bool[np.ndarray, " step"]:
+        """Mask of the steps of clips on which normalisation is fitted."""
+        return np.concatenate([np.zeros(0, dtype=bool), *self._fitted])
+
+    def _keep(
+        self, steps: Float[np.ndarray, "step width"], fitted: Bool[np.ndarray, " step"]
+    ) -> None:
+        self._steps, self._fitted, self._size = [steps], [fitted], len(steps)
+
+
+BINS = 20
+"""Largest number of bins of a histogram of lengths."""
+
+
+def summary(values: Sequence[int] | Sequence[float]) -> dict[str, float]:
+    """Smallest value, median, mean and largest value."""
+    return {
+        "min": float(np.min(values)),
+        "median": float(np.median(values)),
+        "mean": float(np.mean(values)),
+        "max": float(np.max(values)),
+    }
+
+
+def length_histogram(steps: Sequence[int]) -> dict[str, list[int]]:
+    """Histogram of lengths in bins of equal width, each from its edge to a step before the next."""
+    low, high = min(steps), max(steps)
+    width = -((low - high - 1) // BINS)  # rounded up
+    edges = np.arange(low, high + width + 1, width)
+    return {"edges": edges.tolist(), "counts": np.histogram(steps, edges)[0].tolist()}
+
+
+def second_histogram(seconds: Sequence[float]) -> dict[str, list[int] | list[float]]:
+    """Histogram of durations in bins of equal width from 0 to the longest, which is included."""
+    edges = np.linspace(0, max(seconds) or 1, BINS + 1)
+    return {"edges": edges.tolist(), "counts": np.histogram(seconds, edges)[0].tolist()}
+
 
 FAR = 10.0
 """Robust deviations from the median of its feature beyond which a value is an outlier."""
 MAGNIFIED = 1000.0
-"""A feature that is scaled by more than this has its noise scaled, too."""
+"""Factor of scaling beyond which the noise of a feature is magnified, too."""
 COLUMNS = 16  # features at a time: the memory of a block of float64 stays small
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scaling:
-    """What ``--normalization robust`` would do to each feature.
+    """The effect of ``--normalization robust`` on a modality.
 
     Attributes:
-        centers: median of the training steps.
-        scales: robust deviation of the training steps (see ``normalization.fit``); positive.
+        centers: median of each feature in the training steps.
+        scales: robust deviation of each feature in the training steps (see ``fit_normalizer``).
         cut: share of all values farther than ``LIMIT`` deviations from the median.
         far: share of all values farther than ``FAR`` deviations.
     """
@@ -37,8 +268,8 @@ class Scaling:
     far: float
 
 
-def scaling(sample: Sample) -> Scaling:
-    """Fitted on the sample's training steps, or on all where it has none; told of all its steps."""
+def measure_scaling(sample: Sample) -> Scaling:
+    """Fit scaling on the sample's training steps, or on all if it has none; apply it to all."""
     steps, fitted = sample.steps(), sample.fitted()
     if not fitted.any():
         fitted = ~fitted
@@ -64,12 +295,12 @@ def scaling(sample: Sample) -> Scaling:
 def _fit(
     steps: Float[np.ndarray, "step width"],
 ) -> tuple[Float[np.ndarray, " width"], Float[np.ndarray, " width"]]:
-    """Center and scale as training would fit them, were these steps those of a clip.
+    """Fit center and scale on these steps as training does.
 
-    Any name but ``text`` will do for the modality: word vectors are measured here, not scaled.
+    The steps are passed as a modality that is not ``text``, since text would not be fitted.
     """
     clip = Clip(id="", sequences={"features": steps}, label=np.zeros(0, dtype=np.float32))
-    fitted = fit([clip], {"features": steps.shape[1]}, "robust")
+    fitted = fit_normalizer([clip], {"features": steps.shape[1]}, "robust")
     return (
         fitted.centers["features"].astype(np.float64),
         fitted.scales["features"].astype(np.float64),
@@ -77,62 +308,64 @@ def _fit(
 
 
 FIRST = 5
-"""Names and indices listed of each kind at most."""
+"""Largest number of names or indices that are listed of each kind."""
 NOT_FINITE = ("NaN", "+inf", "-inf")
 
 
-def modality_figures(
-    dataset: Dataset, name: Modality, stream: Stream, clips: Sequence[tuple[str, str]]
+def summarize_modality(
+    dataset: Dataset, name: Modality, modality: ModalityStatistics, clips: Sequence[tuple[str, str]]
 ) -> dict[str, Any]:
-    """What ``inspect`` says of a modality.
+    """Make the statistics of a modality ready for JSON.
 
     Args:
-        dataset: for its width, repairs and padding.
-        name: of the modality.
-        stream: what was counted.
+        dataset: the data set, of which width, repairs and padding are used.
+        name: name of the modality.
+        modality: the statistics of the modality.
         clips: id and split of every clip, by index.
     """
-    lengths = [steps for split in SPLITS for steps in stream.lengths[split]]
+    lengths = [steps for split in SPLITS for steps in modality.lengths[split]]
     padding = dataset.padding.get(name)
     figures: dict[str, Any] = {
         "width": dataset.widths[name],
         "clips": len(lengths),
         "missing": 1 - len(lengths) / len(clips) if clips else 0.0,
-        "mended": _mended(dataset.repairs, name),
+        "mended": _repaired_values(dataset.repairs, name),
         "padding": {"side": padding.side, "share": padding.share} if padding else None,
     }
     if not any(lengths) or not dataset.widths[name]:
         return figures
-    return figures | _lengths(stream, lengths) | _values(name, stream, clips)
+    return figures | _lengths(modality, lengths) | _values(name, modality, clips)
 
 
-def _lengths(stream: Stream, lengths: Sequence[int]) -> dict[str, Any]:
+def _lengths(modality: ModalityStatistics, lengths: Sequence[int]) -> dict[str, Any]:
     histograms: dict[str, Any] = {"steps": length_histogram(lengths)}
-    if stream.seconds:
-        histograms["seconds"] = second_histogram(stream.seconds)
+    if modality.seconds:
+        histograms["seconds"] = second_histogram(modality.seconds)
     return {
         "steps": {"total": sum(lengths), **summary(lengths)},
         "lengths": histograms,
-        "distinct": len(stream.digests),
+        "distinct": len(modality.digests),
     }
 
 
-def _values(name: Modality, stream: Stream, clips: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    everywhere, fitted = stream.over_all(), stream.fitted()
-    steps = sum(map(sum, stream.lengths.values()))
-    robust = scaling(stream.sample)
+def _values(
+    name: Modality, modality: ModalityStatistics, clips: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
+    everywhere, fitted = modality.over_all(), modality.fitted()
+    steps = sum(map(sum, modality.lengths.values()))
+    robust = measure_scaling(modality.sample)
     worst = everywhere.farthest(robust.centers, robust.scales)
     away = np.maximum(robust.centers - everywhere.low, everywhere.high - robust.centers)
     figures: dict[str, Any] = {
         "range": {"min": float(everywhere.low.min()), "max": float(everywhere.high.max())},
         "zero_steps": {
-            "count": stream.zero_steps,
-            "share": stream.zero_steps / steps,
-            "clips": stream.zero_clips,
+            "count": modality.zero_steps,
+            "share": modality.zero_steps / steps,
+            "clips": modality.zero_clips,
         },
         "constant_clips": {
-            "count": len(stream.constant),
-            "first": [clips[index][0] for index in stream.constant[:FIRST]],
+            "count": len(modality.constant),
+            "first": [clips[index][0] for index in modality.constant[:FIRST]],
         },
         "constant_features": _features(fitted.constant),
         "zero_features": _features(fitted.constant & (fitted.low == 0)),
@@ -142,7 +375,7 @@ def _values(name: Modality, stream: Stream, clips: Sequence[tuple[str, str]]) ->
             "worst": None,
         },
         "normalization": None,
-        "sample": {"steps": len(stream.sample), "every": stream.sample.every},
+        "sample": {"steps": len(modality.sample), "every": modality.sample.every},
     }
     if worst.deviations > FAR:
         figures["outliers"]["worst"] = {
@@ -165,6 +398,6 @@ def _features(chosen: Bool[np.ndarray, " width"]) -> dict[str, Any]:
     return {"count": len(indices), "first": indices[:FIRST]}
 
 
-def _mended(repairs: Mapping[str, int], name: Modality) -> dict[str, int]:
-    """How many values of each kind that is no number were set to 0 (see ``repair.finite``)."""
+def _repaired_values(repairs: Mapping[str, int], name: Modality) -> dict[str, int]:
+    """Number of values of each kind that were set to 0 (see ``assembly.zero_non_finite``)."""
     return {kind: repairs.get(f"{name}: {kind} set to 0", 0) for kind in NOT_FINITE}

@@ -1,1 +1,1 @@
-"""Ragged, memory-mapped data sets in one file: written, opened, taken clip by clip."""
+"""Stores: ragged, memory-mapped data sets in one file; their format, reader and writer."""

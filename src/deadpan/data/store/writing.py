@@ -1,4 +1,4 @@
-"""Data sets written as stores; ``deadpan.data.store.opening`` tells what is in one."""
+"""Writing data sets as stores, clip by clip; ``deadpan.data.store.format`` documents the format."""
 
 import dataclasses
 import json
@@ -16,25 +16,35 @@ from typing import Any, BinaryIO
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from deadpan.data.assembly import WANTED, unusable
-from deadpan.data.containers.files import shown
+from deadpan.data.assembly import LABEL_RULES, invalid_labels
+from deadpan.data.containers.files import printable
 from deadpan.data.containers.safetensors_file import DTYPES, LARGEST_HEADER, METADATA
 from deadpan.data.dataset import Clip, Dataset, fingerprint
-from deadpan.data.normalization import fit
-from deadpan.data.store.facts import METHODS, Figures, digest, facts_of, record_of
-from deadpan.data.store.opening import FEATURES, KEY, RECORDS, TIMES, named
+from deadpan.data.normalization import fit_normalizer
+from deadpan.data.store.format import (
+    FEATURES,
+    KEY,
+    METHODS,
+    RECORDS,
+    TIMES,
+    ScalingStatistics,
+    dump_metadata,
+    dump_record,
+    statistics_digest,
+    tensor_names,
+)
 from deadpan.errors import DataError
 from deadpan.types import Modality, in_order
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Tensor:
-    """A tensor that need never be in memory as a whole.
+    """A tensor that is written in parts and never in memory as a whole.
 
     Attributes:
-        dtype: see ``DTYPES``.
-        shape: of the whole.
-        parts: gives the parts in order, along the first axis; called once.
+        dtype: a key of ``DTYPES``.
+        shape: shape of the whole tensor.
+        parts: returns the parts in order, along the first axis; called once.
     """
 
     dtype: str
@@ -43,12 +53,12 @@ class Tensor:
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """Size in bytes."""
         return math.prod(self.shape) * DTYPES[self.dtype].itemsize
 
 
-def refuse_taken(path: Path) -> None:
-    """Raise DataError unless a new file can stand at this path, as far as can be told."""
+def check_writable(path: Path) -> None:
+    """Raise DataError if a file exists at a path, or cannot be created there."""
     try:
         if path.exists() or path.is_symlink():
             raise DataError(f"{path}: exists already; remove it or choose another name")
@@ -57,25 +67,25 @@ def refuse_taken(path: Path) -> None:
         if not os.access(path.parent, os.W_OK | os.X_OK):
             raise DataError(f"{path}: no permission to write there; choose another directory")
     except OSError as error:
-        raise _refusal(path, error) from None
+        raise _write_error(path, error) from None
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a file that is whole from the moment it can be seen; the same input, the same bytes.
+    """Write a safetensors file atomically; the same input gives the same bytes.
 
     Args:
-        path: replaced if it is there.
-        tensors: in the order in which they are to be written, except that the larger types come
-            first, so that every tensor is aligned to its type.
+        path: path of the file, which is replaced if it exists.
+        tensors: tensors by name, written in this order, except that larger types come first, so
+            that every tensor is aligned to its type.
         metadata: texts by name.
 
     Raises:
-        DataError: the disk is full or may not be written to; nothing is left behind.
+        DataError: the disk is full or not writable; nothing is left behind.
     """
     ordered = sorted(tensors.items(), key=lambda item: -DTYPES[item[1].dtype].itemsize)
     header = _header(path, ordered, metadata)
     total = len(header) + sum(tensor.size for _, tensor in ordered)
-    with _replacing(path, total) as file:
+    with _atomic_file(path, total) as file:
         file.write(header)
         for name, tensor in ordered:
             end = file.tell() + tensor.size
@@ -107,11 +117,11 @@ def _header(
 
 
 @contextmanager
-def _replacing(path: Path, size: int) -> Generator[BinaryIO, None, None]:
-    """A file of this size that gets its name at the end, or is gone."""
+def _atomic_file(path: Path, size: int) -> Generator[BinaryIO, None, None]:
+    """Open a temporary file for this many bytes, and rename it to ``path`` if all goes well."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        _clean(path)
+        _remove_leftovers(path)
         if (free := shutil.disk_usage(path.parent).free) < size:
             raise DataError(
                 f"{path}: needs {size / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free; free "
@@ -124,21 +134,21 @@ def _replacing(path: Path, size: int) -> Generator[BinaryIO, None, None]:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise _refusal(path, error) from None
+        raise _write_error(path, error) from None
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def _clean(path: Path) -> None:
-    """Remove what a killed process was about to write here; nothing ever reads it."""
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporary files of killed processes; nothing ever reads them."""
     leftover = re.compile(rf"\.{re.escape(path.name)}\.\d+\.tmp")
     for entry in path.parent.iterdir():
         if leftover.fullmatch(entry.name):
             entry.unlink(missing_ok=True)
 
 
-def _refusal(path: Path, error: OSError) -> DataError:
+def _write_error(path: Path, error: OSError) -> DataError:
     reason = error.strerror or type(error).__name__
     return DataError(
         f"{path}: cannot be written ({reason}); free some space or choose another place"
@@ -149,42 +159,42 @@ DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 def write_store(dataset: Dataset, path: Path, *, source: Mapping[str, Any]) -> None:
-    """Write a data set clip by clip; its features are never copied as a whole.
+    """Write a data set as a store, clip by clip; features are never copied as a whole.
 
     Args:
-        dataset: what ``store.opening.store_dataset`` is to give again, to the last bit.
-        path: of the store; replaced if it is there.
-        source: what the data set was made of, ready for JSON.
+        dataset: the data set, which ``store_dataset`` restores bit by bit.
+        path: path of the store, which is replaced if it exists.
+        source: description of the data set's source, ready for JSON.
 
     Raises:
-        DataError: a clip that is not as ``Clip`` says, or the file cannot be written.
+        DataError: a clip does not fit the contract of ``Clip``, or the file cannot be written.
     """
     clips = _Clips(dataset)
     _check(dataset, clips)
-    tensors = {"labels": _whole(_labels(dataset, clips))}
+    tensors = {"labels": _constant_tensor(_labels(dataset, clips))}
     tensors |= _ragged(clips, _record, RECORDS, "U8", ())
     for name, width in dataset.widths.items():
-        tensors |= _ragged(clips, _features(name), named(FEATURES, name), "F32", (width,))
+        tensors |= _ragged(clips, _features(name), tensor_names(FEATURES, name), "F32", (width,))
     for name in in_order(name for clip in clips for name in clip.times):
         dtype = _times_dtype(dataset, clips, name)
-        tensors |= _ragged(clips, _times(name), named(TIMES, name), dtype, (2,))
-    figures = _figures(dataset)
-    for name, told in figures.items():
-        for method, both in told.by_method.items():
-            for kind, values in zip(("centers", "scales"), both, strict=True):
-                tensors[f"{method}.{kind}.{name}"] = _whole(values)
-    facts = facts_of(
+        tensors |= _ragged(clips, _times(name), tensor_names(TIMES, name), dtype, (2,))
+    by_modality = _scaling_statistics(dataset)
+    for name, statistics in by_modality.items():
+        for method, pair in statistics.by_method.items():
+            for kind, values in zip(("centers", "scales"), pair, strict=True):
+                tensors[f"{method}.{kind}.{name}"] = _constant_tensor(values)
+    metadata = dump_metadata(
         dataset,
         source=source,
         fingerprint=fingerprint(dataset),
-        figures={name: told.noted for name, told in figures.items()},
+        figures={name: statistics.digest for name, statistics in by_modality.items()},
         deadpan=version("deadpan"),
     )
-    write_tensors(path, tensors, {KEY: facts})
+    write_tensors(path, tensors, {KEY: metadata})
 
 
 class _Clips:
-    """Every clip, split by split, as often as one likes; a stored one is not kept in memory."""
+    """Every clip, split by split; can be iterated repeatedly without keeping lazy clips."""
 
     def __init__(self, dataset: Dataset) -> None:
         self._splits = dataset.splits
@@ -194,9 +204,9 @@ class _Clips:
 
 
 def _check(dataset: Dataset, clips: _Clips) -> None:
-    """Raise DataError where a clip is not as the data set says, or could not be read again."""
+    """Raise DataError if a clip does not fit the data set, or could not be read back."""
     for clip in clips:
-        where = f"{dataset.name}: clip '{shown(clip.id)}'"
+        where = f"{dataset.name}: clip '{printable(clip.id)}'"
         if (clip.label.shape, clip.label.dtype) != ((len(dataset.labels),), np.float32):
             raise DataError(
                 f"{where}: its label is {clip.label.dtype} {clip.label.shape}; wanted float32 "
@@ -206,13 +216,13 @@ def _check(dataset: Dataset, clips: _Clips) -> None:
             width = dataset.widths.get(name)
             if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != width:
                 raise DataError(
-                    f"{where}: {shown(name)} is {x.dtype} {x.shape}; wanted float32 (steps, "
+                    f"{where}: {printable(name)} is {x.dtype} {x.shape}; wanted float32 (steps, "
                     f"{width or 'but the data set has no width for it'})"
                 )
             if not np.isfinite(x).all():
-                raise DataError(f"{where}: {shown(name)} is not finite; mend it first")
-    if unusable(_labels(dataset, clips), dataset.task).any():
-        raise DataError(f"{dataset.name}: has labels that are not {WANTED[dataset.task]}")
+                raise DataError(f"{where}: {printable(name)} is not finite; mend it first")
+    if invalid_labels(_labels(dataset, clips), dataset.task).any():
+        raise DataError(f"{dataset.name}: has labels that are not {LABEL_RULES[dataset.task]}")
 
 
 def _ragged(
@@ -222,9 +232,9 @@ def _ragged(
     dtype: str,
     shape: tuple[int, ...],
 ) -> dict[str, Tensor]:
-    """The tensors of a ``store.clips.Ragged``; ``shape`` is that of a row."""
-    found = map(rows, clips)
-    lengths = np.array([-1 if x is None else len(x) for x in found], dtype=np.int64)
+    """The tensors of a ``reading.Ragged`` array; ``shape`` is that of a row."""
+    arrays = map(rows, clips)
+    lengths = np.array([-1 if x is None else len(x) for x in arrays], dtype=np.int64)
     offsets = np.append(0, np.maximum(lengths, 0).cumsum())
     tensors = (
         Tensor(
@@ -232,18 +242,18 @@ def _ragged(
             shape=(int(offsets[-1]), *shape),
             parts=lambda: (x for x in map(rows, clips) if x is not None),
         ),
-        _whole(offsets),
-        _whole(lengths >= 0),
+        _constant_tensor(offsets),
+        _constant_tensor(lengths >= 0),
     )
     return dict(zip(names, tensors, strict=False))  # a record is never absent
 
 
-def _whole(values: Shaped[np.ndarray, "..."]) -> Tensor:
+def _constant_tensor(values: Shaped[np.ndarray, "..."]) -> Tensor:
     return Tensor(dtype=DTYPE_NAMES[values.dtype], shape=values.shape, parts=lambda: [values])
 
 
 def _record(clip: Clip) -> Shaped[np.ndarray, " byte"]:
-    return np.frombuffer(record_of(clip), dtype=np.uint8)
+    return np.frombuffer(dump_record(clip), dtype=np.uint8)
 
 
 def _features(name: Modality) -> Callable[[Clip], Shaped[np.ndarray, "_ width"] | None]:
@@ -259,8 +269,8 @@ def _times_dtype(dataset: Dataset, clips: _Clips, name: Modality) -> str:
     names = {DTYPE_NAMES.get(dtype) for dtype in dtypes}
     if len(names) > 1 or None in names:
         raise DataError(
-            f"{dataset.name}: times of '{shown(name)}' are {', '.join(sorted(map(str, dtypes)))}; "
-            "wanted float32 or float64 for all clips"
+            f"{dataset.name}: times of '{printable(name)}' are "
+            f"{', '.join(sorted(map(str, dtypes)))}; wanted float32 or float64 for all clips"
         )
     return str(names.pop())
 
@@ -270,13 +280,15 @@ def _labels(dataset: Dataset, clips: _Clips) -> Float[np.ndarray, "clip label"]:
     return np.array(rows, dtype=np.float32).reshape(len(rows), len(dataset.labels))
 
 
-def _figures(dataset: Dataset) -> dict[Modality, Figures]:
-    """Of normalisation, of each modality that is scaled."""
+def _scaling_statistics(dataset: Dataset) -> dict[Modality, ScalingStatistics]:
+    """Fit normalisation of each modality that is scaled, by every method of ``METHODS``."""
     train = dataset["train"]
-    fitted = {method: fit(train, dataset.widths, method) for method in METHODS}
-    found: dict[Modality, Figures] = {}
+    fitted = {method: fit_normalizer(train, dataset.widths, method) for method in METHODS}
+    statistics: dict[Modality, ScalingStatistics] = {}
     for name in next(iter(fitted.values())).centers:
         by_method = {method: (x.centers[name], x.scales[name]) for method, x in fitted.items()}
         rows = (clip.sequences[name] for clip in train if name in clip.sequences)
-        found[name] = Figures(by_method=by_method, noted=digest(rows, by_method))
-    return found
+        statistics[name] = ScalingStatistics(
+            by_method=by_method, digest=statistics_digest(rows, by_method)
+        )
+    return statistics

@@ -1,4 +1,4 @@
-"""An encoder layer on a CPU, forwards and backwards in one call each."""
+"""An encoder layer on a CPU in C, its forward and its backward pass in one call each."""
 
 import ctypes
 from collections.abc import Sequence
@@ -9,28 +9,28 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from deadpan.layers.dropout import places_dropped
+from deadpan.layers.dropout import dropout_threshold
 from deadpan.layers.native.library import address, checked, library, run
 
 PARTS = 14
-"""Parameters, in the order of ``EncoderLayer``: norm, query, keys and values, output; norm, expand,
-contract; each with weight and bias."""
+"""Number of parameters. Their order is that of ``EncoderLayer``: norm, query, keys and values,
+output; norm, expand, contract; each weight before its bias."""
 NUMBERS = (
-    "clips steps source_steps width heads hidden threads alone mask_future seed "
-    "attention_dropped residual_dropped relu_dropped"
+    "clips steps source_steps width heads hidden threads self_attention mask_future seed "
+    "attention_dropout residual_dropout relu_dropout"
 ).split()
-GIVEN = "x source mask source_mask".split()
-MADE = "out saved workspace gradient of_x of_source of_parameters".split()
+INPUTS = "x source mask source_mask".split()
+BUFFERS = "out saved workspace dout dx dsource dparameters".split()
 
 
-class Layer(ctypes.Structure):
-    """``struct layer`` of ``layer.h``."""
+class EncoderLayerArguments(ctypes.Structure):
+    """``struct layer`` of ``encoder_layer.c``."""
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in NUMBERS),
-        *((name, ctypes.c_void_p) for name in GIVEN),
+        *((name, ctypes.c_void_p) for name in INPUTS),
         ("parameters", ctypes.c_void_p * PARTS),
-        *((name, ctypes.c_void_p) for name in MADE),
+        *((name, ctypes.c_void_p) for name in BUFFERS),
     )
 
 
@@ -47,33 +47,33 @@ def encoder_layer(
     relu_dropout: float,
     mask_future: bool,
 ) -> Float[Tensor, "clip step width"]:
-    """What ``EncoderLayer`` defines; padded steps come out as zeros.
+    """Compute what ``EncoderLayer`` defines; padded steps come out as zeros.
 
-    Each clip is computed by itself, at its real steps only. Nothing of the size of the attention
-    weights is kept, and no gradient but the first is to be had.
+    Each clip is computed by itself, at its real steps only. Attention weights are not kept for the
+    backward pass, which computes them again. Gradients of gradients are not available.
 
     Args:
-        x: the target, which asks.
-        source: answers; None = the target itself.
+        x: target sequence, which gives the queries.
+        source: source sequence, which gives keys and values; None = the target itself.
         mask: True = real step; padding last.
         source_mask: True = real step; padding last.
-        parameters: see ``PARTS``.
+        parameters: the layer's, in the order of ``PARTS``.
         heads: must divide the width.
-        attention_dropout: of attention weights.
-        residual_dropout: after attention and after the feed-forward part.
-        relu_dropout: inside the feed-forward part.
+        attention_dropout: rate for attention weights.
+        residual_dropout: rate after attention and after the feed-forward part.
+        relu_dropout: rate inside the feed-forward part.
         mask_future: MulT's offset mask.
 
     Raises:
-        ValueError: a real step stands behind padding, or tensors do not fit one another.
+        ValueError: a real step stands behind padding, or shapes or types do not match.
     """
     if source is None and source_mask is not mask:
         source = x
     rates = (attention_dropout, residual_dropout, relu_dropout)
-    given = (x, source, mask, source_mask, heads, rates, mask_future, *parameters)
+    arguments = (x, source, mask, source_mask, heads, rates, mask_future, *parameters)
     if torch.is_grad_enabled():
-        return _EncoderLayer.apply(*given)  # pyright: ignore[reportReturnType]
-    return _forward(*given, keep=False)[0]
+        return _EncoderLayer.apply(*arguments)  # pyright: ignore[reportReturnType]
+    return _forward(*arguments, save=False)[0]
 
 
 def _forward(
@@ -85,16 +85,21 @@ def _forward(
     rates: tuple[float, float, float],
     mask_future: bool,
     *parameters: Tensor,
-    keep: bool,
-) -> tuple[Tensor, Layer, tuple[Tensor | None, ...]]:
-    """The output; and, if they are to be kept, what the gradient needs."""
+    save: bool,
+) -> tuple[Tensor, EncoderLayerArguments, tuple[Tensor | None, ...]]:
+    """Run the forward pass.
+
+    Returns:
+        The output, the arguments of the call, and the tensors that the backward pass needs:
+        activations (None unless ``save``), inputs and parameters.
+    """
     clips, steps, width = x.shape
     source_steps = steps if source is None else source.shape[1]
     norm, *others = parameters
-    # Of the others, which have its width in an EncoderLayer, the type alone: each look costs.
+    # Only the types of the others: an EncoderLayer fixes their shapes, and each check costs time.
     if wrong := [part for part in others if part.dtype != torch.float32 or not part.is_cpu]:
         checked(wrong[0], *wrong[0].shape)
-    kept = (
+    inputs = (
         checked(x, clips, steps, width),
         None if source is None else checked(source, clips, source_steps, width),
         checked(mask, clips, steps, dtype=torch.bool),
@@ -102,29 +107,29 @@ def _forward(
         checked(norm, width),
         *(part.contiguous() for part in others),
     )
-    layer = Layer(
+    layer = EncoderLayerArguments(
         *(clips, steps, source_steps, width, heads, len(parameters[-4])),
-        alone=source is None,
+        self_attention=source is None,
         mask_future=mask_future,
     )
     if any(rates):
         layer.seed = int(torch.empty((), dtype=torch.int64, device="cpu").random_())
-        layer.attention_dropped, layer.residual_dropped, layer.relu_dropped = (
-            places_dropped(rate) for rate in rates
+        layer.attention_dropout, layer.residual_dropout, layer.relu_dropout = (
+            dropout_threshold(rate) for rate in rates
         )
-    out, saved = torch.empty_like(kept[0]), None
-    if keep:
+    out, saved = torch.empty_like(inputs[0]), None
+    if save:
         lib = library()
         assert lib is not None
         saved = out.new_empty(lib.encoder_layer_saved(ctypes.byref(layer)))
-    _point(layer, saved, *kept)
+    _set_addresses(layer, saved, *inputs)
     layer.out = address(out)
-    run("encoder_layer", layer, back=False)
-    return out, layer, (saved, *kept)
+    run("encoder_layer", layer, backward=False)
+    return out, layer, (saved, *inputs)
 
 
-def _point(
-    layer: Layer,
+def _set_addresses(
+    layer: EncoderLayerArguments,
     saved: Tensor | None,
     x: Tensor,
     source: Tensor | None,
@@ -132,7 +137,6 @@ def _point(
     source_mask: Tensor,
     *parameters: Tensor,
 ) -> None:
-    """Fill in where the tensors are."""
     layer.saved, layer.x = address(saved), address(x)
     layer.source = address(x if source is None else source)
     layer.mask, layer.source_mask = address(mask), address(source_mask)
@@ -141,27 +145,27 @@ def _point(
 
 class _EncoderLayer(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, *given: Any) -> Tensor:  # noqa: ANN401 - torch gives it no type
-        out, ctx.layer, kept = _forward(*given, keep=any(ctx.needs_input_grad))
-        ctx.save_for_backward(*kept)
+    def forward(ctx: Any, *arguments: Any) -> Tensor:  # noqa: ANN401 - torch gives it no type
+        out, ctx.layer, tensors = _forward(*arguments, save=any(ctx.needs_input_grad))
+        ctx.save_for_backward(*tensors)
         return out
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any,  # noqa: ANN401
-        gradient: Tensor,
+        dout: Tensor,
     ) -> tuple[Tensor | None, ...]:
-        # A copy, pointed anew: saved tensors may have moved, and two threads may be here at once.
-        layer, kept = Layer.from_buffer_copy(ctx.layer), ctx.saved_tensors
-        _point(layer, *kept)
-        _, x, source, _, _, *parameters = kept
-        gradient, of_x = gradient.contiguous(), torch.empty_like(x)
-        of_source = None if source is None else torch.empty_like(source)
+        # A copy with new addresses: saved tensors may have moved, or two threads may be here.
+        layer, tensors = EncoderLayerArguments.from_buffer_copy(ctx.layer), ctx.saved_tensors
+        _set_addresses(layer, *tensors)
+        _, x, source, _, _, *parameters = tensors
+        dout, dx = dout.contiguous(), torch.empty_like(x)
+        dsource = None if source is None else torch.empty_like(source)
         sizes = [part.numel() for part in parameters]
-        of_parameters = x.new_empty(sum(sizes))
-        layer.gradient, layer.of_x = address(gradient), address(of_x)
-        layer.of_source, layer.of_parameters = address(of_source), address(of_parameters)
-        run("encoder_layer", layer, back=True)
-        parts = zip(of_parameters.split(sizes), parameters, strict=True)
-        return (of_x, of_source, *(None,) * 5, *(given.view_as(part) for given, part in parts))
+        dparameters = x.new_empty(sum(sizes))
+        layer.dout, layer.dx = address(dout), address(dx)
+        layer.dsource, layer.dparameters = address(dsource), address(dparameters)
+        run("encoder_layer", layer, backward=True)
+        parts = zip(dparameters.split(sizes), parameters, strict=True)
+        return (dx, dsource, *(None,) * 5, *(gradient.view_as(part) for gradient, part in parts))

@@ -12,9 +12,9 @@ from deadpan.analysis.disagreement import Verdict
 from deadpan.analysis.explanation import Explanation
 from deadpan.errors import DeadpanError
 from deadpan.files import write_atomically
-from deadpan.reports.clip.panels import ExplainPanel, panels
+from deadpan.reports.clip.panels import clip_panels
 from deadpan.reports.clip.tables import Rows, tables, values
-from deadpan.show.page import Fact
+from deadpan.show.page import Fact, Panel, render
 
 PAGE = "explain.html"
 METHODS = {
@@ -56,10 +56,10 @@ def write_explanation(explained: Explanation, folder: Path) -> Path:
 def explanation_files(explained: Explanation) -> dict[str, bytes]:
     """Every file by its name."""
     found: dict[str, bytes] = {}
-    drawn = panels(explained)
-    for panel in drawn:
-        found[f"{panel.picture.name}.svg"] = panel.picture.svg.encode()
-        found[f"{panel.picture.name}.png"] = panel.picture.png
+    drawn = clip_panels(explained)
+    for picture in (panel.picture for panel in drawn if panel.picture):
+        found[f"{picture.name}.svg"] = picture.svg.encode()
+        found[f"{picture.name}.png"] = picture.png
     for name, rows in tables(explained).items():
         found[name] = _csv(rows)
     numbers = json.dumps(_finite(values(explained)), indent=1, ensure_ascii=False, allow_nan=False)
@@ -67,25 +67,17 @@ def explanation_files(explained: Explanation) -> dict[str, bytes]:
     return found | {PAGE: _page(explained, drawn).encode("utf-8", "replace")}
 
 
-def _page(explained: Explanation, drawn: Sequence[ExplainPanel]) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    templates = Environment(
-        loader=PackageLoader("deadpan.analysis"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def _page(explained: Explanation, drawn: Sequence[Panel]) -> str:
     clip = explained.clip
-    return templates.get_template("explain.html.j2").render(
+    return render(
+        "clip.html.j2",
         title=f"Clip {clip.id}",
         words=" ".join(clip.words),
         runs=[run.title for run in explained.runs],
         why=f"Of the {explained.split} split; {explained.why}.",
         closed=[str(run.path) for run in explained.runs if not run.evaluated],
         kind=clip.truth.kind if clip.truth else "",
-        cards=cards(explained.verdict),
+        facts=cards(explained.verdict),
         panels=drawn,
         modalities=explained.runs[0].model.modalities,
         apart=explained.apart,

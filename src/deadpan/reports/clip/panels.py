@@ -1,77 +1,54 @@
 """The figures of an explanation, each with the sentence that it shows."""
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 
 from deadpan.analysis.explanation import Explanation, Told
 from deadpan.analysis.maps import CrossmodalMap
-from deadpan.reports.clip.heatmap import heatmap
-from deadpan.reports.clip.word_strips import Strip, scale_of, shade, step_curves, word_strips
-from deadpan.reports.gate import batches_figure, epochs_figure, seeds_height
-from deadpan.show.drawing import Picture, font_lacks, picture
-from deadpan.show.page import counted
-from deadpan.training.history import GateSeeds
+from deadpan.reports.clip.figures import (
+    Strip,
+    heatmap,
+    scale_of,
+    shade,
+    step_curves,
+    word_strips,
+)
+from deadpan.reports.gate import gate_panels
+from deadpan.show.drawing import font_lacks, picture
+from deadpan.show.page import Panel, ShadedWord, WordStrip
 from deadpan.types import TEXT
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Word:
-    """A word as the page shows it: its text, what it is worth, and its colours."""
-
-    text: str
-    told: str
-    back: str
-    front: str
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ExplainPanel:
-    """A figure of the page.
-
-    Attributes:
-        title: what is drawn.
-        finding: what it shows, in a sentence or two.
-        picture: for papers, and for the page where there are no ``lines``.
-        lines: words for the browser to set: a title, and the words in their colours.
-        right_to_left: how the words are read.
-        sources: files with its numbers.
-    """
-
-    title: str
-    finding: str
-    picture: Picture
-    lines: tuple[tuple[str, tuple[Word, ...]], ...] = ()
-    right_to_left: bool = False
-    sources: tuple[str, ...]
-
-
-def panels(explained: Explanation) -> list[ExplainPanel]:
+def clip_panels(explained: Explanation) -> list[Panel]:
     """Figures 1 to 3, 5 and 8, 6 and 7 of the paper, as far as the model has them."""
-    found: list[ExplainPanel] = []
+    found: list[Panel] = []
     if explained.crossmodal is not None:
         found.append(_map_panel(explained.crossmodal))
     found += _word_panels(explained)
     if explained.gates is not None:
-        found += _gate_panels(explained.gates)
+        found += gate_panels(
+            explained.gates, ["gate-batches.csv", "gate-epochs.csv"], for_papers=True
+        )
     return found
 
 
-def _map_panel(drawn: CrossmodalMap) -> ExplainPanel:
+def _map_panel(drawn: CrossmodalMap) -> Panel:
     size, font, paint = heatmap(drawn)
     shares = drawn.shares
     cells = "; ".join(
         f"{number}. {drawn.target.at(row)} to {drawn.source.at(column)} ({shares[row, column]:.2g})"
         for number, (row, column) in enumerate(drawn.strongest(), start=1)
     )
-    return ExplainPanel(
+    drawing = picture("crossmodal", paint, size, families=font.families)
+    return Panel(
         title=f"Crossmodal attention {drawn.source.name} → {drawn.target.name} (figure 1)",
         finding=f"Strongest cells, in units of the mean: {cells}. {font.note}".strip(),
-        picture=picture("crossmodal", paint, size, families=font.families),
+        svg=drawing.inline,
+        picture=drawing,
         sources=("crossmodal.csv",),
     )
 
 
-def _word_panels(explained: Explanation) -> Iterator[ExplainPanel]:
+def _word_panels(explained: Explanation) -> Iterator[Panel]:
     target, told = explained.target.name, explained.told
     yield _told_panel(
         explained,
@@ -99,9 +76,7 @@ def _word_panels(explained: Explanation) -> Iterator[ExplainPanel]:
         )
 
 
-def _told_panel(
-    explained: Explanation, name: str, title: str, chosen: Sequence[int]
-) -> ExplainPanel:
+def _told_panel(explained: Explanation, name: str, title: str, chosen: Sequence[int]) -> Panel:
     target = explained.target.name
     named = [
         (f"{' + '.join(each.given)} → {target}" if each.given else f"{target} alone", each)
@@ -112,25 +87,32 @@ def _told_panel(
 
 def _panel(
     explained: Explanation, name: str, title: str, told: Sequence[tuple[str, Told]]
-) -> ExplainPanel:
+) -> Panel:
     axis = explained.target
     strips: list[Strip] = [(line, each.shares) for line, each in told]
     finding = " ".join(f"{line}: {_highest(explained, each)}." for line, each in told)
     if axis.name != TEXT:
         drawn = picture(name, lambda figure: step_curves(figure, axis, strips), (6.5, 2.9))
-        return ExplainPanel(title=title, finding=finding, picture=drawn, sources=("words.csv",))
+        return Panel(
+            title=title,
+            finding=finding,
+            svg=drawn.inline,
+            picture=drawn,
+            sources=("words.csv",),
+        )
     words = axis.words or tuple(str(i + 1) for i in range(len(axis.edges) - 1))
     size, font, paint = word_strips(words, strips)
     scale = scale_of(strips)
-    return ExplainPanel(
+    drawn = picture(name, paint, size, families=font.families)
+    return Panel(
         title=title,
         finding=f"{finding} {font.note}".strip(),
-        picture=picture(name, paint, size, families=font.families),
-        lines=tuple(
-            (
-                line,
-                tuple(
-                    Word(text=word, told=f"{share:.2f}", back=back, front=front)
+        svg=drawn.inline,
+        strips=tuple(
+            WordStrip(
+                title=line,
+                words=tuple(
+                    ShadedWord(text=word, value=f"{share:.2f}", back=back, front=front)
                     for word, share in zip(words, shares.tolist(), strict=True)
                     for back, front in [shade(share, scale)]
                 ),
@@ -138,6 +120,7 @@ def _panel(
             for line, shares in strips
         ),
         right_to_left=font.right_to_left,
+        picture=drawn,
         sources=("words.csv",),
     )
 
@@ -153,28 +136,3 @@ def _highest(explained: Explanation, told: Told) -> str:
 def _plain(title: str, instead: str) -> str:
     """A title as figures can show it."""
     return instead if font_lacks(title) else title
-
-
-def _gate_panels(seeds: GateSeeds) -> list[ExplainPanel]:
-    size = (6.5, seeds_height(seeds))
-    runs = counted(len(seeds.gates), "run")
-    ends = ", ".join(
-        f"{name}: {gate.primary} ({counted(gate.flips, 'flip')}, "
-        f"{f'frozen at epoch {gate.frozen_epoch}' if gate.frozen_epoch else 'never frozen'})"
-        for name, gate in zip(seeds.names, seeds.gates, strict=True)
-    )
-    band = "; bands run from the least to the greatest of them" if len(seeds.gates) > 1 else ""
-    return [
-        ExplainPanel(
-            title="Gate, batch by batch in the first epoch (figure 6)",
-            finding=f"{runs}{band}. The primary modality of each is told by the rows below.",
-            picture=picture("gate-batches", lambda f: batches_figure(f, seeds), size),
-            sources=("gate-batches.csv",),
-        ),
-        ExplainPanel(
-            title="Gate, mean of each epoch (figure 7)",
-            finding=f"{runs}{band}. At the end of training {ends}.",
-            picture=picture("gate-epochs", lambda f: epochs_figure(f, seeds), size),
-            sources=("gate-epochs.csv",),
-        ),
-    ]

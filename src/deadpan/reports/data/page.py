@@ -10,13 +10,13 @@ from deadpan.errors import DeadpanError
 from deadpan.files import write_atomically
 from deadpan.reports.data.panels import data_panels
 from deadpan.reports.data.tables import (
+    findings_verdict,
     modality_columns,
     reading_notes,
     rows_of,
     split_columns,
-    verdict,
 )
-from deadpan.show.page import Fact
+from deadpan.show.page import Fact, render
 
 
 def write_data_report(facts: Mapping[str, Any], path: Path) -> Path:
@@ -45,21 +45,13 @@ def write_data_report(facts: Mapping[str, Any], path: Path) -> Path:
 
 def data_page(facts: Mapping[str, Any]) -> str:
     """The page as HTML; every text of the data is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    templates = Environment(
-        loader=PackageLoader("deadpan.analysis"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    told = [f"{text[0].upper()}{text[1:]}." for text in (facts["layout"], verdict(facts)) if text]
+    sentences = [text for text in (facts["layout"], findings_verdict(facts)) if text]
     numbers = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False)
-    return templates.get_template("data.html.j2").render(
+    return render(
+        "data.html.j2",
         title=facts["name"],
-        verdict=" ".join(told),
-        cards=_cards(facts),
+        verdict=" ".join(f"{text[0].upper()}{text[1:]}." for text in sentences),
+        facts=_cards(facts),
         findings=facts["findings"],
         panels=data_panels(facts),
         splits=split_columns(facts),

@@ -1,6 +1,5 @@
 """The figures of a data set, each with the sentence it shows and the numbers behind it."""
 
-import dataclasses
 import math
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,58 +8,43 @@ from typing import Any
 import numpy as np
 
 from deadpan.data.health.findings import count_of, percent
-from deadpan.reports.data import panels as figures
 from deadpan.show.confusion import short_names
 from deadpan.show.drawing import PLAIN, modality_looks, to_svg
+from deadpan.show.page import Panel
+
+if typing.TYPE_CHECKING:
+    import matplotlib.axes
+    import matplotlib.figure
 
 MOST = 12
 """Labels drawn one by one; the figures of the others are in the JSON."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DataPanel:
-    """A figure as the page shows it.
-
-    Attributes:
-        title: what is drawn.
-        finding: what it shows, in one sentence: also read aloud in the figure's place.
-        svg: an ``<svg>`` element that holds no text of the data.
-        head: headings of the table of numbers.
-        rows: its cells.
-    """
-
-    title: str
-    finding: str
-    svg: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-def data_panels(facts: Mapping[str, Any]) -> list[DataPanel]:
+def data_panels(facts: Mapping[str, Any]) -> list[Panel]:
     """Labels, lengths in steps and in seconds, and missing modalities, as far as there are any."""
     splits = {name: split for name, split in facts["splits"].items() if split["clips"]}
     return [*_labels(facts, splits), *_lengths(facts), *_missing(facts, splits)] if splits else []
 
 
-def _labels(facts: Mapping[str, Any], splits: Mapping[str, Any]) -> Iterator[DataPanel]:
+def _labels(facts: Mapping[str, Any], splits: Mapping[str, Any]) -> Iterator[Panel]:
     labels = {name: split["labels"] for name, split in splits.items()}
     draw = {"regression": _sentiment, "scores": _label_bins}.get(facts["task"], _label_shares)
     yield draw(facts, labels)
 
 
-def _sentiment(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> DataPanel:
+def _sentiment(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> Panel:
     counts = {split: values["histogram"] for split, values in labels.items()}
     shares = {split: _shares(list(bins.values())) for split, bins in counts.items()}
     scores = list(next(iter(counts.values())))
     means = ", ".join(f"{values['mean']:+.2f} in {split}" for split, values in labels.items())
     name = facts["labels"][0]
     axis = f"{short_names([name], longest=24)[0]}, rounded (−3 to 3)"
-    return DataPanel(
+    return Panel(
         title="Labels",
         finding=f"The mean is {means.replace('-', '−')}.",
         svg=to_svg(
             "labels",
-            lambda figure: figures.upright_bars(
+            lambda figure: upright_bars(
                 figure, [score.replace("-", "−") for score in scores], shares, axis
             ),
         ),
@@ -76,7 +60,7 @@ def _shares(counts: Sequence[int]) -> list[float]:
     return [count / sum(counts) for count in counts]
 
 
-def _label_shares(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> DataPanel:
+def _label_shares(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> Panel:
     emotions = facts["task"] == "emotions"
     by_name = {name: values["present" if emotions else "share"] for name, values in labels.items()}
     drawn, more = _drawable(facts["labels"])
@@ -88,13 +72,13 @@ def _label_shares(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> DataPa
         split: [values[name] for name in facts["labels"][: len(drawn)]]
         for split, values in by_name.items()
     }
-    return DataPanel(
+    return Panel(
         title="Emotions present" if emotions else "Classes",
         finding=f"{told}{more}",
         svg=to_svg(
             "labels",
-            lambda figure: figures.level_bars(figure, drawn, shares),
-            height=figures.level_height(len(drawn), len(shares)),
+            lambda figure: level_bars(figure, drawn, shares),
+            height=level_height(len(drawn), len(shares)),
         ),
         head=("emotion" if emotions else "class", *(f"share of {name}" for name in by_name)),
         rows=tuple(
@@ -104,7 +88,7 @@ def _label_shares(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> DataPa
     )
 
 
-def _label_bins(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> DataPanel:
+def _label_bins(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> Panel:
     drawn, more = _drawable(facts["labels"])
     histograms = {
         split: [values["values"][name]["histogram"] for name in facts["labels"]]
@@ -117,13 +101,13 @@ def _label_bins(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> DataPane
         for place, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
             counts = (f"{split['counts'][place]:,}" for split in bins)
             rows.append((name, f"{low:.4g} to {high:.4g}", *counts))
-    return DataPanel(
+    return Panel(
         title="Labels",
         finding=f"Seven bins from the least to the greatest label, the same in all splits.{more}",
         svg=to_svg(
             "labels",
-            lambda figure: figures.label_bins(figure, drawn, histograms),
-            height=figures.bins_height(len(drawn)),
+            lambda figure: label_bins(figure, drawn, histograms),
+            height=bins_height(len(drawn)),
         ),
         head=("label", "bin", *(f"{name} clips" for name in labels)),
         rows=tuple(rows),
@@ -138,7 +122,7 @@ def _drawable(labels: Sequence[str]) -> tuple[tuple[str, ...], str]:
     return drawn, f"{told} In the figure: {'; '.join(pairs)}." if pairs else told
 
 
-def _lengths(facts: Mapping[str, Any]) -> Iterator[DataPanel]:
+def _lengths(facts: Mapping[str, Any]) -> Iterator[Panel]:
     for unit in ("steps", "seconds"):
         histograms = {
             name: modality["lengths"][unit]
@@ -149,7 +133,7 @@ def _lengths(facts: Mapping[str, Any]) -> Iterator[DataPanel]:
             yield _length_panel(facts, histograms, unit)
 
 
-def _length_panel(facts: Mapping[str, Any], histograms: Mapping[str, Any], unit: str) -> DataPanel:
+def _length_panel(facts: Mapping[str, Any], histograms: Mapping[str, Any], unit: str) -> Panel:
     told: list[str] = []
     rows: list[tuple[str, ...]] = []
     for name, bins in histograms.items():
@@ -163,20 +147,20 @@ def _length_panel(facts: Mapping[str, Any], histograms: Mapping[str, Any], unit:
             rows.append((name, between, f"{count:,}"))
     longest = max(bins["edges"][-1] for bins in histograms.values())
     median = f"Median: {', '.join(told)}."
-    return DataPanel(
+    return Panel(
         title=f"Lengths in {unit}",
         finding=median if told else f"The last step ends after at most {longest:.1f} seconds.",
         svg=to_svg(
             f"lengths-{unit}",
-            lambda figure: figures.length_bars(figure, histograms, unit),
-            height=figures.lengths_height(len(histograms)),
+            lambda figure: length_bars(figure, histograms, unit),
+            height=lengths_height(len(histograms)),
         ),
         head=("modality", unit, "clips"),
         rows=tuple(rows),
     )
 
 
-def _missing(facts: Mapping[str, Any], splits: Mapping[str, Any]) -> Iterator[DataPanel]:
+def _missing(facts: Mapping[str, Any], splits: Mapping[str, Any]) -> Iterator[Panel]:
     names = list(facts["modalities"])
     if not any(modality["missing"] for modality in facts["modalities"].values()):
         return
@@ -190,13 +174,13 @@ def _missing(facts: Mapping[str, Any], splits: Mapping[str, Any]) -> Iterator[Da
         for name, modality in facts["modalities"].items()
         if modality["missing"]
     )
-    yield DataPanel(
+    yield Panel(
         title="Clips that lack a modality",
         finding=f"Lacked: {told}.",
         svg=to_svg(
             "missing",
-            lambda figure: figures.level_bars(figure, names, shares),
-            height=figures.level_height(len(names), len(shares)),
+            lambda figure: level_bars(figure, names, shares),
+            height=level_height(len(names), len(shares)),
         ),
         head=("modality", *(f"lacked in {split}" for split in shares)),
         rows=tuple(
@@ -205,10 +189,6 @@ def _missing(facts: Mapping[str, Any], splits: Mapping[str, Any]) -> Iterator[Da
         ),
     )
 
-
-if typing.TYPE_CHECKING:
-    import matplotlib.axes
-    import matplotlib.figure
 
 # Dark, light and coloured: told apart in grey print, and by colour-blind eyes.
 _SPLITS = {"train": "#4d5761", "valid": "#b9c0c7", "test": "#CC79A7"}

@@ -38,7 +38,7 @@ def reading_notes(facts: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def verdict(facts: Mapping[str, Any]) -> str:
+def findings_verdict(facts: Mapping[str, Any]) -> str:
     """How many findings of each gravity there are."""
     counts = Counter(finding["gravity"] for finding in facts["findings"])
     nouns = {"serious": "serious finding"}

@@ -1,38 +1,44 @@
 """``deadpan report``: a run directory as one self-contained HTML page."""
 
-import os
+import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from deadpan.errors import RunError, unknown_name
+from deadpan.files import write_atomically
+from deadpan.reports.gate import gate_panels
 from deadpan.reports.run.predictions import VIEWS
-from deadpan.reports.run.training import gate_panels, loss_panel
-from deadpan.show.drawing import kind_looks, modality_looks
-from deadpan.show.page import Fact
-from deadpan.training.fields import RETRAIN, Fields, read_json, read_yaml
-from deadpan.training.history import EpochHistory, GateHistory, epoch_history, gate_history
-from deadpan.training.predictions import hardest, read_predictions
-from deadpan.training.scores import Scores, read_scores
+from deadpan.show.drawing import FAINT, INK, MUTED, kind_looks, modality_looks, to_svg, whole_ticks
+from deadpan.show.page import Fact, Panel, count_text, render
+from deadpan.training.environment import Environment
+from deadpan.training.history import RETRAIN, EpochHistory, GateHistory, GateSeeds
+from deadpan.training.opened import RunDirectory
+from deadpan.training.predictions import hardest
+from deadpan.training.scores import RunScores
+from deadpan.training.settings import Settings
+
+if TYPE_CHECKING:
+    import matplotlib.figure
 
 
-def facts(
-    environment: Fields, config: Fields, history: EpochHistory, gate: GateHistory | None
+def run_facts(
+    environment: Environment, settings: Settings, history: EpochHistory, gate: GateHistory | None
 ) -> list[Fact]:
     """Data set, model, primary modality and training of a run."""
-    dataset = environment.fields("dataset")
-    clips = [f"{split} {count}" for split, count in dataset.fields("splits").values.items()]
+    dataset = environment.dataset
+    clips = [f"{split} {count}" for split, count in dataset.splits.items()]
     seconds = float(np.nansum(history.seconds))
     took = f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
     best = history.best_epoch
     return [
-        Fact(term="Data", value=dataset.text("name"), note=f"clips: {', '.join(clips)}"),
+        Fact(term="Data", value=dataset.name, note=f"clips: {', '.join(clips)}"),
         Fact(
             term="Model",
-            value=config.text("model"),
-            note=f"{environment.whole('parameters'):,} parameters, seed {config.whole('seed')}",
+            value=settings.model,
+            note=f"{environment.parameters:,} parameters, seed {settings.seed}",
         ),
         _primary(environment, history, gate),
         Fact(
@@ -43,12 +49,10 @@ def facts(
     ]
 
 
-def _primary(environment: Fields, history: EpochHistory, gate: GateHistory | None) -> Fact:
+def _primary(environment: Environment, history: EpochHistory, gate: GateHistory | None) -> Fact:
     term = "Primary modality"
     if gate is None:
-        return Fact(
-            term=term, value="no gate", note=f"uses {', '.join(environment.strings('modalities'))}"
-        )
+        return Fact(term=term, value="no gate", note=f"uses {', '.join(environment.modalities)}")
     # The weights that are scored are the best epoch's: its choice is the one that counts.
     scored = history.best_epoch or int(gate.epochs[-1])
     chosen = gate.primary_in(scored)
@@ -59,7 +63,7 @@ def _primary(environment: Fields, history: EpochHistory, gate: GateHistory | Non
     return Fact(term=term, value=chosen, note=", ".join(notes), colour=colour)
 
 
-def verdict(scores: Scores, model: str) -> str:
+def scores_verdict(scores: RunScores, model: str) -> str:
     """How often the model is best among the rows of the table, in one sentence."""
     clips = f"{scores.clips:,} {scores.split} clip{'s' if scores.clips != 1 else ''}"
     others = [row.system for row in scores.rows if row.system != model]
@@ -73,7 +77,7 @@ def verdict(scores: Scores, model: str) -> str:
     )
 
 
-def score_notes(scores: Scores, note: str) -> list[str]:
+def _score_notes(scores: RunScores, note: str) -> list[str]:
     """What must be known to read the table: ``note``, and what its columns call for."""
     notes = [note] if note else []
     if any(column.key == "acc2_non0" for column in scores.columns):
@@ -85,12 +89,57 @@ def score_notes(scores: Scores, note: str) -> list[str]:
     return notes
 
 
-def flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+def loss_panel(history: EpochHistory, unit: str) -> Panel:
+    """Losses by epoch; ``unit`` is what the loss is, for its axis."""
+    best = history.best_epoch
+    finding = f"No epoch of {len(history.epochs)} improved the validation loss."
+    if best is not None:
+        later = len(history.epochs) - best
+        tail = f"; {count_text(later, 'later epoch')} did not improve it" if later else ""
+        finding = (
+            f"Validation loss was lowest, {history.valid_loss[best - 1]:.3f}, at epoch {best}, "
+            f"whose weights are the ones scored{tail}."
+        )
+    return Panel(
+        title="Loss",
+        finding=finding,
+        svg=to_svg("loss", lambda figure: loss_curves(figure, history, unit), height=4.0),
+        sources=("epochs.csv",),
+    )
+
+
+def loss_curves(figure: "matplotlib.figure.Figure", history: EpochHistory, unit: str) -> None:
+    """Training and validation loss by epoch, the best epoch marked.
+
+    Args:
+        figure: empty.
+        history: the losses.
+        unit: what the loss is, for the axis.
+    """
+    axes = figure.subplots()
+    marker = "o" if len(history.epochs) < 4 else ""  # a line of one point would not be seen
+    axes.plot(history.epochs, history.train_loss, ls="--", c=MUTED, marker=marker, label="train")
+    axes.plot(history.epochs, history.valid_loss, c=INK, marker=marker, label="valid")
+    if history.best_epoch is not None:
+        loss = float(history.valid_loss[history.best_epoch - 1])
+        axes.axvline(history.best_epoch, color=FAINT, lw=1, zorder=0)
+        label = f"best: epoch {history.best_epoch}, {loss:.3f}"
+        axes.plot(
+            [history.best_epoch], [loss], "*", c="#D55E00", ms=11, mec="white", mew=0.6, label=label
+        )
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(f"loss ({unit})")
+    whole_ticks(axes)
+    axes.set_xlim(float(history.epochs[0]) - 0.5, float(history.epochs[-1]) + 0.5)
+    figure.legend(loc="outside upper center", ncols=3)
+
+
+def setting_rows(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Nested settings as rows: ``model_options.layers``, ``2``."""
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
             nested = cast(Mapping[object, object], value)
-            yield from flat({str(k): v for k, v in nested.items()}, f"{prefix}{key}.")
+            yield from setting_rows({str(k): v for k, v in nested.items()}, f"{prefix}{key}.")
         elif isinstance(value, list | tuple):
             yield f"{prefix}{key}", ", ".join(str(v) for v in cast(list[object], value)) or "none"
         else:
@@ -109,63 +158,48 @@ def write_report(run: Path) -> Path:
     Raises:
         RunError: a file of the run is missing or broken, or the page cannot be written.
     """
-    if not run.is_dir():
-        raise RunError(f"{run} is not a run directory; {RETRAIN}")
-    page = report_page(run)
-    target = run / "report.html"
-    partial = run / f".report.{os.getpid()}.html"
+    files = RunDirectory(run)
+    page = report_page(files)
     try:
-        with partial.open("wb") as file:
-            file.write(page.encode("utf-8", "replace"))
-            os.fsync(file.fileno())
-        partial.replace(target)
+        write_atomically(files.report_file, page.encode("utf-8", "replace"))
     except OSError as error:
         raise RunError(
-            f"{target} cannot be written ({error.strerror}); make room or give yourself permission"
+            f"{files.report_file} cannot be written ({error.strerror}); make room or give yourself "
+            f"permission"
         ) from None
-    finally:
-        partial.unlink(missing_ok=True)
-    return target
+    return files.report_file
 
 
-def report_page(run: Path) -> str:
+def report_page(run: RunDirectory) -> str:
     """The page as HTML; every text of the data is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = read_json(run / "environment.json", RETRAIN)
-    config = read_yaml(run / "config.yaml", RETRAIN)
-    history = epoch_history(run)
-    gate = gate_history(run) if (run / "gate.csv").exists() else None
-    scores = read_scores(run)
-    predictions = read_predictions(run, environment.strings("labels"))
-    task, dataset = environment.text("task"), environment.fields("dataset")
+    environment, settings = run.environment(), run.settings()
+    history, gate, scores, predictions = run.epochs(), run.gate(), run.scores(), run.predictions()
+    task, dataset = environment.task, environment.dataset
     if task not in VIEWS:
-        path = run / "environment.json"
-        raise RunError(f"{path} holds an {unknown_name('task', task, VIEWS)}; {RETRAIN}")
+        raise RunError(
+            f"{run.environment_file} holds an {unknown_name('task', task, VIEWS)}; {RETRAIN}"
+        )
     view = VIEWS[task]
-    panels = gate_panels(gate) if gate else []
+    panels: list[Panel] = []
+    if gate:
+        seeds = GateSeeds(names=(run.path.name,), gates=(gate,))
+        panels += gate_panels(seeds, ["gate.csv", "gate.csv", "epochs.csv"])
     panels += [loss_panel(history, view.loss_unit), view.panel(predictions)]
-    templates = Environment(
-        loader=PackageLoader("deadpan.analysis"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return templates.get_template("report.html.j2").render(
-        title=f"{config.text('model')} on {dataset.text('name')}",
-        verdict=verdict(scores, config.text("model")),
-        model=config.text("model"),
-        facts=facts(environment, config, history, gate),
-        warnings=dataset.strings("warnings"),
-        repairs=dataset.fields("repairs").values,
+    return render(
+        "run.html.j2",
+        title=f"{settings.model} on {dataset.name}",
+        verdict=scores_verdict(scores, settings.model),
+        model=settings.model,
+        facts=run_facts(environment, settings, history, gate),
+        warnings=dataset.warnings,
+        repairs=dataset.repairs,
         scores=scores,
-        score_notes=score_notes(scores, view.score_note),
+        score_notes=_score_notes(scores, view.score_note),
         panels=panels,
         view=view,
         hardest=hardest(predictions, view.faults(predictions)),
         kinds=kind_looks(predictions.kinds) if any(predictions.kinds) else {},
-        config=list(flat(config.values)),
-        environment=list(flat(environment.values)),
-        command=environment.values.get("command", ""),
+        config=list(setting_rows(settings.to_dict())),
+        environment=list(setting_rows(dataclasses.asdict(environment))),
+        command=environment.command,
     )

@@ -8,13 +8,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from deadpan.metrics.classes import confusion, positions
-from deadpan.metrics.scores import pearson_correlations
-from deadpan.reports.run import predictions as prediction_figures
+from deadpan.metrics.classification import class_indices, confusion_counts
+from deadpan.metrics.regression import correlations_per_label
 from deadpan.show.confusion import confusion_height, confusion_matrix, short_names
 from deadpan.show.drawing import INK, MUTED, PLAIN, kind_looks, to_svg
-from deadpan.show.page import Panel, counted
+from deadpan.show.page import Panel, count_text
 from deadpan.training.predictions import HardClip, Predictions, disbelief, errors, relative_errors
+
+if typing.TYPE_CHECKING:
+    import matplotlib.axes
+    import matplotlib.figure
 
 MOST_SCATTERS = 6
 _SOURCES = ("predictions.csv",)
@@ -25,9 +28,7 @@ def sentiment_panel(predictions: Predictions) -> Panel:
     return Panel(
         title="Prediction against truth",
         finding=_off_the_line(predictions),
-        svg=to_svg(
-            "scatter", lambda figure: prediction_figures.scatter(figure, predictions), height=4.2
-        ),
+        svg=to_svg("scatter", lambda figure: scatter(figure, predictions), height=4.2),
         sources=_SOURCES,
     )
 
@@ -36,11 +37,11 @@ def emotions_panel(predictions: Predictions) -> Panel:
     """Probabilities where an emotion is absent and where it is present."""
     return Panel(
         title="Probability given to each emotion",
-        finding=f"{counted(len(predictions.ids), 'test clip')}: blue should lie right of the "
+        finding=f"{count_text(len(predictions.ids), 'test clip')}: blue should lie right of the "
         "dashed line, grey left of it; the bar is the median.",
         svg=to_svg(
             "emotions",
-            lambda figure: prediction_figures.strips(figure, predictions),
+            lambda figure: strips(figure, predictions),
             height=0.9 + 0.32 * 2 * len(predictions.labels),
         ),
         sources=_SOURCES,
@@ -50,12 +51,12 @@ def emotions_panel(predictions: Predictions) -> Panel:
 def classes_panel(predictions: Predictions) -> Panel:
     """The confusion matrix."""
     names = predictions.labels
-    true, said = positions(predictions.truth), positions(predictions.predicted)
-    counts = confusion(true, said, len(names))
+    predicted, true = class_indices(predictions.predicted), class_indices(predictions.truth)
+    counts = confusion_counts(predicted, true, len(names))
     short = short_names(names, longest=14)
     return Panel(
         title="Confusion matrix",
-        finding=f"{counted(len(predictions.ids), 'test clip')}, a row for each true class and a "
+        finding=f"{count_text(len(predictions.ids), 'test clip')}, a row for each true class and a "
         "column for each predicted one; shares are of the row, darker is more. "
         f"{_worst_confusion(counts, names)}{_key(short, names)}",
         svg=to_svg(
@@ -70,7 +71,7 @@ def classes_panel(predictions: Predictions) -> Panel:
 def scores_panel(predictions: Predictions) -> Panel:
     """Prediction against truth for each label; for the worst of them where they are many."""
     count = len(predictions.labels)
-    corrs = pearson_correlations(predictions.truth, predictions.predicted)
+    corrs = correlations_per_label(predictions.predicted, predictions.truth)
     # A label that is the same in all clips has no Corr, nor anything to see: it comes last.
     worst = np.argsort(np.nan_to_num(corrs, nan=np.inf), kind="stable")[:MOST_SCATTERS]
     shown = sorted(worst.tolist())
@@ -88,7 +89,8 @@ def scores_panel(predictions: Predictions) -> Panel:
     finding = (
         _off_the_line(predictions)
         if count == 1
-        else f"{counted(len(predictions.ids), 'clip')}: on the dashed line a prediction is perfect."
+        else f"{count_text(len(predictions.ids), 'clip')}: "
+        "on the dashed line a prediction is perfect."
         f"{_corr_range(corrs, predictions.labels)}"
     )
     if count > MOST_SCATTERS:
@@ -98,8 +100,8 @@ def scores_panel(predictions: Predictions) -> Panel:
         finding=finding + _key(short, drawn.labels),
         svg=to_svg(
             "scatters",
-            lambda figure: prediction_figures.scatters(figure, drawn, titles),
-            height=prediction_figures.scatters_height(len(shown)),
+            lambda figure: scatters(figure, drawn, titles),
+            height=scatters_height(len(shown)),
         ),
         sources=_SOURCES,
     )
@@ -110,7 +112,7 @@ def _off_the_line(predictions: Predictions) -> str:
     ratio = f"{float(predictions.predicted.std()) / spread:.2f}" if spread else ""
     off = float(np.abs(predictions.predicted - predictions.truth).mean())
     return (
-        f"{counted(len(predictions.ids), 'clip')}: on average {off:.2f} off the dashed line of "
+        f"{count_text(len(predictions.ids), 'clip')}: on average {off:.2f} off the dashed line of "
         "perfect prediction"
         f"{f'; predictions spread {ratio} times as wide as the truth' if ratio else ''}."
     )
@@ -123,7 +125,7 @@ def _worst_confusion(counts: Int[np.ndarray, "class class"], names: Sequence[str
     true, said = divmod(int(wrong.argmax()), len(names))
     return (
         f"Most often mistaken: {names[true]} for {names[said]}, "
-        f"{wrong[true, said]} of {counted(int(counts[true].sum()), 'clip')}."
+        f"{wrong[true, said]} of {count_text(int(counts[true].sum()), 'clip')}."
     )
 
 
@@ -144,10 +146,6 @@ def _key(short: Sequence[str], names: Sequence[str]) -> str:
     pairs = [f"{s} = {name}" for s, name in zip(short, names, strict=True) if name not in s]
     return f" In the figure: {'; '.join(pairs)}." if pairs else ""
 
-
-if typing.TYPE_CHECKING:
-    import matplotlib.axes
-    import matplotlib.figure
 
 Numbers = Float[np.ndarray, "clip *label"]
 

@@ -115,7 +115,7 @@ def test_entries_that_do_not_fit_are_named(features, intervals, wanted, path):
     assert "/x/data/v/" in text
 
 
-def test_a_file_of_another_layout_is_told(path):
+def test_a_file_of_another_format_is_told(path):
     with h5py.File(path, "w") as file:
         file["d1"] = np.ones(3)
     assert "no group holds 'data' (found d1); give a computational sequence" in refusal(path)

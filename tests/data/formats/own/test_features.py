@@ -1,4 +1,5 @@
 import os
+import unicodedata
 
 import numpy as np
 import pytest
@@ -6,11 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from deadpan.data.formats.own.features import read_features
+from deadpan.data.formats.own.features import (
+    feature_folders,
+    find_clip_table,
+    looks_like_own,
+    read_features,
+    read_modality,
+)
 from deadpan.errors import DataError
 
 
-def refusal(path, content=None):
+def file_refusal(path, content=None):
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(DataError) as caught:
@@ -64,7 +71,7 @@ def test_an_array_without_steps(shape, tmp_path):
 )
 def test_arrays_that_are_no_sequences(value, wanted, tmp_path):
     np.save(tmp_path / "x.npy", value)
-    assert wanted in refusal(tmp_path / "x.npy")
+    assert wanted in file_refusal(tmp_path / "x.npy")
 
 
 def npy_header(text):
@@ -85,7 +92,7 @@ def npy_header(text):
 )
 def test_what_a_header_declares_is_held_against_the_file(shape, wanted, tmp_path):
     text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}"
-    assert wanted in refusal(tmp_path / "x.npy", npy_header(text) + b"\0" * 8)
+    assert wanted in file_refusal(tmp_path / "x.npy", npy_header(text) + b"\0" * 8)
 
 
 def test_a_truncated_array_is_refused_wherever_it_ends(tmp_path):
@@ -93,8 +100,10 @@ def test_a_truncated_array_is_refused_wherever_it_ends(tmp_path):
     np.save(path, np.ones((2, 3), np.float32))
     whole = path.read_bytes()
     for end in range(1, len(whole)):
-        refusal(path, whole[:end])
-    assert "is cut off: shape (2, 3) of float32 is 24 bytes, found 23" in refusal(path, whole[:-1])
+        file_refusal(path, whole[:end])
+    assert "is cut off: shape (2, 3) of float32 is 24 bytes, found 23" in file_refusal(
+        path, whole[:-1]
+    )
 
 
 @given(data=st.data())
@@ -114,14 +123,14 @@ def test_a_damaged_array_is_read_or_refused(data, tmp_path_factory):
 @pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet"])
 def test_what_is_no_file(suffix, tmp_path):
     path = tmp_path / f"x{suffix}"
-    assert "no such file" in refusal(path)
-    assert "is empty" in refusal(path, b"")
+    assert "no such file" in file_refusal(path)
+    assert "is empty" in file_refusal(path, b"")
     path.unlink()
     path.mkdir()
-    assert "is a directory" in refusal(path)
+    assert "is a directory" in file_refusal(path)
     path.rmdir()
     os.mkfifo(path)
-    assert "is not a regular file" in refusal(path)
+    assert "is not a regular file" in file_refusal(path)
 
 
 def test_a_table_with_or_without_names(tmp_path):
@@ -183,7 +192,7 @@ def test_a_step_lasts_until_the_next(name, tmp_path):
     ],
 )
 def test_tables_that_do_not_fit(content, wanted, tmp_path):
-    assert wanted in refusal(tmp_path / "x.csv", content)
+    assert wanted in file_refusal(tmp_path / "x.csv", content)
 
 
 def sequences(dtype):
@@ -222,3 +231,156 @@ def test_parquet_comes_back(wanted, tmp_path_factory):
     assert got.values.dtype == wanted.dtype
     assert got.names == tuple(columns)
     np.testing.assert_array_equal(got.values, wanted)
+
+
+def save(folder, **files):
+    """Write arrays, as NAME=rows, into a folder."""
+    folder.mkdir(exist_ok=True)
+    for name, rows in files.items():
+        np.save(folder / f"{name}.npy", np.array(rows, dtype=np.float32))
+    return folder
+
+
+def read_folder(home, *ids):
+    (folder,) = feature_folders(home)
+    return read_modality(folder, ids)
+
+
+def refusal(call, *arguments):
+    with pytest.raises(DataError) as caught:
+        call(*arguments)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def test_a_folder_with_one_table_is_own_data(tmp_path):
+    assert not looks_like_own(tmp_path)
+    assert not looks_like_own(tmp_path / "none")
+    table = tmp_path / "any.CSV"
+    table.write_text("id,label\na,1\n")
+    (tmp_path / "._any.csv").write_bytes(b"\0")  # macOS puts it on foreign disks
+    (tmp_path / "folder.csv").mkdir()
+    assert looks_like_own(tmp_path)
+    assert not looks_like_own(table)
+    assert find_clip_table(tmp_path) == table
+    table.write_text("name,score\na,1\n")
+    assert not looks_like_own(tmp_path)
+
+
+def test_no_table_or_two_are_told(tmp_path):
+    assert "wanted one clip table (.csv); found none" in refusal(find_clip_table, tmp_path)
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("id,label\na,1\n")
+    assert not looks_like_own(tmp_path)
+    assert "found a.csv, b.csv; name the file" in refusal(find_clip_table, tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path, monkeypatch):
+    def deny(self):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr("pathlib.Path.iterdir", deny)
+    assert not looks_like_own(tmp_path)
+    assert refusal(find_clip_table, tmp_path).startswith(
+        f"{tmp_path}: cannot be read (Permission denied)"
+    )
+    assert refusal(feature_folders, tmp_path).startswith(f"{tmp_path}: cannot be read (Permission")
+
+
+def test_folders_are_modalities_unless_hidden(tmp_path):
+    for name in ("face", "audio", ".git", "__pycache__"):
+        save(tmp_path / name, a=[[1]])
+    (tmp_path / "labels.csv").touch()
+    assert [folder.path.name for folder in feature_folders(tmp_path)] == ["audio", "face"]
+
+
+def test_a_folder_of_other_things_is_told_from_one_of_folders(tmp_path):
+    (tmp_path / "a_raw" / "video").mkdir(parents=True)
+    (tmp_path / "b_empty").mkdir()
+    (tmp_path / "c_mat").mkdir()
+    (tmp_path / "c_mat" / "x.mat").touch()
+    found = {
+        folder.path.name: (len(folder.files), folder.other) for folder in feature_folders(tmp_path)
+    }
+    assert found == {"a_raw": (0, False), "b_empty": (0, True), "c_mat": (0, True)}
+
+
+def test_what_each_clip_has(tmp_path):
+    folder = save(
+        tmp_path / "face", a=[[1, 2]], none=np.zeros((0, 2)), old=[[1, 2]], older=[[0, 0]]
+    )
+    (folder / "b.c.CSV").write_text("3,4\n5,6\n")
+    (folder / ".DS_Store").touch()
+    got = read_folder(tmp_path, "a", "b.c", "none", "absent")
+    assert {name: x.values.tolist() for name, x in got.clips.items()} == {
+        "a": [[1, 2]],
+        "b.c": [[3, 4], [5, 6]],
+    }
+    assert (got.width, got.missing, got.unknown) == (2, ("absent",), ("old.npy", "older.npy"))
+    assert [path.name for path in got.empty] == ["none.npy"]
+
+
+def test_ids_that_differ_in_case_or_are_written_in_any_script(tmp_path):
+    save(tmp_path / "face", x=[[1]], X=[[2]], 片段=[[3]])
+    got = read_folder(tmp_path, "x", "X", "片段")
+    assert [x.values.item() for x in got.clips.values()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("name", "clip"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_accents_written_either_way_are_the_same(name, clip, tmp_path):
+    save(tmp_path / "face", **{unicodedata.normalize(name, "café"): [[1]]})
+    assert read_folder(tmp_path, unicodedata.normalize(clip, "café")).missing == ()
+
+
+def test_no_file_of_any_clip(tmp_path):
+    save(tmp_path / "face", clip_1=[[1]])
+    assert refusal(read_folder, tmp_path, "1", "2") == (
+        f"{tmp_path / 'face'}: no file is named by an id (a file is 'clip_1.npy', an id '1'); "
+        f"name the files by ids, or move the folder elsewhere"
+    )
+
+
+def test_no_file_with_a_step(tmp_path):
+    save(tmp_path / "face", a=np.zeros((0, 2)))
+    assert "no file has a step" in refusal(read_folder, tmp_path, "a")
+
+
+def test_widths_that_differ(tmp_path):
+    save(tmp_path / "face", a=[[1, 2]], b=[[1, 2, 3]])
+    assert refusal(read_folder, tmp_path, "a", "b") == (
+        f"{tmp_path / 'face' / 'b.npy'}: has 3 features per step, a.npy has 2; wanted one width"
+    )
+
+
+def test_columns_in_another_order(tmp_path):
+    folder = save(tmp_path / "face", c=[[1, 2]])
+    (folder / "a.csv").write_text("smile,frown\n1,2\n")
+    (folder / "b.csv").write_text("frown,smile\n1,2\n")
+    assert read_folder(tmp_path, "a", "c").width == 2
+    assert "b.csv: feature 1 is 'frown', in a.csv 'smile'" in refusal(
+        read_folder, tmp_path, "a", "b"
+    )
+
+
+def test_two_files_of_one_clip(tmp_path):
+    (save(tmp_path / "face", a=[[1]]) / "a.csv").write_text("1\n")
+    assert "a.npy: there is a.csv too; keep one file per clip" in refusal(
+        read_folder, tmp_path, "a"
+    )
+
+
+def test_a_file_that_is_none_matters_only_where_a_clip_names_it(tmp_path):
+    folder = save(tmp_path / "face", a=[[1]])
+    (folder / "b.npy").mkdir()
+    assert read_folder(tmp_path, "a").unknown == ("b.npy",)
+    assert "b.npy: is a directory" in refusal(read_folder, tmp_path, "a", "b")
+    (folder / "c.npy").symlink_to(folder / "gone")
+    assert "c.npy: no such file" in refusal(read_folder, tmp_path, "c")
+
+
+def test_a_name_that_no_model_could_use(tmp_path):
+    save(tmp_path / "open.face", a=[[1]])
+    assert "a modality's name has only letters, digits, - and _" in refusal(
+        read_folder, tmp_path, "a"
+    )

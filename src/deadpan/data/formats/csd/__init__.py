@@ -1,1 +1,1 @@
-"""CMU-SDK's computational sequences (.csd)."""
+"""Computational sequences (.csd) of CMU-MultimodalSDK."""

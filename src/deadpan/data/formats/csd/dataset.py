@@ -1,4 +1,4 @@
-"""Data sets of computational sequences, as CMU-MultimodalSDK distributes MOSI, MOSEI and POM."""
+"""Data sets of .csd files, as CMU-MultimodalSDK distributes MOSI, MOSEI and POM."""
 
 import dataclasses
 import re
@@ -8,22 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
-from deadpan.data.assembly import assemble
-from deadpan.data.containers.files import shown
+from deadpan.data.assembly import assemble, infer_task
+from deadpan.data.containers.files import printable
 from deadpan.data.corpora.corpus import corpus_of_videos, standard_folds
 from deadpan.data.dataset import Dataset, TaskName
-from deadpan.data.formats.alignment import COLLAPSE, EPSILON
 from deadpan.data.formats.csd.file import CsdFile, csd_file, csd_paths
 from deadpan.data.formats.csd.segments import (
+    COLLAPSE,
+    EPSILON,
     Part,
     Segment,
-    cut,
-    parts_of,
-    segments_of,
-    spoken,
-    to_words,
+    cut_segments,
+    overlapping_part,
+    read_segments,
+    spoken_words,
+    word_aligner,
 )
-from deadpan.data.formats.label_columns import task_of
 from deadpan.data.raw import RawClip, RawClips
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality, in_order
@@ -35,18 +35,18 @@ NAMES = {
     AUDIO: re.compile(r"covarep|opensmile|acoustic|audio", re.I),
     VISION: re.compile(r"facet|openface|visual|vision|face", re.I),
 }
-"""What the name of a sequence says of it; the first that fits."""
+"""Patterns of sequence names by role; the first that matches decides."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Roles:
-    """The files of a data set.
+    """The roles of a data set's files.
 
     Attributes:
-        labels: the segments and their labels.
-        streams: features of each modality.
-        words: the words spoken; None where no file holds them.
-        unused: names of the files that are nothing of these.
+        labels: the file of segments and their labels.
+        streams: the file of features of each modality.
+        words: the file of the words spoken; None if there is none.
+        unused: names of the files without a role.
     """
 
     labels: CsdFile
@@ -55,47 +55,50 @@ class Roles:
     unused: tuple[str, ...]
 
 
-def roles_of(folder: Path, files: Sequence[CsdFile], chosen: Mapping[str, str]) -> Roles:
-    """Tell which file is which.
+def assign_roles(folder: Path, files: Sequence[CsdFile], chosen: Mapping[str, str]) -> Roles:
+    """Assign a role to every file of a folder.
 
-    A file that is not chosen is known by the name of its root group or else by the description in
-    its metadata; one of numbers whose name says nothing is a modality of that name. Of files of
-    texts only the words are used.
+    The role of a file that the user did not choose follows from the name of its root group, or else
+    from the description in its metadata. A file of numbers whose name matches no pattern is a
+    modality of that name. Of files of texts only the words are used.
 
     Args:
-        folder: for messages.
+        folder: the folder, for messages.
         files: all sequences in the folder.
-        chosen: per role (a modality or "labels") the name of its file, as the user gave it; "" is
-            no choice.
+        chosen: name of the file per role (a modality or "labels") as chosen by the user; "" if not
+            chosen.
 
     Raises:
-        DataError: no such file, two files for one role, no labels, or no features.
+        DataError: a chosen file is missing, two files have one role, or there are no labels or no
+            features.
     """
-    roles = {role: _named(folder, files, name) for role, name in chosen.items() if name}
-    taken = {file.path for file in roles.values()}
-    found: dict[str, list[CsdFile]] = {}
+    roles = {role: _file_named(folder, files, name) for role, name in chosen.items() if name}
+    chosen_paths = {file.path for file in roles.values()}
+    by_role: dict[str, list[CsdFile]] = {}
     for file in files:
-        if file.path not in taken:
-            found.setdefault(_role(file), []).append(file)
-    words = found.pop("words", [])
-    unused = [file.path.name for file in found.pop("", [])]
-    for role, candidates in found.items():
+        if file.path not in chosen_paths:
+            by_role.setdefault(_role(file), []).append(file)
+    words = by_role.pop("words", [])
+    unused = [file.path.name for file in by_role.pop("", [])]
+    for role, candidates in by_role.items():
         if role in roles:
             unused += [file.path.name for file in candidates]
         elif len(candidates) > 1:
-            names = " and ".join(shown(file.path.name) for file in candidates)
+            names = " and ".join(printable(file.path.name) for file in candidates)
             option = f"--data_options.{role} FILE" if role in NAMES else "one of them"
-            raise DataError(f"{folder}: {names} both hold {shown(role)}; give {option}")
+            raise DataError(f"{folder}: {names} both hold {printable(role)}; give {option}")
         else:
             roles[role] = candidates[0]
     if len(words) > 1:
         unused += [file.path.name for file in words]
     if LABELS not in roles or len(roles) == 1:
-        held = ", ".join(f"{shown(file.path.name)} ({shown(file.root)})" for file in files)
-        lacking = "features" if LABELS in roles else LABELS
+        contents = ", ".join(
+            f"{printable(file.path.name)} ({printable(file.root)})" for file in files
+        )
+        missing = "features" if LABELS in roles else LABELS
         raise DataError(
-            f"{folder}: no .csd file holds {lacking} (found {held}); add one, or say which does "
-            f"with --data_options.{LABELS if lacking == LABELS else TEXT} FILE"
+            f"{folder}: no .csd file holds {missing} (found {contents}); add one, or say which "
+            f"does with --data_options.{LABELS if missing == LABELS else TEXT} FILE"
         )
     return Roles(
         labels=roles.pop(LABELS),
@@ -105,7 +108,7 @@ def roles_of(folder: Path, files: Sequence[CsdFile], chosen: Mapping[str, str]) 
     )
 
 
-def _named(folder: Path, files: Sequence[CsdFile], name: str) -> CsdFile:
+def _file_named(folder: Path, files: Sequence[CsdFile], name: str) -> CsdFile:
     for file in files:
         if name in (file.path.name, file.path.stem):
             if file.holds == "texts":
@@ -116,21 +119,21 @@ def _named(folder: Path, files: Sequence[CsdFile], name: str) -> CsdFile:
 
 
 def _role(file: CsdFile) -> str:
-    """A modality, "labels", "words", or "" for texts that are no words."""
+    """The role of a file: a modality, "labels", "words", or "" for texts that are no words."""
     if file.holds == "texts":
         return "words" if re.search(r"word|transcript", file.root, re.I) else ""
     for name in (file.root, file.description):
         for role, pattern in NAMES.items():
             if pattern.search(name):
                 return role
-    return shown(file.root)
+    return printable(file.root)
 
 
 MOSEI_LABELS = ("sentiment", "happy", "sad", "anger", "surprise", "disgust", "fear")
 """Columns of MOSEI's labels: sentiment in [-3, 3], then the strength of emotions in [0, 3]."""
 
 Parts = Mapping[Modality, Mapping[int, Part]]
-"""What each modality has of each segment, by the segment's place."""
+"""The part of each modality's sequence in each segment, by the segment's index."""
 
 
 def csd_dataset(
@@ -145,28 +148,29 @@ def csd_dataset(
     vision: str = "",
     corpus: str = "",
 ) -> Dataset:
-    """A data set from a folder of .csd files: one of labels, and one per modality.
+    """Read a data set from a folder of .csd files: one of labels, and one per modality.
 
-    A clip is a segment of the labels, called ``VIDEO_INDEX`` with the segments of a video counted
-    in order of time. A step of features belongs to it if the two share more than 1e-5 s (see
-    ``alignment.shared_steps``); its times are cut to the segment and count from the segment's
-    start. A sequence without any such step is a modality that the clip lacks. Words are kept where
-    they are step for step those of the text.
+    A clip is a segment of the labels. Its id is ``VIDEO_INDEX``, where the segments of a video are
+    counted in order of time. A step of features belongs to it if the two overlap by more than
+    1e-5 s (see ``overlapping_steps``); the step's times are cut to the segment and count from its
+    start. If no step of a sequence overlaps, the clip lacks that modality. A clip has words if they
+    match the steps of its text one by one.
 
     Args:
         path: the folder.
-        align: make every other modality one step per word of the text, as the SDK's examples do;
-            else each keeps its own rate.
-        collapse: what becomes of the steps within a word: "mean" or "max".
-        labels: name of the file with the labels, where the sequences' own names do not tell.
-        column: the one label to predict, where there are several; "" is all of them.
+        align: aggregate every other modality to one step per word of the text, as the SDK's
+            examples do; otherwise each keeps its own rate.
+        collapse: how the steps within a word are aggregated: "mean" or "max".
+        labels: name of the file with the labels, if it cannot be recognised.
+        column: the one label to predict, if there are several; "" is all of them.
         text: name of the file with word vectors.
         audio: name of the file with features of the voice.
         vision: name of the file with features of the face.
-        corpus: whose standard folds the splits are (MOSI, MOSEI, POM); "" finds it by the videos.
+        corpus: the corpus whose standard folds are the splits (MOSI, MOSEI, POM); "" infers it from
+            the videos.
 
     Raises:
-        DataError: files that cannot be read or told apart, or options that do not fit them.
+        DataError: files cannot be read or recognised, or options do not fit them.
     """
     if collapse not in COLLAPSE:
         raise DataError(unknown_name("way to collapse", collapse, COLLAPSE))
@@ -176,16 +180,16 @@ def csd_dataset(
         raise DataError(f"{path}: align needs word vectors; add them, or leave align out")
     repairs: Counter[str] = Counter()
     warnings = [f"files that were not used: {', '.join(roles.unused)}"] if roles.unused else []
-    segments, split_of = _segments(path, roles, corpus, warnings)
+    segments, splits = _segments(path, roles, corpus, warnings)
     values, task, names = _labels(roles, segments, column)
     parts = _parts(roles, segments, collapse if align else "", repairs)
     for modality in in_order(parts):
-        if lacking := len(segments) - len(parts[modality]):
-            warnings.append(f"{lacking} clips have no {modality}")
+        if missing := len(segments) - len(parts[modality]):
+            warnings.append(f"{missing} clips have no {modality}")
     words = _words(roles, segments, parts, repairs, warnings)
     clips = [
-        _clip(place, segment, parts, values[place], words.get(place, ()), split_of[segment.video])
-        for place, segment in enumerate(segments)
+        _clip(index, segment, parts, values[index], words.get(index, ()), splits[segment.video])
+        for index, segment in enumerate(segments)
     ]
     return assemble(
         path,
@@ -210,44 +214,44 @@ def _roles(path: Path, chosen: Mapping[str, str]) -> Roles:
         raise DataError(f"{path}: cannot be opened ({error.strerror}); give a folder") from None
     if not paths:
         raise DataError(f"{path}: holds no .csd file; give a folder of them")
-    return roles_of(path, [csd_file(file) for file in paths], chosen)
+    return assign_roles(path, [csd_file(file) for file in paths], chosen)
 
 
 def _segments(
     path: Path, roles: Roles, corpus: str, warnings: list[str]
 ) -> tuple[list[Segment], dict[str, str | None]]:
-    """The segments that are long enough and in a split, and the split of each video."""
-    segments, short = segments_of(roles.labels)
+    """The segments that are long enough and in a fold, and the split of each video."""
+    segments, short = read_segments(roles.labels)
     if not segments:
         raise DataError(f"{roles.labels.path}: has no segments; wanted one or more")
     if short:
         warnings.append(f"{short} segments are no longer than {EPSILON:g} s; they were left out")
-    split_of = _splits(path, segments, corpus)
-    kept = [segment for segment in segments if segment.video in split_of]
-    if lost := len(segments) - len(kept):
-        warnings.append(f"{lost} clips are of videos in no fold; they were left out")
-    return kept, split_of
+    splits = _splits(path, segments, corpus)
+    used = [segment for segment in segments if segment.video in splits]
+    if dropped := len(segments) - len(used):
+        warnings.append(f"{dropped} clips are of videos in no fold; they were left out")
+    return used, splits
 
 
 def _labels(
     roles: Roles, segments: Sequence[Segment], column: str
 ) -> tuple[np.ndarray, TaskName, tuple[str, ...]]:
-    """The labels of all segments, their task and the names of their columns."""
+    """The labels [segment, label], their task and the names of their columns."""
     values = np.array([segment.label for segment in segments])
     file = roles.labels
     own = file.dimensions if len(set(file.dimensions)) == file.width else ()
     names = own or (MOSEI_LABELS if file.width == len(MOSEI_LABELS) else ())
-    task, names = task_of(values, names)
+    task, names = infer_task(values, names)
     if not column:
         return values, task, names
     if column not in names:
         raise DataError(f"{file.path}: {unknown_name('label', column, names)}")
     values = values[:, [names.index(column)]]
-    return values, task_of(values)[0], (column,)
+    return values, infer_task(values)[0], (column,)
 
 
 def _splits(path: Path, segments: Sequence[Segment], corpus: str) -> dict[str, str | None]:
-    """The split of each video; None of all where no corpus is known, absent where in no fold."""
+    """The split of each video in a fold; without a known corpus, None for every video."""
     videos = dict.fromkeys(segment.video for segment in segments)
     name = corpus or corpus_of_videos(videos)
     if name is None:
@@ -256,23 +260,23 @@ def _splits(path: Path, segments: Sequence[Segment], corpus: str) -> dict[str, s
         folds = standard_folds(name)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    found = {video: split for split, fold in folds.items() for video in videos if video in fold}
-    if not found:
+    splits = {video: split for split, fold in folds.items() for video in videos if video in fold}
+    if not splits:
         raise DataError(f"{path}: none of its videos is in the folds of {name}; leave corpus out")
-    return {video: found[video] for video in videos if video in found}
+    return {video: splits[video] for video in videos if video in splits}
 
 
 def _parts(
     roles: Roles, segments: Sequence[Segment], collapse: str, repairs: Counter[str]
 ) -> dict[Modality, dict[int, Part]]:
-    """What each modality has of each segment; text first, which others may be aligned to."""
-    found: dict[Modality, dict[int, Part]] = {}
+    """The part of each modality in each segment; text first, to which others may be aligned."""
+    parts: dict[Modality, dict[int, Part]] = {}
     for modality in in_order(roles.streams):
-        take = cut
+        take = overlapping_part
         if collapse and modality != TEXT:
-            take = to_words(found[TEXT], modality, collapse, repairs)
-        found[modality] = parts_of(roles.streams[modality], segments, take)
-    return found
+            take = word_aligner(parts[TEXT], modality, collapse, repairs)
+        parts[modality] = cut_segments(roles.streams[modality], segments, take)
+    return parts
 
 
 def _words(
@@ -282,42 +286,45 @@ def _words(
     repairs: Counter[str],
     warnings: list[str],
 ) -> dict[int, tuple[str, ...]]:
-    """The words of the clips whose text is step for step the words."""
+    """The words of each segment, by its index, if they match the steps of its text one by one."""
     if roles.words is None or TEXT not in parts:
         return {}
-    said = spoken(roles.words, segments, repairs)
-    found: dict[int, tuple[str, ...]] = {}
-    for place, text in parts[TEXT].items():
-        words = said.get(place)
+    transcripts = spoken_words(roles.words, segments, repairs)
+    words_by_segment: dict[int, tuple[str, ...]] = {}
+    for index, text in parts[TEXT].items():
+        words = transcripts.get(index)
         if (
             words is not None
             and len(words.intervals) == len(text.intervals)
             and np.allclose(words.intervals, text.intervals, rtol=0, atol=EPSILON)
         ):
-            found[place] = tuple(map(str, words.features[:, 0]))
-    if other := len(parts[TEXT]) - len(found):
-        warnings.append(f"{other} clips have words that are not those of the text: left out")
-    return found
+            words_by_segment[index] = tuple(map(str, words.features[:, 0]))
+    if mismatches := len(parts[TEXT]) - len(words_by_segment):
+        warnings.append(f"{mismatches} clips have words that are not those of the text: left out")
+    return words_by_segment
 
 
 def _clip(
-    place: int,
+    index: int,
     segment: Segment,
     parts: Parts,
     label: np.ndarray,
     words: tuple[str, ...],
     split: str | None,
 ) -> RawClip:
-    held = {modality: of[place] for modality, of in parts.items() if place in of}
+    present = {
+        modality: by_segment[index] for modality, by_segment in parts.items() if index in by_segment
+    }
     start, end = segment.span
     return RawClip(
         name=(f"{segment.video}_{segment.index}",),
         split=split,
-        sequences={modality: part.features for modality, part in held.items()},
+        sequences={modality: part.features for modality, part in present.items()},
         label=label,
         group=segment.video,
         words=words,
         times={
-            modality: np.clip(part.intervals, start, end) - start for modality, part in held.items()
+            modality: np.clip(part.intervals, start, end) - start
+            for modality, part in present.items()
         },
     )

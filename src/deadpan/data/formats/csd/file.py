@@ -1,4 +1,4 @@
-"""Computational sequences (.csd) of CMU-MultimodalSDK: features of a video with their intervals."""
+"""Reading one computational sequence (.csd): the features of each video with their intervals."""
 
 import dataclasses
 import json
@@ -10,25 +10,25 @@ from typing import Literal, cast
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from deadpan.data.containers.files import shown
-from deadpan.data.containers.hdf5 import Hdf5Group, looks_like_hdf5, opened_hdf5
+from deadpan.data.containers.files import printable
+from deadpan.data.containers.hdf5 import Hdf5Group, looks_like_hdf5, open_hdf5
 from deadpan.errors import DataError
 
 NUMBERED = re.compile(r"(?P<video>[^\[]*)\[(?P<number>\d{1,9})\]")
-"""Key of a piece of a video: ``VIDEO[3]``, as the SDK writes what it has aligned."""
+"""Key of a piece of a video, ``VIDEO[3]``, in sequences that the SDK has aligned."""
 WANTED = "a computational sequence (.csd)"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CsdFile:
-    """What a file says of itself.
+    """The header of a file.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
         root: name of its root group ("glove_vectors", "Opinion Segment Labels", ...).
-        description: of the sequence, in its metadata; "" without.
-        dimensions: names of the features, in its metadata; none without.
-        holds: what its features are.
+        description: description of the sequence in its metadata; "" if there is none.
+        dimensions: names of the features in its metadata; empty if there are none.
+        holds: whether its features are numbers or texts.
         width: features per step.
     """
 
@@ -42,12 +42,12 @@ class CsdFile:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CsdEntry:
-    """What a file has under one key.
+    """The steps that a file has under one key.
 
     Attributes:
-        number: of the piece of the video; None where the entry is the video.
+        number: number of the piece of the video; None if the entry is the whole video.
         intervals: start and end of each step in seconds of the video; finite, start <= end.
-        features: numbers as the file has them, or texts (of type object).
+        features: numbers as stored, or texts (of type object).
     """
 
     number: int | None
@@ -58,12 +58,12 @@ class CsdEntry:
 def looks_like_csd(path: Path) -> bool:
     """Whether a file is HDF5 with a group that holds ``data`` and ``metadata``; never raises.
 
-    HDF5 that cannot be read is taken for one if its name ends in ``.csd``.
+    HDF5 that cannot be read is taken for such a file if its name ends in ``.csd``.
     """
     if not looks_like_hdf5(path):
         return False
     try:
-        with opened_hdf5(path, WANTED) as root:
+        with open_hdf5(path, WANTED) as root:
             return any({"data", "metadata"} <= set(group.names) for group in _groups(root))
     except DataError:
         return path.suffix.lower() == ".csd"
@@ -78,7 +78,7 @@ def looks_like_csd_folder(folder: Path) -> bool:
 
 
 def csd_paths(folder: Path) -> list[Path]:
-    """The files of a folder that are computational sequences, or are named like one."""
+    """The files of a folder that are computational sequences, or have the suffix of one."""
     return sorted(
         path
         for path in folder.iterdir()
@@ -89,18 +89,18 @@ def csd_paths(folder: Path) -> list[Path]:
 
 
 def csd_file(path: Path) -> CsdFile:
-    """What a file says of itself; of its data only the first shape is read.
+    """Read the header of a file; of its data, only the shape of the first video.
 
     Raises:
-        DataError: not such a file, or one without videos.
+        DataError: the file is no computational sequence, or has no videos.
     """
-    with opened_hdf5(path, WANTED) as top:
+    with open_hdf5(path, WANTED) as top:
         root = _root(path, top)
         data = root.group("data")
         if not data.names:
             raise data.error("", "holds no videos; wanted one or more")
         video = data.group(data.names[0])
-        kind, shape = video.about("features")
+        kind, shape = video.kind_and_shape("features")
         if kind not in ("numbers", "texts") or len(shape) != 2 or not shape[1]:
             raise video.error(
                 "features", f"holds {kind} of shape {shape}; wanted numbers or texts [step, width]"
@@ -113,22 +113,22 @@ def csd_file(path: Path) -> CsdFile:
             path=path,
             root=root.where.removeprefix("/"),
             description=description if isinstance(description, str) else "",
-            dimensions=tuple(map(shown, names)),
+            dimensions=tuple(map(printable, names)),
             holds=kind,
             width=shape[1],
         )
 
 
 def csd_videos(file: CsdFile) -> Iterator[tuple[str, list[CsdEntry]]]:
-    """Every video of a file with its entries; one video at a time is in memory.
+    """Iterate over the videos of a file and their entries; one video at a time is in memory.
 
     Entries ``VIDEO[0]``, ``VIDEO[1]``, ... belong to one video and come in the order of their
-    numbers; those without any step are left out.
+    numbers; entries without steps are left out.
 
     Raises:
-        DataError: an entry without features or intervals, or with such that do not fit.
+        DataError: an entry has no features or intervals, or their shapes do not match.
     """
-    with opened_hdf5(file.path, WANTED) as top:
+    with open_hdf5(file.path, WANTED) as top:
         data = _root(file.path, top).group("data")
         keys: dict[str, list[tuple[int, str]]] = {}
         for key in data.names:
@@ -141,20 +141,24 @@ def csd_videos(file: CsdFile) -> Iterator[tuple[str, list[CsdEntry]]]:
 
 
 def _groups(root: Hdf5Group) -> Iterator[Hdf5Group]:
-    return (root.group(name) for name in root.names if root.about(name)[0] == "group")
+    return (root.group(name) for name in root.names if root.kind_and_shape(name)[0] == "group")
 
 
 def _root(path: Path, top: Hdf5Group) -> Hdf5Group:
     for group in _groups(top):
         if "data" in group.names:
             return group
-    held = ", ".join(map(shown, top.names[:5])) or "nothing"
-    raise DataError(f"{path}: no group holds 'data' (found {held}); give {WANTED}")
+    contents = ", ".join(map(printable, top.names[:5])) or "nothing"
+    raise DataError(f"{path}: no group holds 'data' (found {contents}); give {WANTED}")
 
 
 def _metadata(metadata: Hdf5Group | None, name: str) -> object:
-    """An entry of the metadata, which is written as JSON; None where there is none."""
-    if metadata is None or name not in metadata.names or metadata.about(name)[0] != "texts":
+    """Read an entry of the metadata, which is JSON; None if there is none."""
+    if (
+        metadata is None
+        or name not in metadata.names
+        or metadata.kind_and_shape(name)[0] != "texts"
+    ):
         return None
     texts = metadata.texts(name).ravel().tolist()
     try:

@@ -1,30 +1,97 @@
-"""Videos cut into the segments that have labels: what each sequence has of each segment."""
+"""Cutting the sequences of videos into labelled segments, and aligning them to words."""
 
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float, Num, Shaped
+from jaxtyping import Bool, Float, Int, Num, Shaped
 
-from deadpan.data.formats.alignment import EPSILON, aligned, shared_steps
 from deadpan.data.formats.csd.file import CsdEntry, CsdFile, csd_videos
 from deadpan.types import Modality
 
+EPSILON = 1e-5
+"""Overlaps in seconds up to this count as none, as in CMU-MultimodalSDK (its 10e-6)."""
+
+COLLAPSE: Mapping[str, Callable[..., np.ndarray]] = {"mean": np.mean, "max": np.max}
+"""How the steps within a word are aggregated, feature by feature; the field uses the mean."""
+
+
+def overlapping_steps(
+    intervals: Float[np.ndarray, "step 2"], targets: Float[np.ndarray, "target 2"]
+) -> list[Int[np.ndarray, "_"]]:
+    """Find the steps that overlap with each target by more than ``EPSILON`` seconds.
+
+    The rule is that of CMU-MultimodalSDK: a step that ends where a target starts does not overlap
+    with it, one that straddles the border of two targets belongs to both, and a step or a target
+    without duration belongs to none.
+
+    Args:
+        intervals: start and end of each step in seconds; in any order, and they may overlap.
+        targets: start and end of each target in seconds of the same clock.
+
+    Returns:
+        Per target, indices into ``intervals``, ordered by start.
+    """
+    order = np.argsort(intervals[:, 0], kind="stable")
+    starts, ends = intervals[order].T
+    # No step before the first whose predecessors reach the target can overlap with it.
+    reach = np.maximum.accumulate(ends)
+    indices: list[np.ndarray] = []
+    for start, end in targets:
+        near = slice(
+            int(np.searchsorted(reach, start, "right")), int(np.searchsorted(starts, end, "left"))
+        )
+        shared = np.minimum(ends[near], end) - np.maximum(starts[near], start)
+        indices.append(order[near][shared > EPSILON])
+    return indices
+
+
+def align_to_words(
+    features: Num[np.ndarray, "step width"],
+    intervals: Float[np.ndarray, "step 2"],
+    words: Float[np.ndarray, "word 2"],
+    *,
+    collapse: str = "mean",
+) -> tuple[Float[np.ndarray, "word width"], Bool[np.ndarray, " word"]]:
+    """Aggregate the steps that overlap with each word to one row of features per word.
+
+    A step that straddles two words counts in both, and every step has the same weight however much
+    of it is within the word, as in the SDK's examples. A word without any step is a row of zeros.
+    A value that is not finite makes the word's feature not finite.
+
+    Args:
+        features: features of each step.
+        intervals: start and end of each step in seconds.
+        words: start and end of each word in seconds of the same clock.
+        collapse: a key of ``COLLAPSE``.
+
+    Returns:
+        The rows in float64, and a mask of the words that have a step.
+    """
+    rows = np.zeros((len(words), features.shape[1]))
+    steps = overlapping_steps(intervals, words)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for row, within in zip(rows, steps, strict=True):
+            if len(within):
+                row[:] = COLLAPSE[collapse](features[within].astype(np.float64), axis=0)
+    return rows, np.array([len(within) > 0 for within in steps], dtype=bool)
+
+
 SILENCE = "sp"
-"""What the words of the corpora have for a pause."""
+"""The word that stands for a pause in the transcripts of the corpora."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Segment:
-    """A stretch of a video with a label.
+    """A labelled segment of a video.
 
     Attributes:
         video: the key without its number.
-        number: of the piece in the key of the labels; None where the entry is the video.
-        index: of the segment in its video: the number, or its place by start.
+        number: number of the piece in the key of the labels; None if the entry is the video.
+        index: index of the segment in its video: the number, or its rank by start.
         span: start and end in seconds of the video.
-        label: as the file has it.
+        label: the label as stored.
     """
 
     video: str
@@ -36,11 +103,11 @@ class Segment:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Part:
-    """What a sequence has of a segment; at least one step.
+    """The steps of a sequence that belong to a segment; at least one.
 
     Attributes:
-        intervals: of its steps in seconds of the video, not cut to the segment.
-        features: of its steps.
+        intervals: start and end of each step in seconds of the video, not cut to the segment.
+        features: features of each step.
     """
 
     intervals: Float[np.ndarray, "step 2"]
@@ -48,14 +115,14 @@ class Part:
 
 
 Segments = Mapping[str, Sequence[tuple[int, Segment]]]
-"""Per video its segments, each with its place among all."""
+"""The segments of each video, each with its index among all."""
 
 Take = Callable[[int, Segment, CsdEntry], Part | None]
-"""What a segment gets of the steps that might belong to it."""
+"""Selects the part of an entry that belongs to the segment of an index; None if there is none."""
 
 
-def segments_of(labels: CsdFile) -> tuple[list[Segment], int]:
-    """The segments of a file of labels, by video and time, and how many are too short to be any."""
+def read_segments(labels: CsdFile) -> tuple[list[Segment], int]:
+    """Read the segments of a file of labels, by video and time; count those too short."""
     segments: list[Segment] = []
     short = 0
     for video, entries in csd_videos(labels):
@@ -79,89 +146,93 @@ def segments_of(labels: CsdFile) -> tuple[list[Segment], int]:
     return segments, short
 
 
-def parts_of(file: CsdFile, segments: Sequence[Segment], take: Take) -> dict[int, Part]:
-    """What each segment gets of a file, by the segment's place; those that get nothing are absent.
+def cut_segments(file: CsdFile, segments: Sequence[Segment], take: Take) -> dict[int, Part]:
+    """Cut a file into segments: the part of each segment that has one, by the segment's index.
 
-    The steps that might belong to a segment are those of its whole video, or, where both the labels
-    and the file have pieces ``VIDEO[3]``, those of the piece of the segment's number.
+    The candidate steps of a segment are those of its whole video, or, if both the labels and the
+    file have pieces ``VIDEO[3]``, those of the piece of the segment's number.
     """
     by_video: dict[str, list[tuple[int, Segment]]] = {}
-    for place, segment in enumerate(segments):
-        by_video.setdefault(segment.video, []).append((place, segment))
-    found: dict[int, Part] = {}
+    for index, segment in enumerate(segments):
+        by_video.setdefault(segment.video, []).append((index, segment))
+    parts: dict[int, Part] = {}
     for video, entries in csd_videos(file):
         if not entries or video not in by_video:
             continue
         pieces = {entry.number: entry for entry in entries if entry.number is not None}
-        whole = _joined(entries)
-        for place, segment in by_video[video]:
+        whole = _merge_pieces(entries)
+        for index, segment in by_video[video]:
             entry = pieces.get(segment.number) if segment.number is not None and pieces else whole
-            if entry is not None and (part := take(place, segment, entry)) is not None:
-                found[place] = part
-    return found
+            if entry is not None and (part := take(index, segment, entry)) is not None:
+                parts[index] = part
+    return parts
 
 
-def cut(_: int, segment: Segment, entry: CsdEntry) -> Part | None:
-    """The steps that share more than ``EPSILON`` seconds with the segment, in order of time."""
-    (steps,) = shared_steps(entry.intervals, segment.span[None])
+def overlapping_part(_: int, segment: Segment, entry: CsdEntry) -> Part | None:
+    """Select the steps that overlap with the segment, in order of time."""
+    (steps,) = overlapping_steps(entry.intervals, segment.span[None])
     if not len(steps):
         return None
     return Part(intervals=entry.intervals[steps], features=_float32(entry.features[steps]))
 
 
-def to_words(
+def word_aligner(
     words: Mapping[int, Part], modality: Modality, collapse: str, repairs: Counter[str]
 ) -> Take:
-    """Takes one row per word of the segment (see ``alignment.aligned``).
+    """Make a ``Take`` that aggregates to one row per word of the segment (see ``align_to_words``).
 
     A word at the border of a segment has the steps of its whole duration, as in the SDK. A segment
-    of which no word has a step gets nothing.
+    without any step in a word has no part.
 
     Args:
         words: the text of each segment.
-        modality: whose rows they are.
-        collapse: see ``alignment.aligned``.
+        modality: the modality that is aligned, for the counts.
+        collapse: a key of ``COLLAPSE``.
         repairs: receives the number of words without a step.
     """
 
-    def take(place: int, _: Segment, entry: CsdEntry) -> Part | None:
-        if place not in words:
+    def take(index: int, _: Segment, entry: CsdEntry) -> Part | None:
+        if index not in words:
             return None
-        intervals = words[place].intervals
-        rows, has = aligned(entry.features, entry.intervals, intervals, collapse=collapse)
-        if not has.any():
+        intervals = words[index].intervals
+        rows, covered = align_to_words(
+            entry.features, entry.intervals, intervals, collapse=collapse
+        )
+        if not covered.any():
             return None
-        if lacking := int((~has).sum()):
-            repairs[f"{modality}: words without a step set to 0"] += lacking
+        if missing := int((~covered).sum()):
+            repairs[f"{modality}: words without a step set to 0"] += missing
         return Part(intervals=intervals, features=_float32(rows))
 
     return take
 
 
-def spoken(file: CsdFile, segments: Sequence[Segment], repairs: Counter[str]) -> dict[int, Part]:
-    """The words of each segment without the pauses, which are counted."""
-    found: dict[int, Part] = {}
-    for place, part in parts_of(file, segments, cut).items():
-        said = part.features[:, 0] != SILENCE
-        if pauses := int((~said).sum()):
+def spoken_words(
+    file: CsdFile, segments: Sequence[Segment], repairs: Counter[str]
+) -> dict[int, Part]:
+    """Read the words of each segment without pauses, which are counted."""
+    words: dict[int, Part] = {}
+    for index, part in cut_segments(file, segments, overlapping_part).items():
+        spoken = part.features[:, 0] != SILENCE
+        if pauses := int((~spoken).sum()):
             repairs[f"words: pauses ('{SILENCE}') left out"] += pauses
-        found[place] = Part(intervals=part.intervals[said], features=part.features[said])
-    return found
+        words[index] = Part(intervals=part.intervals[spoken], features=part.features[spoken])
+    return words
 
 
-def _joined(entries: Sequence[CsdEntry]) -> CsdEntry:
+def _merge_pieces(entries: Sequence[CsdEntry]) -> CsdEntry:
     if len(entries) == 1:
         return entries[0]
     intervals = np.concatenate([entry.intervals for entry in entries])
     features = np.concatenate([entry.features for entry in entries])
-    # A step at the border of two pieces stands in both.
+    # A step at the border of two pieces is in both.
     _, first = np.unique(intervals, axis=0, return_index=True)
     first.sort()
     return CsdEntry(number=None, intervals=intervals[first], features=features[first])
 
 
 def _float32(features: Shaped[np.ndarray, "step width"]) -> Shaped[np.ndarray, "step width"]:
-    """Numbers as every data set has them, so that no wider copy is kept; texts as they are."""
+    """Convert numbers to float32, so that no wider copy is kept; texts stay as they are."""
     if features.dtype == object:
         return features
     # Beyond float32 is infinite, and counted as such later; NaN may be of the kind that signals.

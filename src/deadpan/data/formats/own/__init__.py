@@ -1,1 +1,1 @@
-"""Your own data: a table of clips beside a folder of features for each modality."""
+"""A user's own data: a clip table beside a folder of feature files per modality."""

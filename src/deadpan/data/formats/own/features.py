@@ -1,4 +1,4 @@
-"""The features of one clip in a file of its own: ``.npy``, ``.csv`` or ``.parquet``."""
+"""Features beside a clip table: a folder of files per modality, or word vectors of transcripts."""
 
 import dataclasses
 import math
@@ -6,6 +6,7 @@ import os
 import re
 import unicodedata
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,25 +14,27 @@ import numpy as np
 from jaxtyping import Float, Num
 from numpy.lib import format as npy
 
-from deadpan.data.containers.csv_rows import csv_rows, number
-from deadpan.data.containers.files import opened, shown
+from deadpan.data.containers.csv_rows import parse_number, read_csv_rows
+from deadpan.data.containers.files import open_file, printable
 from deadpan.data.containers.parquet import read_parquet
-from deadpan.data.formats.own.clip_table import looks_like_clip_table
+from deadpan.data.formats.own.table import ClipTable, looks_like_clip_table
+from deadpan.data.formats.word_vectors import embed_words, tokenize
 from deadpan.errors import DataError
+from deadpan.types import TEXT, Modality
 
 SUFFIXES = (".npy", ".csv", ".parquet")
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-"""By version; the third is for names of fields, which plain numbers have not."""
+"""Readers of .npy headers by version; the third is for names of fields, which numbers lack."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Features:
-    """One sequence.
+    """The features of one clip in one modality.
 
     Attributes:
-        values: of any type of number, finite or not.
-        names: of the features; none where the file does not tell.
-        times: start and end of each step in seconds from the start of the clip, where told.
+        values: any type of number, finite or not.
+        names: names of the features; empty if the file has none.
+        times: start and end of each step in seconds from the start of the clip; None if unknown.
     """
 
     values: Num[np.ndarray, "step width"]
@@ -40,58 +43,63 @@ class Features:
 
 
 def read_features(path: Path) -> Features:
-    """Read one file; its suffix says what it is.
+    """Read the features of one clip from a file, by its suffix.
 
-    ``.npy``: [steps, width], or [steps] of one feature. ``.csv`` and ``.parquet``: a row per step;
-    columns ``start`` and ``end``, or else ``time`` or ``timestamp``, are seconds and no features.
+    A ``.npy`` file holds an array [step, width], or [step] of one feature. A ``.csv`` or
+    ``.parquet`` file has a row per step; its columns ``start`` and ``end``, or else ``time`` or
+    ``timestamp``, are seconds and no features.
 
     Raises:
-        DataError: not such a file.
-        DeadpanError: a parquet file, and pyarrow is not installed.
+        DataError: the file does not fit its suffix.
+        DeadpanError: the file is Parquet, and pyarrow is not installed.
     """
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        return Features(values=_npy(path))
-    names, values = read_parquet(path) if suffix == ".parquet" else _csv(path)
-    return _timed(path, names, values)
+        return Features(values=_read_npy(path))
+    names, values = read_parquet(path) if suffix == ".parquet" else _read_csv(path)
+    return _separate_times(path, names, values)
 
 
-def _npy(path: Path) -> Num[np.ndarray, "step width"]:
-    with opened(path, "an array of numbers (.npy)") as stream:
+def _read_npy(path: Path) -> Num[np.ndarray, "step width"]:
+    with open_file(path, "an array of numbers (.npy)") as stream:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # on headers by Python 2
+                warnings.simplefilter("ignore")  # numpy warns of headers by Python 2
                 shape, by_column, dtype = HEADERS[npy.read_magic(stream)](stream)
         except OSError:
             raise
-        except Exception as error:  # whatever a damaged header makes of numpy's parser
+        except Exception as error:  # numpy's parser may raise anything on a damaged header
             raise DataError(
-                f"{path}: no array of numbers ({shown(error)}); write it with numpy.save"
+                f"{path}: no array of numbers ({printable(error)}); write it with numpy.save"
             ) from None
         if dtype.hasobject:
             raise DataError(f"{path}: holds pickled objects, never read; save it as float32")
         if dtype.kind not in "iuf" or dtype.itemsize > 8:
-            raise DataError(f"{path}: holds {shown(dtype.name)}, no numbers; save it as float32")
+            raise DataError(
+                f"{path}: holds {printable(dtype.name)}, no numbers; save it as float32"
+            )
         if len(shape) not in (1, 2) or min(shape) < 0 or not math.prod(shape[1:]):
-            raise DataError(f"{path}: has shape {shown(shape)}; wanted (steps, width) or (steps,)")
+            raise DataError(
+                f"{path}: has shape {printable(shape)}; wanted (steps, width) or (steps,)"
+            )
         if not shape[0]:
             return np.zeros((0, 0))
-        need = math.prod(shape) * dtype.itemsize
-        held = os.fstat(stream.fileno()).st_size - stream.tell()
-        if need > held:
+        needed = math.prod(shape) * dtype.itemsize
+        available = os.fstat(stream.fileno()).st_size - stream.tell()
+        if needed > available:
             raise DataError(
-                f"{path}: is cut off: shape {shown(shape)} of {dtype.name} is {need} bytes, found "
-                f"{held}; write it again"
+                f"{path}: is cut off: shape {printable(shape)} of {dtype.name} is {needed} bytes, "
+                f"found {available}; write it again"
             )
-        values = np.frombuffer(stream.read(need), dtype=dtype)
+        values = np.frombuffer(stream.read(needed), dtype=dtype)
     return values.reshape(shape if len(shape) == 2 else (-1, 1), order="F" if by_column else "C")
 
 
-def _csv(path: Path) -> tuple[tuple[str, ...], Float[np.ndarray, "row column"]]:
+def _read_csv(path: Path) -> tuple[tuple[str, ...], Float[np.ndarray, "row column"]]:
     names: tuple[str, ...] = ()
     width: int | None = None
     rows: list[np.ndarray] = []
-    for line, fields in csv_rows(path, "a table of features (CSV)"):
+    for line, fields in read_csv_rows(path, "a table of features (CSV)"):
         if width is None:
             width = len(fields)
             if _is_header(fields):
@@ -101,35 +109,37 @@ def _csv(path: Path) -> tuple[tuple[str, ...], Float[np.ndarray, "row column"]]:
             raise DataError(f"{path}: line {line}: has {len(fields)} fields; wanted {width}")
         rows.append(_numbers(path, line, fields))
     values = np.stack(rows) if rows else np.zeros((0, width or 0))
-    # pandas writes the numbers of the rows first, under no name.
+    # pandas writes row numbers into the first column, which has no name.
     return (names[1:], values[:, 1:]) if names and not names[0] else (names, values)
 
 
 def _is_header(fields: Sequence[str]) -> bool:
-    """Whether a field is no number; or, from three columns on, they only count from 0.
+    """Whether a row is a header: a field is no number, or three fields or more count from 0.
 
-    That is how pandas names columns that have no names, after an empty name for its index.
+    The latter are the names that pandas gives to unnamed columns, after an empty one of its index.
     """
-    counted = [str(place) for place in range(len(fields))]
+    counted = [str(index) for index in range(len(fields))]
     if len(fields) > 2 and (list(fields) == counted or list(fields) == ["", *counted[:-1]]):
         return True
-    return any(field.strip() and number(field) is None for field in fields)
+    return any(field.strip() and parse_number(field) is None for field in fields)
 
 
 def _numbers(path: Path, line: int, fields: Sequence[str]) -> Float[np.ndarray, " column"]:
     try:
         return np.array([float(field or "nan") for field in fields])
-    except ValueError:  # which are few: a blank is NaN too
-        values = [number(field) if field.strip() else math.nan for field in fields]
+    except ValueError:  # rare: a blank is NaN too
+        values = [parse_number(field) if field.strip() else math.nan for field in fields]
     if None in values:
         wrong = fields[values.index(None)]
-        told = "save it with commas" if ";" in wrong or "\t" in wrong else "mend the row"
-        raise DataError(f"{path}: line {line}: '{shown(wrong)}' is no number; {told}")
+        remedy = "save it with commas" if ";" in wrong or "\t" in wrong else "mend the row"
+        raise DataError(f"{path}: line {line}: '{printable(wrong)}' is no number; {remedy}")
     return np.array(values, dtype=np.float64)
 
 
-def _timed(path: Path, names: tuple[str, ...], values: Num[np.ndarray, "row column"]) -> Features:
-    """Features apart from times, whose columns are known whatever their capitals."""
+def _separate_times(
+    path: Path, names: tuple[str, ...], values: Num[np.ndarray, "row column"]
+) -> Features:
+    """Separate features from times; the names of time columns are case-insensitive."""
     lower = [name.lower() for name in names]
     spans = [name for name in ("start", "end") if name in lower]
     points = [name for name in ("time", "timestamp") if name in lower][: not spans]
@@ -150,14 +160,14 @@ def _timed(path: Path, names: tuple[str, ...], values: Num[np.ndarray, "row colu
             f"{path}: step {step + 1} has the time {', '.join(f'{t:g}' for t in seconds[step])}; "
             f"wanted seconds that do not go back"
         )
-    kept = [place for place in range(len(names)) if place not in columns]
+    features = [index for index in range(len(names)) if index not in columns]
     return Features(
-        values=values[:, kept], names=tuple(names[place] for place in kept), times=times
+        values=values[:, features], names=tuple(names[index] for index in features), times=times
     )
 
 
 def _spans(starts: Float[np.ndarray, " step"]) -> Float[np.ndarray, "step 2"]:
-    """Each step lasts until the next; the last as long as the one before."""
+    """Intervals from starts: each step lasts until the next, the last as long as the one before."""
     last = starts[-1] + (starts[-1] - starts[-2] if len(starts) > 1 else 0)
     return np.stack([starts, np.append(starts[1:], last)], axis=1)
 
@@ -168,8 +178,8 @@ class FeatureFolder:
 
     Attributes:
         path: the folder; its name is the modality's.
-        files: by the name of each without its suffix, the id of a clip if all is well.
-        other: whether it holds anything but such files and folders; True where it is empty.
+        files: paths of the files of features by their names without suffix, which should be ids.
+        other: whether it holds other files, or nothing at all.
     """
 
     path: Path
@@ -179,14 +189,15 @@ class FeatureFolder:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModalityFeatures:
-    """What the files of a folder hold.
+    """The features of all clips in one modality.
 
     Attributes:
-        clips: by id; at least one. A clip without a file, or whose file has no step, is left out.
+        clips: features by id, at least one. A clip without a file, or whose file has no step, is
+            left out.
         width: features per step.
         missing: ids without a file.
         empty: files without a step.
-        unknown: names of the files that no id names.
+        unknown: names of the files that belong to no id.
     """
 
     clips: Mapping[str, Features]
@@ -197,9 +208,9 @@ class ModalityFeatures:
 
 
 def looks_like_own(path: Path) -> bool:
-    """Whether it is a folder with one clip table and nothing else in CSV; never raises.
+    """Whether a path is a folder with a clip table and no other CSV file; never raises.
 
-    Whether the table has anything beside it is left to ``own_dataset``, which says what is lacking.
+    Folders of features are not required: ``own_dataset`` reports that they are missing.
     """
     try:
         tables = _tables(path) if path.is_dir() else []
@@ -208,8 +219,8 @@ def looks_like_own(path: Path) -> bool:
     return len(tables) == 1 and looks_like_clip_table(tables[0])
 
 
-def table_of(folder: Path) -> Path:
-    """The one CSV file at the top of a folder.
+def find_clip_table(folder: Path) -> Path:
+    """Find the one CSV file of a folder.
 
     Raises:
         DataError: there is none or more than one, or the folder cannot be read.
@@ -219,16 +230,16 @@ def table_of(folder: Path) -> Path:
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror}); give a folder") from None
     if len(tables) != 1:
-        found = shown(", ".join(table.name for table in tables)) or "none"
-        raise DataError(f"{folder}: wanted one clip table (.csv); found {found}; name the file")
+        names = printable(", ".join(table.name for table in tables)) or "none"
+        raise DataError(f"{folder}: wanted one clip table (.csv); found {names}; name the file")
     return tables[0]
 
 
 def feature_folders(home: Path) -> list[FeatureFolder]:
-    """Every folder in a folder, by name; those whose name begins with ``.`` or ``_`` are hidden.
+    """The folders in a folder, by name; names that begin with ``.`` or ``_`` are skipped.
 
     Raises:
-        DataError: a folder that cannot be read, or two files of one name and different suffix.
+        DataError: a folder cannot be read, or has two files of one name and different suffixes.
     """
     try:
         folders = [entry for entry in home.iterdir() if entry.is_dir()]
@@ -237,29 +248,29 @@ def feature_folders(home: Path) -> list[FeatureFolder]:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
 
 
-def named(folder: FeatureFolder, ids: Sequence[str]) -> dict[str, Path]:
-    """The file of each clip that has one."""
-    found = {clip: _file_of(folder, clip) for clip in ids}
-    return {clip: path for clip, path in found.items() if path is not None}
+def clip_files(folder: FeatureFolder, ids: Sequence[str]) -> dict[str, Path]:
+    """The file of each clip that has one, by id."""
+    paths = {clip: _file_of(folder, clip) for clip in ids}
+    return {clip: path for clip, path in paths.items() if path is not None}
 
 
 def read_modality(folder: FeatureFolder, ids: Sequence[str]) -> ModalityFeatures:
-    """Read the files of these clips.
+    """Read the features of these clips from a folder.
 
     Raises:
-        DataError: no file is of a clip, a file that cannot be read, files that differ in width or
-            in the names of their features, or no file with a step.
+        DataError: no file belongs to a clip, a file cannot be read, files differ in width or in the
+            names of their features, or no file has a step.
     """
     if not re.fullmatch(r"[\w-]+", folder.path.name):
         raise DataError(
             f"{folder.path}: a modality's name has only letters, digits, - and _; rename the folder"
         )
-    files = named(folder, ids)
+    files = clip_files(folder, ids)
     if not files:
         example = next(iter(folder.files.values())).name
         raise DataError(
-            f"{folder.path}: no file is named by an id (a file is '{shown(example)}', an id "
-            f"'{shown(ids[0])}'); name the files by ids, or move the folder elsewhere"
+            f"{folder.path}: no file is named by an id (a file is '{printable(example)}', an id "
+            f"'{printable(ids[0])}'); name the files by ids, or move the folder elsewhere"
         )
     clips: dict[str, Features] = {}
     first: tuple[Path, Features] | None = None
@@ -274,13 +285,13 @@ def read_modality(folder: FeatureFolder, ids: Sequence[str]) -> ModalityFeatures
         clips[clip] = features
     if first is None:
         raise DataError(f"{folder.path}: no file has a step; give a row of features per step")
-    taken = set(files.values())
+    used = set(files.values())
     return ModalityFeatures(
         clips=clips,
         width=first[1].values.shape[1],
         missing=tuple(clip for clip in ids if clip not in files),
         empty=tuple(empty),
-        unknown=tuple(path.name for path in folder.files.values() if path not in taken),
+        unknown=tuple(path.name for path in folder.files.values() if path not in used),
     )
 
 
@@ -301,7 +312,7 @@ def _folder(path: Path) -> FeatureFolder:
             other = other or not entry.is_dir()
         elif entry.stem in files:
             raise DataError(
-                f"{entry}: there is {shown(files[entry.stem].name)} too; keep one file per clip"
+                f"{entry}: there is {printable(files[entry.stem].name)} too; keep one file per clip"
             )
         else:
             files[entry.stem] = entry
@@ -309,20 +320,140 @@ def _folder(path: Path) -> FeatureFolder:
 
 
 def _file_of(folder: FeatureFolder, clip: str) -> Path | None:
-    """Its file, whichever way a file system writes its accents."""
+    """The file of a clip, in whichever Unicode form the file system writes accents; or None."""
     spellings = (clip, *(unicodedata.normalize(form, clip) for form in ("NFC", "NFD")))
     return next((folder.files[name] for name in spellings if name in folder.files), None)
 
 
 def _check_same(path: Path, features: Features, other: Path, others: Features) -> None:
-    width, wanted = features.values.shape[1], others.values.shape[1]
-    if width != wanted:
+    width, expected = features.values.shape[1], others.values.shape[1]
+    if width != expected:
         raise DataError(
-            f"{path}: has {width} features per step, {other.name} has {wanted}; wanted one width"
+            f"{path}: has {width} features per step, {other.name} has {expected}; wanted one width"
         )
     if features.names and others.names and features.names != others.names:
-        place = next(i for i in range(width) if features.names[i] != others.names[i])
+        index = next(i for i in range(width) if features.names[i] != others.names[i])
         raise DataError(
-            f"{path}: feature {place + 1} is '{shown(features.names[place])}', in {other.name} "
-            f"'{shown(others.names[place])}'; wanted the same columns in one order"
+            f"{path}: feature {index + 1} is '{printable(features.names[index])}', in {other.name} "
+            f"'{printable(others.names[index])}'; wanted the same columns in one order"
         )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OwnFeatures:
+    """The features of all clips of a table in all modalities.
+
+    Attributes:
+        clips: features per modality and id; a clip that lacks the modality is left out.
+        widths: features per step of each modality.
+        words: words by id, one per step of ``text``; empty without word vectors.
+        repairs: number of words without a vector.
+        warnings: sentences for the user.
+    """
+
+    clips: Mapping[Modality, Mapping[str, Features]]
+    widths: Mapping[Modality, int]
+    words: Mapping[str, tuple[str, ...]]
+    repairs: Counter[str]
+    warnings: tuple[str, ...]
+
+
+def own_features(path: Path, table: ClipTable, vectors: Path | None) -> OwnFeatures:
+    """Read the folders of features beside a clip table, and look up the words of transcripts.
+
+    Args:
+        path: path of the table.
+        table: the table.
+        vectors: word vectors in GloVe's text format, or None.
+
+    Raises:
+        DataError: a folder or file does not fit, or there are no features.
+    """
+    ids = [row.id for row in table.rows]
+    folders, ignored = _folders(path, ids, vectors)
+    _check_sources(path, table, [folder.path.name for folder in folders], ignored, vectors)
+    warnings = [f"{reason}: it was ignored" for reason in ignored]
+    modalities: dict[Modality, ModalityFeatures] = {}
+    for folder in folders:
+        modality = folder.path.name
+        modalities[modality] = read_modality(folder, ids)
+        warnings += _missing_warnings(modality, path, modalities[modality])
+    clips = {modality: features.clips for modality, features in modalities.items()}
+    widths = {modality: features.width for modality, features in modalities.items()}
+    words: dict[str, tuple[str, ...]] = {}
+    repairs: Counter[str] = Counter()
+    if vectors is not None:
+        words = {row.id: tokenize(row.cells["text"]) for row in table.rows}
+        steps, widths[TEXT] = embed_words(path, list(words.values()), vectors, repairs)
+        clips[TEXT] = {
+            clip: Features(values=x) for clip, x in zip(words, steps, strict=True) if len(x)
+        }
+        if wordless := len(words) - len(clips[TEXT]):
+            warnings.append(f"{wordless} clips have a transcript without words: they lack text")
+    elif "text" in table.columns and TEXT not in modalities:
+        warnings.append("the column text was not used; give --data_options.vectors glove.txt")
+    return OwnFeatures(
+        clips=clips, widths=widths, words=words, repairs=repairs, warnings=tuple(warnings)
+    )
+
+
+def _folders(
+    path: Path, ids: Sequence[str], vectors: Path | None
+) -> tuple[list[FeatureFolder], list[str]]:
+    """The folders of modalities, and the reasons why others are ignored."""
+    folders: list[FeatureFolder] = []
+    ignored: list[str] = []
+    for folder in feature_folders(path.parent):
+        name = printable(folder.path.name)
+        if folder.files and vectors is not None and not clip_files(folder, ids):
+            # Word vectors give features already, and the folder may be no part of the data.
+            ignored.append(f"folder '{name}' has no file named by an id")
+        elif folder.files:
+            folders.append(folder)
+        elif folder.other:
+            ignored.append(f"folder '{name}' has no files of {', '.join(SUFFIXES)}")
+    return folders, ignored
+
+
+def _check_sources(
+    path: Path,
+    table: ClipTable,
+    modalities: Sequence[Modality],
+    ignored: Sequence[str],
+    vectors: Path | None,
+) -> None:
+    spoken = "text" in table.columns
+    if vectors is None and not modalities:
+        why = f" ({'; '.join(ignored[:3])})" if ignored else ""
+        also = ", so its text needs the option 'vectors'; give --data_options.vectors glove.txt, or"
+        raise DataError(
+            f"{path}: no folder of features beside it{why}{also if spoken else ';'} put a file per "
+            f"clip into a folder per modality, such as audio/ID.npy"
+        )
+    if vectors is not None and not spoken:
+        raise DataError(f"{path}: line 1: no column text for the vectors {vectors}; add one")
+    if vectors is not None and TEXT in modalities:
+        raise DataError(
+            f"{path}: text is in the folder text and in the vectors {vectors}; give one of them"
+        )
+
+
+def _missing_warnings(modality: Modality, path: Path, features: ModalityFeatures) -> list[str]:
+    warnings: list[str] = []
+    if features.missing:
+        warnings.append(
+            f"{len(features.missing)} clips have no file in '{modality}' (first: "
+            f"'{printable(features.missing[0])}'): they lack {modality}"
+        )
+    if features.empty:
+        warnings.append(
+            f"{len(features.empty)} files in '{modality}' have no step (first: "
+            f"'{printable(features.empty[0].name)}'): their clips lack {modality}"
+        )
+    if features.unknown:
+        first = ", ".join(f"'{printable(name)}'" for name in features.unknown[:3])
+        warnings.append(
+            f"{len(features.unknown)} files in '{modality}' are of no clip in {path.name} "
+            f"(first: {first}): they were ignored"
+        )
+    return warnings

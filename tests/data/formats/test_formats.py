@@ -1,0 +1,64 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import deadpan
+from deadpan.data.formats import PICKLES, detect_pickle_format
+from deadpan.data.formats.misa import misa_dataset
+from deadpan.data.formats.mmsa import mmsa_dataset
+from deadpan.data.formats.mult import mult_dataset
+from deadpan.errors import DataError
+
+PATH = Path("some.pkl")
+CLIP = (([1], np.ones((1, 2)), np.ones((1, 2))), 0.0, "v[0]")
+
+
+def test_each_format_is_recognised_by_value():
+    contents = {
+        mmsa_dataset: {"train": {"regression_labels": [], "labels": 1}},
+        mult_dataset: {"train": {"labels": []}},
+        misa_dataset: {"train": [CLIP]},
+    }
+    assert [make for _, _, make in PICKLES] == list(contents)
+    for make, content in contents.items():
+        assert detect_pickle_format(PATH, content) is make
+
+
+LOOP: dict = {}
+LOOP["again"] = LOOP
+
+
+@pytest.mark.parametrize(
+    ("content", "held"),
+    [
+        (
+            {"train": {"text": np.ones((2, 3, 4), np.float32), "id": [1]}, "test": {}},
+            "dict of train, test (first: dict of text, id (first: array of float32 [2, 3, 4]))",
+        ),
+        (dict.fromkeys(range(9), 1), "dict of 0, 1, 2, 3, 4, 5, ... (first: int)"),
+        ([(1, 2), 3], "list of 2 (first: tuple of 2 (first: int))"),
+        ([], "list"),
+        (None, "NoneType"),
+        (np.zeros(3), "array of float64 [3]"),
+        ("a text", "str"),
+        (LOOP, "dict of again (first: dict of again (first: dict of again (first: dict)))"),
+        ({"a\nb": 1}, "dict of a\\nb (first: int)"),
+    ],
+)
+def test_what_is_not_recognised_is_described(content, held):
+    with pytest.raises(DataError) as caught:
+        detect_pickle_format(PATH, content)
+    text = str(caught.value)
+    assert text.startswith(
+        f"some.pkl: is a pickle of no known format, {held}; known: MMSA's (split"
+    )
+    assert "\n" not in text
+
+
+def test_what_is_wrong_within_a_format_is_told_by_it(tmp_path):
+    path = tmp_path / "file.pkl"
+    path.write_bytes(pickle.dumps({"trian": {"labels": 1}}))
+    with pytest.raises(DataError, match="unknown split 'trian'; did you mean 'train'"):
+        deadpan.load(path)
