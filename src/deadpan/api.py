@@ -202,7 +202,7 @@ def benchmark(
     """Train every system of a grid on every data set and seed, and write the tables.
 
     Args:
-        config: the grid, a YAML file; ``configs/compare.yaml`` shows every key.
+        config: the grid, a YAML file; ``studies/compare/compare.yaml`` shows every key.
         out: a directory, which must not exist; by default ``runs/CONFIG``.
         workers: runs at the same time, a process and a thread each; by default one for each
             processor.

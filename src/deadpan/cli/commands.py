@@ -74,9 +74,9 @@ def _evaluate(scores: Mapping[str, Any], options: Options, outputs: Outputs) -> 
 
 def _show_scores(run: Path) -> None:
     from deadpan.cli.run_tables import score_remarks, score_table
-    from deadpan.training.scores import read_scores
+    from deadpan.training.opened import RunDirectory
 
-    scores = read_scores(run)
+    scores = RunDirectory(run).scores()
     show(score_table(scores))
     for line in score_remarks(scores):
         show(line)

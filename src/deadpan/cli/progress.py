@@ -48,8 +48,7 @@ class TrainingLines:
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
         """Take note of a step."""
         if not self.started:
-            epochs = RunDirectory(self.run).settings().epochs
-            self.begin(epoch, epochs)
+            self.begin(epoch, RunDirectory(self.run).settings().epochs)
 
     def epoch(self, row: dict[str, int | float]) -> None:
         """Print an epoch's losses and the time left; its row is on the disk."""
@@ -108,8 +107,8 @@ def preamble(run: Path) -> Iterator[str]:
 
 def losses(run: Path) -> str:
     """The losses of a run's last and best epochs, and the largest weight of its gate."""
-    files = RunDirectory(run)
-    history, gate = files.epochs(), files.gate()
+    directory = RunDirectory(run)
+    history, gate = directory.epochs(), directory.gate()
     parts = [f"train {history.train_loss[-1]:.3f}", f"valid {history.valid_loss[-1]:.3f}"]
     if best := history.best_epoch:
         parts.append(f"best {history.valid_loss[best - 1]:.3f} (epoch {best})")

@@ -63,19 +63,18 @@ def score_remarks(scores: RunScores) -> list[str]:
 
 def training_summary(run: Path) -> list[str]:
     """A finished run's directory, its best epoch's validation scores, and the next commands."""
-    files = RunDirectory(run)
-    history = files.epochs()
+    directory, path = RunDirectory(run), shlex.quote(str(run))
+    history = directory.epochs()
     best = history.best_epoch or len(history.epochs)
     scores = [
         f"{column.title} {column.format(history.valid_metrics[column.key][best - 1])}"
-        for column in files.task().columns
+        for column in directory.task().columns
     ]
-    directory = shlex.quote(str(run))
     return [
         f"{run}: best epoch {best} of {len(history.epochs)}",
         *wrap(f"valid: {', '.join(scores)}", 100, subsequent_indent="       "),
-        f"next: deadpan evaluate {directory}",
-        f"      deadpan report {directory}",
+        f"next: deadpan evaluate {path}",
+        f"      deadpan report {path}",
     ]
 
 

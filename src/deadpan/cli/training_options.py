@@ -85,14 +85,14 @@ def training_options(arguments: Sequence[str]) -> Training:
         except DeadpanError as error:  # in the file, not on the command line
             raise DeadpanError(f"{config or out}: {error}") from error
     # jsonargparse has a --print_config of its own and would refuse this one; it is only for help.
-    asked = [argument for argument in arguments if argument != PRINT_CONFIG]
-    values = parse(parser, [*_as_options(stored), *asked], alias=MODEL)
-    others = {key: values.pop(key) for key in ("out", "config", "resume", "print_config")}
+    others = [argument for argument in arguments if argument != PRINT_CONFIG]
+    values = parse(parser, [*_as_options(stored), *others], alias=MODEL)
+    own = {key: values.pop(key) for key in ("out", "config", "resume", "print_config")}
     settings = Settings.from_dict(values)
     if PRINT_CONFIG in arguments:
         raise Reply(yaml.safe_dump(settings.to_dict(), sort_keys=False).rstrip())
-    run = home_path(others["out"]) if others["out"] else default_run(settings)
-    return Training(settings=settings, out=run, resume=others["resume"])
+    run = home_path(own["out"]) if own["out"] else default_run(settings)
+    return Training(settings=settings, out=run, resume=own["resume"])
 
 
 def _configuration(file: str) -> dict[str, Any]:

@@ -66,9 +66,9 @@ def export_run(run: RunDirectory, *, int8: bool = False, out: Path | None = None
         raise DeadpanError(
             f"{path}: its directory does not exist; make it, or choose another --out"
         )
-    opened = open_run(run.path)
-    model, normalizer = opened.model, opened.normalizer
-    facts = _facts(model, normalizer, run.environment().task, opened.task.labels, int8=int8)
+    source = open_run(run.path)
+    model, normalizer = source.model, source.normalizer
+    facts = _facts(model, normalizer, run.environment().task, source.task.labels, int8=int8)
     content = export_bytes(model, normalizer, facts, int8=int8)
     differences, outputs = deviations(onnx_predict(content), model, model.widths, normalizer)
     largest = float(differences.max())
