@@ -3,10 +3,10 @@ import re
 import pytest
 from rich.console import Console
 
-from deadpan.cli.tables import (
+from deadpan.cli.run_tables import (
     models_table,
     predictions_table,
-    score_notes,
+    score_remarks,
     score_table,
     training_summary,
 )
@@ -75,15 +75,15 @@ def test_the_best_is_bold():
 
 
 def test_notes_fit_and_tell_what_must_be_known():
-    notes = score_notes(scores_of(Regression(), **SYSTEMS))
+    notes = score_remarks(scores_of(Regression(), **SYSTEMS))
     assert max(map(len, notes)) <= 100
     assert "non0" in notes[1]
     assert "train mean" in notes[2]
-    assert len(score_notes(scores_of(EMOTIONS, majority=(0, 0.5)))) == 1
+    assert len(score_remarks(scores_of(EMOTIONS, majority=(0, 0.5)))) == 1
 
 
 def test_a_constant_without_polarity_is_explained_without_it():
-    notes = score_notes(scores_of(ScoresTask(("calm", "warm")), **SYSTEMS))
+    notes = score_remarks(scores_of(ScoresTask(("calm", "warm")), **SYSTEMS))
     assert notes[1:] == ["train mean: one score for all clips"]
 
 

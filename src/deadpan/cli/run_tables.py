@@ -1,10 +1,10 @@
-"""What the library returned, as tables of at most 100 columns."""
+"""Scores, predictions, models and grids as tables of at most 100 columns."""
 
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
@@ -14,12 +14,19 @@ from deadpan.tasks.task import MetricColumn
 from deadpan.training.opened import RunDirectory
 from deadpan.training.scores import RunScores
 
+if TYPE_CHECKING:
+    from deadpan.benchmark.table import GridTable
+
 WIDEST = 8  # metrics that fit side by side; more stand below each other
 MOST_LABELS = 4  # predictions that fit side by side; more stand in one column, by name
+GRID_METRICS = 3  # metrics of a grid on the screen; its files have all
 
 
 def score_table(scores: RunScores) -> Table:
-    """Systems by metrics, the best of each in bold; metrics by systems where they are many."""
+    """A row per system and a column per metric, or the reverse where there are many metrics.
+
+    The best score of each metric is bold.
+    """
     systems = [row.system for row in scores.rows]
     sizes = [f"{row.parameters:,}" if row.parameters else "" for row in scores.rows]
     cells = [[_cell(scores, column, system) for column in scores.columns] for system in systems]
@@ -37,43 +44,42 @@ def score_table(scores: RunScores) -> Table:
     return table
 
 
-def score_notes(scores: RunScores) -> list[str]:
-    """What must be known to read the table, a line each."""
+def score_remarks(scores: RunScores) -> list[str]:
+    """Remarks without which a table of scores would be misread, a line each."""
     keys = {column.key for column in scores.columns}
-    notes = ["best in bold; arrows point to better"]
+    remarks = ["best in bold; arrows point to better"]
     if "acc2_non0" in keys:
-        notes.append(
+        remarks.append(
             "non0 leaves out clips labelled 0, has0 counts them as positive: never compare the two"
         )
     if any(row.system == Regression.constant_name for row in scores.rows):
         polarity = "; Acc-2 is the share of its sign, not of the majority"
-        notes.append(
+        remarks.append(
             f"{Regression.constant_name}: one score for all clips"
             f"{polarity if 'acc2_non0' in keys else ''}"
         )
-    return notes
+    return remarks
 
 
 def training_summary(run: Path) -> list[str]:
-    """Where a finished run is, how good its best epoch was on ``valid``, and what to do next."""
-    files = RunDirectory(run)
-    history = files.epochs()
+    """A finished run's directory, its best epoch's validation scores, and the next commands."""
+    directory, path = RunDirectory(run), shlex.quote(str(run))
+    history = directory.epochs()
     best = history.best_epoch or len(history.epochs)
     scores = [
         f"{column.title} {column.format(history.valid_metrics[column.key][best - 1])}"
-        for column in files.task().columns
+        for column in directory.task().columns
     ]
-    where = shlex.quote(str(run))
     return [
         f"{run}: best epoch {best} of {len(history.epochs)}",
         *wrap(f"valid: {', '.join(scores)}", 100, subsequent_indent="       "),
-        f"next: deadpan evaluate {where}",
-        f"      deadpan report {where}",
+        f"next: deadpan evaluate {path}",
+        f"      deadpan report {path}",
     ]
 
 
 def models_table(models: Sequence[Mapping[str, Any]]) -> Table:
-    """Every model, with its parameters at the sizes of the paper's data sets."""
+    """A row per model: its parameters at the sizes of the paper's data sets, and its paper."""
     presets = list(models[0]["parameters"]) if models else []
     table = _table("parameters at the sizes of each data set", "model", *presets)
     table.add_column("paper", overflow="fold")
@@ -84,7 +90,7 @@ def models_table(models: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """One row per clip: a prediction of each label beside what is true, where that is known."""
+    """A row per clip: the prediction of each label, beside the true one where that is known."""
     names = [key.removeprefix("prediction_") for key in rows[0] if key.startswith("prediction_")]
     with_labels = f"label_{names[0]}" in rows[0]
     # Of emotions and classes those that are present; of scores their numbers.
@@ -103,13 +109,28 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         table.add_column("true", justify="right" if side_by_side else "left", overflow="fold")
     for row in rows:
         cells = [row["split"], row["id"], *([row["words"]] if with_words else [])]
-        said = [f"{row[f'prediction_{name}']:.2f}" for name in names]
-        pairs = ", ".join(f"{name} {text}" for name, text in zip(names, said, strict=True))
-        cells += said if side_by_side else [pairs]
+        predictions = [f"{row[f'prediction_{name}']:.2f}" for name in names]
+        pairs = ", ".join(f"{name} {text}" for name, text in zip(names, predictions, strict=True))
+        cells += predictions if side_by_side else [pairs]
         if with_labels:
             cells.append(_truth(row, names, named=named))
         table.add_row(*map(Text, cells))
     return table
+
+
+def grid_table(table: "GridTable") -> Table:
+    """The first metrics of a grid's table."""
+    from deadpan.benchmark.rendering import HEADINGS, headings, row_texts
+
+    columns = table.columns[:GRID_METRICS]
+    first, *others = headings(table)[: len(HEADINGS) + len(columns)]
+    shown = _table(table.data, first, *others)
+    for row in table.rows:
+        cells = row_texts(row, columns, lambda text: f"*{text}*")
+        shown.add_row(
+            *(Text(cell.replace("*", ""), style="bold" if "*" in cell else "") for cell in cells)
+        )
+    return shown
 
 
 def _table(title: str | None, first: str, *others: str) -> Table:

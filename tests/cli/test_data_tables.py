@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from deadpan.api import inspect
-from deadpan.cli.inspect_command import dataset_view
+from deadpan.cli.data_tables import health_table
 
 SMALL = ["data", "inspect", "controlled", "--data_options.clips", "20"]
 
@@ -13,7 +13,7 @@ def shown(facts):
     """What a terminal of 80 columns shows, and each row of its tables by its first cell."""
     console = Console(width=80)
     with console.capture() as capture:
-        console.print(dataset_view(facts))
+        console.print(health_table(facts))
     text = capture.get()
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
