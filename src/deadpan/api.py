@@ -13,8 +13,8 @@ from deadpan.errors import DataError, DeadpanError, RunError
 from deadpan.files import home_path
 
 if TYPE_CHECKING:
-    from deadpan.benchmark.runner import GridWatch
-    from deadpan.benchmark.study import Study
+    from deadpan.benchmarking.runner import GridWatch
+    from deadpan.benchmarking.study import Study
     from deadpan.data import Dataset
     from deadpan.data.fetching.download import DownloadWatch
     from deadpan.data.fetching.fetch import CorpusFile
@@ -211,9 +211,9 @@ def benchmark(
         resume: continue the grid in ``out``, skipping the runs that have finished.
         watch: is called as runs proceed.
     """
-    from deadpan.benchmark.grid import read_grid
-    from deadpan.benchmark.runner import Silent
-    from deadpan.benchmark.study import run_grid
+    from deadpan.benchmarking.grid import read_grid
+    from deadpan.benchmarking.runner import Silent
+    from deadpan.benchmarking.study import run_grid
 
     count = processors() if workers is None else workers
     if count < 1:

@@ -17,7 +17,7 @@ from deadpan.errors import DeadpanError
 from deadpan.files import home_path
 
 if TYPE_CHECKING:
-    from deadpan.benchmark.study import Study
+    from deadpan.benchmarking.study import Study
     from deadpan.data import Dataset
     from deadpan.data.fetching.fetch import CorpusFile
     from deadpan.exporting.run import Exported

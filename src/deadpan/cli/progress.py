@@ -22,7 +22,7 @@ from rich.progress import (
 from deadpan.training.opened import RunDirectory
 
 if TYPE_CHECKING:
-    from deadpan.benchmark.grid import Case
+    from deadpan.benchmarking.grid import Case
 
 
 class TrainingLines:
@@ -123,7 +123,7 @@ def duration(seconds: int | float) -> str:
 
 
 class GridLines:
-    """Prints a line per finished run; a ``deadpan.benchmark.runner.GridWatch``."""
+    """Prints a line per finished run; a ``deadpan.benchmarking.runner.GridWatch``."""
 
     def __init__(self, console: Console) -> None:
         """Print on this console."""

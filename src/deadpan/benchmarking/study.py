@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deadpan.benchmark import rendering
-from deadpan.benchmark.collect import SeedScores, baselines, seed_scores, trial_loss
-from deadpan.benchmark.grid import Case, Grid
-from deadpan.benchmark.runner import GridWatch, alone, finished, run_cases
-from deadpan.benchmark.table import GridTable, make_table
+from deadpan.benchmarking import rendering
+from deadpan.benchmarking.collect import SeedScores, baselines, seed_scores, trial_loss
+from deadpan.benchmarking.grid import Case, Grid
+from deadpan.benchmarking.runner import GridWatch, alone, finished, run_cases
+from deadpan.benchmarking.table import GridTable, make_table
 from deadpan.errors import DeadpanError
 from deadpan.files import write_atomically, write_json
 

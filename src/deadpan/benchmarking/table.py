@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from deadpan.benchmark.collect import SeedScores
-from deadpan.benchmark.published import notes, published
+from deadpan.benchmarking.collect import SeedScores
+from deadpan.benchmarking.published import notes, published
 from deadpan.metrics.significance import holm, sign_flip_test
 from deadpan.tasks.task import MetricColumn
 

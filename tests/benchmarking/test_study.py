@@ -12,9 +12,9 @@ import sys
 import numpy as np
 import pytest
 
-from deadpan.benchmark.grid import read_grid
-from deadpan.benchmark.runner import RETRIES, Silent, alone, run_cases, work
-from deadpan.benchmark.study import run_grid
+from deadpan.benchmarking.grid import read_grid
+from deadpan.benchmarking.runner import RETRIES, Silent, alone, run_cases, work
+from deadpan.benchmarking.study import run_grid
 from deadpan.errors import DataError, DeadpanError
 
 from .small_grid import ROOT, SMALL, Dying, DyingInTraining, Memory, grid_of, killed, write

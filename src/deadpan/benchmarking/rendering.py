@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from csv import DictWriter
 from typing import Any
 
-from deadpan.benchmark.table import Cell, GridTable, Row
+from deadpan.benchmarking.table import Cell, GridTable, Row
 from deadpan.show.page import render
 from deadpan.tasks.task import MetricColumn
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Float
 
-from deadpan.benchmark.grid import Case
+from deadpan.benchmarking.grid import Case
 from deadpan.errors import RunError
 from deadpan.tasks import Task
 from deadpan.training.baselines import constant_outputs, ridge_outputs
