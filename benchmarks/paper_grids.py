@@ -21,7 +21,7 @@ import yaml
 from workloads.official import CORPORA, write
 
 from deadpan.benchmarking.grid import read_grid
-from deadpan.benchmarking.study import run_grid
+from deadpan.benchmarking.run import run_grid
 from deadpan.cli.progress import watching_grid
 from deadpan.training.environment import commit, commit_name
 

@@ -13,8 +13,8 @@ from deadpan.errors import DataError, DeadpanError, RunError
 from deadpan.files import home_path
 
 if TYPE_CHECKING:
+    from deadpan.benchmarking.run import Benchmark
     from deadpan.benchmarking.runner import GridWatch
-    from deadpan.benchmarking.study import Study
     from deadpan.data import Dataset
     from deadpan.data.fetching.download import DownloadWatch
     from deadpan.data.fetching.fetch import CorpusFile
@@ -198,7 +198,7 @@ def benchmark(
     full: bool = False,
     resume: bool = False,
     watch: "GridWatch | None" = None,
-) -> "Study":
+) -> "Benchmark":
     """Train every system of a grid on every data set and seed, and write the tables.
 
     Args:
@@ -212,8 +212,8 @@ def benchmark(
         watch: is called as runs proceed.
     """
     from deadpan.benchmarking.grid import read_grid
+    from deadpan.benchmarking.run import run_grid
     from deadpan.benchmarking.runner import Silent
-    from deadpan.benchmarking.study import run_grid
 
     count = processors() if workers is None else workers
     if count < 1:

@@ -39,7 +39,7 @@ REPAIR = "remove it and go on with 'python studies/claims/run.py --resume'"
 
 @dataclasses.dataclass(frozen=True)
 class Measuring:
-    """Measures a finished run and writes the columns; a ``deadpan.benchmarking.runner.Afterwards``."""
+    """Measures a finished run and writes the columns: what a grid does after each run."""
 
     leaves: str = f"measures-{VERSION}.json"
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from deadpan.benchmarking.grid import read_grid
-from deadpan.benchmarking.study import run_grid
+from deadpan.benchmarking.run import run_grid
 
 from .small_grid import KilledAt
 

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from deadpan.benchmarking.grid import read_grid
+from deadpan.benchmarking.run import run_grid
 from deadpan.benchmarking.runner import Silent
-from deadpan.benchmarking.study import run_grid
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"

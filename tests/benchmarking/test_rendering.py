@@ -7,8 +7,7 @@ import re
 import pytest
 
 from deadpan.benchmarking import rendering
-from deadpan.benchmarking.collect import SeedScores
-from deadpan.benchmarking.table import make_table
+from deadpan.benchmarking.table import SeedScores, make_table
 from deadpan.tasks.task import MetricColumn
 
 COLUMNS = (

@@ -1,4 +1,4 @@
-"""A whole grid in one call: search, runs, tables."""
+"""``run_grid``: a whole grid in one call, from the search through the runs to the tables."""
 
 import dataclasses
 import shutil
@@ -6,22 +6,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from deadpan.benchmarking import rendering
-from deadpan.benchmarking.collect import SeedScores, baselines, seed_scores, trial_loss
 from deadpan.benchmarking.grid import Case, Grid
 from deadpan.benchmarking.runner import GridWatch, alone, finished, run_cases
-from deadpan.benchmarking.table import GridTable, make_table
+from deadpan.benchmarking.table import GridTable, make_tables, read_run
 from deadpan.errors import DeadpanError
 from deadpan.files import write_atomically, write_json
+from deadpan.training.opened import RunDirectory
 
-Folds = Mapping[str, Sequence[str | None]]
-Cell = tuple[str, str, str | None]
+CellName = tuple[str, str, str | None]
 """Data set, system, fold."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Study:
-    """What a grid gave.
+class Benchmark:
+    """The results of a grid.
 
     Attributes:
         tables: one per data set that has a result.
@@ -32,7 +33,7 @@ class Study:
     failures: Mapping[str, str]
 
 
-def run_grid(grid: Grid, out: Path, *, workers: int, resume: bool, watch: GridWatch) -> Study:
+def run_grid(grid: Grid, out: Path, *, workers: int, resume: bool, watch: GridWatch) -> Benchmark:
     """Run what has not finished, and write the tables of what has.
 
     ``out`` holds ``grid.yaml`` (a copy), ``runs/DATA/SYSTEM/...`` and, for each data set,
@@ -63,31 +64,33 @@ def run_grid(grid: Grid, out: Path, *, workers: int, resume: bool, watch: GridWa
         trials = list(grid.trials(folds))
         if trials:
             failures |= run_cases(trials, runs, workers=workers, watch=watch)
-        chosen, searched = choices(grid, trials, runs)
+        chosen, searched = _choices(grid, trials, runs)
         if searched:
             write_json(out / "search.json", searched)
         cases = list(grid.cases(folds, chosen))
         failures |= run_cases(cases, runs, workers=workers, watch=watch)
         tables = make_tables(grid, cases, runs, failures)
-        write_tables(tables, out, title=grid.path.stem)
-        told = {str(place): why for place, why in failures.items()}
-        write_json(out / "failures.json", told)
-    return Study(tables=tables, failures=told)
+        _write_tables(tables, out, title=grid.path.stem)
+        reasons = {str(place): why for place, why in failures.items()}
+        write_json(out / "failures.json", reasons)
+    return Benchmark(tables=tables, failures=reasons)
 
 
-def choices(
+def _choices(
     grid: Grid, trials: Sequence[Case], runs: Path
-) -> tuple[dict[Cell, Mapping[str, Any]], dict[str, Any]]:
+) -> tuple[dict[CellName, Mapping[str, Any]], dict[str, Any]]:
     """The settings of the best trial of each cell, by validation loss; and the record of all."""
     if not grid.search:
         return {}, {}
-    chosen: dict[Cell, Mapping[str, Any]] = {}
+    chosen: dict[CellName, Mapping[str, Any]] = {}
     record: dict[str, Any] = {}
-    by_cell: dict[Cell, list[Case]] = {}
+    by_cell: dict[CellName, list[Case]] = {}
     for case in trials:
         by_cell.setdefault((case.data, case.system, case.fold), []).append(case)
     for cell, cases in by_cell.items():
-        losses = {case.trial or 0: trial_loss(case, runs) for case in cases if finished(case, runs)}
+        losses = {
+            case.trial or 0: _trial_loss(case, runs) for case in cases if finished(case, runs)
+        }
         if not losses:
             continue
         draws = grid.draws(cell[1])
@@ -103,71 +106,14 @@ def choices(
     return chosen, record
 
 
-def make_tables(
-    grid: Grid, cases: Sequence[Case], runs: Path, failures: Mapping[Path, str]
-) -> list[GridTable]:
-    """A table for each data set of which a run has finished."""
-    tables: list[GridTable] = []
-    for data in grid.data:
-        systems: dict[str, list[SeedScores]] = {name: [] for name in grid.systems_of(data)}
-        broken: dict[str, str] = {}
-        complete: list[list[Case]] = []
-        for system, done in systems.items():
-            of_system = [c for c in cases if (c.data, c.system) == (data, system)]
-            seeds = dict.fromkeys(case.settings.seed for case in of_system)
-            for seed in seeds:
-                folds = [case for case in of_system if case.settings.seed == seed]
-                if all(finished(case, runs) for case in folds):
-                    done.append(seed_scores(folds, runs))
-                    complete.append(folds)
-            why = sorted({failures[c.place] for c in of_system if c.place in failures})
-            if len(done) < len(seeds):
-                broken[system] = f"{len(done)} of {len(seeds)} seeds; " + (
-                    "; ".join(why) or "not run yet"
-                )
-        if complete:
-            tables.append(_table(grid, data, systems, complete, broken, runs))
-    return tables
+def _trial_loss(case: Case, runs: Path) -> float:
+    """The lowest validation loss of a trial; infinite if it never had one."""
+    losses = read_run(runs / case.place, RunDirectory.epochs).valid_loss
+    return float(min(losses[~np.isnan(losses)], default=np.inf))
 
 
-def _table(
-    grid: Grid,
-    data: str,
-    systems: Mapping[str, Sequence[SeedScores]],
-    complete: Sequence[Sequence[Case]],
-    broken: Mapping[str, str],
-    runs: Path,
-) -> GridTable:
-    # Baselines stand behind the normalisation of the reference, where it has run.
-    first = next((folds for folds in complete if folds[0].system == grid.against), complete[0])
-    task, constants = baselines(first, runs)
-    clips = len(next(run for seeds in systems.values() for run in seeds).errors)
-    commits = sorted({c for seeds in systems.values() for run in seeds for c in run.commits})
-    folds = f", {len(first)} folds pooled, one group left out in each" if first[0].fold else ""
-    budget = (
-        f"; {grid.search.trials} trials of random search for each system, chosen on validation loss"
-        if grid.search
-        else ""
-    )
-    told = [
-        f"{clips:,} test clips{folds}; seeds {', '.join(map(str, grid.seeds_of(data)))}{budget}",
-        f"training: wall time of one seed{' over all folds' if first[0].fold else ''}, one thread",
-        f"commit {', '.join(commits)}",
-    ]
-    return make_table(
-        data,
-        task.columns,
-        systems,
-        constants,
-        against=grid.against,
-        paper=grid.data[data].paper,
-        failures=broken,
-        more_notes=told,
-    )
-
-
-def write_tables(tables: Sequence[GridTable], out: Path, *, title: str) -> list[Path]:
-    """Write every format of every table; the paths."""
+def _write_tables(tables: Sequence[GridTable], out: Path, *, title: str) -> None:
+    """Write every format of every table."""
     texts: dict[str, str] = {}
     for table in tables:
         texts[f"{table.data}.md"] = rendering.markdown(table)
@@ -178,4 +124,3 @@ def write_tables(tables: Sequence[GridTable], out: Path, *, title: str) -> list[
         texts["tables.json"] = rendering.as_json(tables)
     for name, text in texts.items():
         write_atomically(out / name.replace("/", "_"), text.encode())
-    return [out / name for name in texts]
