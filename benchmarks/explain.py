@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from workloads.reporting import about
 
-from deadpan.analysis.maps import Axis, CrossmodalMap
-from deadpan.analysis.salience import crossmodal_map
+from deadpan.analysis.attention import attend
+from deadpan.analysis.crossmodal import Axis, CrossmodalMap, crossmodal_map, crossmodal_path
 from deadpan.data.dataset import Clip
 from deadpan.layers.attention import Attention, record_attention
 from deadpan.layers.transformer import Encoder, EncoderLayer
@@ -33,7 +33,7 @@ STEPS = {TEXT: 50, AUDIO: 375, VISION: 500}
 WIDTHS = {TEXT: 300, AUDIO: 5, VISION: 20}
 TESTS = {
     (EncoderLayer, "forward"): [(" and not self.attention.recorders", "")],
-    (Encoder, "pooled"): [(" or self._recorded()", "")],
+    (Encoder, "pooled"): [(" or self._is_recorded()", "")],
     (Attention, "forward"): [(" or self.recorders", ""), ("if self.recorders:", "if False:")],
 }
 """Every place that asks whether somebody records, and what stands there if nobody could."""
@@ -123,7 +123,8 @@ def heatmap_seconds() -> dict[str, float]:
     model = HCTMG(widths=WIDTHS, outputs=1, primary=TEXT).eval()
     found: dict[str, float] = {}
     start = time.perf_counter()
-    weights = crossmodal_map(model, clip, source=AUDIO, target=VISION)
+    path = crossmodal_path(model, source=AUDIO, target=VISION)
+    weights = crossmodal_map(attend(model, clip), path).weights
     found["map_s"] = time.perf_counter() - start
     for name, words in (("frames_s", ()), ("words_s", tuple(f"word{i}" for i in range(500)))):
         source = Axis(name=AUDIO, words=(), edges=np.arange(376) / 12.5, unit="seconds")

@@ -7,7 +7,7 @@ import pytest
 
 import deadpan
 from deadpan import api
-from deadpan.analysis.attention_flow import Method
+from deadpan.analysis.attention import Method
 from deadpan.errors import DeadpanError
 from deadpan.training.settings import Settings
 

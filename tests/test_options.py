@@ -1,3 +1,6 @@
+import dataclasses
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -5,7 +8,7 @@ import numpy as np
 import pytest
 
 from deadpan.errors import DeadpanError
-from deadpan.options import typed
+from deadpan.options import NullableFloat, record, typed
 
 
 @pytest.mark.parametrize(
@@ -25,6 +28,8 @@ from deadpan.options import typed
         ("b", Literal["a", "b"], "b"),
         (("a",), list[str], ["a"]),
         ({"a": 1}, dict[str, int], {"a": 1}),
+        ({1: 1e3}, Mapping[str, int], {"1": 1000}),
+        (["a", 1], tuple[str, ...], ("a", "1")),
         (object, object, object),
     ],
 )
@@ -49,6 +54,10 @@ def test_values_that_fit(value, wanted, made):
         ("c", Literal["a", "b"], "unknown name 'c'; known: a, b"),
         ("text", list[str], "name wants a list; got 'text'"),
         (3, dict[str, int], "name wants values by name; got 3"),
+        ({"a": "x"}, dict[str, int], "name: a wants a whole number; got 'x'"),
+        ([1, "x"], list[int], "name[1] wants a whole number; got 'x'"),
+        ("1", NullableFloat, "name wants a number or null; got '1'"),
+        ("x" * 999, float, f"name wants a number such as 0.001; got '{'x' * 199}"),
         ("x", int | None, "name wants a whole number; got 'x'"),
     ],
 )
@@ -66,3 +75,41 @@ def test_home_is_found(monkeypatch):
 def test_a_home_that_nobody_has():
     with pytest.raises(DeadpanError, match="~nobodyx/file: nobody here has that home"):
         typed("name", "~nobodyx/file", Path)
+
+
+def test_null_is_nan_only_where_it_stands_for_one():
+    assert math.isnan(typed("name", None, NullableFloat))
+    assert typed("name", 1, NullableFloat) == 1.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inner:
+    x: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outer:
+    names: list[str]
+    inner: Inner
+    rate: float = 0.5
+
+
+def test_a_record_is_made_field_by_field():
+    made = record("f", {"names": ["a"], "inner": {"x": 1.0, "later": 2}, "more": 3}, Outer)
+    assert made == Outer(names=["a"], inner=Inner(x=1), rate=0.5)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ([1], "f wants values by name; got [1]"),
+        ({"names": []}, "f: has no 'inner'"),
+        ({"names": [], "inner": {}}, "f: inner: has no 'x'"),
+        ({"names": [], "inner": {"x": "y"}}, "f: inner: x wants a whole number; got 'y'"),
+        ({"names": [], "inner": {"x": 1}, "rat": 1}, "f: unknown key 'rat'; did you mean 'rate'?"),
+    ],
+)
+def test_a_record_that_does_not_fit(values, reason):
+    with pytest.raises(DeadpanError) as refused:
+        record("f", values, Outer, unknown="key")
+    assert str(refused.value).startswith(reason)

@@ -40,8 +40,8 @@ def json_text(value: object) -> str:
 
 
 def nan_to_none(value: object) -> object:
-    """The same value with None for each NaN in it, at any depth."""
-    if isinstance(value, float) and math.isnan(value):
+    """The same value with None for each number in it that is not finite, at any depth."""
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
         return {key: nan_to_none(item) for key, item in value.items()}

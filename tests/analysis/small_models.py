@@ -33,6 +33,14 @@ def clip(name="a", *, seed=0, text=4, audio=7, vision=5, words=None):
     )
 
 
+CLIPS = [
+    clip("a"),
+    clip("b", seed=1, text=1, audio=1, vision=1),
+    clip("c", seed=2, text=6, audio=3, vision=9),
+    clip("d", seed=3, audio=0),
+]
+
+
 def trained(kind, *, epochs=12, clips=60):
     """A small model that has learned something of ``controlled``, and clips it was not shown."""
     from deadpan.data.batching import collate, evaluation_batches, lengths_of

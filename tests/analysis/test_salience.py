@@ -5,29 +5,23 @@ import numpy as np
 import pytest
 import torch
 
+from deadpan.analysis.attention import attend
 from deadpan.analysis.salience import (
-    crossmodal_map,
     randomisation_check,
     randomised,
     salience,
     salience_given,
+    saliences,
 )
 from deadpan.data.batching import collate
-from deadpan.errors import DeadpanError
 from deadpan.layers.attention import record_attention
-from deadpan.models import HCTMG, LFLSTM, LMFMulT, MulT
+from deadpan.models import HCTMG
 from deadpan.types import AUDIO, TEXT, VISION
 
-from .small_models import KINDS, WIDTHS, clip, small, trained
+from .small_models import CLIPS, KINDS, WIDTHS, clip, small, trained
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 each_method = pytest.mark.parametrize("method", ["attention", "rollout", "gradient"])
-CLIPS = [
-    clip("a"),
-    clip("b", seed=1, text=1, audio=1, vision=1),
-    clip("c", seed=2, text=6, audio=3, vision=9),
-    clip("d", seed=3, audio=0),
-]
 
 
 def total(each):
@@ -38,7 +32,7 @@ def total(each):
 @each_method
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_every_step_has_its_share_and_a_missing_modality_none(kind, method, outputs):
-    found = salience(small(kind, outputs=outputs), CLIPS, method=method)
+    found = saliences(small(kind, outputs=outputs), CLIPS, method=method)
     for given, each in zip(CLIPS, found, strict=True):
         assert list(each) == [TEXT, AUDIO, VISION]
         for name, x in each.items():
@@ -51,9 +45,9 @@ def test_every_step_has_its_share_and_a_missing_modality_none(kind, method, outp
 @each_method
 def test_company_changes_nothing(kind, method):
     model = small(kind)
-    together = salience(model, CLIPS, method=method)
+    together = saliences(model, CLIPS, method=method)
     for given, each in zip(CLIPS, together, strict=True):
-        (alone,) = salience(model, [given], method=method)
+        alone = salience(attend(model, given, method=method))
         for name, x in each.items():
             np.testing.assert_allclose(x, alone[name], atol=2e-5)
 
@@ -62,7 +56,7 @@ def test_company_changes_nothing(kind, method):
 def test_nothing_is_left_on_the_model(kind):
     model = small(kind)
     before = model(collate(CLIPS, WIDTHS)).prediction
-    salience(model, CLIPS, method="gradient")
+    saliences(model, CLIPS, method="gradient")
     assert all(p.grad is None for p in model.parameters())
     torch.testing.assert_close(model(collate(CLIPS, WIDTHS)).prediction, before)
 
@@ -106,14 +100,14 @@ def provenance(model, given):
 
 def test_rollout_backwards_is_provenance_forwards():
     model, given = small(HCTMG, primary=TEXT), clip()
-    (found,) = salience(model, [given], method="rollout")
+    found = salience(attend(model, given, method="rollout"))
     for name, wanted in provenance(model, given).items():
         np.testing.assert_allclose(found[name], wanted, atol=1e-6)
 
 
 def test_the_gradient_is_of_the_absolute_output():
     model, given = small(HCTMG), clip()
-    (found,) = salience(model, [given], method="gradient")
+    found = salience(attend(model, given, method="gradient"))
     last = model.head
     turned = small(HCTMG)
     with torch.no_grad():
@@ -121,64 +115,21 @@ def test_the_gradient_is_of_the_absolute_output():
             its.copy_(mine)
         turned.head.output.weight.neg_()
         turned.head.output.bias.neg_()
-    (again,) = salience(turned, [given], method="gradient")
+    again = salience(attend(turned, given, method="gradient"))
     for name in WIDTHS:
         np.testing.assert_allclose(found[name], again[name], atol=1e-6)
 
 
 def test_salience_given_some_of_the_others():
     model = small(HCTMG, primary=TEXT)
-    found = salience_given(model, CLIPS[0], TEXT)
+    found = salience_given(model, attend(model, CLIPS[0]), TEXT)
     assert list(found) == [(), (AUDIO,), (VISION,), (AUDIO, VISION)]
     for x in found.values():
         assert x.sum() == pytest.approx(1)
     alone = dataclasses.replace(CLIPS[0], sequences={TEXT: CLIPS[0].sequences[TEXT]})
-    (own,) = salience(model, [alone])
+    own = salience(attend(model, alone))
     np.testing.assert_allclose(found[()], own[TEXT], atol=1e-6)
-    assert list(salience_given(model, CLIPS[3], TEXT)) == [(), (VISION,)]
-
-
-@each_kind
-def test_a_crossmodal_map_is_the_mean_of_what_was_recorded(kind):
-    model, given = small(kind), CLIPS[2]
-    path = next(path for path in model.attention_paths() if path.stage == "crossmodal")
-    with torch.no_grad(), record_attention(model) as maps:
-        model(collate([given], WIDTHS))
-    layers = [maps[f"{path.module}.layers.{i}.attention"][0][0].mean(dim=0) for i in (0, 1)]
-    ends = {"source": path.source, "target": path.target}
-    found = crossmodal_map(model, given, **ends)
-    np.testing.assert_allclose(found, (layers[0] + layers[1]) / 2, atol=1e-6)
-    rolled = crossmodal_map(model, given, **ends, method="rollout")
-    np.testing.assert_allclose(rolled, (layers[0] + 2 * layers[1]) / 3, atol=1e-6)
-    assert crossmodal_map(model, given, **ends, method="gradient").min() >= 0
-
-
-@pytest.mark.parametrize(
-    ("kind", "given", "source", "target", "message"),
-    [
-        (
-            HCTMG,
-            CLIPS[0],
-            "visoin",
-            TEXT,
-            "unknown source of HCTMG 'visoin'; did you mean",
-        ),
-        (MulT, CLIPS[0], AUDIO, "words", "unknown target of MulT 'words'"),
-        (LMFMulT, CLIPS[0], AUDIO, TEXT, "text does not attend to audio.*fused to text"),
-        (MulT, CLIPS[3], AUDIO, TEXT, r"clip 'd' has no audio \(found text, vision\)"),
-        (LFLSTM, CLIPS[0], AUDIO, TEXT, "LFLSTM has no attention to explain"),
-    ],
-)
-def test_what_cannot_be_mapped_is_said(kind, given, source, target, message):
-    model = kind(widths=WIDTHS, outputs=1) if kind is LFLSTM else small(kind)
-    with pytest.raises(DeadpanError, match=message) as refusal:
-        crossmodal_map(model, given, source=source, target=target)
-    assert "\n" not in str(refusal.value)
-
-
-def test_a_primary_attends_and_is_not_attended_to():
-    with pytest.raises(DeadpanError, match="audio does not attend to text"):
-        crossmodal_map(small(HCTMG, primary=TEXT), clip(), source=TEXT, target=AUDIO)
+    assert list(salience_given(model, attend(model, CLIPS[3]), TEXT)) == [(), (VISION,)]
 
 
 def test_disorder_keeps_every_number_and_the_gate():

@@ -4,16 +4,18 @@ import fcntl
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from deadpan.benchmark.grid import read_grid
 from deadpan.benchmark.runner import RETRIES, Silent, alone, run_cases, work
 from deadpan.benchmark.study import run_grid
-from deadpan.errors import DeadpanError
+from deadpan.errors import DataError, DeadpanError
 
 from .small_grid import ROOT, SMALL, Dying, DyingInTraining, Memory, grid_of, killed, write
 
@@ -198,6 +200,40 @@ def test_folds_are_pooled_over_every_clip(shared, tmp_path):
     study = run_grid(read_grid(path), tmp_path / "out", workers=2, resume=False, watch=Silent())
     assert "229 test clips, 10 folds pooled" in " ".join(study.tables[0].notes)
     assert [row.seeds for row in study.tables[0].rows] == [0, 0, 1]
+
+
+def write_clips(folder, seed):
+    """A folder of 20 clips with sound, of random labels and features."""
+    draw = np.random.default_rng(seed)
+    (folder / "audio").mkdir(parents=True, exist_ok=True)
+    lines = ["id,label,speaker,split"]
+    for clip in range(20):
+        split = ("train", "train", "valid", "test")[clip % 4]
+        lines.append(f"clip{clip},{draw.uniform(-3, 3)},speaker{clip},{split}")
+        np.save(folder / "audio" / f"clip{clip}.npy", draw.normal(size=(3, 4)))
+    (folder / "labels.csv").write_text("\n".join(lines))
+
+
+def test_a_grid_does_not_go_on_with_other_clips(tmp_path):
+    changed = {
+        "seeds": [1],
+        "settings": {"epochs": 1},
+        "data": {"mine": {"data": str(tmp_path / "mine")}},
+        "systems": {"one": {"model": "LFDNN"}, "two": {"model": "LFLSTM"}},
+    }
+    write_clips(tmp_path / "mine", 1)
+    run(tmp_path, **changed)
+    tables = (tmp_path / "out" / "tables.json").read_bytes()
+    run(tmp_path, resume=True, **changed)
+    # One run is to be made anew, so that it would be of the new clips, the other of the old ones.
+    (two,) = tmp_path.glob("out/runs/mine/two/*")
+    shutil.rmtree(two)
+    write_clips(tmp_path / "mine", 2)
+    memory = Memory()
+    with pytest.raises(DataError, match="mine: has changed since .* was trained; train again"):
+        run(tmp_path, resume=True, watch=memory, **changed)
+    assert (memory.todo, two.exists()) == ([], False)
+    assert (tmp_path / "out" / "tables.json").read_bytes() == tables
 
 
 def test_a_place_that_is_taken_or_not_there_is_refused(tmp_path):

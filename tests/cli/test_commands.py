@@ -30,9 +30,9 @@ from deadpan.data.store.reading import store_dataset
 from deadpan.layers.attention import record_attention
 from deadpan.reports.clip import page as explain_report
 from deadpan.reports.clip.figures import heatmap
-from deadpan.reports.clip.page import explanation_files, shown
-from deadpan.reports.clip.tables import tables
+from deadpan.reports.clip.page import clip_tables, explanation_files, label_text
 from deadpan.serving.predictor import Predictor
+from deadpan.training.opened import open_run
 
 from ..show.page import Page
 from .conftest import DATA, SMALL
@@ -345,7 +345,7 @@ def test_the_heatmap_is_what_was_recorded(explained):
     paint(figure)
     mesh = figure.axes[0].collections[0].get_array().reshape(wanted.shape)
     np.testing.assert_allclose(mesh, wanted / wanted.mean(), rtol=1e-5)
-    rows = tables(explained)["crossmodal.csv"]
+    rows = clip_tables(explained)["crossmodal.csv"]
     np.testing.assert_allclose([list(row.values())[4:] for row in rows], wanted, atol=1e-6)
     assert [row["word"] for row in rows] == list(explained.clip.words)
 
@@ -361,17 +361,17 @@ def test_the_words_of_mult_are_worth_what_was_recorded(explained):
         assert f"crossmodal.{other}_to_{name}" in maps
     found = explained.against[1].values
     np.testing.assert_allclose(found, worth / worth.sum(), atol=1e-6)
-    rows = tables(explained)["words.csv"]
+    rows = clip_tables(explained)["words.csv"]
     np.testing.assert_allclose([row["run MulT (mult)"] for row in rows], found)
     assert {"alone", "audio", "vision", "audio+vision"} <= set(rows[0])
 
 
 def test_what_is_said_of_the_clip(explained, trained):
     (row,) = (row for row in cells(trained / "predictions.csv") if row["id"] == CLIP)
-    said = explained.verdict.predictions["HCTMG (run)"]
+    said = explained.predictions.by_run["HCTMG (run)"]
     assert said["sentiment"] == pytest.approx(float(row["prediction_sentiment"]), abs=1e-5)
-    assert set(explained.verdict.tendencies) == {"text", "audio", "vision"}
-    gaps = [verdict.gap for verdict in explained.apart]
+    assert set(explained.predictions.by_modality) == {"text", "audio", "vision"}
+    gaps = [each.gap for each in explained.apart]
     assert gaps == sorted(gaps, reverse=True)
 
 
@@ -389,13 +389,20 @@ def test_a_run_that_was_not_evaluated_shows_its_validation_split(closed, trained
 def test_another_method_and_another_target(trained, method):
     pairs = [
         (path.source, path.target)
-        for path in explained_run.open_run(trained).model.attention_paths()
+        for path in open_run(trained).model.attention_paths()
         if path.stage == "crossmodal" and path.target != "text"
     ]
     source, target = pairs[0]
     found = explain_run(trained, source=source, target=target, method=method, clip=CLIP)
     assert found.target.name == target
     assert {"crossmodal.png", "steps-self.svg"} <= set(explanation_files(found))
+
+
+def change_test_split(monkeypatch, run, clips):
+    """Let the run be opened with other clips of its test split."""
+    data = dataclasses.replace(run.data, splits={**run.data.splits, "test": clips})
+    vars(run)["data"] = data  # where the cached property looks
+    monkeypatch.setattr(explained_run, "open_run", lambda path: run)
 
 
 TEXTS = {
@@ -410,16 +417,13 @@ TEXTS = {
 
 @pytest.mark.parametrize("words", TEXTS.values(), ids=TEXTS)
 def test_any_text_is_shown(trained, monkeypatch, words):
-    run = explained_run.open_run(trained)
-    clip = run.clips[0]
+    run = open_run(trained)
+    clip = run.data["test"][0]
     text = np.resize(clip.sequences["text"], (len(words), run.model.widths["text"]))
     odd = dataclasses.replace(
         clip, words=tuple(words), sequences={**clip.sequences, "text": text}, times={}
     )
-    splits = {**run.data.splits, "test": [odd, *run.clips[1:]]}
-    data = dataclasses.replace(run.data, splits=splits)
-    changed = dataclasses.replace(run, data=data)
-    monkeypatch.setattr(explained_run, "open_run", lambda path: changed)
+    change_test_split(monkeypatch, run, [odd, *run.data["test"][1:]])
     files = explanation_files(explain_run(trained, clip=odd.id, method="gradient"))
     page = Page(files["explain.html"].decode())
     for word in words:
@@ -443,14 +447,12 @@ def test_a_clip_of_a_closed_test_split(refused, closed):
 
 
 def test_a_clip_without_the_modality(trained, monkeypatch, refused):
-    run = explained_run.open_run(trained)
+    run = open_run(trained)
+    first = run.data["test"][0]
     lacking = dataclasses.replace(
-        run.clips[0],
-        sequences={m: x for m, x in run.clips[0].sequences.items() if m != "vision"},
+        first, sequences={m: x for m, x in first.sequences.items() if m != "vision"}
     )
-    data = dataclasses.replace(run.data, splits={**run.data.splits, "test": [lacking]})
-    changed = dataclasses.replace(run, data=data)
-    monkeypatch.setattr(explained_run, "open_run", lambda path: changed)
+    change_test_split(monkeypatch, run, [lacking])
     told = refused("explain", trained, "--clip", lacking.id, "--source", "vision")
     assert "has no vision (found text, audio)" in told
     assert "no clip of the test split" in refused("explain", trained, "--source", "vision")
@@ -507,8 +509,8 @@ def test_a_disk_that_fills_leaves_no_half_of_a_new_folder(trained, refused, tmp_
 
 
 def test_several_labels_are_told_by_the_greatest():
-    assert shown({"joy": 0.7, "anger": 0.2}) == "joy 0.70"
-    assert shown({"sentiment": -1.234}) == "−1.23"
+    assert label_text({"joy": 0.7, "anger": 0.2}) == "joy 0.70"
+    assert label_text({"sentiment": -1.234}) == "−1.23"
 
 
 GRID = {

@@ -51,7 +51,7 @@ def test_a_run_that_goes_on_says_from_where(run, console):
 
 
 def test_repairs_and_warnings_come_first(run):
-    about = read_json(run / "environment.json")
+    about = read_json(run / "environment.json", "")
     about["dataset"] |= {"repairs": {"audio: -inf set to 0": 3}, "warnings": ["beware"]}
     write_json(run / "environment.json", about)
     assert list(preamble(run))[1:] == [

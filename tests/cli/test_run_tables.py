@@ -12,7 +12,7 @@ from deadpan.cli.run_tables import (
 )
 from deadpan.tasks import Classes, Emotions, Regression
 from deadpan.tasks import Scores as ScoresTask
-from deadpan.training.scores import Column, Row, Scores
+from deadpan.training.scores import RunScores, ScoreRow
 
 BOLD = "\x1b[1m"
 
@@ -26,15 +26,11 @@ def shown(what, *, colour=False):
 
 
 def scores_of(task, **systems):
-    columns = [
-        Column(key=c.key, title=c.title, higher_is_better=c.higher_is_better, percent=c.percent)
-        for c in task.columns
-    ]
     rows = [
-        Row(system=name, parameters=size, metrics={c.key: value for c in columns})
+        ScoreRow(system=name, parameters=size, metrics={c.key: value for c in task.columns})
         for name, (size, value) in systems.items()
     ]
-    return Scores(split="test", clips=1234, columns=tuple(columns), rows=tuple(rows))
+    return RunScores(split="test", clips=1234, columns=task.columns, rows=tuple(rows))
 
 
 EMOTIONS = Emotions(("Neutral", "Happy", "Sad", "Angry"))

@@ -119,7 +119,7 @@ def test_to_resume_needs_only_the_run(trained):
         ("model_options: {layer: 3}", "unknown option '--model.layer'; did you mean"),
         ("model_options: 3", "model_options wants NAME: VALUE below it; got 3"),
         ("model: HTCMG", "unknown model 'HTCMG'; did you mean 'HCTMG'?"),
-        ("- 3", "holds a list where a mapping was wanted"),
+        ("- 3", "some.yaml wants values by name; got [3]"),
         ("a: [", "is not valid YAML"),
     ],
 )

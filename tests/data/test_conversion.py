@@ -11,7 +11,7 @@ from deadpan.data.conversion import convert_dataset, provenance
 from deadpan.data.dataset import fingerprint
 from deadpan.errors import DataError
 
-from .store.made import assert_same
+from .store.toy_datasets import assert_same
 
 TINY = {"clips": 16, "text_width": 8, "audio_width": 6, "vision_width": 5}
 MODEL = {"width": 8, "heads": 2, "layers": 1, "head_blocks": 1}

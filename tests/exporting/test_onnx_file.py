@@ -83,6 +83,7 @@ def test_long_clips_too(preset, tmp_path):
 
 def test_a_wrong_graph_is_noticed(preset):
     """The self-check of the command has teeth."""
+    torch.manual_seed(1)
     other = HCTMG(widths=MOSI, outputs=1).eval()
     content = onnx_bytes(other, UNSCALED, facts_of(other))
     differs, _ = deviations(onnx_predict(content), preset, preset.widths, UNSCALED)

@@ -69,10 +69,12 @@ def fake_run(
         "command": f"deadpan train --data {config['data']} --seed 1 --out {path.name}",
         "commit": "3f2a91c0d4e5b6a7980112233445566778899aab",
         "dirty": True,
+        "deadpan": "0.1.0",
         "python": "3.11.7",
         "torch": "2.9.0",
         "platform": "Linux-6.1-x86_64",
         "threads": 2,
+        "native": True,
         "started": "2025-11-23T18:30:00+00:00",
         "parameters": 540684,
         "task": task,
@@ -80,7 +82,9 @@ def fake_run(
         "modalities": list(modalities),
         "dataset": {
             "name": "controlled (audio carries)" if task == "regression" else "RAVDESS-4",
+            "task": task,
             "splits": {"train": 1284, "valid": 229, "test": clips},
+            "fingerprint": "0f1e2d3c4b5a6978",
             "repairs": {"audio values of -inf set to 0": 1312} if task == "regression" else {},
             "warnings": ["video '03bSnISJMiM' is in both train and test: scores will flatter"]
             if task == "regression"

@@ -1,17 +1,29 @@
 import subprocess
 
 import torch
+from lightning_fabric import Fabric
 
+from deadpan.data.dataset import fingerprint
+from deadpan.data.generated.controlled import controlled
+from deadpan.models import LFDNN
+from deadpan.tasks import make_task
 from deadpan.training import environment as module
-from deadpan.training.environment import commit, environment
+from deadpan.training.environment import commit, data_facts, this_environment
 
 
 def test_a_run_knows_what_it_was_made_with(monkeypatch):
     monkeypatch.setattr("sys.argv", ["/usr/bin/deadpan", "train", "--seed", "1"])
-    facts = environment()
-    assert facts["command"] == "deadpan train --seed 1"
-    assert facts["torch"] == torch.__version__
-    assert {"commit", "dirty", "deadpan", "python", "platform", "threads", "started"} <= set(facts)
+    dataset = controlled(clips=20)
+    task = make_task(dataset.task, dataset.labels)
+    model = LFDNN(widths=dataset.widths, outputs=task.outputs)
+    found = this_environment(model, task, data_facts(dataset), Fabric(accelerator="cpu"))
+    assert found.command == "deadpan train --seed 1"
+    assert found.torch == torch.__version__
+    assert found.parameters == sum(p.numel() for p in model.parameters())
+    assert (found.task, found.labels) == ("regression", ("sentiment",))
+    assert found.modalities == ("text", "audio", "vision")
+    assert found.dataset.fingerprint == fingerprint(dataset)
+    assert found.commit_name.startswith(found.commit or "unknown")
 
 
 def git(folder, *arguments):

@@ -41,11 +41,11 @@ def test_asking_what_the_processor_has_draws_nothing():
 @pytest.mark.usefixtures("processor")
 def test_a_run_says_which_of_its_parts_compute_in_float32(tmp_path):
     lacks = [] if processor_has_lstm(torch.bfloat16) else [WARNING]
-    assert train(tmp_path / "lstm", **LSTM, **HALF).environment()["warnings"] == lacks
+    assert train(tmp_path / "lstm", **LSTM, **HALF).environment().warnings == lacks
     assert rows(tmp_path / "lstm" / "epochs.csv")
     whole = train(tmp_path / "float32", **LSTM, epochs=1)
-    assert whole.environment()["warnings"] == []
-    assert train(tmp_path / "no lstm", **HALF).environment()["warnings"] == []
+    assert whole.environment().warnings == []
+    assert train(tmp_path / "no lstm", **HALF).environment().warnings == []
 
 
 def test_the_command_trains_and_says_so_once_on_a_processor_without_avx512(tmp_path):

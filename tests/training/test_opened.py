@@ -5,21 +5,45 @@ import os
 import pytest
 
 from deadpan.errors import RunError
-from deadpan.files import read_json, write_csv, write_json
+from deadpan.training.environment import DataFacts, Environment
 from deadpan.training.opened import RunDirectory
 from deadpan.training.settings import Settings
 
 SETTINGS = Settings(data="controlled")
+ENVIRONMENT = Environment(
+    command="deadpan train",
+    commit=None,
+    dirty=None,
+    deadpan="0.1.0",
+    python="3.11.7",
+    torch="2.9.0",
+    platform="Linux",
+    threads=2,
+    native=True,
+    started="2025-11-23T18:30:00+00:00",
+    parameters=7,
+    task="regression",
+    labels=("sentiment",),
+    modalities=("text",),
+    dataset=DataFacts(
+        name="controlled",
+        task="regression",
+        splits={"train": 3},
+        fingerprint="0f1e",
+        repairs={},
+        warnings=["beware"],
+    ),
+)
 
 
 def create(path):
-    return RunDirectory.create(path, SETTINGS, {"command": "test"})
+    return RunDirectory.create(path, SETTINGS, ENVIRONMENT)
 
 
 def test_a_new_run_can_be_read_again(tmp_path):
     run = create(tmp_path / "deep" / "run")
     assert RunDirectory(run.path).settings() == SETTINGS
-    assert run.environment() == {"command": "test"}
+    assert run.environment() == ENVIRONMENT
     assert sorted(p.name for p in run.path.iterdir()) == ["config.yaml", "environment.json"]
     assert [p.name for p in run.path.parent.iterdir()] == ["run"]
 
@@ -55,35 +79,6 @@ def test_a_damaged_configuration_is_refused_in_one_line(tmp_path, text):
     assert "\n" not in str(caught.value)
 
 
-def test_json_that_is_missing_or_damaged_is_refused(tmp_path):
-    path = tmp_path / "x.json"
-    with pytest.raises(RunError, match="missing"):
-        read_json(path)
-    for text, reason in (("{", "not valid JSON"), ("[1]", "should hold a JSON object")):
-        path.write_text(text)
-        with pytest.raises(RunError, match=reason):
-            read_json(path)
-
-
-def test_json_writes_nan_as_null_at_any_depth(tmp_path):
-    nan = float("nan")
-    write_json(tmp_path / "x.json", {"a": nan, "b": [nan, {"c": (nan, 1)}], "ü": "ß"})
-    text = (tmp_path / "x.json").read_text(encoding="utf-8")
-    assert json.loads(text) == {"a": None, "b": [None, {"c": [None, 1]}], "ü": "ß"}
-    assert "ß" in text
-
-
-def test_tables_quote_what_needs_it_and_keep_every_digit(tmp_path):
-    path = tmp_path / "x.csv"
-    write_csv(path, [{"words": 'a "b", c\nd', "x": 0.1 + 0.2}])
-    assert path.read_text() == 'words,x\n"a ""b"", c\nd",0.30000000000000004\n'
-
-
-def test_no_rows_make_no_table(tmp_path):
-    write_csv(tmp_path / "x.csv", [])
-    assert not (tmp_path / "x.csv").exists()
-
-
 def test_leftovers_are_cleaned_and_nothing_else(tmp_path):
     run = create(tmp_path / "run")
     (run.path / ".epochs.csv.1.tmp").write_text("")
@@ -92,3 +87,25 @@ def test_leftovers_are_cleaned_and_nothing_else(tmp_path):
     run.clean()
     names = sorted(p.name for p in run.path.iterdir())
     assert names == [".hidden", "config.yaml", "environment.json", "notes.tmp"]
+
+
+def test_an_environment_may_say_more_but_not_less(tmp_path):
+    run = create(tmp_path / "run")
+    values = json.loads(run.environment_file.read_text())
+    # A later version's, and one from before models could warn.
+    run.environment_file.write_text(json.dumps(values | {"gpu": "none"}))
+    assert run.environment() == ENVIRONMENT
+    del values["warnings"]
+    run.environment_file.write_text(json.dumps(values))
+    assert run.environment() == ENVIRONMENT
+    for changed, reason in (
+        ({"parameters": "many"}, "parameters wants a whole number; got 'many'"),
+        ({"labels": "sentiment"}, "labels wants a list; got 'sentiment'"),
+        ({"dataset": {}}, "dataset: has no 'name'"),
+        ({"dataset": values["dataset"] | {"splits": {"train": None}}}, "splits: train wants a"),
+    ):
+        run.environment_file.write_text(json.dumps(values | changed))
+        with pytest.raises(RunError, match=reason) as refused:
+            run.environment()
+        assert str(refused.value).startswith(f"{run.environment_file}: ")
+        assert str(refused.value).endswith("that ended one epoch or more")

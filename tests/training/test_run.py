@@ -13,7 +13,7 @@ from deadpan.models import HCTMG
 from deadpan.training import run as memory
 from deadpan.training.checkpoint import load_tensors
 from deadpan.training.evaluation import predict_clips
-from deadpan.training.opened import RunDirectory, load_model
+from deadpan.training.opened import open_run
 from deadpan.training.run import GATE_FLOOR, make_optimizer, make_scheduler
 
 from .tiny import STEPS, kept, rows, train
@@ -68,12 +68,12 @@ def test_a_run_directory_holds_what_it_says(run):
         "model.safetensors",
     ]
     facts = run.environment()
-    assert facts["task"] == "regression"
-    assert facts["labels"] == ["sentiment"]
-    assert facts["modalities"] == ["text", "audio", "vision"]
-    assert facts["dataset"]["splits"] == {"train": 10, "valid": 2, "test": 4}
-    model = load_model(run)[0]
-    assert facts["parameters"] == sum(p.numel() for p in model.parameters())
+    assert facts.task == "regression"
+    assert facts.labels == ("sentiment",)
+    assert facts.modalities == ("text", "audio", "vision")
+    assert facts.dataset.splits == {"train": 10, "valid": 2, "test": 4}
+    model = open_run(run.path).model
+    assert facts.parameters == sum(p.numel() for p in model.parameters())
 
 
 def test_no_pickle_is_in_a_run(run):
@@ -94,7 +94,7 @@ def test_the_kept_weights_are_those_of_the_best_epoch(run):
     assert best == [i for i in range(3) if losses[i] < min([*losses[:i], float("inf")])]
     tensors, meta = load_tensors(run.checkpoint_file)
     assert meta["best_loss"] == min(losses)
-    model, _, _ = load_model(run)
+    model = open_run(run.path).model
     assert not model.training
     for name, value in model.state_dict().items():
         assert torch.equal(value, tensors[f"best/{name}"]), name
@@ -116,11 +116,11 @@ def test_the_scheduler_lowers_the_rate_after_an_epoch_without_progress(tmp_path)
 def test_configuration_and_weights_rebuild_the_model(run, tmp_path):
     for name in ("config.yaml", "environment.json", "model.safetensors"):
         (tmp_path / name).write_bytes((run.path / name).read_bytes())
-    one, other = load_model(run), load_model(RunDirectory(tmp_path))
-    for name, value in one[0].state_dict().items():
-        assert torch.equal(value, other[0].state_dict()[name])
-    assert set(one[2].centers) == set(other[2].centers) == {"audio", "vision"}
-    assert [one[2].scales[m].shape for m in ("audio", "vision")] == [(6,), (5,)]
+    one, other = open_run(run.path), open_run(tmp_path)
+    for name, value in one.model.state_dict().items():
+        assert torch.equal(value, other.model.state_dict()[name])
+    assert set(one.normalizer.centers) == set(other.normalizer.centers) == {"audio", "vision"}
+    assert [one.normalizer.scales[m].shape for m in ("audio", "vision")] == [(6,), (5,)]
 
 
 def test_every_hyperparameter_is_written_down(run):
@@ -185,7 +185,10 @@ def test_the_first_process_that_a_launcher_starts_makes_the_run(tmp_path, monkey
 
 def test_clips_that_a_model_cannot_read_are_refused_before_a_run_is_made(tmp_path):
     told = refusal(tmp_path / "run", model="EFLSTM", model_options={})
-    assert "clip 'clip00000' has other steps (text 14, audio 58, vision 70)" in told
+    assert (
+        "clip 'clip00000' has modalities of different lengths (text 14, audio 58, vision 70)"
+        in told
+    )
     assert "--model.ctc true" in told
 
 

@@ -1,20 +1,21 @@
 import pytest
 
 from deadpan.errors import RunError
-from deadpan.training.scores import Column, Row, Scores, read_scores
+from deadpan.tasks.task import MetricColumn
+from deadpan.training.scores import RunScores, ScoreRow, read_scores
 
 from .fake_run import fake_run
 
-MAE = Column(key="mae", title="MAE", higher_is_better=False, percent=False)
-ACC = Column(key="acc", title="Acc-2", higher_is_better=True, percent=True)
+MAE = MetricColumn(key="mae", title="MAE", higher_is_better=False, percent=False)
+ACC = MetricColumn(key="acc", title="Acc-2", higher_is_better=True, percent=True)
 
 
 def scores(**metrics):
     rows = tuple(
-        Row(system=name, parameters=1, metrics={"mae": mae, "acc": acc})
+        ScoreRow(system=name, parameters=1, metrics={"mae": mae, "acc": acc})
         for name, (mae, acc) in metrics.items()
     )
-    return Scores(split="test", clips=5, columns=(MAE, ACC), rows=rows)
+    return RunScores(split="test", clips=5, columns=(MAE, ACC), rows=rows)
 
 
 def test_values_are_shown_as_they_are_read():

@@ -79,7 +79,7 @@ def test_the_test_split_is_opened_once(run, monkeypatch):
     def gone(*_):
         raise AssertionError("opened again")
 
-    for name in ("open_run", "load_model", "predict_clips"):
+    for name in ("open_run", "predict_clips"):
         monkeypatch.setattr(scoring, name, gone)
     assert deadpan.evaluate(run) == first
     assert (run / "predictions.csv").read_bytes() == before

@@ -1,1 +1,1 @@
-"""What a finished run tells: the gate's history as numbers, and the page that shows it all."""
+"""What a trained model attended to and relied on, as numbers: it computes and shows nothing."""

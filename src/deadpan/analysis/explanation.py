@@ -1,4 +1,4 @@
-"""``deadpan explain``: what a run attended to in a clip, as numbers."""
+"""``deadpan explain``: what a run attended to in a clip and what it predicts of it, as numbers."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -7,20 +7,19 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from deadpan.analysis.attention_flow import Method
-from deadpan.analysis.disagreement import Verdict, most_apart, telling_clip, verdicts
-from deadpan.analysis.explained_run import ExplainedRun, find_clip, open_runs
-from deadpan.analysis.maps import Axis, CrossmodalMap
-from deadpan.analysis.salience import (
+from deadpan.analysis.attention import Method, attend
+from deadpan.analysis.crossmodal import (
+    Axis,
+    CrossmodalMap,
+    axis_of,
     crossmodal_map,
     crossmodal_path,
-    randomisation_check,
     require,
-    salience,
-    salience_given,
 )
+from deadpan.analysis.explained_run import ExplainedRun, explained_runs, find_clip, telling_clip
+from deadpan.analysis.salience import randomisation_check, salience, salience_given, salience_of
 from deadpan.data.dataset import Clip
-from deadpan.models.base import FUSED
+from deadpan.models.base import FUSED, AttentionPath
 from deadpan.training.history import GateSeeds
 from deadpan.training.opened import RunDirectory, gate_seeds
 from deadpan.types import TEXT, Modality
@@ -28,10 +27,13 @@ from deadpan.types import TEXT, Modality
 CHECKED = 16
 """Clips of the split on which the randomisation check is made."""
 
+MOST_APART = 10
+"""Clips that are listed of two runs that differ."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Told:
-    """The target's salience under one condition.
+class TargetSalience:
+    """The salience of the target's steps under one condition.
 
     Attributes:
         run: the title of the run.
@@ -45,8 +47,27 @@ class Told:
 
     @property
     def shares(self) -> Float[np.ndarray, " step"]:
-        """In even shares: 1 where all steps count alike."""
+        """The values in even shares: 1 where all steps count alike."""
         return self.values * len(self.values)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClipPredictions:
+    """What runs predict of a clip, and its label (table 3 of the HCT-MG paper).
+
+    Attributes:
+        clip: the clip.
+        label: by the name of each label.
+        by_run: predictions by the title of each run.
+        by_modality: what the first run predicts from a single modality, by each that the clip has.
+        gap: between the predictions of two runs, in their label's unit; 0 for one run.
+    """
+
+    clip: Clip
+    label: Mapping[str, float]
+    by_run: Mapping[str, Mapping[str, float]]
+    by_modality: Mapping[Modality, Mapping[str, float]]
+    gap: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,16 +78,17 @@ class Explanation:
         runs: the explained one, and the one it is held against if any.
         method: of salience.
         clip: as the first run normalises it.
-        split: it is from.
-        why: it was taken.
-        verdict: what is said of it.
+        split: the clip's.
+        why: the clip was taken.
+        predictions: of the clip.
         crossmodal: a map; None for a model of a single modality.
-        target: the steps whose salience is told.
-        told: under the first run, by what the clip kept of its other modalities.
-        against: under each run, with all modalities; empty for one run.
+        target: the steps whose salience is compared.
+        conditions: salience of the target under the first run, by what the clip kept of its other
+            modalities.
+        against: salience of the target under each run, with all modalities; empty for one run.
         salience: of every step of every modality, by the title of the run.
         check: of the salience, by the title of the run; see ``randomisation_check``.
-        apart: the clips on which two runs differ most; empty for one run.
+        apart: the clips on which two runs differ most, greatest gap first; empty for one run.
         gates: of the first run and its further seeds; None without a gate.
     """
 
@@ -75,14 +97,14 @@ class Explanation:
     clip: Clip
     split: str
     why: str
-    verdict: Verdict
+    predictions: ClipPredictions
     crossmodal: CrossmodalMap | None
     target: Axis
-    told: tuple[Told, ...]
-    against: tuple[Told, ...]
+    conditions: tuple[TargetSalience, ...]
+    against: tuple[TargetSalience, ...]
     salience: Mapping[str, Mapping[Modality, Float[np.ndarray, " step"]]]
     check: Mapping[str, Mapping[Modality, float]]
-    apart: tuple[Verdict, ...]
+    apart: tuple[ClipPredictions, ...]
     gates: GateSeeds | None
 
 
@@ -96,98 +118,99 @@ def explain_run(
     target: Modality | None = None,
     method: Method = "attention",
 ) -> Explanation:
-    """Explain what a run says of a clip; see ``deadpan explain --help`` for the arguments.
+    """Explain what a run predicts of a clip; see ``deadpan explain --help`` for the arguments.
+
+    Each model attends to the clip once; it is asked again only about other inputs: fewer
+    modalities, weights in disorder, other clips.
 
     Raises:
         DeadpanError: what cannot be explained, in one line.
     """
-    runs = open_runs(path, against)
+    runs = explained_runs(path, against)
     first, gates = runs[0], gate_seeds([RunDirectory(run) for run in (path, *seeds)])
-    pair = None
+    pair: AttentionPath | None = None
     if len(first.model.modalities) > 1 or source or target:
-        found = crossmodal_path(first.model, source=source, target=target)
-        pair = (found.source, found.target)
-    asked = target or _asked(first, pair)
-    needed = [m for m in dict.fromkeys([*(pair or ()), asked]) if m != FUSED]
+        pair = crossmodal_path(first.model, source=source, target=target)
+    compared = target or _default_target(first, pair)
+    ends = (pair.source, pair.target) if pair else ()
+    needed = [m for m in dict.fromkeys([*ends, compared]) if m != FUSED]
     if clip is None:
         chosen, why = telling_clip(first, needed)
         split = first.split
     else:
         (chosen, split), why = find_clip(first, clip), "named with --clip"
+    clips = [chosen, *(find_clip(run, chosen.id)[0] for run in runs[1:])]
     for name in needed:
-        require(first.model, chosen, name)
-    same = [chosen, *(find_clip(run, chosen.id)[0] for run in runs[1:])]
-    for run, mine in zip(runs, same, strict=True):
-        require(run.model, mine, asked)
-    given = salience_given(first.model, chosen, asked, method=method)
-    full = {
-        run.title: salience(run.model, [mine], method=method)[0]
-        for run, mine in zip(runs, same, strict=True)
+        require(chosen, name)
+    attended = {
+        run.title: attend(run.model, mine, method=method)
+        for run, mine in zip(runs, clips, strict=True)
     }
+    conditions = salience_given(first.model, attended[first.title], compared)
+    everything = list(conditions)[-1]
     return Explanation(
         runs=runs,
         method=method,
         clip=chosen,
         split=split,
         why=why,
-        verdict=verdicts(runs, [[mine] for mine in same])[0],
-        crossmodal=_crossmodal(first, chosen, pair, method) if pair else None,
-        target=axis_of(chosen, asked),
-        told=tuple(Told(run=first.title, given=g, values=x) for g, x in given.items()),
-        against=_against(runs, same, asked, method),
-        salience=full,
+        predictions=_predictions(runs, [[mine] for mine in clips])[0],
+        crossmodal=crossmodal_map(attended[first.title], pair) if pair else None,
+        target=axis_of(chosen, compared),
+        conditions=tuple(
+            TargetSalience(run=first.title, given=given, values=values)
+            for given, values in conditions.items()
+        ),
+        against=tuple(
+            TargetSalience(run=run, given=everything, values=salience_of(attention, compared))
+            for run, attention in attended.items()
+            if len(runs) > 1
+        ),
+        salience={run: salience(attention) for run, attention in attended.items()},
         check={
             run.title: randomisation_check(run.model, run.clips[:CHECKED], method=method)
             for run in runs
         },
-        apart=tuple(most_apart(*runs)) if len(runs) == 2 else (),
+        apart=_most_apart(*runs) if len(runs) == 2 else (),
         gates=gates,
     )
 
 
-def _asked(run: ExplainedRun, pair: tuple[Modality, Modality] | None) -> Modality:
+def _default_target(run: ExplainedRun, pair: AttentionPath | None) -> Modality:
     if pair is None or TEXT in run.model.modalities:
         return TEXT if TEXT in run.model.modalities else run.model.modalities[0]
-    return pair[1]
+    return pair.target
 
 
-def _against(
-    runs: Sequence[ExplainedRun], clips: Sequence[Clip], asked: Modality, method: Method
-) -> tuple[Told, ...]:
-    if len(runs) == 1:
-        return ()
-    found: list[Told] = []
-    for run, clip in zip(runs, clips, strict=True):
-        given, values = list(salience_given(run.model, clip, asked, method=method).items())[-1]
-        found.append(Told(run=run.title, given=given, values=values))
-    return tuple(found)
+def _predictions(
+    runs: Sequence[ExplainedRun], clips: Sequence[Sequence[Clip]]
+) -> tuple[ClipPredictions, ...]:
+    """Predictions of the same clips by each run; for each run the clips as it normalises them."""
+    decisions = [run.decide(mine) for run, mine in zip(runs, clips, strict=True)]
+    alone = runs[0].decide_alone(clips[0])
+    gaps = np.abs(decisions[0] - decisions[-1]).max(axis=1)
 
+    def by_label(values: Float[np.ndarray, " label"]) -> dict[str, float]:
+        return dict(zip(runs[0].labels, map(float, values), strict=True))
 
-def _crossmodal(
-    run: ExplainedRun, clip: Clip, pair: tuple[Modality, Modality], method: Method
-) -> CrossmodalMap:
-    source, target = pair
-    weights = crossmodal_map(run.model, clip, source=source, target=target, method=method)
-    return CrossmodalMap(
-        source=axis_of(clip, source), target=axis_of(clip, target), weights=weights
+    return tuple(
+        ClipPredictions(
+            clip=clip,
+            label=by_label(clip.label),
+            by_run={run.title: by_label(x[i]) for run, x in zip(runs, decisions, strict=True)},
+            by_modality={
+                name: by_label(x[i])
+                for name, x in alone.items()
+                if len(clip.sequences.get(name, ()))
+            },
+            gap=float(gaps[i]),
+        )
+        for i, clip in enumerate(clips[0])
     )
 
 
-def axis_of(clip: Clip, modality: Modality) -> Axis:
-    """The steps of a clip's modality, in seconds where their times are known.
-
-    The fused stream has those of the longest modality.
-    """
-    stream = modality
-    if modality == FUSED:
-        stream = max(clip.sequences, key=lambda name: len(clip.sequences[name]))
-    steps = len(clip.sequences[stream])
-    edges, unit = np.arange(steps + 1.0) + 0.5, "steps"
-    times = clip.times.get(stream)
-    if times is not None and len(times) == steps:
-        seconds = np.append(times[:, 0], times[-1, 1]).astype(np.float64)
-        # Words whose times overlap or are unknown stand by their number.
-        if np.isfinite(seconds).all() and (np.diff(seconds) > 0).all():
-            edges, unit = seconds, "seconds"
-    spoken = modality == TEXT and len(clip.words) == steps
-    return Axis(name=modality, words=clip.words if spoken else (), edges=edges, unit=unit)
+def _most_apart(first: ExplainedRun, second: ExplainedRun) -> tuple[ClipPredictions, ...]:
+    gaps = np.abs(first.decisions - second.decisions).max(axis=1)
+    chosen = np.argsort(-gaps, kind="stable")[:MOST_APART]
+    runs = (first, second)
+    return _predictions(runs, [[run.clips[int(i)] for i in chosen] for run in runs])

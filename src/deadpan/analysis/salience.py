@@ -2,28 +2,33 @@
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from deadpan.analysis.attention_flow import Method, attend, flow, paths_of
-from deadpan.data.batching import lengths_of
+from deadpan.analysis.attention import ClipAttention, Method, attend_all
 from deadpan.data.dataset import Clip
-from deadpan.errors import DeadpanError, unknown_name
 from deadpan.metrics.ranks import rank_correlation
-from deadpan.models.base import AttentionPath, Model
-from deadpan.types import TEXT, VISION, Modality
+from deadpan.models.base import FUSED, AttentionPath, Model
+from deadpan.types import Modality
 
-BUDGET = 1 << 23
-"""Pairs of steps whose weights are kept at once, over the clips of a batch."""
+Steps = Float[np.ndarray, " _step"]
+
+KEPT_AND_TAKEN = {
+    ("attention", "self"): (0.0, 1.0),
+    ("attention", "crossmodal"): (0.5, 0.5),
+    ("rollout", "self"): (0.5, 0.5),
+    ("rollout", "crossmodal"): (0.5, 0.5),
+    ("gradient", "self"): (1.0, 1.0),
+    ("gradient", "crossmodal"): (1.0, 1.0),
+}
+"""What a layer leaves with the step that asks (its residual), and what it hands to those asked."""
 
 
-def salience(
-    model: Model, clips: Sequence[Clip], *, method: Method = "attention"
-) -> list[dict[Modality, Float[np.ndarray, " step"]]]:
+def salience(attention: ClipAttention) -> dict[Modality, Steps]:
     """How much each real step counts, by where attention leads from what is predicted from.
 
     A unit of worth stands on the step that is pooled (the last real one, or all alike where the
@@ -48,155 +53,131 @@ def salience(
     worth may stand some steps behind what it is due to. Gate weights, values and feed-forward
     parts are seen by ``gradient`` alone.
 
+    Returns:
+        By every modality of the model, an array over the clip's steps (none where it is missing):
+        non-negative; they sum to 1 over all of them, or, under ``gradient``, to 0 where no weight
+        has a positive gradient.
+    """
+    start = _pooled(attention)
+    worth = dict(start)
+    for order in sorted({path.order for path in attention.paths}, reverse=True):
+        here = [path for path in attention.paths if path.order == order]
+        # Encoders of one order read what came before it: what they hand on is met again below.
+        before = {name: x for name, x in worth.items() if name not in {p.target for p in here}}
+        for target in dict.fromkeys(path.target for path in here):
+            views = [path for path in here if path.target == target]
+            for path in views:
+                own, handed = _through(attention, path, worth[target])
+                before[target] = before.get(target, 0) + own / len(views)
+                if path.stage == "crossmodal":
+                    share = 1.0 if attention.method == "gradient" else 1 / len(views)
+                    before[path.source] = before.get(path.source, 0) + handed * share
+        worth = before
+    fused = worth.pop(FUSED, None)
+    if fused is not None:
+        worth = _unfused(attention, fused, worth)
+    if attention.method == "gradient":
+        # The step that is pooled counts for itself whatever is attended to: that tells nothing.
+        worth = {name: (x - start[name]).clip(min=0) for name, x in worth.items()}
+    total = max(sum(x.sum() for x in worth.values()), 1e-12)
+    return {name: worth[name] / total for name in attention.modalities}
+
+
+def saliences(
+    model: Model, clips: Sequence[Clip], *, method: Method = "attention"
+) -> list[dict[Modality, Steps]]:
+    """Salience of every step of many clips, in their order.
+
     Args:
         model: with attention; put into evaluation mode.
         clips: already normalised.
-        method: see above.
-
-    Returns:
-        Per clip, by every modality of the model, an array over its steps (none where it is
-        missing): non-negative; they sum to 1 over all of them, or, under ``gradient``, to 0 where
-        no weight has a positive gradient.
+        method: see :func:`salience`.
 
     Raises:
-        DeadpanError: a model without attention.
+        DeadpanError: the model has no attention of ours.
     """
-    found: dict[int, dict[Modality, np.ndarray]] = {}
-    for chosen in _batches(clips):
-        worth = flow(attend(model, [clips[i] for i in chosen], method=method))
-        for row, i in enumerate(chosen):
-            found[i] = {
-                name: x[row, : len(clips[i].sequences.get(name, ()))].double().numpy()
-                for name, x in worth.items()
-            }
-    return [found[i] for i in range(len(clips))]
+    by_index = {i: salience(each) for i, each in attend_all(model, clips, method=method)}
+    return [by_index[i] for i in range(len(clips))]
 
 
-def _batches(clips: Sequence[Clip]) -> Iterator[list[int]]:
-    """Clips of similar length, as many at once as the budget lets."""
-    steps = lengths_of(clips)
-    batch: list[int] = []
-    for i in np.argsort(steps, kind="stable").tolist():
-        if batch and (len(batch) + 1) * int(steps[i]) ** 2 > BUDGET:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
+def _pooled(attention: ClipAttention) -> dict[Modality, Steps]:
+    """The steps that are predicted from: alike for every modality that the clip has."""
+    start: dict[Modality, Steps] = {}
+    for name in attention.modalities:
+        steps = attention.steps(name)
+        start[name] = np.full(steps, 1 / max(steps, 1))
+        if attention.pooling == "last":
+            start[name] = np.eye(steps)[-1] if steps else np.zeros(0)
+    if attention.method != "gradient":
+        present = max(sum(len(x) > 0 for x in start.values()), 1)
+        start = {name: x / present for name, x in start.items()}
+    return start
+
+
+def _through(attention: ClipAttention, path: AttentionPath, worth: Steps) -> tuple[Steps, Steps]:
+    """What an encoder leaves with the target's own steps, and what it hands to the source's."""
+    keep, take = KEPT_AND_TAKEN[attention.method, path.stage]
+    if not attention.steps(path.source):  # a source that the clip lacks: the step keeps all
+        return worth, np.zeros(0)
+    handed = np.zeros(attention.steps(path.source))
+    for weights in reversed(attention.layers[path.module]):
+        given = take * (worth @ weights)
+        worth = keep * worth
+        if path.stage == "self":
+            worth = worth + given
+        else:
+            handed = handed + given
+    return worth, handed
+
+
+def _unfused(
+    attention: ClipAttention, fused: Steps, worth: Mapping[Modality, Steps]
+) -> dict[Modality, Steps]:
+    """Share each fused step among the steps it was made of, one of each modality there is."""
+    present = sum(len(x) > 0 for x in worth.values())
+    shared = {name: x.copy() for name, x in worth.items()}
+    for x in shared.values():
+        if len(x):
+            np.add.at(x, np.arange(len(fused)) * len(x) // len(fused), fused / present)
+    return shared
 
 
 def salience_given(
-    model: Model, clip: Clip, target: Modality, *, method: Method = "attention"
-) -> dict[tuple[Modality, ...], Float[np.ndarray, " step"]]:
+    model: Model, attention: ClipAttention, target: Modality
+) -> dict[tuple[Modality, ...], Steps]:
     """The target's salience when the clip keeps only some of its other modalities.
 
     The others count as missing, as the models know it: with none of them only self-attention is
     left (the paper's experiment 2), with one it is that crossmodal attention alone (experiment 3).
 
+    Args:
+        model: asked about the clip with fewer modalities.
+        attention: of the whole clip.
+        target: a modality that the clip has.
+
     Returns:
         By the other modalities that are kept, none first and all last: an array over the target's
         steps that sums to 1 (or to 0; see :func:`salience`).
-
-    Raises:
-        DeadpanError: the model or the clip lacks the target.
     """
-    require(model, clip, target)
-    others = [name for name in model.modalities if name != target and name in present(clip)]
-    kept = [which for size in range(len(others) + 1) for which in combinations(others, size)]
-    reduced = [only(clip, (target, *which)) for which in kept]
-    found = [each[target] for each in salience(model, reduced, method=method)]
-    return {
-        which: x / total if (total := x.sum()) else x for which, x in zip(kept, found, strict=True)
-    }
+    others = [m for m in attention.modalities if m != target and attention.steps(m)]
+    some = [which for size in range(len(others)) for which in combinations(others, size)]
+    clips = [only(attention.clip, (target, *which)) for which in some]
+    reduced = dict(attend_all(model, clips, method=attention.method))
+    by_company = {which: salience_of(reduced[i], target) for i, which in enumerate(some)}
+    return by_company | {tuple(others): salience_of(attention, target)}
 
 
-def crossmodal_map(
-    model: Model,
-    clip: Clip,
-    *,
-    source: Modality,
-    target: Modality,
-    method: Method = "attention",
-) -> Float[np.ndarray, "step source_step"]:
-    """What each step of the target attends to in the source, over all heads and layers.
-
-    Under ``attention`` the mean of the layers; under ``rollout`` layer l of L counts 2^l (each
-    later one halves what the earlier ones left); rows sum to 1 under both, as the weights of a head
-    do. Under ``gradient`` the sum of the layers. In HCT-MG the source of the primary is already
-    enhanced by the other auxiliary.
-
-    Args:
-        model: with attention.
-        clip: already normalised.
-        source: who answers; a modality, or ``fused`` in LMF-MulT.
-        target: who asks.
-        method: see :func:`salience`.
-
-    Raises:
-        DeadpanError: a model without attention, unknown names, a pair that the model does not
-            join, or a clip that lacks one of them.
-    """
-    path = crossmodal_path(model, source=source, target=target)
-    for name in (source, target):
-        if name in model.modalities:
-            require(model, clip, name)
-    record = attend(model, [clip], method=method)
-    layers = record.layers[path.module]
-    halves = [2.0**place for place in range(len(layers))]
-    rates = [rate / sum(halves) for rate in halves] if method == "rollout" else [1.0] * len(layers)
-    weighted = [rate * weights[0] for rate, weights in zip(rates, layers, strict=True)]
-    found = torch.stack(weighted).sum(dim=0)
-    rows, columns = int(record.lengths[target][0]), int(record.lengths[source][0])
-    return found[:rows, :columns].double().numpy()
-
-
-def crossmodal_path(
-    model: Model, *, source: Modality | None = None, target: Modality | None = None
-) -> AttentionPath:
-    """The crossmodal encoder of a pair; what is left open is text as target, vision as source.
-
-    Raises:
-        DeadpanError: unknown names, or a pair that the model does not join.
-    """
-    paths = [path for path in paths_of(model) if path.stage == "crossmodal"]
-    known = dict.fromkeys([*model.modalities, *(path.source for path in paths)])
-    for kind, name in (("source", source), ("target", target)):
-        if name is not None and name not in known:
-            raise DeadpanError(unknown_name(f"{kind} of {type(model).__name__}", name, known))
-    fitting = [p for p in paths if source in (None, p.source) and target in (None, p.target)]
-    if not fitting:
-        pairs = ", ".join(f"{path.source} to {path.target}" for path in paths) or "none"
-        raise DeadpanError(
-            f"{type(model).__name__}: {target or 'nothing'} does not attend to "
-            f"{source or 'anything'} in this run; give --source and --target of one of its pairs "
-            f"({pairs})"
-        )
-    return min(fitting, key=lambda path: (path.target != TEXT, path.source != VISION))
-
-
-def present(clip: Clip) -> tuple[Modality, ...]:
-    """The modalities of which the clip has a step."""
-    return tuple(name for name, x in clip.sequences.items() if len(x))
+def salience_of(attention: ClipAttention, target: Modality) -> Steps:
+    """The salience of the target's steps alone: they sum to 1, or to 0; see :func:`salience`."""
+    values = salience(attention)[target]
+    total = values.sum()
+    return values / total if total else values
 
 
 def only(clip: Clip, modalities: Sequence[Modality]) -> Clip:
     """The clip without its other modalities."""
     kept = {name: x for name, x in clip.sequences.items() if name in modalities}
     return dataclasses.replace(clip, sequences=kept)
-
-
-def require(model: Model, clip: Clip, modality: Modality) -> None:
-    """Raise DeadpanError unless the model knows the modality and the clip has it."""
-    if modality not in model.modalities:
-        raise DeadpanError(
-            unknown_name(f"modality of {type(model).__name__}", modality, model.modalities)
-        )
-    if modality not in present(clip):
-        have = ", ".join(present(clip)) or "none"
-        raise DeadpanError(
-            f"clip '{clip.id}' has no {modality} (found {have}); give a clip that has, or another "
-            "--source and --target"
-        )
 
 
 def randomised(model: Model, *, seed: int = 0) -> Model:
@@ -228,21 +209,21 @@ def randomisation_check(
     Args:
         model: trained.
         clips: already normalised.
-        method: of :func:`deadpan.analysis.salience.salience`.
+        method: see :func:`salience`.
         seeds: disorders that are tried.
 
     Returns:
         By modality the mean of Spearman's rho, in [-1, 1], over clips with 3 steps or more and
         over disorders; NaN where there is no such clip, or salience is the same for all steps.
     """
-    trained = salience(model, clips, method=method)
-    found: dict[Modality, list[float]] = {name: [] for name in model.modalities}
+    trained = saliences(model, clips, method=method)
+    by_modality: dict[Modality, list[float]] = {name: [] for name in model.modalities}
     for seed in range(seeds):
-        other = salience(randomised(model, seed=seed), clips, method=method)
-        for name, values in found.items():
+        other = saliences(randomised(model, seed=seed), clips, method=method)
+        for name, values in by_modality.items():
             pairs = [(mine[name], its[name]) for mine, its in zip(trained, other, strict=True)]
             values += [rank_correlation(a, b) for a, b in pairs if len(a) >= 3]
-    return {name: _mean(values) for name, values in found.items()}
+    return {name: _mean(values) for name, values in by_modality.items()}
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -27,7 +27,7 @@ from deadpan.exporting.graph import (
     product,
     sequence,
 )
-from deadpan.layers.attention import HIDDEN
+from deadpan.layers.attention import MASKED_SCORE
 from deadpan.layers.transformer import Encoder, EncoderLayer
 
 Linear = tuple[np.ndarray, np.ndarray]
@@ -119,7 +119,7 @@ def _keys_and_values(
         with_real = np.concatenate([weight, bias[:, None], np.zeros_like(bias)[:, None]], axis=1)
         keys, values = np.split(with_real, 2)
         hiding = np.zeros((heads, 1, width + 2), np.float32)
-        hiding[:, :, -1] = HIDDEN
+        hiding[:, :, -1] = MASKED_SCORE
         keys = np.concatenate([keys.reshape(heads, part, -1), hiding], axis=1)
         blocks += [keys.reshape(-1, width + 2), values]
     real = graph.op("Mul", normed, steps.real)
@@ -216,7 +216,7 @@ def _places(graph: Graph, steps: Steps) -> str:
 
 
 def _offset(graph: Graph, steps: Steps, source: Steps) -> str:
-    """MulT's offset mask, [clip, 1, step, source_step]: 0 where visible, else ``HIDDEN``."""
+    """MulT's offset mask, [clip, 1, step, source_step]: 0 where visible, else ``MASKED_SCORE``."""
     difference = graph.op("Abs", graph.op("Sub", steps.lengths, source.lengths))
     ahead = graph.op(
         "Sub",
@@ -225,4 +225,4 @@ def _offset(graph: Graph, steps: Steps, source: Steps) -> str:
     )
     offset = graph.op("Reshape", difference, graph.whole(-1, 1, 1, 1))
     visible = graph.op("LessOrEqual", ahead, offset)
-    return graph.op("Where", visible, graph.constant(0.0), graph.constant(HIDDEN))
+    return graph.op("Where", visible, graph.constant(0.0), graph.constant(MASKED_SCORE))

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from deadpan.show.drawing import INK, MUTED, modality_looks, picture, to_svg, whole_ticks
+from deadpan.show.drawing import INK, MUTED, Picture, modality_looks, picture, to_svg, whole_ticks
 from deadpan.show.page import Panel, count_text
 from deadpan.training.history import GateHistory, GateSeeds
 
@@ -30,41 +30,40 @@ def gate_panels(
         sources: the file with the numbers of figure 6, then those with the numbers of figure 7.
         for_papers: give each panel its ``picture`` as well.
     """
-    height, panels = gate_height(seeds), list[Panel]()
-    for name, point, title, finding, files in (
-        (
-            "gate-batches",
-            "batch",
-            f"Gate, batch by batch in epoch {seeds.gates[0].epochs[0]} (the paper’s figure 6)",
-            _first_epoch_text(seeds),
-            sources[:1],
+    first = seeds.gates[0].epochs[0]
+    return [
+        Panel(
+            title=f"Gate, batch by batch in epoch {first} (the paper’s figure 6)",
+            finding=_first_epoch_text(seeds),
+            sources=tuple(sources[:1]),
+            **_drawn(seeds, "batch", "gate-batches", for_papers=for_papers),
         ),
-        (
-            "gate-epochs",
-            "epoch",
-            "Gate, mean of each epoch (the paper’s figure 7)",
-            _all_epochs_text(seeds),
-            sources[1:],
+        Panel(
+            title="Gate, mean of each epoch (the paper’s figure 7)",
+            finding=_all_epochs_text(seeds),
+            sources=tuple(sources[1:]),
+            **_drawn(seeds, "epoch", "gate-epochs", for_papers=for_papers),
         ),
-    ):
-        paint = partial(gate_figure, seeds=seeds, point=point)
-        drawn = picture(name, paint, (6.5, height)) if for_papers else None
-        panels.append(
-            Panel(
-                title=title,
-                finding=finding,
-                svg=drawn.inline if drawn else to_svg(name, paint, height=height),
-                picture=drawn,
-                sources=tuple(files),
-            )
-        )
-    return panels
+    ]
+
+
+class _Drawn(typing.TypedDict):
+    svg: str
+    picture: Picture | None
+
+
+def _drawn(seeds: GateSeeds, point: Point, name: str, *, for_papers: bool) -> _Drawn:
+    paint, height = partial(gate_figure, seeds=seeds, point=point), gate_height(seeds)
+    if for_papers:
+        drawn = picture(name, paint, (6.5, height))
+        return _Drawn(svg=drawn.inline, picture=drawn)
+    return _Drawn(svg=to_svg(name, paint, height=height), picture=None)
 
 
 def _first_epoch_text(seeds: GateSeeds) -> str:
-    if len(seeds.gates) > 1:
+    gate, *others = seeds.gates
+    if others:
         return f"{_band_text(seeds)} The rows below show the primary modality of each run."
-    (gate,) = seeds.gates
     first = int(gate.epochs[0])
     steps = int((gate.epochs == first).sum())
     early = sum(step <= steps for step in gate.flip_steps)
@@ -75,13 +74,13 @@ def _first_epoch_text(seeds: GateSeeds) -> str:
 
 
 def _all_epochs_text(seeds: GateSeeds) -> str:
-    if len(seeds.gates) > 1:
+    gate, *others = seeds.gates
+    if others:
         ends = ", ".join(
-            f"{name}: {gate.primary} ({count_text(gate.flips, 'flip')}, {_frozen_text(gate)})"
-            for name, gate in zip(seeds.names, seeds.gates, strict=True)
+            f"{name}: {each.primary} ({count_text(each.flips, 'flip')}, {_frozen_text(each)})"
+            for name, each in zip(seeds.names, seeds.gates, strict=True)
         )
         return f"{_band_text(seeds)} At the end of training {ends}."
-    (gate,) = seeds.gates
     last = f", the last at batch {gate.last_flip} of {len(gate.epochs)}" if gate.last_flip else ""
     return (
         f"The gate ends on {gate.primary} with weight {gate.weights[-1].max():.3f}; "

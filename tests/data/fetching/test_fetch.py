@@ -3,7 +3,8 @@ import hashlib
 import pytest
 
 from deadpan.data.corpora import Corpus, Source
-from deadpan.data.fetching.fetch import IncompleteCorpus, SilentWatch, default_folder, fetch_corpus
+from deadpan.data.fetching.download import DownloadWatch
+from deadpan.data.fetching.fetch import IncompleteCorpus, default_folder, fetch_corpus
 from deadpan.errors import DataError
 
 from .web import FAST, cut, silence, status, whole
@@ -49,7 +50,7 @@ def test_the_next_source_is_tried(web, tmp_path, wrong):
     tiny = corpus(source(web("/first", wrong), sha256=SHA256), source(web("/second", whole(BODY))))
     told = []
 
-    class Listener(SilentWatch):
+    class Listener(DownloadWatch):
         def say(self, line):
             told.append(line)
 

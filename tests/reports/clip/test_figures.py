@@ -4,7 +4,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from deadpan.analysis.maps import Axis, CrossmodalMap
+from deadpan.analysis.crossmodal import Axis, CrossmodalMap
 from deadpan.reports.clip.figures import (
     MARGIN,
     MOST_NAMED,

@@ -113,7 +113,7 @@ def test_text_of_the_data_is_inert(tmp_path):
     (run / "environment.json").write_text(json.dumps(environment))
     config = yaml.safe_load((run / "config.yaml").read_text()) | {
         "model": HOSTILE,
-        HOSTILE: HOSTILE,
+        "data_options": {HOSTILE: HOSTILE},
     }
     (run / "config.yaml").write_text(yaml.safe_dump(config))
     scores = json.loads((run / "scores.json").read_text())

@@ -1,9 +1,7 @@
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
-from deadpan.training.fields import Fields, read_json, read_yaml
 from matplotlib.figure import Figure
 
 from deadpan.reports.run.page import (
@@ -29,11 +27,9 @@ def run(tmp_path):
 
 def facts_of(run, gate, **changes):
     history = dataclasses.replace(epoch_history(run / "epochs.csv"), **changes)
-    environment, config = (
-        read_json(run / "environment.json", ""),
-        read_yaml(run / "config.yaml", ""),
-    )
-    return {fact.term: fact for fact in run_facts(environment, config, history, gate)}
+    files = RunDirectory(run)
+    found = run_facts(files.environment(), files.settings(), history, gate)
+    return {fact.term: fact for fact in found}
 
 
 def test_the_facts_of_a_run(run):
@@ -73,7 +69,7 @@ def test_the_verdict_names_every_other_system():
 
 def test_nested_settings_become_rows():
     values = {"a": {"b": 1, "c": {"d": None}}, "e": ["x", "y"], "f": [], "g": {}, "h": False}
-    assert dict(setting_rows(Fields(Path("f"), values, "").values)) == {
+    assert dict(setting_rows(values)) == {
         "a.b": "1",
         "a.c.d": "none",
         "e": "x, y",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from deadpan.analysis.maps import MOST_NAMED, Axis, CrossmodalMap
+from deadpan.analysis.crossmodal import MOST_NAMED, Axis, CrossmodalMap
 from deadpan.show.drawing import INK, MUTED
 from deadpan.show.fonts import WordFont, word_font
 

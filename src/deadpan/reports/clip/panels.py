@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from deadpan.analysis.explanation import Explanation, Told
-from deadpan.analysis.maps import CrossmodalMap
+from deadpan.analysis.crossmodal import CrossmodalMap
+from deadpan.analysis.explanation import Explanation, TargetSalience
 from deadpan.reports.clip.figures import (
     Strip,
     heatmap,
@@ -49,48 +49,43 @@ def _map_panel(drawn: CrossmodalMap) -> Panel:
 
 
 def _word_panels(explained: Explanation) -> Iterator[Panel]:
-    target, told = explained.target.name, explained.told
-    yield _told_panel(
+    target, prefix = explained.target.name, "words" if explained.target.name == TEXT else "steps"
+    conditions = [
+        (f"{' + '.join(each.given)} → {target}" if each.given else f"{target} alone", each)
+        for each in explained.conditions
+    ]
+    yield _panel(
         explained,
-        "words-self" if target == TEXT else "steps-self",
+        f"{prefix}-self",
         f"{target}: alone, and attending to all other modalities (figure 2)",
-        list(dict.fromkeys([0, len(told) - 1])),
+        [conditions[i] for i in dict.fromkeys([0, len(conditions) - 1])],
     )
-    singles = [i for i, each in enumerate(told) if len(each.given) == 1]
+    singles = [condition for condition in conditions if len(condition[1].given) == 1]
     if len(singles) > 1:
-        yield _told_panel(
+        yield _panel(
             explained,
-            "words-sources" if target == TEXT else "steps-sources",
+            f"{prefix}-sources",
             f"{target}: attending to one other modality at a time (figure 3)",
             singles,
         )
     if explained.against:
         yield _panel(
             explained,
-            "words-runs" if target == TEXT else "steps-runs",
+            f"{prefix}-runs",
             f"{target}: the same clip under two runs (figures 5 and 8)",
             [
-                (_plain(each.run, f"run {number}"), each)
+                (f"run {number}" if font_lacks(each.run) else each.run, each)
                 for number, each in enumerate(explained.against, start=1)
             ],
         )
 
 
-def _told_panel(explained: Explanation, name: str, title: str, chosen: Sequence[int]) -> Panel:
-    target = explained.target.name
-    named = [
-        (f"{' + '.join(each.given)} → {target}" if each.given else f"{target} alone", each)
-        for each in (explained.told[i] for i in chosen)
-    ]
-    return _panel(explained, name, title, named)
-
-
 def _panel(
-    explained: Explanation, name: str, title: str, told: Sequence[tuple[str, Told]]
+    explained: Explanation, name: str, title: str, conditions: Sequence[tuple[str, TargetSalience]]
 ) -> Panel:
     axis = explained.target
-    strips: list[Strip] = [(line, each.shares) for line, each in told]
-    finding = " ".join(f"{line}: {_highest(explained, each)}." for line, each in told)
+    strips: list[Strip] = [(line, each.shares) for line, each in conditions]
+    finding = " ".join(f"{line}: {_highest(explained, each)}." for line, each in conditions)
     if axis.name != TEXT:
         drawn = picture(name, lambda figure: step_curves(figure, axis, strips), (6.5, 2.9))
         return Panel(
@@ -125,14 +120,9 @@ def _panel(
     )
 
 
-def _highest(explained: Explanation, told: Told) -> str:
-    shares = told.shares
+def _highest(explained: Explanation, condition: TargetSalience) -> str:
+    shares = condition.shares
     if not shares.any():
         return "nothing counts"
     best = sorted(range(len(shares)), key=lambda i: -shares[i])[:3]
     return ", ".join(f"{explained.target.at(i)} {shares[i]:.2f}" for i in best)
-
-
-def _plain(title: str, instead: str) -> str:
-    """A title as figures can show it."""
-    return instead if font_lacks(title) else title
