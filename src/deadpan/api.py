@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from deadpan.errors import DataError, DeadpanError, RunError
-from deadpan.files import home_path
 
 if TYPE_CHECKING:
     from deadpan.benchmarking.run import Benchmark
@@ -32,6 +31,12 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 DEMO: Mapping[str, Any] = {"epochs": 12}
 """Settings of the demo: it trains for less than five minutes on two cores."""
+
+
+def _home_path(path: str | Path) -> Path:
+    from deadpan.files import home_path  # and with it yaml: not before a command runs
+
+    return home_path(path)
 
 
 def train(
@@ -61,9 +66,9 @@ def train(
 
     values = settings if data is None else {"data": str(data), **settings}
     if data is None and resume and out is not None:
-        values = RunDirectory(home_path(out)).settings().to_dict() | values
+        values = RunDirectory(_home_path(out)).settings().to_dict() | values
     chosen = Settings.from_dict(values)
-    folder = home_path(out) if out else default_run(chosen)
+    folder = _home_path(out) if out else default_run(chosen)
     return train_run(chosen, folder, resume=resume, watch=watch)
 
 
@@ -86,7 +91,7 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     from deadpan.training.opened import RunDirectory
     from deadpan.training.scoring import evaluate_run
 
-    return evaluate_run(RunDirectory(home_path(run)))
+    return evaluate_run(RunDirectory(_home_path(run)))
 
 
 def predict(run: str | Path, data: str | Path, **data_options: Any) -> list[dict[str, Any]]:
@@ -103,7 +108,7 @@ def predict(run: str | Path, data: str | Path, **data_options: Any) -> list[dict
     from deadpan.training.opened import RunDirectory
     from deadpan.training.scoring import predict_run
 
-    return predict_run(RunDirectory(home_path(run)), str(data), **data_options)
+    return predict_run(RunDirectory(_home_path(run)), str(data), **data_options)
 
 
 def report(run: str | Path) -> Path:
@@ -118,7 +123,7 @@ def report(run: str | Path) -> Path:
     from deadpan.reports.run.page import write_report
 
     evaluate(run)
-    return write_report(home_path(run))
+    return write_report(_home_path(run))
 
 
 def explain(
@@ -155,14 +160,14 @@ def explain(
     from deadpan.analysis.explanation import explain_run
     from deadpan.reports.clip.page import write_explanation
 
-    folder = home_path(out) if out else home_path(run) / "explain"
+    folder = _home_path(out) if out else _home_path(run) / "explain"
     if folder.exists() and not folder.is_dir():
         raise DeadpanError(f"{folder}: is a file, wanted a folder; give another --out")
     explanation = explain_run(
-        home_path(run),
-        seeds=[home_path(seed) for seed in seeds],
+        _home_path(run),
+        seeds=[_home_path(seed) for seed in seeds],
         clip=clip,
-        against=home_path(against) if against else None,
+        against=_home_path(against) if against else None,
         source=source,
         target=target,
         method=method,
@@ -185,8 +190,8 @@ def export(run: str | Path, *, int8: bool = False, out: str | Path | None = None
     from deadpan.exporting.run import export_run
     from deadpan.training.opened import RunDirectory
 
-    file = home_path(out) if out else None
-    return export_run(RunDirectory(home_path(run)), int8=int8, out=file)
+    file = _home_path(out) if out else None
+    return export_run(RunDirectory(_home_path(run)), int8=int8, out=file)
 
 
 def benchmark(
@@ -220,8 +225,8 @@ def benchmark(
         raise DeadpanError(f"workers must be 1 or more; got {count}")
     names = only.split(",") if isinstance(only, str) else only
     names = [name.strip() for name in names if name.strip()]
-    grid = read_grid(home_path(config), only=names, full=full)
-    folder = home_path(out) if out else default_grid(config)
+    grid = read_grid(_home_path(config), only=names, full=full)
+    folder = _home_path(out) if out else default_grid(config)
     return run_grid(grid, folder, workers=count, resume=resume, watch=watch or Silent())
 
 
@@ -332,7 +337,7 @@ def fetch(
     from deadpan.data.fetching.fetch import default_folder, fetch_corpus
 
     corpus = find_corpus(name)
-    folder = home_path(out) if out else default_folder(corpus)
+    folder = _home_path(out) if out else default_folder(corpus)
     return fetch_corpus(corpus, folder, file=file, watch=watch)
 
 
@@ -352,7 +357,7 @@ def demo(
     from deadpan.training.settings import Settings
 
     chosen = Settings.from_dict({"data": "controlled", **DEMO, **settings})
-    folder = home_path(out)
+    folder = _home_path(out)
     try:
         run = train_run(chosen, folder, resume=folder.exists(), watch=watch)
     except (RunError, DataError) as error:

@@ -19,6 +19,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from deadpan.data.fetching.download import DownloadWatch
 from deadpan.training.opened import RunDirectory
 
 if TYPE_CHECKING:
@@ -195,8 +196,8 @@ class GridBar(GridLines):
         self._progress.update(self._bar, completed=self._done, text=text)
 
 
-class DownloadLines:
-    """Prints a line per file and per failure; a watch of ``deadpan.data.fetching``."""
+class DownloadLines(DownloadWatch):
+    """Prints a line per file and per failure."""
 
     def __init__(self, console: Console) -> None:
         """Print on this console."""
@@ -206,9 +207,6 @@ class DownloadLines:
         """Print a file's size, and how much of it is there already."""
         size = f"{total:,} bytes" if total is not None else "of unknown size"
         self._console.print(f"{file}: {size}" + (f", going on after {have:,}" if have else ""))
-
-    def received(self, count: int) -> None:
-        """Print nothing before the end of a file."""
 
     def say(self, line: str) -> None:
         """Print what failed."""

@@ -216,7 +216,7 @@ def _places(graph: Graph, steps: Steps) -> str:
 
 
 def _offset(graph: Graph, steps: Steps, source: Steps) -> str:
-    """MulT's offset mask, [clip, 1, step, source_step]: 0, or ``MASKED_SCORE`` where it hides."""
+    """MulT's offset mask, [clip, 1, step, source_step]: 0 where visible, else ``MASKED_SCORE``."""
     difference = graph.op("Abs", graph.op("Sub", steps.lengths, source.lengths))
     ahead = graph.op(
         "Sub",
