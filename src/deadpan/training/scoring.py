@@ -135,9 +135,7 @@ def prediction_rows(
             "words": " ".join(clip.words),
             "kind": clip.truth.kind if clip.truth else "",
             **({f"label_{name}": float(truth.get(name, 0)) for name in task.labels if truth}),
-            **{
-                f"prediction_{name}": float(x) for name, x in zip(task.labels, decided, strict=True)
-            },
+            **{f"prediction_{name}": float(x) for name, x in zip(task.labels, values, strict=True)},
         }
         for clip, truth, values in zip(clips, truths, task.decisions(outputs), strict=True)
     ]
