@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from breakdown import Cell, Table
 from figures import Figure
 from measuring import ClaimRuns
-from tables import Cell, Table
 
 from deadpan.benchmark.verdicts import FAILS, HOLDS, UNDECIDED, DecidedClaim, Finding, Verdict
 from deadpan.metrics.intervals import Interval

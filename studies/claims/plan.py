@@ -11,15 +11,13 @@ from deadpan.benchmark.grid import (
     Case,
     Grid,
     make_grid,
-    mapping_in,
-    names_in,
     read_values,
-    refuse_unknown,
     seeds_in,
 )
 from deadpan.data import DATASETS
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.files import home_path
+from deadpan.options import typed
 from deadpan.training.opened import resolved
 from deadpan.training.settings import Settings
 
@@ -112,20 +110,22 @@ def read_plan(path: Path, *, only: Sequence[str] = (), full: bool = False) -> Pl
         DeadpanError: no such file, an unknown key, name, setting or option, or no data left.
     """
     values = read_values(path, full=full)
-    extra = mapping_in(path, "headline", values.pop("headline", {}))
-    refuse_unknown(path, "key of headline", extra, HEADLINE_KEYS)
+    extra = typed(f"{path}: headline", values.pop("headline", {}), dict)
+    for key in extra:
+        if key not in HEADLINE_KEYS:
+            raise DeadpanError(f"{path}: {unknown_name('key of headline', key, HEADLINE_KEYS)}")
     more_seeds = seeds_in(path, extra["seeds"]) if "seeds" in extra else []
-    systems = names_in(path, "headline: systems", extra["systems"]) if "systems" in extra else []
+    systems = typed(f"{path}: headline: systems", extra.get("systems", []), list[str])
     if "search" in values:
         raise DeadpanError(f"{path}: a study has no search; leave out 'search'")
-    data = mapping_in(path, "data", values.get("data", {}))
+    data = typed(f"{path}: data", values.get("data", {}), dict)
     for name in only:
         if name not in data:
             raise DeadpanError(f"{path}: {unknown_name('data set of the study', name, data)}")
     skipped = {
         name: f"{source} is not there"
         for name, settings in data.items()
-        if (source := _absent(mapping_in(path, f"data: {name}", settings))) is not None
+        if (source := _absent(typed(f"{path}: data: {name}", settings, dict))) is not None
     }
     skipped |= {name: "left out by --only" for name in data if only and name not in only}
     if data and len(skipped) == len(data):

@@ -15,16 +15,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from breakdown import make_tables
 from catalogue import claims
-from deadpan.cli.benchmark_command import processors, watching
 from figures import make_figures
 from measuring import Measuring, gather
 from page import Page, as_html, as_markdown, csv_rows, effect_text, json_values, p_text
 from plan import Plan, read_plan
-from tables import make_tables
 
+from deadpan.api import processors
 from deadpan.benchmark.runner import GridWatch, alone, finished, run_cases
 from deadpan.benchmark.verdicts import decide
+from deadpan.cli.progress import watching_grid
 from deadpan.errors import DeadpanError
 from deadpan.files import home_path, write_atomically, write_csv, write_json
 
@@ -111,7 +112,7 @@ def main(arguments: Sequence[str]) -> None:
     only = [name.strip() for name in options.only.split(",") if name.strip()]
     plan = read_plan(home_path(options.config), only=only, full=options.full)
     try:
-        with watching() as watch:
+        with watching_grid() as watch:
             page = run_study(
                 plan,
                 out,

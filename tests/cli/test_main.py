@@ -107,10 +107,10 @@ def test_corpora_are_listed_and_fetched_without_torch(arguments):
 
 
 def test_the_module_runs_and_leaves_with_the_status():
-    command = [sys.executable, "-m", "deadpan", "evaluate", "no/such/run"]
+    command = [sys.executable, "-m", "deadpan", "data", "list", "MOSSI"]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (process.returncode, process.stdout) == (2, "")
-    assert process.stderr.startswith("deadpan: error: no/such/run")
+    assert process.stderr.startswith("deadpan: error: unknown data set 'MOSSI'")
     assert process.stderr.count("\n") == 1
 
 
@@ -150,7 +150,7 @@ def test_a_further_process_of_a_distributed_run_is_silent(monkeypatch, deadpan):
 def test_a_full_disk_behind_stdout_is_one_line():
     with open("/dev/full", "w") as full:  # noqa: PTH123
         process = subprocess.run(
-            [sys.executable, "-m", "deadpan", "models", "--json"],
+            [sys.executable, "-m", "deadpan", "data", "list", "--json"],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
@@ -161,7 +161,7 @@ def test_a_full_disk_behind_stdout_is_one_line():
     assert process.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [["models", "--json"], ["--help"]])
+@pytest.mark.parametrize("arguments", [["data", "list", "--json"], ["--help"]])
 def test_a_reader_that_leaves_ends_nothing_badly(arguments):
     reader, writer = os.pipe()
     os.close(reader)

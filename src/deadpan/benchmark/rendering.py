@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from csv import DictWriter
-from functools import partial
 from typing import Any
 
 from deadpan.benchmark.table import Cell, GridTable, Row
@@ -68,7 +67,8 @@ def html(tables: Sequence[GridTable], title: str) -> str:
         title=title,
         tables=tables,
         rows_by_score=_rows_by_score,
-        metric_text=partial(_cell, bold=str),
+        spread_texts=_spread_texts,
+        costs=("p", "Parameters", "Training"),
         cost_texts=_cost_texts,
         notes=table_notes,
     )
@@ -136,11 +136,21 @@ def table_notes(table: GridTable) -> list[str]:
 
 
 def _cell(column: MetricColumn, cell: Cell, bold: Callable[[str], str]) -> str:
-    text = column.format(cell.mean)
-    if not math.isnan(cell.deviation):
-        text += f" ± {column.format(cell.deviation)}"
-    text = bold(text) if cell.best else text
-    return text if cell.paper is None else f"{text} ({cell.paper:g})"
+    deviation, paper = _deviation_text(column, cell), _paper_text(cell)
+    text = f"{column.format(cell.mean)} {deviation}".rstrip()
+    return f"{bold(text) if cell.best else text} {paper}".rstrip()
+
+
+def _spread_texts(column: MetricColumn, cell: Cell) -> list[str]:
+    return [text for text in (_deviation_text(column, cell), _paper_text(cell)) if text]
+
+
+def _deviation_text(column: MetricColumn, cell: Cell) -> str:
+    return "" if math.isnan(cell.deviation) else f"± {column.format(cell.deviation)}"
+
+
+def _paper_text(cell: Cell) -> str:
+    return "" if cell.paper is None else f"({cell.paper:g})"
 
 
 def _plain(row: Row) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Every source of data behind one door: ``load(NAME_OR_PATH)``.
+"""Loading a data set from any source: ``load(NAME_OR_PATH)``.
 
 Importing this package is free, so that ``deadpan data list`` needs neither torch nor numpy.
 """

@@ -22,6 +22,12 @@ class EncoderLayer(nn.Module):
 
     It has 12 d^2 + 13 d parameters at width d. On a CPU it is computed in C without calling its
     submodules, so hooks on them do not run; ``record_attention`` still works.
+
+    Args:
+        width: channels d.
+        heads: attention heads; must divide ``width``.
+        residual_dropout: rate after attention and after the feed-forward part.
+        relu_dropout: rate inside the feed-forward part.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ from deadpan.types import Batch, Modality, Output
 
 
 class CIA(Model):
-    """Predict each modality from each other one; read videos by GRUs; attend to their utterances.
+    """Predict each modality from each other one, read videos by GRUs, attend to their utterances.
 
     To predict a clip it reads all clips of its video, earlier and later ones, so its scores do not
     compare on equal terms with those of models that read one clip. A clip whose video is unknown is
@@ -43,11 +43,11 @@ class CIA(Model):
         widths: features per step of each modality.
         outputs: numbers predicted per clip.
         hidden: channels of each GRU in each direction.
-        width: channels of an interaction feature and of all after the GRUs; the auto-encoders have
-            layers of three and two times as many before it and two and three times after it.
-        reconstruction_weight: of each auto-encoder's mean squared error.
-        input_dropout: of what the GRUs read.
-        layer_dropout: after each other layer but the MLP's.
+        width: channels of an interaction feature and of every vector after the GRUs. The
+            autoencoders' hidden layers have 3 and 2 times as many before the code, 2 and 3 after.
+        reconstruction_weight: weight of each autoencoder's mean squared error.
+        input_dropout: rate for the input of the GRUs.
+        layer_dropout: rate after every other layer except those of the MLP.
     """
 
     paper = (
@@ -132,7 +132,14 @@ class CIA(Model):
 
 
 class AutoEncoder(nn.Module):
-    """Encoder of one modality's vector, and decoder that predicts another's from the code."""
+    """Encoder of one modality's vector, and decoder that predicts another's from the code.
+
+    Args:
+        source: channels of the encoded modality.
+        width: channels of the code.
+        target: channels of the predicted modality.
+        dropout: rate after each hidden layer.
+    """
 
     def __init__(self, source: int, width: int, target: int, *, dropout: float) -> None:
         super().__init__()
@@ -149,7 +156,15 @@ class AutoEncoder(nn.Module):
 
 
 class VideoReader(nn.Module):
-    """Bidirectional GRU along the utterances of a video, then a linear map with ReLU of each."""
+    """Bidirectional GRU along the utterances of a video, then a linear map with ReLU of each.
+
+    Args:
+        features: input channels of an utterance.
+        hidden: channels of the GRU in each direction.
+        width: output channels.
+        input_dropout: rate for the input.
+        layer_dropout: rate for the GRU's output and for the result.
+    """
 
     def __init__(
         self, features: int, hidden: int, width: int, input_dropout: float, layer_dropout: float

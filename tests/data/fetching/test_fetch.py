@@ -145,7 +145,7 @@ def test_what_takes_a_person_is_not_asked_for(web, tmp_path):
     page = source(web("/page", whole(BODY)), by_hand=True, sha256=SHA256)
     with pytest.raises(IncompleteCorpus, match="no source can be fetched by a program"):
         got(corpus(page), tmp_path / "new")
-    with pytest.raises(IncompleteCorpus, match="which takes a person"):
+    with pytest.raises(IncompleteCorpus, match="which only a person can follow"):
         got(corpus(page), tmp_path, file="a.csd")
     assert web.asked == []
     assert not (tmp_path / "new").exists()

@@ -69,8 +69,10 @@ def test_equals_the_layer_written_out(mask_future, alone, scale, shape):
         masks,
         mask_future=mask_future,
     )
-    # A softmax that is all on one step has no slope: what is left is rounding of what cancels.
-    rounding = (1e-7 if scale == 1 else 1e-5) * max(true.abs().max() for true in flat(exact))
+    # A score is rounded by its size times 6e-8, and its weight by as much: 3e-4 where scores are in
+    # the thousands. How near torch's own kernels come there is their luck, on another processor
+    # another one.
+    rounding = (1e-6 if scale == 1 else 3e-4) * max(true.abs().max() for true in flat(exact))
     for our, torch_s, true in zip(*map(flat, (ours, torchs, exact)), strict=True):
         error, allowed = ((y.double() - true).abs().max() for y in (our, torch_s))
         assert error <= 8 * allowed + rounding

@@ -5,10 +5,10 @@ import json
 import math
 
 import pytest
+from breakdown import make_tables
 from catalogue import claims
 from figures import error_points, flip_points, gain_points, make_figures
 from page import Page, as_html, as_markdown, cell_text, csv_rows, interval_text, json_values, p_text
-from tables import make_tables
 
 from deadpan.benchmark.verdicts import decide
 from deadpan.files import write_csv, write_json

@@ -18,12 +18,15 @@ Rows = list[dict[str, object]]
 
 PAGE = "explain.html"
 METHODS = {
-    "attention": "the attention of the last real step, carried back through the mean of each "
-    "encoder’s layers and heads; crossmodal encoders leave half with the word and hand half on",
-    "rollout": "attention rollout (Abnar and Zuidema 2020): layer by layer, half for the residual "
-    "connection",
-    "gradient": "attention times its positive gradient (Chefer et al. 2021), layer by layer",
+    "attention": "Salience follows attention back from the steps that the model predicts from. "
+    "Heads and layers are averaged; where one modality attends to another, half of the weight "
+    "stays with the word and half goes to the steps it attends to.",
+    "rollout": "Salience is attention rollout (Abnar and Zuidema 2020): layer by layer, half of "
+    "the weight goes through the residual connection and half along attention.",
+    "gradient": "Salience is attention times its positive gradient (Chefer et al. 2021), added up "
+    "layer by layer.",
 }
+"""How salience is computed by each method, for the page."""
 
 
 def write_explanation(explained: Explanation, folder: Path) -> Path:

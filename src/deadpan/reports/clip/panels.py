@@ -41,7 +41,7 @@ def _map_panel(drawn: CrossmodalMap) -> Panel:
     drawing = picture("crossmodal", paint, size, families=font.families)
     return Panel(
         title=f"Crossmodal attention {drawn.source.name} → {drawn.target.name} (figure 1)",
-        finding=f"Strongest cells, in units of the mean: {cells}. {font.note}".strip(),
+        finding=f"Strongest cells, numbered (1 = their mean): {cells}. {font.note}".strip(),
         svg=drawing.inline,
         picture=drawing,
         sources=("crossmodal.csv",),
@@ -57,7 +57,7 @@ def _word_panels(explained: Explanation) -> Iterator[Panel]:
     yield _panel(
         explained,
         f"{prefix}-self",
-        f"{target}: alone, and attending to all other modalities (figure 2)",
+        f"Salience of {target}: alone, and with all other modalities (figure 2)",
         [conditions[i] for i in dict.fromkeys([0, len(conditions) - 1])],
     )
     singles = [condition for condition in conditions if len(condition[1].given) == 1]
@@ -65,14 +65,14 @@ def _word_panels(explained: Explanation) -> Iterator[Panel]:
         yield _panel(
             explained,
             f"{prefix}-sources",
-            f"{target}: attending to one other modality at a time (figure 3)",
+            f"Salience of {target}: with one other modality at a time (figure 3)",
             singles,
         )
     if explained.against:
         yield _panel(
             explained,
             f"{prefix}-runs",
-            f"{target}: the same clip under two runs (figures 5 and 8)",
+            f"Salience of {target}: the same clip under two runs (figures 5 and 8)",
             [
                 (f"run {number}" if font_lacks(each.run) else each.run, each)
                 for number, each in enumerate(explained.against, start=1)
@@ -85,7 +85,7 @@ def _panel(
 ) -> Panel:
     axis = explained.target
     strips: list[Strip] = [(line, each.shares) for line, each in conditions]
-    finding = " ".join(f"{line}: {_highest(explained, each)}." for line, each in conditions)
+    finding = " ".join(f"{line}: {_most_salient(explained, each)}." for line, each in conditions)
     if axis.name != TEXT:
         drawn = picture(name, lambda figure: step_curves(figure, axis, strips), (6.5, 2.9))
         return Panel(
@@ -120,9 +120,9 @@ def _panel(
     )
 
 
-def _highest(explained: Explanation, condition: TargetSalience) -> str:
+def _most_salient(explained: Explanation, condition: TargetSalience) -> str:
     shares = condition.shares
     if not shares.any():
-        return "nothing counts"
+        return "no step is salient"
     best = sorted(range(len(shares)), key=lambda i: -shares[i])[:3]
-    return ", ".join(f"{explained.target.at(i)} {shares[i]:.2f}" for i in best)
+    return "most on " + ", ".join(f"{explained.target.at(i)} ({shares[i]:.2f})" for i in best)
