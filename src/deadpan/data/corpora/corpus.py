@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
+from typing import TYPE_CHECKING
 
-from deadpan.data.dataset import TaskName
 from deadpan.errors import DataError, unknown_name
-from deadpan.types import SPLITS
+
+if TYPE_CHECKING:  # a list of corpora is shown without torch
+    from deadpan.data.dataset import TaskName
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ class Corpus:
     name: str
     title: str
     about: str
-    task: TaskName
+    task: "TaskName"
     labels: tuple[str, ...]
     label_range: tuple[float, float] | None
     language: str
@@ -136,6 +138,8 @@ def standard_folds(name: str) -> dict[str, frozenset[str]]:
     """
     if name not in WITH_FOLDS:
         raise DataError(unknown_name("corpus with standard folds", name, WITH_FOLDS))
+    from deadpan.types import SPLITS
+
     folder = resources.files("deadpan.data") / "corpora" / "folds"
     lines = (folder / f"{name}.txt").read_text(encoding="ascii").splitlines()
     starts = [lines.index(f"[{split}]") for split in SPLITS]
