@@ -132,8 +132,8 @@ def heatmap_seconds() -> dict[str, float]:
         drawn = CrossmodalMap(source=source, target=target, weights=weights)
 
         def draw(drawn=drawn) -> None:
-            size, font, paint = heatmap(drawn)
-            picture("long", paint, size, families=font.families)
+            size, _, paint = heatmap(drawn)
+            picture("long", paint, size)
 
         found[name] = min(seconds(draw) for _ in range(3))
     return found

@@ -13,7 +13,8 @@ from deadpan.reports.clip.figures import (
     word_strips,
 )
 from deadpan.reports.gate import gate_panels
-from deadpan.show.drawing import font_lacks, picture
+from deadpan.show.drawing import picture
+from deadpan.show.fonts import lacks_letters
 from deadpan.show.page import Panel, ShadedWord, WordStrip
 from deadpan.types import TEXT
 
@@ -32,16 +33,16 @@ def clip_panels(explained: Explanation) -> list[Panel]:
 
 
 def _map_panel(drawn: CrossmodalMap) -> Panel:
-    size, font, paint = heatmap(drawn)
+    size, drawn_words, paint = heatmap(drawn)
     shares = drawn.shares
     cells = "; ".join(
         f"{number}. {drawn.target.at(row)} to {drawn.source.at(column)} ({shares[row, column]:.2g})"
         for number, (row, column) in enumerate(drawn.strongest(), start=1)
     )
-    drawing = picture("crossmodal", paint, size, families=font.families)
+    drawing = picture("crossmodal", paint, size)
     return Panel(
         title=f"Crossmodal attention {drawn.source.name} → {drawn.target.name} (figure 1)",
-        finding=f"Strongest cells, numbered (1 = their mean): {cells}. {font.note}".strip(),
+        finding=f"Strongest cells, numbered (1 = their mean): {cells}. {drawn_words.note}".strip(),
         svg=drawing.inline,
         picture=drawing,
         sources=("crossmodal.csv",),
@@ -74,7 +75,7 @@ def _word_panels(explained: Explanation) -> Iterator[Panel]:
             f"{prefix}-runs",
             f"Salience of {target}: the same clip under two runs (figures 5 and 8)",
             [
-                (f"run {number}" if font_lacks(each.run) else each.run, each)
+                (f"run {number}" if lacks_letters(each.run) else each.run, each)
                 for number, each in enumerate(explained.against, start=1)
             ],
         )
@@ -96,12 +97,12 @@ def _panel(
             sources=("words.csv",),
         )
     words = axis.words or tuple(str(i + 1) for i in range(len(axis.edges) - 1))
-    size, font, paint = word_strips(words, strips)
+    size, drawn_words, paint = word_strips(words, strips)
     scale = scale_of(strips)
-    drawn = picture(name, paint, size, families=font.families)
+    drawn = picture(name, paint, size)
     return Panel(
         title=title,
-        finding=f"{finding} {font.note}".strip(),
+        finding=f"{finding} {drawn_words.note}".strip(),
         svg=drawn.inline,
         strips=tuple(
             WordStrip(
@@ -114,7 +115,7 @@ def _panel(
             )
             for line, shares in strips
         ),
-        right_to_left=font.right_to_left,
+        right_to_left=drawn_words.right_to_left,
         picture=drawn,
         sources=("words.csv",),
     )
