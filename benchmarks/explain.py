@@ -25,7 +25,7 @@ from deadpan.data.dataset import Clip
 from deadpan.layers.attention import Attention, record_attention
 from deadpan.layers.transformer import Encoder, EncoderLayer
 from deadpan.models import HCTMG
-from deadpan.reports.clip.figures import heatmap
+from deadpan.reports.clip_figures import heatmap
 from deadpan.show.drawing import picture
 from deadpan.types import AUDIO, TEXT, VISION, Batch
 

@@ -19,8 +19,8 @@ from deadpan.errors import DataError, DeadpanError, RunError
 from deadpan.exporting.run import Exported, export_run
 from deadpan.files import home_path
 from deadpan.models import MODELS
-from deadpan.reports.clip.page import write_explanation
-from deadpan.reports.run.page import write_report
+from deadpan.reports.clip import write_explanation
+from deadpan.reports.run import write_report
 from deadpan.training.loop import Watch
 from deadpan.training.opened import RunDirectory
 from deadpan.training.run import train_run

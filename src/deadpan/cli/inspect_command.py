@@ -12,7 +12,7 @@ from deadpan.cli.failures import one_line
 from deadpan.cli.parsers import add_data_options, file_to_write, parse, parser_of
 from deadpan.cli.showing import show_json
 from deadpan.data.health.findings import percent
-from deadpan.reports.data.tables import (
+from deadpan.reports.data_tables import (
     Columns,
     findings_verdict,
     modality_columns,
@@ -41,7 +41,7 @@ def data_inspect(arguments: Sequence[str]) -> None:
     page = file_to_write(given, "html")
     facts = deadpan.inspect(given["name_or_path"], **given["data_options"])
     if page:
-        from deadpan.reports.data.page import write_data_report
+        from deadpan.reports.data import write_data_report
 
         print(write_data_report(facts, page))
     elif given["json"]:

@@ -160,13 +160,13 @@ def word_strips(
 def _places(sizes: Sequence[float], room: float) -> list[tuple[float, int]]:
     """Where each word begins in its line, in points, and which line that is."""
     x, line = 0.0, 0
-    found: list[tuple[float, int]] = []
+    places: list[tuple[float, int]] = []
     for size in sizes:
         if x and x + size > room:
             x, line = 0.0, line + 1
-        found.append((x, line))
+        places.append((x, line))
         x += size + GAP
-    return found
+    return places
 
 
 def _word(
@@ -204,9 +204,9 @@ def _scale(axes: "matplotlib.axes.Axes", top: float, scale: tuple[float, float])
     for share in dict.fromkeys((low, 1.0, high)):
         place = (share - low) / (high - low)
         if share in scale or 0.12 < place < 0.88:
-            told = f"{share:.2f}".rstrip("0").rstrip(".")
+            text = f"{share:.2f}".rstrip("0").rstrip(".")
             x = start + length * place
-            axes.text(x, top + 16, told, fontsize=7, color=MUTED, ha="center")
+            axes.text(x, top + 16, text, fontsize=7, color=MUTED, ha="center")
     axes.text(
         start + length + 14, top + 7, "salience (1 = every word alike)", fontsize=8, color=MUTED
     )

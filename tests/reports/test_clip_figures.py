@@ -5,7 +5,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from deadpan.analysis.crossmodal import Axis, CrossmodalMap
-from deadpan.reports.clip.figures import (
+from deadpan.reports.clip_figures import (
     MARGIN,
     MOST_NAMED,
     heatmap,
