@@ -120,7 +120,7 @@ def report(run: str | Path) -> Path:
     Returns:
         The page's path, ``report.html`` in the run.
     """
-    from deadpan.reports.run.page import write_report
+    from deadpan.reports.run import write_report
 
     evaluate(run)
     return write_report(_home_path(run))
@@ -158,7 +158,7 @@ def explain(
         The page's path.
     """
     from deadpan.analysis.explanation import explain_run
-    from deadpan.reports.clip.page import write_explanation
+    from deadpan.reports.clip import write_explanation
 
     folder = _home_path(out) if out else _home_path(run) / "explain"
     if folder.exists() and not folder.is_dir():

@@ -8,10 +8,10 @@ import torch
 from deadpan.analysis.attention import attend
 from deadpan.analysis.salience import (
     randomisation_check,
-    randomised,
     salience,
     salience_given,
     saliences,
+    shuffled,
 )
 from deadpan.data.batching import collate
 from deadpan.layers.attention import record_attention
@@ -136,12 +136,12 @@ def test_disorder_keeps_every_number_and_the_gate():
     model = small(HCTMG)
     with torch.no_grad():
         model.gate.logits.copy_(torch.tensor([0.1, 0.7, 0.3]))
-    twin = randomised(model)
+    twin = shuffled(model)
     for (name, mine), its in zip(model.named_parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(mine.flatten().sort().values, its.flatten().sort().values)
         assert "gate" not in name or torch.equal(mine, its)
     assert not torch.equal(model.head.output.weight, twin.head.output.weight)
-    assert not torch.equal(twin.head.output.weight, randomised(model, seed=1).head.output.weight)
+    assert not torch.equal(twin.head.output.weight, shuffled(model, seed=1).head.output.weight)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,7 @@ def test_disordered_weights_destroy_the_salience_of_a_trained_model(learned, met
 
 
 def test_the_same_weights_leave_it(learned, monkeypatch):
-    monkeypatch.setattr("deadpan.analysis.salience.randomised", lambda model, seed: model)
+    monkeypatch.setattr("deadpan.analysis.salience.shuffled", lambda model, seed: model)
     assert randomisation_check(*learned, seeds=1) == pytest.approx(
         {TEXT: 1.0, AUDIO: 1.0, VISION: 1.0}
     )
