@@ -22,7 +22,7 @@ from rich.progress import (
 from deadpan.data.fetching.download import DownloadWatch
 
 if TYPE_CHECKING:
-    from deadpan.benchmark.grid import Case
+    from deadpan.benchmarking.grid import Case
     from deadpan.training.opened import RunDirectory
 
 
@@ -130,7 +130,7 @@ def duration(seconds: int | float) -> str:
 
 
 class GridLines:
-    """Prints a line per finished run; a ``deadpan.benchmark.runner.GridWatch``."""
+    """Prints a line per finished run; a ``deadpan.benchmarking.runner.GridWatch``."""
 
     def __init__(self, console: Console) -> None:
         """Print on this console."""
