@@ -67,9 +67,9 @@ def train(
     values = settings if data is None else {"data": str(data), **settings}
     if data is None and resume and out is not None:
         values = RunDirectory(_home_path(out)).settings().to_dict() | values
-    chosen = Settings.from_dict(values)
-    folder = _home_path(out) if out else default_run(chosen)
-    return train_run(chosen, folder, resume=resume, watch=watch)
+    resolved = Settings.from_dict(values)
+    folder = _home_path(out) if out else default_run(resolved)
+    return train_run(resolved, folder, resume=resume, watch=watch)
 
 
 def default_run(settings: "Settings") -> Path:
@@ -305,8 +305,8 @@ def corpora(name: str | None = None) -> list[dict[str, Any]]:
     """
     from deadpan.data.corpora import CORPORA, find_corpus
 
-    chosen = list(CORPORA.values()) if name is None else [find_corpus(name)]
-    return [dataclasses.asdict(corpus) for corpus in chosen]
+    listed = list(CORPORA.values()) if name is None else [find_corpus(name)]
+    return [dataclasses.asdict(corpus) for corpus in listed]
 
 
 def fetch(
@@ -356,10 +356,10 @@ def demo(
     from deadpan.training.run import train_run
     from deadpan.training.settings import Settings
 
-    chosen = Settings.from_dict({"data": "controlled", **DEMO, **settings})
+    resolved = Settings.from_dict({"data": "controlled", **DEMO, **settings})
     folder = _home_path(out)
     try:
-        run = train_run(chosen, folder, resume=folder.exists(), watch=watch)
+        run = train_run(resolved, folder, resume=folder.exists(), watch=watch)
     except (RunError, DataError) as error:
         if not folder.exists():
             raise
