@@ -1,4 +1,4 @@
-"""The errors a user can cause, told apart from our own bugs."""
+"""The errors that a user can mend, in contrast to our own bugs."""
 
 import difflib
 import errno
@@ -26,7 +26,7 @@ class RunError(DeadpanError):
 
 
 def unknown_name(kind: str, got: str, known: Iterable[str]) -> str:
-    """Say which names are known, nearest first: ``unknown model 'HTCMG'; did you mean ...``.
+    """The error for an unknown name: ``unknown model 'HTCMG'; did you mean 'HCTMG'? known: ...``.
 
     Args:
         kind: what the name stands for, as a noun ("model", "data set", "option of HCTMG").
@@ -41,7 +41,7 @@ def unknown_name(kind: str, got: str, known: Iterable[str]) -> str:
 
 
 def os_failure(error: OSError, then: str = "and run the command again") -> str:
-    """What the system refused, and what to do.
+    """The error for a refusal of the operating system: what was refused, and what to do.
 
     Args:
         error: as the system raised it.

@@ -1,4 +1,4 @@
-"""The one validator: values of a command line, YAML, JSON or Python, as annotations want them."""
+"""The one validator of values from a command line, YAML, JSON or Python, by type annotations."""
 
 import dataclasses
 import math
@@ -17,11 +17,11 @@ NullableFloat = NewType("NullableFloat", float)
 
 
 def record(name: str, values: object, kind: type[Record], *, unknown: str | None = None) -> Record:
-    """Make a dataclass from values by name, each as its field wants it.
+    """Make a dataclass from values by name, each converted to the type of its field.
 
     Args:
         name: of the whole, for messages.
-        values: what a file or a caller gave.
+        values: from a file or a caller.
         kind: the dataclass; fields without a default are required.
         unknown: what a key is called ("setting"), to refuse one that is no field; None = other keys
             are ignored.
@@ -50,38 +50,38 @@ def record(name: str, values: object, kind: type[Record], *, unknown: str | None
         raise DeadpanError(f"{start}{error}") from None
 
 
-def typed(name: str, value: object, wanted: Any) -> Any:  # noqa: ANN401 - any annotation
-    """The value as the annotation wants it.
+def typed(name: str, value: object, annotation: Any) -> Any:  # noqa: ANN401 - any annotation
+    """Convert a value to the type of an annotation.
 
     The command line and YAML know no paths and few whole numbers: text becomes a path, 1000.0 an
     int. Knows bool, int, float, str, Path, Literal, list, tuple, dict, Mapping and dataclasses, the
     items of these, and each of them or None; any other annotation lets every value through.
 
     Args:
-        name: of the option, for the message.
-        value: what was given.
-        wanted: the annotation.
+        name: of the option, for the error.
+        value: of any type.
+        annotation: of the parameter or field that the value is for.
 
     Raises:
         DeadpanError: the value does not fit.
     """
-    if get_origin(wanted) in (Union, types.UnionType):
-        if value is None and type(None) in get_args(wanted):
+    if get_origin(annotation) in (Union, types.UnionType):
+        if value is None and type(None) in get_args(annotation):
             return None
-        wanted = next(kind for kind in get_args(wanted) if kind is not type(None))
-    if get_origin(wanted) is Literal:
-        if value not in get_args(wanted):
-            raise DeadpanError(unknown_name(name, str(value), map(str, get_args(wanted))))
+        annotation = next(kind for kind in get_args(annotation) if kind is not type(None))
+    if get_origin(annotation) is Literal:
+        if value not in get_args(annotation):
+            raise DeadpanError(unknown_name(name, str(value), map(str, get_args(annotation))))
         return value
-    if dataclasses.is_dataclass(wanted):
-        return record(name, value, cast(type[Any], wanted))
-    kind = get_origin(wanted) or wanted
+    if dataclasses.is_dataclass(annotation):
+        return record(name, value, cast(type[Any], annotation))
+    kind = get_origin(annotation) or annotation
     if kind not in KINDS:
         return value
     make, description = KINDS[kind]
     if (made := make(value)) is None:
         raise DeadpanError(f"{name} wants {description}; got {value!r:.200}")
-    item = next(iter(get_args(wanted)[-1 if isinstance(made, dict) else 0 :]), Any)
+    item = next(iter(get_args(annotation)[-1 if isinstance(made, dict) else 0 :]), Any)
     if isinstance(made, dict):
         return {key: typed(f"{name}: {key}", x, item) for key, x in made.items()}
     if isinstance(made, list | tuple):

@@ -1,4 +1,4 @@
-"""The shape vocabulary: what a batch, an output and a modality are, everywhere in this package."""
+"""The types that all of the package shares: modalities, batches and outputs."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 Modality = str
-"""The name of a stream of features. Modalities are told apart by name, never by position."""
+"""The name of a stream of features. A modality is known by its name, never by its position."""
 
 TEXT: Modality = "text"
 AUDIO: Modality = "audio"
@@ -64,7 +64,7 @@ class Batch:
 
 @dataclasses.dataclass(kw_only=True)
 class Output:
-    """What a model returns.
+    """The output of a model.
 
     Attributes:
         prediction: what the task's loss and decoding read; regression: the score; emotions: logits

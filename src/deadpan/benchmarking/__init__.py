@@ -1,1 +1,1 @@
-"""The comparison: every system on every data set, on one protocol."""
+"""Benchmarks: every system on every data set, trained and tested by one protocol."""

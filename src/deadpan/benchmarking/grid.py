@@ -1,4 +1,4 @@
-"""What a grid is: data sets times systems times seeds (times folds), read from a YAML file."""
+"""A grid: data sets times systems times seeds (times folds), read from a YAML file."""
 
 import dataclasses
 import hashlib
@@ -60,7 +60,7 @@ class Case:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GridData:
-    """What a grid says of a data set.
+    """A data set of a grid.
 
     Attributes:
         settings: of its runs, over those of the grid.
@@ -77,7 +77,7 @@ class GridData:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GridSystem:
-    """What a grid says of a system.
+    """A system of a grid.
 
     Attributes:
         settings: of its runs, over those of the data set.
@@ -321,15 +321,15 @@ def _by_name(
         names = ", ".join(entries)
         raise DeadpanError(f"{path}: {what}: names must differ in letters; got {names}")
     own = {field.name for field in dataclasses.fields(kind)} - {"settings"}
-    made: dict[str, Entry] = {}
+    by_name: dict[str, Entry] = {}
     for name, values in entries.items():
         if not values.get("only", True):
             wrong = f"only wants a list of names; got {values['only']!r}"
             raise DeadpanError(f"{path}: {what}: {name}: {wrong}")
         settings = {key: value for key, value in values.items() if key not in own}
         fields = {key: value for key, value in values.items() if key in own}
-        made[name] = record(f"{path}: {what}: {name}", {**fields, "settings": settings}, kind)
-    return made
+        by_name[name] = record(f"{path}: {what}: {name}", {**fields, "settings": settings}, kind)
+    return by_name
 
 
 def _check_names(grid: Grid, data: Mapping[str, GridData]) -> None:

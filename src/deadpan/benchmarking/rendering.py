@@ -15,7 +15,7 @@ HEADINGS = ("system", "parameters", "training", "p")
 
 
 def headings(table: GridTable) -> list[str]:
-    """Of each column; arrows point to better."""
+    """The headings of all columns; arrows point to better."""
     arrows = {True: "↑", False: "↓"}
     return [*HEADINGS, *(f"{c.title} {arrows[c.higher_is_better]}" for c in table.columns)]
 
@@ -34,16 +34,16 @@ def row_texts(row: Row, columns: Sequence[MetricColumn], bold: Callable[[str], s
 
 
 def markdown(table: GridTable) -> str:
-    """For a README or a study's folder."""
+    """The table as Markdown, for a README or a study's folder."""
     lines = [headings(table), ["---"] + ["---:"] * (len(HEADINGS) - 1 + len(table.columns))]
     lines += [row_texts(row, table.columns, lambda text: f"**{text}**") for row in table.rows]
     text = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
-    told = "\n".join(f"- {note}" for note in table_notes(table))
-    return f"# {table.data}\n\n{text}\n\n{told}\n"
+    notes = "\n".join(f"- {note}" for note in table_notes(table))
+    return f"# {table.data}\n\n{text}\n\n{notes}\n"
 
 
 def latex(table: GridTable) -> str:
-    """A ``tabular`` for ``booktabs``."""
+    """The table as a LaTeX ``tabular`` for ``booktabs``."""
     rows = [
         [_tex(cell) for cell in row_texts(row, table.columns, lambda text: f"<b>{text}</b>")]
         for row in table.rows
@@ -112,17 +112,17 @@ def as_json(tables: Sequence[GridTable]) -> str:
 
 def table_notes(table: GridTable) -> list[str]:
     """How to read the table, then what is particular to it, then what failed."""
-    told = [
+    notes = [
         "mean ± standard deviation over seeds; shares in percent; best mean in bold; best epoch by "
         "validation loss; the test split opened once for each run",
         f"p: paired sign-flip test of each clip's error (mean over seeds) against {table.against}, "
         f"two-sided, Holm's correction for all systems of this table; clips count as independent",
     ]
-    told += table.notes
-    told += [f"{row.system}: {row.failure}" for row in table.rows if row.failure]
+    notes += table.notes
+    notes += [f"{row.system}: {row.failure}" for row in table.rows if row.failure]
     if any(cell.paper is not None for row in table.rows for cell in row.cells.values()):
-        told.append("in brackets: the figure that the HCT-MG paper prints")
-    return told
+        notes.append("in brackets: the figure that the HCT-MG paper prints")
+    return notes
 
 
 def _cell(column: MetricColumn, cell: Cell, bold: Callable[[str], str]) -> str:

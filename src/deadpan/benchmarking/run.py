@@ -45,7 +45,7 @@ def run_grid(grid: Grid, out: Path, *, workers: int, resume: bool, watch: GridWa
         out: must not exist, unless ``resume``.
         workers: processes at once, one thread each.
         resume: go on with the grid in ``out``.
-        watch: is told of progress.
+        watch: is called as runs proceed.
 
     Raises:
         DeadpanError: ``out`` is taken or not there, or another process works in it.
@@ -99,8 +99,8 @@ def _choices(
         record[" | ".join(str(part) for part in cell if part)] = {
             "chosen": best,
             "trials": [
-                {"settings": drawn, "valid_loss": losses.get(trial)}
-                for trial, drawn in enumerate(draws)
+                {"settings": settings, "valid_loss": losses.get(trial)}
+                for trial, settings in enumerate(draws)
             ],
         }
     return chosen, record

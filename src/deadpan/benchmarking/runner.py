@@ -1,4 +1,4 @@
-"""Many runs, a process each: finished ones are skipped, broken ones gone on with."""
+"""The runs of a grid, a process each: finished ones are skipped, interrupted ones continued."""
 
 import dataclasses
 import fcntl
@@ -24,7 +24,7 @@ from deadpan.training.scoring import evaluate_run
 from deadpan.training.settings import Settings
 
 DONE, REFUSED, CRASHED, STEP, BEGUN = "done", "refused", "crashed", "step", "begun"
-"""What a worker says: the run is complete; cannot be; broke off; is at this epoch; is begun."""
+"""Messages of a worker: the run is complete; is refused; crashed; is at this epoch; has begun."""
 
 
 @runtime_checkable
@@ -45,21 +45,21 @@ class Afterwards(Protocol):
         ...
 
 
-class Telling:
-    """Tells the grid where a run stands; a ``deadpan.training.loop.Watch``.
+class WorkerWatch:
+    """Reports the progress of a run to the grid; a ``deadpan.training.loop.Watch``.
 
     A grid that was killed has closed its end: the write fails, and the orphan ends with it, so that
     no two processes ever write one run.
     """
 
     def __init__(self, grid: Connection) -> None:
-        """Speak to this grid."""
-        self._grid, self._told = grid, 0.0
+        """Report to this grid."""
+        self._grid, self._reported = grid, 0.0
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:  # noqa: ARG002 - as Watch has it
         """A batch is done."""
-        if time.monotonic() - self._told > 0.25:
-            self._told = time.monotonic()
+        if time.monotonic() - self._reported > 0.25:
+            self._reported = time.monotonic()
             self._grid.send((STEP, epoch - 1 + step / steps))
 
     def epoch(self, row: dict[str, int | float]) -> None:
@@ -75,13 +75,13 @@ def work(
     lock: Path,
     then: Afterwards | None = None,
 ) -> None:
-    """Train one run, or go on with it, and score it; say how that ended.
+    """Train one run, or continue it, and score it; report to the grid how that ended.
 
     Args:
         settings: of the run.
         path: where it is kept.
         score: open its test split; False for a trial of the search.
-        grid: told of progress and of the end.
+        grid: receives progress and the end.
         lock: held, with all workers of the grid, until this one has ended.
         then: called with the run once it is scored.
     """
@@ -92,7 +92,7 @@ def work(
             # The next grid waits for the lock, from when this one is gone: then this fails.
             grid.send((BEGUN, ""))
             run = train_run(
-                Settings.from_dict(settings), path, resume=path.exists(), watch=Telling(grid)
+                Settings.from_dict(settings), path, resume=path.exists(), watch=WorkerWatch(grid)
             )
             if score:
                 evaluate_run(run)
@@ -107,18 +107,18 @@ def work(
     except OSError as error:  # a full disk may have room again at the next attempt
         grid.send((CRASHED, os_failure(error)))
     except Exception as error:  # noqa: BLE001 - whatever it was, the grid reports it
-        told = traceback.format_exception_only(error)[-1].strip()
+        reason = traceback.format_exception_only(error)[-1].strip()
         where = traceback.extract_tb(error.__traceback__)[-1]
-        grid.send((CRASHED, f"{told} ({Path(where.filename).name}:{where.lineno})"))
+        grid.send((CRASHED, f"{reason} ({Path(where.filename).name}:{where.lineno})"))
 
 
 RETRIES = 2
-"""How often a run that broke off or was killed is gone on with."""
+"""How often a run that crashed or was killed is continued."""
 
 
 @runtime_checkable
 class GridWatch(Protocol):
-    """Someone who looks on."""
+    """Follows the runs of a grid: a progress bar, a log, a test."""
 
     def begin(self, cases: Sequence[Case], finished: int) -> None:
         """Before the first of these cases starts; so many more had finished already."""
@@ -131,7 +131,7 @@ class GridWatch(Protocol):
 
 
 class Silent:
-    """Nobody looks on."""
+    """A watch that shows nothing."""
 
     def begin(self, cases: Sequence[Case], finished: int) -> None:
         """Say nothing."""
@@ -149,7 +149,7 @@ class Running:
 
     case: Case
     process: BaseProcess
-    told: Connection
+    pipe: Connection
     started: float
     attempt: int
     answer: tuple[str, str] | None = None
@@ -174,7 +174,7 @@ def run_cases(
     watch: GridWatch,
     then: Afterwards | None = None,
 ) -> dict[Path, str]:
-    """Run what has not finished; why each of those given up was, by its place.
+    """Run the cases that have not finished; returns why runs were given up, by their place.
 
     A run that is refused (a model that cannot take the data, a divergence at once) is given up; one
     that crashes or is killed goes on from its last epoch, ``RETRIES`` times.
@@ -183,7 +183,7 @@ def run_cases(
         cases: all of the grid; those that finished are skipped.
         runs: where runs are kept.
         workers: processes at once, one thread each.
-        watch: is told of progress.
+        watch: is called as runs proceed.
         then: what is left to do with a run that is scored.
 
     Raises:
@@ -245,29 +245,29 @@ def _start(
     then: Afterwards | None,
 ) -> Running:
     path = runs / case.place
-    told: Connection
-    told, tells = context.Pipe(duplex=False)  # pyright: ignore[reportAssignmentType]
+    pipe: Connection
+    pipe, worker_end = context.Pipe(duplex=False)  # pyright: ignore[reportAssignmentType]
     process = context.Process(
         target=work,
-        args=(case.settings.to_dict(), path, case.trial is None, tells, lock, then),
+        args=(case.settings.to_dict(), path, case.trial is None, worker_end, lock, then),
         daemon=True,
     )
     process.start()
-    tells.close()  # so that the end of the process is the end of the pipe
-    return Running(case=case, process=process, told=told, started=time.monotonic(), attempt=attempt)
+    worker_end.close()  # so that the end of the process is the end of the pipe
+    return Running(case=case, process=process, pipe=pipe, started=time.monotonic(), attempt=attempt)
 
 
 def _ended(running: Sequence[Running], watch: GridWatch) -> list[Running]:
     """Wait for news, pass it on, and return the runs whose process has ended."""
     ended: list[Running] = []
-    by_pipe = {run.told: run for run in running}
+    by_pipe = {run.pipe: run for run in running}
     for pipe in wait(list(by_pipe)):  # pyright: ignore[reportArgumentType]
         run = by_pipe[pipe]  # pyright: ignore[reportArgumentType]
         try:
-            kind, value = run.told.recv()
+            kind, value = run.pipe.recv()
         except (EOFError, OSError):
             run.process.join()
-            run.told.close()
+            run.pipe.close()
             ended.append(run)
             continue
         if kind == STEP:

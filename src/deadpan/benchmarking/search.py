@@ -36,7 +36,7 @@ class Search:
             )
 
     def draws(self, own: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Settings of each trial, the same at every call.
+        """Draw the settings of each trial, the same at every call.
 
         Args:
             own: the space of one system, over that of all.

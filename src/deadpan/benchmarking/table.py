@@ -184,7 +184,7 @@ def make_table(
     failures: Mapping[str, str],
     more_notes: Sequence[str] = (),
 ) -> GridTable:
-    """Put a table together.
+    """Make the table of a data set from the scores of its systems.
 
     Args:
         data: as the grid calls it.
@@ -223,23 +223,23 @@ def make_table(
         )
         for name, seeds in [*((name, ()) for name in constants), *systems.items()]
     ]
-    known = [*more_notes, *(paper_notes(paper) if paper else ())]
-    return GridTable(data=data, columns=columns, rows=rows, against=against, notes=known)
+    all_notes = [*more_notes, *(paper_notes(paper) if paper else ())]
+    return GridTable(data=data, columns=columns, rows=rows, against=against, notes=all_notes)
 
 
 def _p_values(systems: Mapping[str, Sequence[SeedScores]], against: str) -> dict[str, float]:
     """Corrected p of each system against the reference, over the clips both have predicted."""
     reference = _clip_errors(systems.get(against, ()))
-    found: dict[str, float] = {}
+    p_values: dict[str, float] = {}
     for name, seeds in systems.items():
         errors = _clip_errors(seeds)
         shared = [clip for clip in reference if clip in errors]
         if name != against and shared:
-            found[name] = sign_flip_test(
+            p_values[name] = sign_flip_test(
                 np.array([errors[clip] for clip in shared]),
                 np.array([reference[clip] for clip in shared]),
             )
-    return holm(found)
+    return holm(p_values)
 
 
 def _clip_errors(seeds: Sequence[SeedScores]) -> dict[str, float]:
@@ -250,13 +250,13 @@ def _clip_errors(seeds: Sequence[SeedScores]) -> dict[str, float]:
 
 
 def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return statistics.fmean(known) if known else math.nan
+    defined = [value for value in values if not math.isnan(value)]
+    return statistics.fmean(defined) if defined else math.nan
 
 
 def _deviation(values: Sequence[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return statistics.stdev(known) if len(known) > 1 else math.nan
+    defined = [value for value in values if not math.isnan(value)]
+    return statistics.stdev(defined) if len(defined) > 1 else math.nan
 
 
 def seed_scores(cases: Sequence[Case], runs: Path) -> SeedScores:

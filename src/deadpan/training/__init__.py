@@ -1,1 +1,1 @@
-"""Training, resuming, evaluating: one loop for every model, one directory for every run."""
+"""Training, resuming and evaluating: one loop for every model, one directory for every run."""

@@ -1,4 +1,4 @@
-"""The two rows that no table goes without: a constant, and ridge regression on time averages."""
+"""The two baselines of every table: a constant, and ridge regression on time averages."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from deadpan.training.evaluation import labels_of
 from deadpan.types import Modality
 
 STRENGTHS = np.logspace(-1, 6, 15)
-"""Penalties tried; the validation split chooses."""
+"""Ridge penalties, of which the validation split chooses one."""
 
 
 def constant_outputs(
@@ -35,9 +35,9 @@ def ridge_outputs(task: Task, dataset: Dataset, split: str) -> Float[np.ndarray,
     features = {
         name: time_averages(dataset[name], dataset.widths) for name in {"train", "valid", split}
     }
-    known = ~np.isnan(features["train"])
+    present = ~np.isnan(features["train"])
     # 0 for a modality that no training clip has: np.nanmean would warn.
-    fill = np.nan_to_num(features["train"]).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    fill = np.nan_to_num(features["train"]).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
     scaler = StandardScaler().fit(np.where(np.isnan(features["train"]), fill, features["train"]))
     scaled = {k: scaler.transform(np.where(np.isnan(x), fill, x)) for k, x in features.items()}
     train, valid = labels_of(dataset["train"]), labels_of(dataset["valid"])

@@ -1,4 +1,4 @@
-"""Tensors and plain values in one safetensors file, replaced in one step; no pickle anywhere."""
+"""The state of a training run, and its checkpoint: one safetensors file, without pickle."""
 
 import dataclasses
 import json
@@ -51,7 +51,7 @@ def unnested(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The moments of an optimizer, as ``parameter index/moment``."""
+    """The moments of an optimizer, by ``parameter index/moment``."""
     return {
         f"{index}/{name}": value
         for index, moments in optimizer.state_dict()["state"].items()
@@ -62,7 +62,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], groups: list[dict[str, Any]]
 ) -> None:
-    """Give an optimizer the moments and the group settings it had."""
+    """Restore the moments and the settings of the groups of an optimizer."""
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, moment = name.split("/")
@@ -79,13 +79,13 @@ class State:
 
     Attributes:
         model: the network itself, outside any wrapper.
-        optimizer: its Adam.
-        scheduler: watches the validation loss.
+        optimizer: Adam over its parameters.
+        scheduler: lowers the learning rate by the validation loss.
         epoch: the last finished epoch; 0 = none.
         best_loss: lowest validation loss so far.
-        best: the weights that had it.
-        rows: one per epoch, as in epochs.csv.
-        gate: weights per training step [step, modality]; None for a model without a gate.
+        best: the weights of the epoch that had it, by name.
+        rows: metrics of each epoch, a row each.
+        gate: gate weights of each training step [step, modality]; None for a model without a gate.
         steps: number of training steps in each epoch.
     """
 
@@ -100,12 +100,21 @@ class State:
     steps: list[int] = dataclasses.field(default_factory=list)
 
     def finish_epoch(self, gate: list[Tensor], steps: int, valid_loss: float) -> bool:
-        """Take in what an epoch gave; whether it was the best so far."""
+        """Add a finished epoch.
+
+        Args:
+            gate: weights of the gate in each step; empty for a model without one.
+            steps: number of training steps.
+            valid_loss: after the epoch; NaN where training diverged.
+
+        Returns:
+            Whether the validation loss is the lowest so far.
+        """
         self.epoch += 1
         self.steps.append(steps)
         if gate:
-            seen = torch.stack(gate).cpu()
-            self.gate = seen if self.gate is None else torch.cat([self.gate, seen])
+            weights = torch.stack(gate).cpu()
+            self.gate = weights if self.gate is None else torch.cat([self.gate, weights])
             self.model.end_epoch(torch.stack([x.mean(dim=0) for x in self.gate.split(self.steps)]))
         self.scheduler.step(valid_loss)
         improved = valid_loss < self.best_loss
@@ -115,7 +124,7 @@ class State:
         return improved
 
     def gate_rows(self) -> list[dict[str, int | float]]:
-        """Gate weights per training step, as in gate.csv."""
+        """Gate weights, a row for each training step."""
         if self.gate is None:
             return []
         epochs = [epoch for epoch, n in enumerate(self.steps, start=1) for _ in range(n)]
@@ -127,7 +136,7 @@ class State:
         ]
 
     def save(self, path: Path) -> None:
-        """Write everything to one file, atomically."""
+        """Write the state to one file, atomically."""
         tensors = {
             **nested("model", self.model.state_dict()),
             **nested("best", self.best),
@@ -145,13 +154,13 @@ class State:
         save_tensors(path, tensors, meta)
 
     def load(self, path: Path) -> None:
-        """Go on from what ``save`` wrote."""
+        """Restore the state that :meth:`save` wrote."""
         tensors, meta = load_tensors(path)
         try:
             self.model.load_state_dict(unnested("model", tensors))
         except RuntimeError as error:
             raise RunError(
-                f"{path}: is not of this model (config.yaml was edited?); train again"
+                f"{path}: is not of this model (were the settings edited?); train again"
             ) from error
         self.best = unnested("best", tensors)
         restore_optimizer(self.optimizer, unnested("optimizer", tensors), meta["groups"])

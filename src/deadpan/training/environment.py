@@ -1,4 +1,4 @@
-"""What a run was made with, as its ``environment.json`` keeps it."""
+"""The environment of a run: command, commit, versions, processor, data."""
 
 import dataclasses
 import datetime
@@ -24,7 +24,7 @@ from deadpan.tasks import Task
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataFacts:
-    """What a run remembers of its data; see :func:`deadpan.data.dataset.describe`.
+    """The facts of a data set that a run keeps; see :func:`deadpan.data.dataset.describe`.
 
     Attributes:
         name: of the data set.
@@ -32,7 +32,7 @@ class DataFacts:
         splits: number of clips, by split.
         fingerprint: hash of all clips.
         repairs: how often each repair was made.
-        warnings: what the user should know of the data.
+        warnings: findings in the data that bear on its scores.
     """
 
     name: str
@@ -45,7 +45,7 @@ class DataFacts:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Environment:
-    """What a run was made with: facts that a table of results must be able to name.
+    """The environment in which a run was trained, so that a table of results can name it.
 
     Attributes:
         command: as the shell would repeat it.
@@ -62,7 +62,7 @@ class Environment:
         task: name of the task.
         labels: of the task.
         modalities: of the model, in its order.
-        dataset: what it was trained on.
+        dataset: facts of its data.
         warnings: of the model on this processor; an older run has none.
     """
 

@@ -1,4 +1,4 @@
-"""What a model says of clips, and how good that is."""
+"""Predictions of a model, and their loss and metrics."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,7 +18,7 @@ from deadpan.tasks import Task
 from deadpan.types import Modality
 
 EVALUATION_BATCH = 64
-"""Clips at once where no gradient is kept; changes speed only."""
+"""Batch size of predictions; changes speed only."""
 
 
 @torch.inference_mode()
@@ -38,22 +38,22 @@ def predict_clips(
         device: where the model is; None = the CPU.
     """
     model.eval()
-    found: np.ndarray | None = None
+    outputs: np.ndarray | None = None
     batches = (
         context_batches(clips, EVALUATION_BATCH)
         if getattr(model, "context", False)
         else evaluation_batches(lengths_of(clips), EVALUATION_BATCH)
     )
-    for chosen in batches:
-        batch = collate([clips[i] for i in chosen], widths)
+    for indices in batches:
+        batch = collate([clips[i] for i in indices], widths)
         output = model(batch if device is None else batch.to(device))
         values = output.prediction.float().cpu().numpy()
-        if found is None:
-            found = np.empty((len(clips), *values.shape[1:]), dtype=values.dtype)
-        found[chosen] = values
-    if found is None:
+        if outputs is None:
+            outputs = np.empty((len(clips), *values.shape[1:]), dtype=values.dtype)
+        outputs[indices] = values
+    if outputs is None:
         raise ValueError("no clip to predict")
-    return found
+    return outputs
 
 
 def labels_of(clips: Sequence[Clip]) -> Float[np.ndarray, "clip label"]:

@@ -1,4 +1,4 @@
-"""What a run recorded as it trained: losses of every epoch, gate weights of every batch."""
+"""The history of a training run: losses of each epoch, gate weights of each batch."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -154,7 +154,7 @@ def gate_history(file: Path, history: EpochHistory) -> GateHistory:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GateSeeds:
-    """Runs that differ in their seed, say.
+    """The gates of several runs, which differ in their seed for example.
 
     Attributes:
         names: of the runs.

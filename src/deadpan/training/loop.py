@@ -20,7 +20,7 @@ from deadpan.training.settings import Settings
 
 
 def seed_everything(*parts: int) -> None:
-    """Seed torch from the run's seed and, say, the epoch and rank: any of them changes every draw.
+    """Seed torch from numbers such as seed, epoch and rank; each of them changes all draws.
 
     Reseeding each epoch is what lets a run that was killed go on bit for bit: no generator has to
     be stored. Numpy's generators are always made where they are used.
@@ -33,13 +33,13 @@ def seed_everything(*parts: int) -> None:
 
 @runtime_checkable
 class Watch(Protocol):
-    """Someone who looks on: a progress bar, a log, a test."""
+    """Follows a training run: a progress bar, a log, a test."""
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
         """After each training step; ``step`` from 1."""
 
     def epoch(self, row: dict[str, int | float]) -> None:
-        """After each epoch, with its row of epochs.csv."""
+        """After each epoch, with its losses and metrics by name."""
 
 
 def fit(
@@ -65,8 +65,8 @@ def fit(
         task: the loss and the metrics.
         dataset: normalised; its ``train`` and ``valid`` splits are read.
         settings: of the run.
-        after_epoch: called when an epoch is complete, to keep it.
-        watch: is told of each step and epoch.
+        after_epoch: is called when an epoch is complete, to save it.
+        watch: is called after each step and epoch.
     """
     clips, lengths = dataset["train"], lengths_of(dataset["train"])
     valid, valid_labels = dataset["valid"], labels_of(dataset["valid"])
@@ -80,9 +80,9 @@ def fit(
             batches = training_batches(
                 lengths, settings.batch_size, seed=settings.seed, epoch=epoch
             )
-        mine = DistributedSampler(batches, fabric.world_size, fabric.global_rank, shuffle=False)  # pyright: ignore[reportArgumentType]
+        own = DistributedSampler(batches, fabric.world_size, fabric.global_rank, shuffle=False)  # pyright: ignore[reportArgumentType]
         network.train()
-        for index in mine:
+        for index in own:
             batch = collate([clips[i] for i in batches[index]], dataset.widths).to(fabric.device)
             output = network(batch)
             loss = task.loss(output.prediction, batch.labels) + sum(output.losses.values())
@@ -99,7 +99,7 @@ def fit(
             if output.gate is not None:
                 gate.append(output.gate.detach())
             if watch:
-                watch.step(epoch, len(losses), len(mine), losses[-1])
+                watch.step(epoch, len(losses), len(own), losses[-1])
         predicted = predict_clips(network, valid, dataset.widths, device=fabric.device)
         diverged = not np.isfinite(predicted).all()
         valid_loss, metrics = (

@@ -1,4 +1,4 @@
-"""What the model said of each clip, and where it was most wrong: ``predictions.csv`` as arrays."""
+"""The predictions of a scored run, and the clips with the largest errors."""
 
 import dataclasses
 from pathlib import Path
@@ -12,7 +12,7 @@ from deadpan.training.scores import evaluate_first
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """Truth and prediction of every clip of the split.
+    """Labels and predictions of every clip of the test split.
 
     Attributes:
         ids: one per clip.
@@ -33,7 +33,7 @@ class Predictions:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HardClip:
-    """A clip by its worst label.
+    """A clip and its worst predicted label.
 
     Attributes:
         id: of the clip.
@@ -57,7 +57,7 @@ class HardClip:
 
 
 def read_predictions(file: Path, labels: tuple[str, ...]) -> Predictions:
-    """Read the ``predictions.csv`` of a run; RunError where it is missing or broken."""
+    """Read the predictions of a run; RunError where the file is missing or broken."""
     table = CsvTable(file, evaluate_first(file.parent))
     return Predictions(
         ids=table["id"],
@@ -98,17 +98,17 @@ def hardest(
 
 
 def errors(predictions: Predictions) -> Float[np.ndarray, "clip label"]:
-    """How far each prediction is off, in the label's unit."""
+    """Absolute error of each prediction, in the label's unit."""
     return np.abs(predictions.predicted - predictions.truth)
 
 
 def relative_errors(predictions: Predictions) -> Float[np.ndarray, "clip label"]:
-    """How far each prediction is off, in standard deviations of its label's truth."""
+    """Absolute error of each prediction, in standard deviations of its label."""
     spread = predictions.truth.std(axis=0)
     return errors(predictions) / np.where(spread > 0, spread, 1)
 
 
 def disbelief(predictions: Predictions) -> Float[np.ndarray, "clip label"]:
-    """Of classes: what the probability of the true one lacks to 1; -1 for the others."""
+    """One minus the predicted probability of the true class; -1 for the other classes."""
     # Below 0, so that the true class is the worst label also where it is believed entirely.
     return np.where(predictions.truth > 0.5, errors(predictions), -1.0)

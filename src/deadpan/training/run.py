@@ -37,14 +37,14 @@ def train_run(
 ) -> RunDirectory:
     """Train a model and keep it; the test split stays closed.
 
-    Everything that can be refused is refused before the directory is made.
+    Every check that can fail is made before the directory is.
 
     Args:
         settings: what to train, on what, how.
         out: the run directory; must not exist, unless ``resume``.
         resume: go on with the run in ``out``, whose settings must be the same; it ends
             bit-identical to one that was never interrupted. A finished run is left as it is.
-        watch: is told of progress.
+        watch: is called after each step and epoch.
 
     Raises:
         DeadpanError: bad settings, data or model options, or a run that is in the way or not there.
@@ -193,7 +193,7 @@ def make_scheduler(optimizer: Adam, *, patience: int) -> ReduceLROnPlateau:
 
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""Of ``mallopt``, in glibc's ``malloc.h``."""
+"""Options of glibc's ``mallopt``, from ``malloc.h``."""
 LARGEST_KEPT = 1 << 30
 """Bytes: no array of a step is larger by much."""
 MOST_KEPT = (1 << 31) - 1

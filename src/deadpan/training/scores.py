@@ -1,4 +1,4 @@
-"""The table of scores that ``deadpan evaluate`` wrote, and which of its cells are best."""
+"""The scores of a run on its test split, beside those of the baselines."""
 
 import dataclasses
 import math
@@ -40,7 +40,7 @@ class RunScores:
 
 
 def read_scores(file: Path) -> RunScores:
-    """Read the ``scores.json`` of a run; RunError where it is missing or broken."""
+    """Read the scores of a run; RunError where the file is missing or broken."""
     remedy = evaluate_first(file.parent)
     try:
         scores = record(str(file), read_json(file, remedy), RunScores)

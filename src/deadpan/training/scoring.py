@@ -1,4 +1,4 @@
-"""The test split, opened once; and predictions for clips that are new."""
+"""Scoring a finished run on its test split, and predicting the clips of other data."""
 
 import dataclasses
 import datetime
@@ -70,7 +70,7 @@ def evaluate_run(run: RunDirectory) -> dict[str, Any]:
 
 
 def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str, Any]]:
-    """What a finished run says of the clips of another data set, whatever split they are in.
+    """Predict the clips of another data set, of whatever split, with a finished run.
 
     A modality that the model knows and the data lacks counts as missing; one that the model does
     not know is left out.
@@ -91,26 +91,25 @@ def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str
     for split in SPLITS:
         if clips := dataset[split]:
             outputs = predict_clips(model, clips, dataset.widths)
-            told = prediction_rows(task, clips, outputs, truth_names(task, dataset))
-            rows += [{"split": split, **row} for row in told]
+            of_split = prediction_rows(task, clips, outputs, truth_names(task, dataset))
+            rows += [{"split": split, **row} for row in of_split]
     if not rows:
         raise DataError(f"{source}: has no clip to predict")
     return rows
 
 
 def truth_names(task: Task, dataset: Dataset) -> tuple[str, ...] | None:
-    """What the labels of other data are called, if predictions of the task can be held to them.
+    """Names of the labels of other data, if predictions of the task can be compared with them.
 
-    A score of sentiment is one whatever its name. Classes may be fewer; emotions and scores must be
-    the same, in any order.
+    A sentiment score may have any name. Classes may be fewer; emotions and scores must be the same,
+    in any order. None where they cannot be compared.
     """
-    theirs = make_task(dataset.task, dataset.labels)
-    if type(theirs) is not type(task):
+    if type(make_task(dataset.task, dataset.labels)) is not type(task):
         return None
     if isinstance(task, Regression):
         return task.labels
-    mine, others = set(task.labels), set(dataset.labels)
-    fits = others <= mine if isinstance(task, Classes) else others == mine
+    labels, others = set(task.labels), set(dataset.labels)
+    fits = others <= labels if isinstance(task, Classes) else others == labels
     return dataset.labels if fits else None
 
 
@@ -120,13 +119,13 @@ def prediction_rows(
     outputs: Float[np.ndarray, "clip output"],
     names: tuple[str, ...] | None,
 ) -> list[dict[str, Any]]:
-    """One row per clip: who, what was said, what is true, what is predicted.
+    """One row per clip: id, group, words, kind of incongruity, labels, predictions.
 
     Args:
         task: of the run.
         clips: at least one.
         outputs: of the model.
-        names: of the clips' labels; None = nothing to hold predictions against.
+        names: of the clips' labels; None = no labels to write beside the predictions.
     """
     truths = [dict(zip(names or (), clip.label, strict=names is not None)) for clip in clips]
     return [
@@ -136,9 +135,11 @@ def prediction_rows(
             "words": " ".join(clip.words),
             "kind": clip.truth.kind if clip.truth else "",
             **({f"label_{name}": float(truth.get(name, 0)) for name in task.labels if truth}),
-            **{f"prediction_{name}": float(x) for name, x in zip(task.labels, said, strict=True)},
+            **{
+                f"prediction_{name}": float(x) for name, x in zip(task.labels, decided, strict=True)
+            },
         }
-        for clip, truth, said in zip(clips, truths, task.decisions(outputs), strict=True)
+        for clip, truth, values in zip(clips, truths, task.decisions(outputs), strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""All that decides a run; resolved and written as YAML, it rebuilds the run."""
+"""The settings of a run: resolved and written as YAML, they rebuild it."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -81,10 +81,10 @@ class Settings:
 
     def difference(self, other: "Settings") -> str | None:
         """The first setting in which two runs differ, as "name: this, not that"; None if none."""
-        mine, theirs = self.to_dict(), other.to_dict()
-        for name, value in mine.items():
-            if value != theirs[name]:
-                return f"{name}: {value!r}, not {theirs[name]!r}"
+        others = other.to_dict()
+        for name, value in self.to_dict().items():
+            if value != others[name]:
+                return f"{name}: {value!r}, not {others[name]!r}"
         return None
 
 

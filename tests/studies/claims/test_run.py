@@ -179,7 +179,7 @@ def test_the_command_shows_its_progress_and_its_verdicts(config, tmp_path, capsy
 def test_wrong_options_are_refused(config, tmp_path):
     out = tmp_path / "out"
     for extra, message in (
-        (["--config", str(tmp_path / "x")], "is not there; give a YAML"),
+        (["--config", str(tmp_path / "x")], "is missing; give a YAML"),
         (["--only", "congruen"], "unknown data set of the study"),
         (["--workers", "0"], "workers must be 1 or more"),
         (["--resume"], "no study here"),
