@@ -33,7 +33,7 @@ STEPS = {TEXT: 50, AUDIO: 375, VISION: 500}
 WIDTHS = {TEXT: 300, AUDIO: 5, VISION: 20}
 TESTS = {
     (EncoderLayer, "forward"): [(" and not self.attention.recorders", "")],
-    (Encoder, "pooled"): [(" or self._recorded()", "")],
+    (Encoder, "pooled"): [(" or self._is_recorded()", "")],
     (Attention, "forward"): [(" or self.recorders", ""), ("if self.recorders:", "if False:")],
 }
 """Every place that asks whether somebody records, and what stands there if nobody could."""

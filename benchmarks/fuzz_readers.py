@@ -43,7 +43,7 @@ class Hung(BaseException):
     """Raised by the alarm; no reader may swallow it."""
 
 
-def damaged(folder: Path, sample: Sample, case: int) -> None:
+def damage(folder: Path, sample: Sample, case: int) -> None:
     """Replace one file of the sample, in place, by a mutant of it."""
     path = folder / sample.path
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
@@ -52,7 +52,7 @@ def damaged(folder: Path, sample: Sample, case: int) -> None:
     victim.write_bytes(mutant(victim.read_bytes(), case))
 
 
-def judged(folder: Path, sample: Sample) -> str:
+def judge(folder: Path, sample: Sample) -> str:
     """Load the sample, and say what came of it."""
     from deadpan.data import load
     from deadpan.errors import DeadpanError
@@ -84,14 +84,14 @@ def child(folder: Path, tasks, results) -> None:
     """Judge cases until told to stop."""
     from deadpan.data import load
 
-    seen: list[str] = []
+    events: list[str] = []
 
     def audit(event: str, arguments: tuple) -> None:
         writing = (
             event == "open" and isinstance(arguments[1], str) and set("wax+") & set(arguments[1])
         )
         if event.startswith(FORBIDDEN) or writing:
-            seen.append(event)
+            events.append(event)
 
     def alarm(*_: object) -> None:
         raise Hung
@@ -107,15 +107,15 @@ def child(folder: Path, tasks, results) -> None:
         sample, case = task
         shutil.rmtree(work)
         shutil.copytree(sound, work)
-        damaged(work, sample, case)
-        seen.clear()
+        damage(work, sample, case)
+        events.clear()
         started = time.perf_counter()
         signal.setitimer(signal.ITIMER_REAL, SECONDS)
-        verdict = judged(work, sample)
+        verdict = judge(work, sample)
         signal.setitimer(signal.ITIMER_REAL, 0)
         took = time.perf_counter() - started
-        if seen or (work / "EXECUTED").exists() or Path("EXECUTED").exists():
-            verdict = f"executed: {', '.join(sorted(set(seen)))}"
+        if events or (work / "EXECUTED").exists() or Path("EXECUTED").exists():
+            verdict = f"executed: {', '.join(sorted(set(events)))}"
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         results.send((sample.name, case, verdict, took, peak))
 
@@ -143,17 +143,17 @@ class Worker:
 def run(cases: int, workers: int, folder: Path) -> list[tuple]:
     """Every case's (sample, number, verdict, seconds, peak bytes)."""
     samples = write(folder / "sound")
-    todo = [(samples[i % len(samples)], i // len(samples)) for i in range(cases)]
-    todo.reverse()
-    found, pool = [], [Worker(folder) for _ in range(workers)]
-    while todo or any(worker.at for worker in pool):
+    pending = [(samples[i % len(samples)], i // len(samples)) for i in range(cases)]
+    pending.reverse()
+    outcomes, pool = [], [Worker(folder) for _ in range(workers)]
+    while pending or any(worker.at for worker in pool):
         for i, worker in enumerate(pool):
-            if worker.at is None and todo:
-                worker.give(todo.pop())
+            if worker.at is None and pending:
+                worker.give(pending.pop())
             late = time.perf_counter() - worker.since > 6 * SECONDS + 60
             try:
                 if worker.at and worker.results.poll(0.002):
-                    found.append(worker.results.recv())
+                    outcomes.append(worker.results.recv())
                     worker.at = None
                     continue
             except EOFError:
@@ -162,37 +162,37 @@ def run(cases: int, workers: int, folder: Path) -> list[tuple]:
                 worker.process.kill()
                 worker.process.join()
                 verdict = f"crash, exit status {worker.process.exitcode}"
-                found.append((worker.at[0].name, worker.at[1], verdict, float("nan"), 0))
+                outcomes.append((worker.at[0].name, worker.at[1], verdict, float("nan"), 0))
                 pool[i] = Worker(folder)
         if sys.stderr.isatty():
-            print(f"\r{len(found)}/{cases}", end="", file=sys.stderr)
+            print(f"\r{len(outcomes)}/{cases}", end="", file=sys.stderr)
     for worker in pool:
         worker.tasks.put(None)
-    return found
+    return outcomes
 
 
-def table(found: list[tuple]) -> list[dict[str, object]]:
+def table(outcomes: list[tuple]) -> list[dict[str, object]]:
     """A row per sample."""
     rows = []
-    for name in sorted({row[0] for row in found}):
-        of = [row for row in found if row[0] == name]
-        verdicts = Counter(row[2] if row[2] in ("read", "refused") else "failed" for row in of)
+    for name in sorted({row[0] for row in outcomes}):
+        cases = [row for row in outcomes if row[0] == name]
+        verdicts = Counter(row[2] if row[2] in ("read", "refused") else "failed" for row in cases)
         rows.append(
             {
                 "layout": name,
-                "cases": len(of),
+                "cases": len(cases),
                 **{key: verdicts[key] for key in ("read", "refused", "failed")},
-                "slowest, s": round(max((r[3] for r in of if r[3] == r[3]), default=0.0), 2),
+                "slowest, s": round(max((r[3] for r in cases if r[3] == r[3]), default=0.0), 2),
             }
         )
     return rows
 
 
-def markdown(rows: list[dict[str, object]], told: str) -> str:
+def markdown(rows: list[dict[str, object]], summary: str) -> str:
     """The table, and how it was made."""
     lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
     lines += ["| " + " | ".join(map(str, row.values())) + " |" for row in rows]
-    return "# Damaged files given to every reader\n\n" + "\n".join(lines) + f"\n\n{told}\n"
+    return "# Damaged files given to every reader\n\n" + "\n".join(lines) + f"\n\n{summary}\n"
 
 
 def main() -> None:
@@ -200,29 +200,29 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=24_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, help="write OUT.md and OUT.json")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        found = run(given.cases, given.workers, Path(folder))
+        outcomes = run(arguments.cases, arguments.workers, Path(folder))
         seconds = round(time.perf_counter() - started)
-    rows = table(found)
-    failures = [list(row[:3]) for row in found if row[2] not in ("read", "refused")]
-    peak = round(max(row[4] for row in found) / 2**20)
+    rows = table(outcomes)
+    failures = [list(row[:3]) for row in outcomes if row[2] not in ("read", "refused")]
+    peak = round(max(row[4] for row in outcomes) / 2**20)
     commit = environment.commit_name(**environment.commit())
-    told = (
-        f"{len(found):,} cases, {len(failures)} failed (crash, hang beyond {SECONDS} s, more than "
-        f"{MEMORY >> 30} GB, code run, an error that is not ours), in {seconds} s; largest process "
-        f"{peak} MB, its imports included. `python benchmarks/fuzz_readers.py --cases "
-        f"{given.cases}`, commit {commit}."
+    summary = (
+        f"{len(outcomes):,} cases, {len(failures)} failed (crash, hang beyond {SECONDS} s, more "
+        f"than {MEMORY >> 30} GB, code run, an error that is not ours), in {seconds} s; largest "
+        f"process {peak} MB, its imports included. `python benchmarks/fuzz_readers.py --cases "
+        f"{arguments.cases}`, commit {commit}."
     )
-    print(markdown(rows, told))
+    print(markdown(rows, summary))
     for failure in failures[:40]:
         print(*failure, sep=" | ")
-    answer = {"cases": len(found), "failed": len(failures), "seconds": seconds, "peak_mb": peak}
-    if given.out:
-        given.out.with_suffix(".md").write_text(markdown(rows, told))
+    answer = {"cases": len(outcomes), "failed": len(failures), "seconds": seconds, "peak_mb": peak}
+    if arguments.out:
+        arguments.out.with_suffix(".md").write_text(markdown(rows, summary))
         full = answer | {"rows": rows, "failures": failures}
-        given.out.with_suffix(".json").write_text(json.dumps(full, indent=1) + "\n")
+        arguments.out.with_suffix(".json").write_text(json.dumps(full, indent=1) + "\n")
     print(json.dumps(answer))
     raise SystemExit(bool(failures))
 

@@ -32,7 +32,7 @@ import deadpan
 from deadpan.data.batching import collate
 from deadpan.data.dataset import Clip
 from deadpan.data.normalization import Normalizer
-from deadpan.exporting.run import deviations, export_bytes, onnx_run
+from deadpan.exporting.run import deviations, export_bytes, onnx_predict
 from deadpan.models import HCTMG
 from deadpan.serving.predictor import Predictor
 from deadpan.training.run import keep_freed_memory
@@ -192,7 +192,7 @@ def measured(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
     predictors: dict[str, Predictor] = {}
     for name, int8 in (("fp32", False), ("int8", True)):
         content = export_bytes(model, PLAIN, facts, int8=int8)
-        differs, _ = deviations(onnx_run(content), model, model.widths, PLAIN, clips=200)
+        differs, _ = deviations(onnx_predict(content), model, model.widths, PLAIN, clips=200)
         told["MB"][name], told["deviation"][name] = len(content) / 1e6, float(differs.max())
         file = folder / f"{name}.onnx"
         file.write_bytes(content)

@@ -22,7 +22,7 @@ from workloads.official import CORPORA, write
 
 from deadpan.benchmark.grid import read_grid
 from deadpan.benchmark.study import run_grid
-from deadpan.cli.benchmark_command import watching
+from deadpan.cli.progress import watching_grid
 from deadpan.training.environment import commit, commit_name
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,7 +58,7 @@ def run(grid: Path, folder: Path, *, clips: int | None, workers: int) -> dict[st
     start = time.perf_counter()
     short = prepare(grid, folder, clips=clips)
     out = folder / "out" / grid.stem
-    with contextlib.chdir(folder), watching() as watch:  # where a grid's paths begin
+    with contextlib.chdir(folder), watching_grid() as watch:  # where a grid's paths begin
         study = run_grid(read_grid(short), out, workers=workers, resume=out.exists(), watch=watch)
     shutil.rmtree(out)
     rows = [row for table in study.tables for row in table.rows if row.seeds]

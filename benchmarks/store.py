@@ -23,7 +23,7 @@ from typing import Any
 from workloads.memory import MB, Peak
 from workloads.official import CORPORA, write
 
-from deadpan.data.conversion import convert
+from deadpan.data.conversion import convert_dataset
 from deadpan.data.dataset import Dataset, fingerprint
 from deadpan.data.store.reading import store_dataset
 
@@ -38,7 +38,7 @@ def read_all(store: Path) -> Dataset:
 
 
 STEPS: dict[str, Callable[[Path, Path], Dataset]] = {
-    "convert": convert,
+    "convert": convert_dataset,
     "open": lambda _, store: store_dataset(store),
     "read all": lambda _, store: read_all(store),
 }

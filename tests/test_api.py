@@ -1,10 +1,13 @@
+import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import deadpan
 from deadpan import api
+from deadpan.analysis.attention import Method
 from deadpan.errors import DeadpanError
 from deadpan.training.settings import Settings
 
@@ -18,17 +21,27 @@ TINY = {
 
 def test_every_promised_name_is_there():
     assert set(deadpan.__all__) == set(dir(deadpan))
-    for name in deadpan.__all__:
-        assert getattr(deadpan, name) is getattr(api, name)
+
+
+@pytest.mark.parametrize("name", sorted(set(deadpan.__all__) - {"load"}))
+def test_a_function_of_the_package_is_that_of_the_api(name):
+    # A subpackage of the same name would hide the function as soon as it is imported.
+    assert getattr(deadpan, name) is getattr(api, name)
+    assert not (Path(deadpan.__file__).parent / name).is_dir()
+
+
+def test_methods_of_salience_are_those_of_the_analysis():
+    hint = inspect.signature(api.explain).parameters["method"].annotation
+    assert hint == Method
 
 
 def test_another_name_is_refused_with_the_known():
-    with pytest.raises(AttributeError, match="no attribute 'trian'; it has compare"):
+    with pytest.raises(AttributeError, match="no attribute 'trian'; it has benchmark, convert"):
         deadpan.trian  # noqa: B018
 
 
 def test_importing_the_package_is_free():
-    code = "import sys, deadpan; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    code = "import sys, deadpan.api; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

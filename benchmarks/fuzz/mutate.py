@@ -46,66 +46,66 @@ def mutant(content: bytes, seed: int) -> bytes:
     return bytes(data)
 
 
-def place(data: bytearray, chance: random.Random) -> int:
+def position(data: bytearray, chance: random.Random) -> int:
     """Mostly near the beginning or the end, where formats keep what they declare."""
     far = chance.choice((64, 512, 4096, len(data) or 1))
-    at = chance.randrange(min(far, len(data) or 1))
-    return at if chance.random() < 0.7 else max(0, len(data) - 1 - at)
+    offset = chance.randrange(min(far, len(data) or 1))
+    return offset if chance.random() < 0.7 else max(0, len(data) - 1 - offset)
 
 
 def flip(data, chance):
     if data:
-        data[place(data, chance)] ^= 1 << chance.randrange(8)
+        data[position(data, chance)] ^= 1 << chance.randrange(8)
 
 
 def overwrite(data, chance):
     if data:
-        data[place(data, chance)] = chance.choice((0, 1, 127, 128, 255, chance.randrange(256)))
+        data[position(data, chance)] = chance.choice((0, 1, 127, 128, 255, chance.randrange(256)))
 
 
 def number(data, chance):
-    at, size = place(data, chance), chance.choice((1, 2, 4, 8))
+    offset, size = position(data, chance), chance.choice((1, 2, 4, 8))
     value = chance.choice(NUMBERS) % (1 << (8 * size))
-    data[at : at + size] = value.to_bytes(size, chance.choice(("little", "big")))
+    data[offset : offset + size] = value.to_bytes(size, chance.choice(("little", "big")))
 
 
 def cut(data, chance):
-    del data[place(data, chance) :]
+    del data[position(data, chance) :]
 
 
 def remove(data, chance):
-    at = place(data, chance)
-    del data[at : at + chance.randrange(1, 64)]
+    offset = position(data, chance)
+    del data[offset : offset + chance.randrange(1, 64)]
 
 
 def repeat(data, chance):
-    at, size = place(data, chance), chance.randrange(1, 256)
-    data[at:at] = bytes(data[at : at + size]) * chance.choice((1, 2, 50))
+    offset, size = position(data, chance), chance.randrange(1, 256)
+    data[offset:offset] = bytes(data[offset : offset + size]) * chance.choice((1, 2, 50))
 
 
 def move(data, chance):
-    start, at, size = place(data, chance), place(data, chance), chance.randrange(1, 256)
-    data[at : at + size] = data[start : start + size]
+    start, offset, size = position(data, chance), position(data, chance), chance.randrange(1, 256)
+    data[offset : offset + size] = data[start : start + size]
 
 
 def token(data, chance):
-    at = place(data, chance)
-    data[at : at + chance.randrange(0, 8)] = chance.choice(TOKENS)
+    offset = position(data, chance)
+    data[offset : offset + chance.randrange(0, 8)] = chance.choice(TOKENS)
 
 
 def digits(data, chance):
     """Another number where the file spells one."""
-    found = list(re.finditer(rb"\d+", bytes(data[:20_000])))
-    if found:
-        match = chance.choice(found)
+    matches = list(re.finditer(rb"\d+", bytes(data[:20_000])))
+    if matches:
+        match = chance.choice(matches)
         data[match.start() : match.end()] = str(chance.choice(NUMBERS)).encode()
 
 
 def code(data, chance):
     """A programme in a pickle's clothes, alone or within."""
     if chance.random() < 0.2:
-        at = chance.choice((0, place(data, chance)))
-        data[at:] = chance.choice(CODE)
+        offset = chance.choice((0, position(data, chance)))
+        data[offset:] = chance.choice(CODE)
 
 
 DAMAGES: tuple[Callable[[bytearray, random.Random], None], ...] = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deadpan.api import (
-        compare,
+        benchmark,
         convert,
         corpora,
         demo,
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
         fetch,
         inspect,
         list_models,
-        load,
         predict,
         report,
         train,
     )
+    from deadpan.data import load
 
 __all__ = [
-    "compare",
+    "benchmark",
     "convert",
     "corpora",
     "demo",
@@ -49,7 +49,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - as PEP 562 has it
         raise AttributeError(
             f"module 'deadpan' has no attribute '{name}'; it has {', '.join(__all__)}"
         )
-    return getattr(importlib.import_module("deadpan.api"), name)
+    home = "deadpan.data" if name == "load" else "deadpan.api"
+    return getattr(importlib.import_module(home), name)
 
 
 def __dir__() -> list[str]:

@@ -1,39 +1,42 @@
-"""What the command line does, each in one call."""
+"""What deadpan does, one function each; the command line is made from these signatures.
+
+Importing this module loads nothing heavy: each function imports what it needs when it is called.
+"""
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from deadpan.analysis.attention import Method
-from deadpan.analysis.explanation import explain_run
-from deadpan.benchmark.grid import read_grid
-from deadpan.benchmark.runner import GridWatch, Silent
-from deadpan.benchmark.study import Study, run_grid
-from deadpan.data import load as load
-from deadpan.data.conversion import convert as convert
-from deadpan.data.corpora import CORPORA, find_corpus
-from deadpan.data.fetching.fetch import default_folder, fetch_corpus
-from deadpan.data.health.inspection import inspect_dataset
 from deadpan.errors import DataError, DeadpanError, RunError
-from deadpan.exporting.run import Exported, export_run
-from deadpan.files import home_path
-from deadpan.models import MODELS
-from deadpan.reports.clip import write_explanation
-from deadpan.reports.run import write_report
-from deadpan.training.loop import Watch
-from deadpan.training.opened import RunDirectory
-from deadpan.training.run import train_run
-from deadpan.training.scoring import evaluate_run, predict_run
-from deadpan.training.settings import Settings
-from deadpan.types import AUDIO, TEXT, VISION
+
+if TYPE_CHECKING:
+    from deadpan.benchmark.runner import GridWatch
+    from deadpan.benchmark.study import Study
+    from deadpan.data import Dataset
+    from deadpan.data.fetching.download import DownloadWatch
+    from deadpan.data.fetching.fetch import CorpusFile
+    from deadpan.exporting.run import Exported
+    from deadpan.training.loop import Watch
+    from deadpan.training.opened import RunDirectory
+    from deadpan.training.settings import Settings
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "MOSI": {"widths": {TEXT: 300, AUDIO: 5, VISION: 20}, "outputs": 1},
-    "MOSEI": {"widths": {TEXT: 300, AUDIO: 74, VISION: 35}, "outputs": 1},
-    "IEMOCAP": {"widths": {TEXT: 300, AUDIO: 74, VISION: 35}, "outputs": 8},
+    "MOSI": {"widths": {"text": 300, "audio": 5, "vision": 20}, "outputs": 1},
+    "MOSEI": {"widths": {"text": 300, "audio": 74, "vision": 35}, "outputs": 1},
+    "IEMOCAP": {"widths": {"text": 300, "audio": 74, "vision": 35}, "outputs": 8},
 }
-"""The three data sets of the HCT-MG paper: feature widths and outputs."""
+"""The three data sets of the HCT-MG paper: features per step of each modality, and outputs."""
+
+DEMO: Mapping[str, Any] = {"epochs": 12}
+"""Settings of the demo: it trains for less than five minutes on two cores."""
+
+
+def _home_path(path: str | Path) -> Path:
+    from deadpan.files import home_path  # and with it yaml: not before a command runs
+
+    return home_path(path)
 
 
 def train(
@@ -41,51 +44,86 @@ def train(
     *,
     out: str | Path | None = None,
     resume: bool = False,
-    watch: Watch | None = None,
+    watch: "Watch | None" = None,
     **settings: Any,
-) -> RunDirectory:
-    """Train a model and keep the run; the test split stays closed.
+) -> "RunDirectory":
+    """Train a model on a data set and write the run; the test split stays closed.
 
     Args:
-        data: a data set's name or a path; with ``resume``, None = that of the run, as are then
-            all settings not given.
-        out: the run directory, which must not exist; None = ``runs/DATA-MODEL-SEED``.
-        resume: go on with the run in ``out``, which ends as if it had never been interrupted.
-        watch: is told of progress.
+        data: a data set's name or a path. With ``resume`` it may be left out, as may every setting:
+            the run knows them.
+        out: the run directory, which must not exist; by default ``runs/DATA-MODEL-SEED``.
+        resume: continue the run in ``out``; its result is that of a run never interrupted.
+        watch: is called as training proceeds.
         **settings: see ``deadpan.training.settings.Settings``.
 
     Returns:
-        The run; ``.path`` is its directory.
+        The run; its ``path`` is the directory.
     """
-    given = settings if data is None else {"data": str(data), **settings}
+    from deadpan.training.opened import RunDirectory
+    from deadpan.training.run import train_run
+    from deadpan.training.settings import Settings
+
+    values = settings if data is None else {"data": str(data), **settings}
     if data is None and resume and out is not None:
-        given = RunDirectory(home_path(out)).settings().to_dict() | given
-    chosen = Settings.from_dict(given)
-    return train_run(
-        chosen, home_path(out) if out else default_run(chosen), resume=resume, watch=watch
-    )
+        values = RunDirectory(_home_path(out)).settings().to_dict() | values
+    chosen = Settings.from_dict(values)
+    folder = _home_path(out) if out else default_run(chosen)
+    return train_run(chosen, folder, resume=resume, watch=watch)
 
 
-def default_run(settings: Settings) -> Path:
-    """Where a run goes that was given no name."""
+def default_run(settings: "Settings") -> Path:
+    """The directory of a run for which none was named."""
     return Path("runs") / f"{Path(settings.data).stem}-{settings.model}-{settings.seed}"
 
 
 def evaluate(run: str | Path) -> dict[str, Any]:
-    """Open the test split of a finished run, once: scores beside the majority and ridge rows."""
-    return evaluate_run(RunDirectory(home_path(run)))
+    """Score a finished run on its test split, beside the majority and ridge baselines.
+
+    The test split is opened once: later calls return the scores of the first.
+
+    Args:
+        run: the directory of a finished run.
+
+    Returns:
+        The content of the run's ``scores.json``.
+    """
+    from deadpan.training.opened import RunDirectory
+    from deadpan.training.scoring import evaluate_run
+
+    return evaluate_run(RunDirectory(_home_path(run)))
 
 
-def predict(run: str | Path, data: str | Path, **options: Any) -> list[dict[str, Any]]:
-    """Predictions of a finished run for every clip of another data set, one row each."""
-    return predict_run(RunDirectory(home_path(run)), str(data), **options)
+def predict(run: str | Path, data: str | Path, **data_options: Any) -> list[dict[str, Any]]:
+    """Predict every clip of another data set with a finished run.
+
+    Args:
+        run: the directory of a finished run.
+        data: a data set's name or a path.
+        **data_options: arguments of the data set, as in ``--data_options.carrier audio``.
+
+    Returns:
+        A row for each clip: its split, id, words, labels where it has them, and predictions.
+    """
+    from deadpan.training.opened import RunDirectory
+    from deadpan.training.scoring import predict_run
+
+    return predict_run(RunDirectory(_home_path(run)), str(data), **data_options)
 
 
 def report(run: str | Path) -> Path:
-    """Write ``report.html`` into a finished run (scoring it first if need be); returns its path."""
-    directory = RunDirectory(home_path(run))
-    evaluate_run(directory)
-    return write_report(directory.path)
+    """Write one HTML page that shows a finished run, scoring the run first if need be.
+
+    Args:
+        run: the directory of a finished run.
+
+    Returns:
+        The page's path, ``report.html`` in the run.
+    """
+    from deadpan.reports.run import write_report
+
+    evaluate(run)
+    return write_report(_home_path(run))
 
 
 def explain(
@@ -96,50 +134,120 @@ def explain(
     against: str | Path | None = None,
     source: str | None = None,
     target: str | None = None,
-    method: Method = "attention",
+    method: Literal["attention", "rollout", "gradient"] = "attention",
     out: str | Path | None = None,
 ) -> Path:
-    """Show what a finished run attends to in a clip: figures, tables and a page; its path.
+    """Show what a finished run attends to in a clip: figures, tables and a page.
+
+    Figures are PNG and SVG, tables CSV and JSON, the page HTML. Clips are those of the test split
+    if the run was evaluated, else of the validation split.
 
     Args:
-        run: with a model that attends. Clips are of its test split if it was evaluated.
-        seeds: further runs, whose gates are drawn beside its own.
-        clip: an id; None = one whose modalities disagree and that is predicted well.
-        against: another run of the same data, to compare.
-        source: who is attended to; None = vision where there is a choice.
-        target: who attends; None = text where there is a choice.
-        method: of salience; see ``deadpan.analysis.salience.salience``.
-        out: the folder that is written; None = ``explain`` in the run.
+        run: the directory of a finished run whose model uses attention.
+        seeds: runs of other seeds, whose gates are drawn beside that of ``run``.
+        clip: the clip's id; by default, of the clips predicted well, the one whose modalities
+            disagree most.
+        against: another run of the same data, to compare with.
+        source: the modality attended to; by default vision where there is a choice.
+        target: the modality that attends; by default text where there is a choice.
+        method: how salience is computed: attention weights, attention rollout, or attention
+            weights times their gradient.
+        out: the folder to write; by default ``explain`` in the run.
+
+    Returns:
+        The page's path.
     """
-    folder = home_path(out) if out else home_path(run) / "explain"
+    from deadpan.analysis.explanation import explain_run
+    from deadpan.reports.clip import write_explanation
+
+    folder = _home_path(out) if out else _home_path(run) / "explain"
     if folder.exists() and not folder.is_dir():
         raise DeadpanError(f"{folder}: is a file, wanted a folder; give another --out")
-    explained = explain_run(
-        home_path(run),
-        seeds=[home_path(seed) for seed in seeds],
+    explanation = explain_run(
+        _home_path(run),
+        seeds=[_home_path(seed) for seed in seeds],
         clip=clip,
-        against=home_path(against) if against else None,
+        against=_home_path(against) if against else None,
         source=source,
         target=target,
         method=method,
     )
-    return write_explanation(explained, folder)
+    return write_explanation(explanation, folder)
 
 
-def export(run: str | Path, *, int8: bool = False, out: str | Path | None = None) -> Exported:
-    """Write a finished run's model as one ONNX file that predicts without torch.
+def export(run: str | Path, *, int8: bool = False, out: str | Path | None = None) -> "Exported":
+    """Write a finished run's model as one ONNX file, which predicts without torch.
+
+    The file includes the normalisation. It is compared with the model on random clips before it is
+    written.
 
     Args:
         run: the directory of a finished run.
-        int8: keep large weights as int8.
-        out: the file, which must not exist; None = in the run directory.
+        int8: store large weights as int8.
+        out: the file to write, which must not exist; by default ``model.onnx`` in the run, or
+            ``model-int8.onnx``.
     """
-    where = home_path(out) if out else None
-    return export_run(RunDirectory(home_path(run)), int8=int8, out=where)
+    from deadpan.exporting.run import export_run
+    from deadpan.training.opened import RunDirectory
+
+    file = _home_path(out) if out else None
+    return export_run(RunDirectory(_home_path(run)), int8=int8, out=file)
+
+
+def benchmark(
+    config: str | Path,
+    *,
+    out: str | Path | None = None,
+    workers: int | None = None,
+    only: str | Sequence[str] = (),
+    full: bool = False,
+    resume: bool = False,
+    watch: "GridWatch | None" = None,
+) -> "Study":
+    """Train every system of a grid on every data set and seed, and write the tables.
+
+    Args:
+        config: the grid, a YAML file; ``studies/compare/compare.yaml`` shows every key.
+        out: a directory, which must not exist; by default ``runs/CONFIG``.
+        workers: runs at the same time, a process and a thread each; by default one for each
+            processor.
+        only: the data sets to run, as in ``mosi,mosei``; by default all.
+        full: use the sizes for a bigger machine, which the file has under ``full``.
+        resume: continue the grid in ``out``, skipping the runs that have finished.
+        watch: is called as runs proceed.
+    """
+    from deadpan.benchmark.grid import read_grid
+    from deadpan.benchmark.runner import Silent
+    from deadpan.benchmark.study import run_grid
+
+    count = processors() if workers is None else workers
+    if count < 1:
+        raise DeadpanError(f"workers must be 1 or more; got {count}")
+    names = only.split(",") if isinstance(only, str) else only
+    names = [name.strip() for name in names if name.strip()]
+    grid = read_grid(_home_path(config), only=names, full=full)
+    folder = _home_path(out) if out else default_grid(config)
+    return run_grid(grid, folder, workers=count, resume=resume, watch=watch or Silent())
+
+
+def default_grid(config: str | Path) -> Path:
+    """The directory of a grid for which none was named."""
+    return Path("runs") / Path(config).stem
+
+
+def processors() -> int:
+    """The number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def list_models() -> list[dict[str, Any]]:
-    """Every model: name, paper, and parameters on each of ``PRESETS`` as its paper set it there."""
+    """List every model, with its parameters at the sizes of the paper's data sets.
+
+    Returns:
+        A row for each model: ``name``, ``paper`` and, for each of ``PRESETS``, ``parameters``.
+    """
+    from deadpan.models import MODELS
+
     return [
         {
             "name": name,
@@ -153,74 +261,108 @@ def list_models() -> list[dict[str, Any]]:
     ]
 
 
-def inspect(data: str | Path, **options: Any) -> dict[str, Any]:
-    """The health of a data set: clips, lengths, labels, repairs, warnings."""
-    return inspect_dataset(load(data, **options))
+def inspect(source: str | Path, **data_options: Any) -> dict[str, Any]:
+    """Check the health of a data set: clips, lengths, labels, repairs and warnings.
+
+    Args:
+        source: a data set's name or a path.
+        **data_options: arguments of the data set, as in ``--data_options.carrier audio``.
+    """
+    from deadpan.data import load
+    from deadpan.data.health.inspection import inspect_dataset
+
+    return inspect_dataset(load(source, **data_options))
 
 
-def corpora() -> list[dict[str, Any]]:
-    """The field's data sets: statistics, task, licence, citation, traps, sources."""
-    return [dataclasses.asdict(corpus) for corpus in CORPORA.values()]
+def convert(source: str | Path, out: str | Path, **data_options: Any) -> "Dataset":
+    """Write a data set as one file without padding, which opens at once.
+
+    Training from that file gives the same result, bit for bit.
+
+    Args:
+        source: a data set's name or a path.
+        out: the file to write, which must not exist; usually ``NAME.safetensors``.
+        **data_options: arguments of the data set, as in ``--data_options.carrier audio``.
+
+    Returns:
+        The data set, read from the new file.
+
+    Raises:
+        DataError: the source cannot be used, or the file cannot be written.
+    """
+    from deadpan.data.conversion import convert_dataset
+
+    return convert_dataset(source, out, **data_options)
 
 
-def fetch(name: str, folder: str | Path | None = None, **options: Any) -> list[Path]:
-    """Download a data set of :func:`corpora` into ``folder`` (``data/NAME``); the files' paths.
+def corpora(name: str | None = None) -> list[dict[str, Any]]:
+    """List the field's data sets: statistics, licence, citation, known traps and sources.
+
+    The network is not used.
+
+    Args:
+        name: a single data set, shown with all that is known of it.
+    """
+    from deadpan.data.corpora import CORPORA, find_corpus
+
+    chosen = list(CORPORA.values()) if name is None else [find_corpus(name)]
+    return [dataclasses.asdict(corpus) for corpus in chosen]
+
+
+def fetch(
+    name: str,
+    out: str | Path | None = None,
+    *,
+    file: str | None = None,
+    watch: "DownloadWatch | None" = None,
+) -> "list[CorpusFile]":
+    """Download a data set, or say how to get it by hand.
+
+    Its sources are tried in turn. A download that was interrupted continues, and a file that is
+    there already is verified.
+
+    Args:
+        name: a name of ``deadpan data list``.
+        out: the folder to write; by default ``data/NAME``.
+        file: a single file to download; by default all.
+        watch: is called as the download proceeds.
+
+    Returns:
+        The files, each with its ``path``, size and SHA-256.
 
     Raises:
         DataError: an unknown name, or files that no source gave, with what to do by hand.
     """
+    from deadpan.data.corpora import find_corpus
+    from deadpan.data.fetching.fetch import default_folder, fetch_corpus
+
     corpus = find_corpus(name)
-    where = home_path(folder) if folder else default_folder(corpus)
-    return [got.path for got in fetch_corpus(corpus, where, **options)]
-
-
-def compare(
-    config: str | Path,
-    *,
-    out: str | Path | None = None,
-    workers: int = 1,
-    only: Sequence[str] = (),
-    full: bool = False,
-    resume: bool = False,
-    watch: GridWatch | None = None,
-) -> Study:
-    """Run a grid of systems, data sets and seeds, and write its tables.
-
-    Args:
-        config: a YAML file; ``studies/compare/compare.yaml`` is an example of every key.
-        out: a directory, which must not exist; None = ``runs/CONFIG``.
-        workers: runs at once, a process and a thread each.
-        only: data sets of the grid; none = all.
-        full: the sizes for a bigger machine, which stand under ``full`` in the file.
-        resume: go on with the grid in ``out``; finished runs are skipped.
-        watch: is told of progress.
-    """
-    if workers < 1:
-        raise DeadpanError(f"workers must be 1 or more; got {workers}")
-    grid = read_grid(home_path(config), only=only, full=full)
-    folder = home_path(out) if out else Path("runs") / Path(config).stem
-    return run_grid(grid, folder, workers=workers, resume=resume, watch=watch or Silent())
+    folder = _home_path(out) if out else default_folder(corpus)
+    return fetch_corpus(corpus, folder, file=file, watch=watch)
 
 
 def demo(
-    out: str | Path = "runs/demo", *, watch: Watch | None = None, **settings: Any
-) -> RunDirectory:
-    """Train HCT-MG on ``controlled``, score it beside its baselines, write the report.
+    out: str | Path = "runs/demo", *, watch: "Watch | None" = None, **settings: Any
+) -> "RunDirectory":
+    """Train HCT-MG on generated clips, score it and write its report.
 
-    A finished demo is shown again rather than repeated; an interrupted one goes on.
+    A demo that has finished is shown again; one that was interrupted continues.
+
+    Args:
+        out: the run directory.
+        watch: is called as training proceeds.
+        **settings: see ``deadpan.training.settings.Settings``.
     """
+    from deadpan.training.run import train_run
+    from deadpan.training.settings import Settings
+
     chosen = Settings.from_dict({"data": "controlled", **DEMO, **settings})
-    place = home_path(out)
+    folder = _home_path(out)
     try:
-        run = train_run(chosen, place, resume=place.exists(), watch=watch)
+        run = train_run(chosen, folder, resume=folder.exists(), watch=watch)
     except (RunError, DataError) as error:
-        if not place.exists():
+        if not folder.exists():
             raise
         raise RunError(f"{error}; or remove {out}, or give another --out") from error
-    evaluate_run(run)
-    write_report(run.path)
+    report(run.path)
     return run
-
-
-DEMO: Mapping[str, Any] = {"epochs": 12}
-"""What a stranger waits for: under five minutes on two cores."""

@@ -39,13 +39,15 @@ def record(name: str, values: object, kind: type[Record], *, unknown: str | None
         required = field.default is field.default_factory is dataclasses.MISSING
         if required and key not in by_name:
             raise DeadpanError(f"{start}has no '{key}'")
-    return kind(
-        **{
-            key: typed(f"{start}{key}", value, fields[key].type)
-            for key, value in by_name.items()
-            if key in fields
-        }
-    )
+    made = {
+        key: typed(f"{start}{key}", value, fields[key].type)
+        for key, value in by_name.items()
+        if key in fields
+    }
+    try:
+        return kind(**made)
+    except DeadpanError as error:  # values that do not fit each other, say
+        raise DeadpanError(f"{start}{error}") from None
 
 
 def typed(name: str, value: object, wanted: Any) -> Any:  # noqa: ANN401 - any annotation

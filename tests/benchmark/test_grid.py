@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from deadpan.benchmark.grid import read_grid
@@ -86,9 +88,9 @@ BAD = [
     ({"sedes": [1]}, "unknown key 'sedes'"),
     ({"data": {}}, "'data' wants at least one 'NAME:'"),
     ({"systems": None}, "'systems' wants at least one 'NAME:'"),
-    ({"data": {"a": None}}, "data: a wants 'NAME: VALUE' lines; got None"),
+    ({"data": {"a": None}}, "data: a wants values by name; got None"),
     ({"seeds": [1, 1]}, "seeds wants whole numbers of 0 or more, each once"),
-    ({"seeds": ["1"]}, "seeds wants whole numbers"),
+    ({"seeds": ["1"]}, "seeds[0] wants a whole number; got '1'"),
     ({"against": "MulTT"}, "unknown system 'MulTT'"),
     ({"data": {"a": {"data": "nowhere.pkl"}}}, "nowhere.pkl is not there"),
     ({"systems": {"x": {"model": "LMFF"}}}, "x on a set: unknown model 'LMFF'"),
@@ -98,16 +100,25 @@ BAD = [
     ({"systems": {"x": {"model": "LMF"}, "X": {"model": "LMF"}}}, "names must differ"),
     ({"settings": {"epochs": 0}}, "epochs must be above 0"),
     ({"seeds": [-1]}, "each once; got [-1]"),
-    ({"seeds": [[1]]}, "each once; got [[1]]"),
-    ({"data": {"a": {"data": "controlled", "seeds": None}}}, "each once; got None"),
-    ({"settings": {"data_options": None}}, "settings: data_options wants 'NAME: VALUE' lines"),
-    ({"systems": {"x": {"model": "LMF", "model_options": [1]}}}, "x: model_options wants"),
-    ({"systems": {"x": {"model": "LMF", "space": [1]}}}, "x: space wants 'NAME: VALUE' lines"),
+    ({"seeds": [[1]]}, "seeds[0] wants a whole number; got [1]"),
+    (
+        {"data": {"a": {"data": "controlled", "seeds": None}}},
+        "data: a: seeds wants a list; got None",
+    ),
+    ({"settings": {"data_options": None}}, "data_options wants values by name; got None"),
+    (
+        {"systems": {"x": {"model": "LMF", "model_options": [1]}}},
+        "x on a set: model_options wants values by name; got [1]",
+    ),
+    ({"systems": {"x": {"model": "LMF", "space": [1]}}}, "x: space wants values by name; got [1]"),
     ({"systems": {"x": {"model": "LMF", "only": None}}}, "x: only wants a list of names; got None"),
-    ({"systems": {"x": {"model": "LMF", "only": "a set"}}}, "only wants a list of names; got 'a s"),
+    ({"systems": {"x": {"model": "LMF", "only": "a set"}}}, "x: only wants a list; got 'a set'"),
     ({"systems": {"x": {"model": "LMF", "only": []}}}, "only wants a list of names; got []"),
     ({"systems": {"x": {"model": "LMF", "per_data": ["a set"]}}}, "x: per_data wants"),
-    ({"systems": {"x": {"model": "LMF", "per_data": {"a set": None}}}}, "x: a set wants"),
+    (
+        {"systems": {"x": {"model": "LMF", "per_data": {"a set": None}}}},
+        "x: per_data: a set wants values by name",
+    ),
     ({"search": {"trials": 0}}, "trials of 1 or more"),
     ({"search": {"trials": 2, "space": {"learning_rate": {"low": 2, "high": 1}}}}, "'low' below"),
     ({"search": {"trials": 2, "space": {"learning_rates": [1, 2]}}}, "learning_rates"),
@@ -116,6 +127,24 @@ BAD = [
     ({"data": {"a": {"data": "controlled", "data_options": {"clip": 9}}}}, "did you mean 'clips'"),
     ({"data": {"a": {"data": "controlled", "data_options": {"clips": "x"}}}}, "a: option 'clips'"),
 ]
+
+
+def test_a_search_without_optuna_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(DeadpanError, match=r"search: needs optuna; .* 'deadpan\[search"):
+        grid_of(tmp_path, search={"trials": 2, "space": {"learning_rate": [0.1, 0.2]}})
+    assert grid_of(tmp_path).draws("HCT-MG") == []
+
+
+def test_a_search_is_silent_and_its_first_trials_are_those_of_a_shorter_one(tmp_path, capfd):
+    space = {"learning_rate": {"low": 0.1, "high": 1}, "modalities": [["text"], ["audio"]]}
+    long, short = (grid_of(tmp_path, search={"trials": n, "space": space}) for n in (9, 4))
+    assert long.draws("HCT-MG")[:4] == short.draws("HCT-MG")
+    assert {tuple(draw["modalities"]) for draw in long.draws("HCT-MG")[1:]} == {
+        ("text",),
+        ("audio",),
+    }
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(("changed", "told"), BAD, ids=[told for _, told in BAD])
@@ -149,7 +178,10 @@ def test_a_name_stands_once_and_merges_may_be_overridden(tmp_path):
         "data: {a: &a {data: controlled, epochs: 2}, b: {<<: *a, epochs: 3}}\n"
         "systems: {x: {model: LMF}}\n"
     )
-    assert {d: told["epochs"] for d, told in read_grid(path).data.items()} == {"a": 2, "b": 3}
+    assert {d: entry.settings["epochs"] for d, entry in read_grid(path).data.items()} == {
+        "a": 2,
+        "b": 3,
+    }
 
 
 def test_a_grid_may_have_a_size_for_a_bigger_machine(tmp_path):
@@ -170,9 +202,9 @@ def test_a_grid_may_have_a_size_for_a_bigger_machine(tmp_path):
 
 
 def test_files_that_are_no_grid(tmp_path):
-    with pytest.raises(DeadpanError, match="is not there"):
+    with pytest.raises(DeadpanError, match="is missing; give a YAML file"):
         read_grid(tmp_path / "none.yaml")
-    with pytest.raises(DeadpanError, match="is a directory"):
+    with pytest.raises(DeadpanError, match="Is a directory"):
         read_grid(tmp_path)
     bad = tmp_path / "bad.yaml"
     for text in (

@@ -1,25 +1,30 @@
 import csv
 import dataclasses
 import errno
+import functools
+import hashlib
 import json
 import re
 import shutil
 import sys
+import threading
 import webbrowser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from matplotlib.figure import Figure
 
 from deadpan import api
 from deadpan.analysis import explained_run
 from deadpan.analysis.explanation import explain_run
 from deadpan.cli import commands, main
-from deadpan.cli.commands import data_convert
-from deadpan.cli.progress import Lines
-from deadpan.data import load
+from deadpan.cli.progress import TrainingLines
+from deadpan.data import corpora, load
 from deadpan.data.batching import collate
+from deadpan.data.corpora import CORPORA, Corpus, Source
 from deadpan.data.dataset import fingerprint
 from deadpan.data.store.reading import store_dataset
 from deadpan.layers.attention import record_attention
@@ -58,7 +63,7 @@ def test_an_interrupted_run_is_gone_on_with_as_told(deadpan, trained, tmp_path, 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Lines, "epoch", stop)
+        patched.setattr(TrainingLines, "epoch", stop)
         status, out, err = deadpan("train", *DATA, *SMALL, "--out", run)
     assert (status, out) == (130, "")
     told = err.splitlines()[-1]
@@ -217,13 +222,12 @@ def test_who_sits_before_a_desktop(platform, environment, terminal, wanted, monk
 TWENTY = ["--data_options.clips", "20"]
 
 
-def test_converting_says_what_there_is(tmp_path, capsys):
-    out = tmp_path / "store.safetensors"
-    data_convert(["controlled", str(out), *TWENTY])
-    shown = capsys.readouterr()
-    assert re.fullmatch(re.escape(f"{out}: 20 clips, ") + r"\d\.\d MB\n", shown.out)
-    assert shown.err == ""
-    assert fingerprint(store_dataset(out)) == fingerprint(load("controlled", clips=20))
+def test_converting_says_what_there_is(deadpan, tmp_path):
+    file = tmp_path / "store.safetensors"
+    status, out, err = deadpan("data", "convert", "controlled", file, *TWENTY)
+    assert (status, err) == (0, "")
+    assert re.fullmatch(re.escape(f"{file}: 20 clips, ") + r"\d\.\d MB\n", out)
+    assert fingerprint(store_dataset(file)) == fingerprint(load("controlled", clips=20))
 
 
 def test_export_says_where_how_large_and_how_near(deadpan, trained, tmp_path):
@@ -403,7 +407,7 @@ def change_test_split(monkeypatch, run, clips):
 
 TEXTS = {
     "one": ["alone"],
-    "500": ["word"] * 500,
+    "120": ["word"] * 120,  # 500 of them: test_word_strips.py
     "rtl": ["שלום", "مرحبا"],
     "cjk": ["悲しい", "电影"],
     "markup": ["<script>alert(1)</script>", "\"&'", "]]>", "{{ 7*7 }}"],
@@ -507,3 +511,282 @@ def test_a_disk_that_fills_leaves_no_half_of_a_new_folder(trained, refused, tmp_
 def test_several_labels_are_told_by_the_greatest():
     assert label_text({"joy": 0.7, "anger": 0.2}) == "joy 0.70"
     assert label_text({"sentiment": -1.234}) == "−1.23"
+
+
+GRID = {
+    "seeds": [1],
+    "settings": {"epochs": 1, "data_options": {"clips": 20}},
+    "data": {"one": {"data": "controlled"}, "two": {"data": "controlled", "seeds": [2]}},
+    "systems": {"LMF": {"model": "LMF", "model_options": {"text_hidden": 8}}},
+}
+
+
+@pytest.fixture
+def grid(tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_text(yaml.safe_dump(GRID))
+    return path
+
+
+def test_a_grid_shows_its_progress_and_its_tables(deadpan, grid, tmp_path):
+    out = tmp_path / "out"
+    status, shown, told = deadpan("benchmark", grid, "--out", out, "--workers", 2)
+    assert status == 0
+    assert shown.count("ridge") == 2
+    assert "1/2  " in told and "2/2  " in told
+    assert f"{out}/tables.html" in told
+    status, again, told = deadpan("benchmark", grid, "--out", out, "--resume", "--only=two")
+    assert (status, again.count("ridge")) == (0, 1)
+    assert "0 runs to do, 1 finished before" in told
+    tables = json.loads((out / "tables.json").read_text())
+    assert [table["data"] for table in tables] == ["two"]
+
+
+def test_wrong_grids_are_refused(refused, grid, tmp_path):
+    out = tmp_path / "out"
+    assert "is not there" in refused("benchmark", tmp_path / "none.yaml", "--out", out)
+    assert "unknown data set" in refused("benchmark", grid, "--out", out, "--only=three")
+    assert "workers must be 1 or more" in refused("benchmark", grid, "--out", out, "--workers=0")
+    assert "no grid here" in refused("benchmark", grid, "--out", out, "--resume")
+    assert "deadpan benchmark needs CONFIG" in refused("benchmark")
+    assert "unknown option '--worker'" in refused("benchmark", grid, "--worker", 1)
+    assert not out.exists()
+
+
+def test_runs_without_a_result_end_with_status_2_and_say_how_to_go_on(deadpan, grid, tmp_path):
+    broken = GRID | {
+        "systems": {
+            "good": GRID["systems"]["LMF"],
+            # Refused by the model itself, when the run has begun.
+            "bad": {"model": "HCTMG", "model_options": {"width": 7, "heads": 2}},
+        }
+    }
+    grid.write_text(yaml.safe_dump(broken))
+    out = tmp_path / "out"
+    status, shown, told = deadpan("benchmark", grid, "--out", out, "--only", "one")
+    assert status == 2
+    assert "good" in shown
+    assert "1 runs gave no result" in told and "--resume" in told
+    (failure,) = json.loads((out / "failures.json").read_text()).values()
+    assert failure in told
+    assert "tables.html" in told
+    grid.write_text(yaml.safe_dump(broken | {"systems": {"bad": broken["systems"]["bad"]}}))
+    status, shown, told = deadpan("benchmark", grid, "--out", tmp_path / "none", "--only", "one")
+    assert (status, shown) == (2, "")
+    assert "tables.html" not in told  # there is none
+
+
+def interrupted(function):
+    """The function, interrupted at once."""
+
+    @functools.wraps(function)
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    return stop
+
+
+def test_at_least_one_processor():
+    assert api.processors() >= 1
+
+
+def test_interrupting_a_grid_says_how_to_go_on(deadpan, grid, tmp_path, monkeypatch):
+    monkeypatch.setattr(api, "benchmark", interrupted(api.benchmark))
+    out = tmp_path / "out"
+    status, _, err = deadpan("benchmark", grid, "--out", out)
+    assert (status, err) == (130, "deadpan: interrupted; nothing was written\n")
+    out.mkdir()
+    (out / "grid.yaml").touch()
+    for more in ([], ["--resume"]):
+        status, _, err = deadpan("benchmark", grid, "--out", out, *more)
+        command = f"deadpan benchmark {grid} --out {out} --resume"
+        assert (status, err) == (130, f"deadpan: interrupted; go on with: {command}\n")
+
+
+BODY = b"word " * 20_000
+
+
+@pytest.fixture
+def said(deadpan):
+    """What a command of ``data`` prints, on stdout and on stderr."""
+
+    def run(*arguments):
+        status, out, err = deadpan("data", *arguments)
+        assert status == 0
+        return out, err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def address():
+    """Of a server that has /file and nothing else."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            found = self.path == "/file"
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Length", str(len(BODY) if found else 0))
+            self.end_headers()
+            self.wfile.write(BODY if found else b"")
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def tiny(address, monkeypatch):
+    """A corpus of one file that is there, one that is not, and one for a person."""
+    for name in ("http_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    sources = (
+        Source(url=f"{address}/file", file="a.csd", note="CMU", size=len(BODY)),
+        Source(url=f"{address}/gone", file="b.csd", note="CMU"),
+        Source(url=f"{address}/page", file="c.pkl", note="MMSA", sha256="0" * 64, by_hand=True),
+    )
+    corpus = Corpus(
+        name="TINY",
+        title="Tiny",
+        about="Small.",
+        task="classes",
+        labels=("no", "yes"),
+        label_range=None,
+        language="English",
+        clips=3,
+        videos=None,
+        hours=None,
+        licence="None.",
+        citation="None.",
+        traps=("It is small.",),
+        layout="None.",
+        sources=sources,
+        how_to_get="Ask.",
+    )
+    monkeypatch.setitem(corpora.CORPORA, "TINY", corpus)
+    return corpus
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_list_fits_on_a_terminal(said, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    out = said("list")[0]
+    assert max(map(len, out.splitlines())) <= columns
+    rows = out.splitlines()[1:]
+    assert [row.split()[0] for row in rows[: len(CORPORA)]] == list(CORPORA)
+    assert rows[1].split() == (
+        "MOSEI regression -3 to 3 22,856 3,228 65.9 16326/1871/4659 5 files".split()
+    )
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_everything_about_one_is_told(said, name):
+    corpus = CORPORA[name]
+    out = said("list", name.lower())[0]
+    flat = " ".join(out.split())
+    for text in (corpus.title, corpus.licence, corpus.citation, corpus.layout, *corpus.traps):
+        assert text in flat
+    assert corpus.how_to_get in flat
+    for source in corpus.sources:
+        assert source.url in out.split()  # on one line, to be copied
+        assert (source.sha256 or "") in out
+    assert f"{corpus.clips:,}" in out
+
+
+def test_the_list_is_json(said):
+    listed = json.loads(said("list", "--json")[0])
+    assert [corpus["name"] for corpus in listed] == list(CORPORA)
+    one = json.loads(said("list", "MELD", "--json")[0])
+    assert one == listed[list(CORPORA).index("MELD")]
+    assert one["splits"] == {"train": 9989, "valid": 1109, "test": 2610}
+
+
+def test_the_list_is_a_table(said, tmp_path):
+    file = tmp_path / "list.csv"
+    assert said("list", "--csv", file)[1] == f"{file}: 9 data sets\n"
+    assert "(replaced)" in said("list", "--csv", file)[1]
+    with file.open(encoding="utf-8", newline="") as stream:
+        rows = {row["name"]: row for row in csv.DictReader(stream)}
+    assert list(rows) == list(CORPORA)
+    assert (rows["CH-SIMS"]["least_label"], rows["CH-SIMS"]["train"]) == ("-1.0", "1368")
+    assert rows["MUStARD"]["train"] == rows["MUStARD"]["hours"] == rows["UR-FUNNY"]["test"] == ""
+
+
+def test_no_split_is_told_from_one_that_is_not_known(said):
+    assert CORPORA["UR-FUNNY"].splits is None
+    listed = {line.split()[0]: line for line in said("list")[0].splitlines()}
+    assert listed["UR-FUNNY"].split()[-3] == "?"
+    assert listed["MUStARD"].split()[-3] == "none"
+    assert "10,166 (splits not known for certain)" in said("list", "UR-FUNNY")[0]
+    assert "690 (no standard split)" in said("list", "MUStARD")[0]
+    assert json.loads(said("list", "UR-FUNNY", "--json")[0])["splits"] is None
+
+
+def test_a_table_that_cannot_be_written_is_told(refused, tmp_path):
+    assert "give one of them" in refused("data", "list", "--json", "--csv", tmp_path / "x")
+    assert "not a file in a directory" in refused("data", "list", "--csv", tmp_path)
+
+
+def test_a_table_may_go_to_the_home(said, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    said("list", "--csv=~/list.csv")
+    assert (tmp_path / "list.csv").is_file()
+
+
+def test_help_and_typos_are_told(said, refused):
+    assert "deadpan data fetch NAME" in said("fetch", "--help")[0]
+    assert "did you mean 'MOSI'" in refused("data", "fetch", "MOSSI")
+    assert "did you mean 'MELD'" in refused("data", "list", "MELT")
+
+
+def test_what_was_fetched_is_told(said, tiny, tmp_path):
+    out, err = said("fetch", "TINY", "--out", tmp_path, "--file", "a.csd")
+    flat = " ".join(out.split())
+    assert "a.csd: 100,000 bytes, fetched" in flat
+    assert hashlib.sha256(BODY).hexdigest() in flat
+    assert err == "a.csd: 100,000 bytes\n"
+    out, err = said("fetch", "TINY", "--out", tmp_path, "--file", "a.csd")
+    assert "was there" in " ".join(out.split())
+    assert err == ""
+
+
+def test_a_terminal_sees_the_bar_of_a_download(said, tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    _, err = said("fetch", "TINY", "--out", tmp_path, "--file", "a.csd")
+    assert "100.0/100.0 kB" in err
+
+
+def test_what_could_not_be_had_is_told_with_what_to_do(deadpan, tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = deadpan("data", "fetch", "TINY")
+    assert status == 2
+    assert "deadpan: error: TINY: 1 of 2 files could not be fetched (b.csd" in err
+    assert "b.csd: 127.0.0.1 answers 404 Not Found" in err
+    assert out.split("by hand\n")[1].splitlines() == [
+        "Ask.",
+        "data/TINY/b.csd",
+        "    CMU",
+        f"    {tiny.sources[1].url}",
+        "data/TINY/c.pkl",
+        "    MMSA",
+        f"    {tiny.sources[2].url}",
+        f"    SHA-256 {'0' * 64}",
+    ]
+    assert [path.name for path in (tmp_path / "data" / "TINY").iterdir()] == ["a.csd"]
+
+
+def test_an_interrupted_download_says_how_to_go_on(deadpan, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(api, "fetch", interrupted(api.fetch))
+    status, _, err = deadpan("data", "fetch", "TINY", "--out", tmp_path)
+    command = f"deadpan data fetch TINY --out {tmp_path}"
+    assert (status, err) == (130, f"deadpan: interrupted; go on with: {command}\n")

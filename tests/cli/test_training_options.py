@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from deadpan.api import default_run
-from deadpan.cli.failures import Shown
+from deadpan.cli.output import Reply
 from deadpan.cli.training_options import training_options
 from deadpan.errors import DeadpanError
 from deadpan.models import HCTMG
@@ -38,7 +38,7 @@ def test_nothing_but_data_gives_the_defaults():
 
 
 def test_every_setting_and_hyperparameter_is_an_option():
-    with pytest.raises(Shown) as caught:
+    with pytest.raises(Reply) as caught:
         training_options(["--help"])
     text = str(caught.value)
     names = [name for name in Settings.__dataclass_fields__ if name != "model_options"]
@@ -92,7 +92,7 @@ def test_a_configuration_stands_below_the_options(config):
 
 def test_the_configuration_shown_can_be_given_again(config):
     arguments = ["--data", "controlled", "--model.primary", "text", "--modalities=[text,audio]"]
-    with pytest.raises(Shown) as caught:
+    with pytest.raises(Reply) as caught:
         training_options([*arguments, "--print_config"])
     assert yaml.safe_load(str(caught.value))["model_options"]["primary"] == "text"
     again = training_options(["--config", str(config(str(caught.value)))])

@@ -23,15 +23,15 @@ SIZES = {
 
 def choices(kind):
     """The defaults, then every other value of every choice by itself."""
-    found = [{}]
+    result = [{}]
     for name, parameter in hyperparameters(kind).items():
         others = get_args(parameter.annotation) if _is_choice(parameter) else ()
         if parameter.annotation is bool:
             others = (True, False)
-        found += [{name: value} for value in others if value != parameter.default]
+        result += [{name: value} for value in others if value != parameter.default]
     if "primary" in hyperparameters(kind):
-        found.append({"primary": VISION})
-    return found
+        result.append({"primary": VISION})
+    return result
 
 
 def _is_choice(parameter):

@@ -84,9 +84,9 @@ def test_order_of_modalities_changes_nothing(kind, options):
     batch = pad(clips, modalities=turned)
     assert tuple(batch.sequences) == tuple(turned) != one.modalities
     assert one.modalities == other.modalities
-    wanted = one(pad(clips)).prediction
-    assert torch.equal(one(batch).prediction, wanted)
-    assert torch.equal(other(batch).prediction, wanted)
+    expected = one(pad(clips)).prediction
+    assert torch.equal(one(batch).prediction, expected)
+    assert torch.equal(other(batch).prediction, expected)
 
 
 @each_choice

@@ -7,11 +7,11 @@ from safetensors import safe_open
 
 import deadpan
 from deadpan.data import load
-from deadpan.data.conversion import convert, provenance
+from deadpan.data.conversion import convert_dataset, provenance
 from deadpan.data.dataset import fingerprint
 from deadpan.errors import DataError
 
-from .store.made import assert_same
+from .store.toy_datasets import assert_same
 
 TINY = {"clips": 16, "text_width": 8, "audio_width": 6, "vision_width": 5}
 MODEL = {"width": 8, "heads": 2, "layers": 1, "head_blocks": 1}
@@ -41,7 +41,7 @@ def facts_in(path):
 def test_a_store_tells_what_it_was_made_of(table, out):
     path, vectors = table
     source = load(path, vectors=vectors)
-    assert_same(convert(path, out, vectors=str(vectors)), source)
+    assert_same(convert_dataset(path, out, vectors=str(vectors)), source)
     facts = facts_in(out)
     assert facts["fingerprint"] == fingerprint(source)
     assert facts["source"] == {
@@ -60,21 +60,21 @@ def test_a_store_tells_what_it_was_made_of(table, out):
 
 def test_the_same_data_make_the_same_bytes_wherever_they_are(table, out, tmp_path):
     path, vectors = table
-    convert(path, out, vectors=vectors)
+    convert_dataset(path, out, vectors=vectors)
     other = shutil.copytree(tmp_path, tmp_path / "elsewhere")
     again = other / "again"
-    convert(other / "label.csv", again, vectors=other / "vectors.txt")
+    convert_dataset(other / "label.csv", again, vectors=other / "vectors.txt")
     assert again.read_bytes() == out.read_bytes()
 
 
 def test_a_generated_data_set_is_told_by_its_options(out):
-    assert_same(convert("controlled", out, **TINY), load("controlled", **TINY))
+    assert_same(convert_dataset("controlled", out, **TINY), load("controlled", **TINY))
     assert facts_in(out)["source"] == {"name": "controlled", "options": TINY}
 
 
 def test_options_are_those_of_the_source(table, out):
     path, vectors = table
-    dataset = convert(path, out, vectors=vectors)
+    dataset = convert_dataset(path, out, vectors=vectors)
     assert dataset.widths == {"text": 2}
     assert facts_in(out)["source"]["options"]["vectors"]["name"] == vectors.name
 
@@ -112,30 +112,30 @@ def test_a_source_that_goes_away_is_told_in_one_line(tmp_path):
 def test_what_is_taken_is_refused_before_the_source_is_read(out):
     out.touch()
     with pytest.raises(DataError, match="exists already; remove it or choose another name"):
-        convert("no such source", out)
+        convert_dataset("no such source", out)
     out.unlink()
     with pytest.raises(DataError, match="no file 'no such source'"):
-        convert("no such source", out)
+        convert_dataset("no such source", out)
     assert not out.exists()
 
 
 def test_places_that_would_surprise_are_refused(table, tmp_path):
     source, vectors = table
     with pytest.raises(DataError, match="names a directory; name the file"):
-        convert(source, f"{tmp_path}/new/", vectors=vectors)
+        convert_dataset(source, f"{tmp_path}/new/", vectors=vectors)
     with pytest.raises(DataError, match="of which it would become a part; write it elsewhere"):
-        convert(tmp_path, tmp_path / "store.safetensors")
+        convert_dataset(tmp_path, tmp_path / "store.safetensors")
     assert sorted(tmp_path.iterdir()) == sorted(table)
 
 
 def test_a_store_is_never_of_a_part(out):
     with pytest.raises(DataError, match="leave_out: a store holds the whole data set"):
-        convert("controlled", out, leave_out="speaker1")
+        convert_dataset("controlled", out, leave_out="speaker1")
     assert not out.exists()
 
 
 def test_training_on_a_store_is_training_on_its_source(out, tmp_path):
-    convert("controlled", out, **TINY)
+    convert_dataset("controlled", out, **TINY)
     runs = {
         source: deadpan.train(
             source, out=tmp_path / f"run{i}", epochs=1, model_options=MODEL, data_options=options

@@ -14,7 +14,7 @@ from deadpan.data.dataset import (
 )
 from deadpan.errors import DataError
 
-from .store.made import unchecked
+from .store.toy_datasets import unchecked
 
 
 def clip(name, group=None, modalities=("text", "audio")):

@@ -101,5 +101,7 @@ def test_a_missing_extra_names_its_command(trained, tmp_path, monkeypatch):
 
 def test_a_model_without_a_graph_says_which_have_one(trained, tmp_path, monkeypatch):
     monkeypatch.setattr("deadpan.exporting.onnx_file.GRAPHS", {})
-    with pytest.raises(DeadpanError, match="HCTMG has no ONNX graph; models with one"):
+    with pytest.raises(
+        DeadpanError, match="HCTMG cannot be exported, for it has no ONNX graph; those that can: $"
+    ):
         deadpan.export(trained.path, out=tmp_path / "m.onnx")

@@ -26,8 +26,8 @@ def test_without_a_preference_every_real_step_counts_the_same():
     layer.output.weight.data.copy_(torch.eye(4))
     torch.nn.init.zeros_(layer.output.bias)
     source = torch.tensor([[[1.0, 2, 3, 4], [3, 4, 5, 6], [100, 100, 100, 100]]])
-    got = layer(torch.randn(1, 2, 4), masks(2, steps=2), source, masks(2, steps=3))
-    torch.testing.assert_close(got, torch.tensor([[[2.0, 3, 4, 5], [2, 3, 4, 5]]]))
+    actual = layer(torch.randn(1, 2, 4), masks(2, steps=2), source, masks(2, steps=3))
+    torch.testing.assert_close(actual, torch.tensor([[[2.0, 3, 4, 5], [2, 3, 4, 5]]]))
 
 
 def test_weights_of_one_head_by_hand():
@@ -35,19 +35,21 @@ def test_weights_of_one_head_by_hand():
     for linear in (layer.query, layer.key_value, layer.output):
         torch.nn.init.ones_(linear.weight)
     source = torch.tensor([[[0.0], [math.log(3)]]])
-    got = layer(torch.ones(1, 1, 1), masks(1, steps=1), source, masks(2, steps=2))
+    actual = layer(torch.ones(1, 1, 1), masks(1, steps=1), source, masks(2, steps=2))
     # Scores 0 and log 3: weights 1/4 and 3/4.
-    torch.testing.assert_close(got, torch.tensor([[[0.75 * math.log(3)]]]))
+    torch.testing.assert_close(actual, torch.tensor([[[0.75 * math.log(3)]]]))
 
 
 @pytest.mark.parametrize("mask_future", [False, True])
 def test_a_clip_without_source_gets_the_output_bias_and_finite_gradients(mask_future):
     layer = ready()
     target, source = torch.randn(2, 3, 4), torch.randn(2, 5, 4, requires_grad=True)
-    got = layer(target, masks(3, 3, steps=3), source, masks(0, 4, steps=5), mask_future=mask_future)
-    torch.testing.assert_close(got[0], layer.output.bias.expand(3, 4))
-    assert not torch.allclose(got[1], layer.output.bias.expand(3, 4))
-    got.sum().backward()
+    actual = layer(
+        target, masks(3, 3, steps=3), source, masks(0, 4, steps=5), mask_future=mask_future
+    )
+    torch.testing.assert_close(actual[0], layer.output.bias.expand(3, 4))
+    assert not torch.allclose(actual[1], layer.output.bias.expand(3, 4))
+    actual.sum().backward()
     assert not source.grad[0].any()
     assert source.grad[1, :4].all()
     assert not source.grad[1, 4].any()
@@ -57,11 +59,11 @@ def test_the_future_is_counted_in_real_steps():
     layer = ready()
     source = torch.randn(1, 6, 4, requires_grad=True)
     # 2 real target steps in a batch padded to 5; 3 real source steps padded to 6: offset 1.
-    got = layer(
+    actual = layer(
         torch.randn(1, 5, 4), masks(2, steps=5), source, masks(3, steps=6), mask_future=True
     )
-    (first,) = torch.autograd.grad(got[0, 0].sum(), source, retain_graph=True)
-    (second,) = torch.autograd.grad(got[0, 1].sum(), source)
+    (first,) = torch.autograd.grad(actual[0, 0].sum(), source, retain_graph=True)
+    (second,) = torch.autograd.grad(actual[0, 1].sum(), source)
     assert first.any(dim=2).tolist() == [[True, True, False, False, False, False]]
     assert second.any(dim=2).tolist() == [[True, True, True, False, False, False]]
 

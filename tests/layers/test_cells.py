@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from deadpan.layers.cells import GatedMemory, LSTMCells, joined
+from deadpan.layers.cells import GatedMemory, LSTMCells, concatenate_states
 
 
 def test_without_context_each_is_torchs_lstm():
@@ -19,9 +19,9 @@ def test_without_context_each_is_torchs_lstm():
             lstm.weight_hh_l0.copy_(cells.recurrent[place].T)
             lstm.bias_ih_l0.copy_(cells.inputs[place].bias)
             lstm.bias_hh_l0.zero_()
-        wanted = lstm(sequence)[0]
-        torch.testing.assert_close(torch.stack([s[place] for s in states], dim=1), wanted)
-    torch.testing.assert_close(joined(state[0])[:, :4], state[0][0])
+        expected = lstm(sequence)[0]
+        torch.testing.assert_close(torch.stack([s[place] for s in states], dim=1), expected)
+    torch.testing.assert_close(concatenate_states(state[0])[:, :4], state[0][0])
 
 
 def test_the_context_reaches_every_gate_of_every_cell():
@@ -55,6 +55,6 @@ def test_gates_that_are_shut_keep_and_gates_that_are_open_replace():
 def test_padded_steps_change_nothing():
     memory, x = GatedMemory(3, 4, 2), torch.randn(2, 5, 3)
     mask = torch.tensor([[True] * 3 + [False] * 2, [False] * 5])
-    found = memory(x, mask)
-    torch.testing.assert_close(found[0], memory(x[:1, :3], mask[:1, :3])[0])
-    assert not found[1].any()
+    result = memory(x, mask)
+    torch.testing.assert_close(result[0], memory(x[:1, :3], mask[:1, :3])[0])
+    assert not result[1].any()

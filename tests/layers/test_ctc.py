@@ -54,35 +54,35 @@ def test_the_lstm_is_as_the_paper_has_it():
 
 @pytest.mark.parametrize("targets", [[3, 4, 1], [1, 2, 2], [4, 4, 4]])
 def test_each_step_is_the_source_weighed_by_its_probability(targets):
-    aligner, sources, given = ready([5, 2, 6], targets)
-    aligned, _ = aligner(*given)
+    aligner, sources, arguments = ready([5, 2, 6], targets)
+    aligned, _ = aligner(*arguments)
     assert aligned.shape == (3, max(targets), WIDTH)
     for i, (source, target) in enumerate(zip(sources, targets, strict=True)):
         p = probabilities(aligner, source)
         for u in range(max(targets)):
-            wanted = np.zeros(WIDTH)
+            expected = np.zeros(WIDTH)
             for t in range(len(source) if u < target else 0):
-                wanted += p[t, u + 1] * source[t].numpy()  # 0 is the blank
-            np.testing.assert_allclose(aligned[i, u].detach().numpy(), wanted, atol=1e-12)
+                expected += p[t, u + 1] * source[t].numpy()  # 0 is the blank
+            np.testing.assert_allclose(aligned[i, u].detach().numpy(), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("target", range(5))
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 5])
 def test_the_loss_is_that_of_all_paths(length, target):
-    aligner, (source,), given = ready([length], [target])
-    loss = aligner(*given)[1].item()
+    aligner, (source,), arguments = ready([length], [target])
+    loss = aligner(*arguments)[1].item()
     assert loss == pytest.approx(brute_force(probabilities(aligner, source), target), rel=1e-5)
     assert (loss > 0) == (length >= target)
 
 
 def test_the_loss_is_summed_over_clips():
     lengths, targets = [4, 5, 2, 0], [2, 3, 2, 1]
-    aligner, sources, given = ready(lengths, targets)
+    aligner, sources, arguments = ready(lengths, targets)
     each = [
         brute_force(probabilities(aligner, source), target)
         for source, target in zip(sources[:3], targets[:3], strict=True)
     ]
-    assert aligner(*given)[1].item() == pytest.approx(sum(each), rel=1e-5)
+    assert aligner(*arguments)[1].item() == pytest.approx(sum(each), rel=1e-5)
 
 
 def test_a_clip_too_short_for_its_target_adds_nothing():
@@ -99,13 +99,13 @@ def test_a_clip_too_short_for_its_target_adds_nothing():
 @pytest.mark.parametrize("padding", [1, 5])
 @pytest.mark.parametrize("value", [7.0, -1e3])
 def test_padding_changes_nothing(padding, value):
-    lengths, targets, found = [5, 2, 6], [3, 2, 4], []
+    lengths, targets, result = [5, 2, 6], [3, 2, 4], []
     for more in (0, padding):
-        aligner, _, given = ready(lengths, targets, padding=more, value=value)
-        aligned, loss = aligner(*given)
+        aligner, _, arguments = ready(lengths, targets, padding=more, value=value)
+        aligned, loss = aligner(*arguments)
         (aligned.square().sum() + loss).backward()
-        found.append((aligned, loss, [p.grad for p in aligner.parameters()]))
-    torch.testing.assert_close(*found)
+        result.append((aligned, loss, [p.grad for p in aligner.parameters()]))
+    torch.testing.assert_close(*result)
 
 
 def test_a_clip_without_steps_is_zeros_with_finite_gradients():
@@ -124,8 +124,8 @@ def test_a_clip_without_steps_is_zeros_with_finite_gradients():
 
 @pytest.mark.parametrize("targets", [[0, 0], [2, 1]])
 def test_a_batch_without_any_step_keeps_its_shape(targets):
-    aligner, _, given = ready([0, 0], targets)
-    aligned, loss = aligner(*given)
+    aligner, _, arguments = ready([0, 0], targets)
+    aligned, loss = aligner(*arguments)
     assert aligned.shape == (2, max(1, *targets), WIDTH)
     assert not aligned.any()
     assert loss.item() == 0
@@ -159,8 +159,8 @@ def test_no_step_is_certain_for_the_logits_are_states():
 @pytest.mark.usefixtures("processor")
 def test_half_precision_loses_nothing_but_digits():
     aligner, _, (x, mask, targets) = ready([5, 6], [3, 4], loud=1.0)
-    wanted = aligner(x, mask, targets)[1]
+    expected = aligner(x, mask, targets)[1]
     with torch.autocast("cpu", dtype=torch.bfloat16):
         got = aligner.float()(x.float(), mask, targets)[1]
     assert got.dtype == torch.float32
-    assert got.item() == pytest.approx(wanted.item(), rel=0.02)
+    assert got.item() == pytest.approx(expected.item(), rel=0.02)

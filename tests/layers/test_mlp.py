@@ -19,8 +19,8 @@ def test_one_channel_by_hand():
 def test_sizes(sizes):
     mlp = MLP(*sizes)
     assert mlp(torch.randn(2, 4)).shape == (2, 3)
-    wanted = sum(a * b + b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
-    assert sum(p.numel() for p in mlp.parameters()) == wanted
+    expected = sum(a * b + b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+    assert sum(p.numel() for p in mlp.parameters()) == expected
 
 
 def test_dropout_acts_only_while_training():

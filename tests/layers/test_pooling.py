@@ -16,13 +16,13 @@ rows = st.integers(1, 8).flatmap(
 def test_real_steps_keep_their_order_and_nothing_else_is_left(pattern):
     mask = torch.tensor(pattern)
     x = torch.arange(mask.numel() * 2, dtype=torch.float32).view(*mask.shape, 2) + 1
-    got, aligned = front_aligned(x.masked_fill(~mask[:, :, None], float("nan")), mask)
-    assert got.shape[1] == max(1, int(mask.sum(dim=1).max()))
-    for row, real, found, left in zip(x, mask, got, aligned, strict=True):
+    actual, aligned = front_aligned(x.masked_fill(~mask[:, :, None], float("nan")), mask)
+    assert actual.shape[1] == max(1, int(mask.sum(dim=1).max()))
+    for row, real, result, left in zip(x, mask, actual, aligned, strict=True):
         count = int(real.sum())
-        torch.testing.assert_close(found[:count], row[real])
+        torch.testing.assert_close(result[:count], row[real])
         assert left.tolist() == [True] * count + [False] * (len(left) - count)
-        assert not found[count:].any()
+        assert not result[count:].any()
 
 
 @pytest.mark.parametrize("side", ["left", "right", "middle"])

@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from deadpan.layers.tensor_fusion import LowRankFusion, outer_product, with_one
+from deadpan.layers.tensor_fusion import LowRankFusion, outer_product, prepend_one
 
 
 def test_a_one_stands_in_front():
-    assert with_one(torch.tensor([[2.0, 3.0], [0.0, 0.0]])).tolist() == [[1, 2, 3], [1, 0, 0]]
+    assert prepend_one(torch.tensor([[2.0, 3.0], [0.0, 0.0]])).tolist() == [[1, 2, 3], [1, 0, 0]]
 
 
 def test_outer_product_by_hand():
@@ -33,8 +33,8 @@ def test_low_rank_fusion_is_a_linear_map_of_the_outer_product(widths):
         for factor in fusion.factors:
             term = (term[:, None] * factor[r][None]).flatten(0, 1)
         weight += fusion.weights[r] * term
-    wanted = outer_product(vectors) @ weight + fusion.bias
-    torch.testing.assert_close(fusion(vectors), wanted, atol=1e-5, rtol=1e-5)
+    expected = outer_product(vectors) @ weight + fusion.bias
+    torch.testing.assert_close(fusion(vectors), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_all_of_it_are_parameters_and_no_factor_starts_at_zero():

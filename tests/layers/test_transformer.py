@@ -35,12 +35,12 @@ def ready(**options):
 
 def test_every_layer_reads_the_same_source():
     encoder = ready()
-    seen = []
+    recorded = []
     for layer in encoder.layers:
-        layer.register_forward_pre_hook(lambda _, given: seen.append(given[2]))
+        layer.register_forward_pre_hook(lambda _, arguments: recorded.append(arguments[2]))
     mask = torch.ones(1, 3, dtype=torch.bool)
     encoder(torch.randn(1, 3, 8), mask, torch.randn(1, 3, 8), mask)
-    assert seen[0] is seen[1]
+    assert recorded[0] is recorded[1]
 
 
 @pytest.mark.parametrize("crossmodal", [False, True])
@@ -48,9 +48,9 @@ def test_a_clip_without_a_real_step_is_zeros_with_finite_gradients(crossmodal):
     encoder = ready()
     x, empty = torch.randn(2, 3, 8, requires_grad=True), torch.zeros(2, 3, dtype=torch.bool)
     source = (torch.randn(2, 4, 8), torch.zeros(2, 4, dtype=torch.bool)) if crossmodal else ()
-    got = encoder(x, empty, *source)
-    assert not got.any()
-    got.sum().backward()
+    actual = encoder(x, empty, *source)
+    assert not actual.any()
+    actual.sum().backward()
     assert not x.grad.any()
 
 
@@ -80,27 +80,29 @@ def test_what_is_pooled_is_what_the_whole_output_would_give(pooling, pool, mask_
     mask = torch.arange(6) < torch.tensor([[6], [1], [4], [0]])
     x = torch.randn(4, 6, 20, requires_grad=True)
     weights = torch.randn(4, 20)
-    wanted = pool(encoder(x, mask), mask)
-    (of_whole,) = torch.autograd.grad((wanted * weights).sum(), x)
-    got = encoder.pooled(x, mask, pooling)
-    (of_pooled,) = torch.autograd.grad((got * weights).sum(), x)
-    torch.testing.assert_close(got, wanted)
+    expected = pool(encoder(x, mask), mask)
+    (of_whole,) = torch.autograd.grad((expected * weights).sum(), x)
+    actual = encoder.pooled(x, mask, pooling)
+    (of_pooled,) = torch.autograd.grad((actual * weights).sum(), x)
+    torch.testing.assert_close(actual, expected)
     torch.testing.assert_close(of_pooled, of_whole)
-    assert not got[3].any()
+    assert not actual[3].any()
 
 
 def test_someone_who_looks_on_sees_all_steps():
     encoder, mask = Encoder(20, 5, 3).eval(), torch.ones(1, 6, dtype=torch.bool)
-    x, seen = torch.randn(1, 6, 20), []
-    wanted = encoder.pooled(x, mask, "last")
+    x, recorded = torch.randn(1, 6, 20), []
+    expected = encoder.pooled(x, mask, "last")
     with record_attention(encoder) as maps:
-        torch.testing.assert_close(encoder.pooled(x, mask, "last"), wanted)
+        torch.testing.assert_close(encoder.pooled(x, mask, "last"), expected)
     assert [weights.shape for (weights,) in maps.values()] == 3 * [(1, 5, 6, 6)]
-    hook = encoder.register_forward_hook(lambda _module, _given, output: seen.append(output.shape))
+    hook = encoder.register_forward_hook(
+        lambda _module, _given, output: recorded.append(output.shape)
+    )
     encoder.pooled(x, mask, "last")
     hook.remove()
     encoder.pooled(x, mask, "last")
-    assert seen == [(1, 6, 20)]
+    assert recorded == [(1, 6, 20)]
 
 
 @pytest.mark.parametrize("rate", ["attention_dropout", "embedding_dropout"])
@@ -114,18 +116,18 @@ def test_pooling_drops_out_while_training(rate):
 
 
 def test_counts_from_one_with_sines_first():
-    got = sinusoidal_positions(2, 4, torch.zeros(1))
-    wanted = [
+    actual = sinusoidal_positions(2, 4, torch.zeros(1))
+    expected = [
         [math.sin(1), math.sin(1e-4), math.cos(1), math.cos(1e-4)],
         [math.sin(2), math.sin(2e-4), math.cos(2), math.cos(2e-4)],
     ]
-    torch.testing.assert_close(got, torch.tensor(wanted))
+    torch.testing.assert_close(actual, torch.tensor(expected))
 
 
 def test_an_odd_last_channel_is_zero():
-    got = sinusoidal_positions(3, 5, torch.zeros(1))
-    torch.testing.assert_close(got[:, :4], sinusoidal_positions(3, 4, torch.zeros(1)))
-    assert not got[:, 4].any()
+    actual = sinusoidal_positions(3, 5, torch.zeros(1))
+    torch.testing.assert_close(actual[:, :4], sinusoidal_positions(3, 4, torch.zeros(1)))
+    assert not actual[:, 4].any()
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])

@@ -45,11 +45,11 @@ def test_metrics_of_classes_agree_with_sklearn(seed):
     counts = metrics.confusion_counts(predicted, true, count)
     assert (counts == confusion_matrix(true, predicted, labels=range(count))).all()
     assert metrics.accuracy(counts) == pytest.approx(accuracy_score(true, predicted))
-    given = {"y_true": true, "y_pred": predicted, "labels": np.unique(true), "zero_division": 0}
-    assert metrics.weighted_f1(counts) == pytest.approx(f1_score(**given, average="weighted"))
-    assert metrics.macro_f1(counts) == pytest.approx(f1_score(**given, average="macro"))
+    arguments = {"y_true": true, "y_pred": predicted, "labels": np.unique(true), "zero_division": 0}
+    assert metrics.weighted_f1(counts) == pytest.approx(f1_score(**arguments, average="weighted"))
+    assert metrics.macro_f1(counts) == pytest.approx(f1_score(**arguments, average="macro"))
     each = [x for x in metrics.f1_per_class(counts) if not math.isnan(x)]
-    assert each == pytest.approx(list(f1_score(**given, average=None)))
+    assert each == pytest.approx(list(f1_score(**arguments, average=None)))
 
 
 def test_a_class_absent_from_the_truth_is_undefined_and_counts_in_no_mean():

@@ -66,10 +66,10 @@ def test_wrong_signs_by_hand():
 
 
 def test_means_by_group_leave_out_what_is_not_known():
-    found = mean_by(array(1, 3, np.nan, 5, np.nan), ["a", "a", "a", "b", "c"])
-    assert found["a"] == 2
-    assert found["b"] == 5
-    assert np.isnan(found["c"])
+    result = mean_by(array(1, 3, np.nan, 5, np.nan), ["a", "a", "a", "b", "c"])
+    assert result["a"] == 2
+    assert result["b"] == 5
+    assert np.isnan(result["c"])
 
 
 def test_the_calibration_of_the_sign_by_hand():
@@ -78,8 +78,8 @@ def test_the_calibration_of_the_sign_by_hand():
     # Scores of 0 claim a half; sign(0) is never that of a label.
     assert sign_calibration_error(array(0, 0), array(1, -1)) == 0.5
     # One bin each: |1 - 0.75| and |0 - 1|, clips of label 0 left out.
-    found = sign_calibration_error(array(1.5, 3, 3), array(1, -1, 0), bins=2)
-    assert found == pytest.approx((0.25 + 1) / 2)
+    result = sign_calibration_error(array(1.5, 3, 3), array(1, -1, 0), bins=2)
+    assert result == pytest.approx((0.25 + 1) / 2)
     assert np.isnan(sign_calibration_error(array(1), array(0)))
 
 

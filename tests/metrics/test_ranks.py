@@ -10,10 +10,12 @@ from deadpan.metrics.ranks import rank_correlation, roc_auc
 
 
 @pytest.mark.parametrize(
-    ("second", "wanted"), [([10, 20, 30], 1), ([3, 2, 1], -1), ([1, 3, 2], 0.5)]
+    ("second", "expected"), [([10, 20, 30], 1), ([3, 2, 1], -1), ([1, 3, 2], 0.5)]
 )
-def test_by_hand(second, wanted):
-    assert rank_correlation(np.array([1.0, 2, 9]), np.array(second, float)) == pytest.approx(wanted)
+def test_by_hand(second, expected):
+    assert rank_correlation(np.array([1.0, 2, 9]), np.array(second, float)) == pytest.approx(
+        expected
+    )
 
 
 def slow_ranks(values):
@@ -25,8 +27,8 @@ def slow_ranks(values):
 def test_ties_share_their_mean_rank():
     random = np.random.default_rng(0)
     first, second = random.integers(0, 5, (2, 40)).astype(float)
-    wanted = np.corrcoef(slow_ranks(first), slow_ranks(second))[0, 1]
-    assert rank_correlation(first, second) == pytest.approx(wanted)
+    expected = np.corrcoef(slow_ranks(first), slow_ranks(second))[0, 1]
+    assert rank_correlation(first, second) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("first", [[], [1.0], [2.0, 2.0]])
@@ -56,6 +58,6 @@ few = st.lists(st.integers(-3, 3), min_size=1, max_size=7)
 
 @given(few, few)
 def test_roc_auc_is_the_share_of_pairs(positive, negative):
-    found = roc_auc(array(*positive), array(*negative))
-    assert found == pytest.approx(pairs_above(positive, negative))
-    assert found + roc_auc(array(*negative), array(*positive)) == pytest.approx(1)
+    result = roc_auc(array(*positive), array(*negative))
+    assert result == pytest.approx(pairs_above(positive, negative))
+    assert result + roc_auc(array(*negative), array(*positive)) == pytest.approx(1)

@@ -170,8 +170,8 @@ def test_one_clip_has_an_error_and_no_correlation():
 
 def test_several_labels_agree_with_scipy():
     true, predicted = np.random.default_rng(0).normal(size=(2, 40, 3))
-    wanted = [pearsonr(t, p).statistic for t, p in zip(true.T, predicted.T, strict=True)]
-    assert regression.correlations_per_label(predicted, true) == pytest.approx(wanted)
+    reference = [pearsonr(t, p).statistic for t, p in zip(true.T, predicted.T, strict=True)]
+    assert regression.correlations_per_label(predicted, true) == pytest.approx(reference)
 
 
 def test_the_mean_leaves_out_what_is_undefined():

@@ -33,26 +33,26 @@ games = st.integers(1, 4).flatmap(
 def test_shares_are_means_over_orders_and_add_up(numbers):
     players = "abcd"[: len(numbers).bit_length() - 1]
     values = {which: np.array(x) for which, x in zip(subsets(players), numbers, strict=True)}
-    found = shapley_values(values)
-    assert found == pytest.approx(by_orders(values, players), abs=1e-9)
+    result = shapley_values(values)
+    assert result == pytest.approx(by_orders(values, players), abs=1e-9)
     whole = values[frozenset(players)] - values[frozenset()]
-    assert sum(found.values()) == pytest.approx(whole, abs=1e-9)
+    assert sum(result.values()) == pytest.approx(whole, abs=1e-9)
 
 
 def test_by_hand_for_many_clips_at_once():
     # a brings 6 alone, b brings 2, together 10: the 2 that come of both are halved.
     values = {"": (0, 1), "a": (6, 1), "b": (2, 1), "ab": (10, 1)}
-    found = shapley_values({frozenset(k): np.array(v, float) for k, v in values.items()})
-    np.testing.assert_allclose(found["a"], [7, 0])
-    np.testing.assert_allclose(found["b"], [3, 0])
+    result = shapley_values({frozenset(k): np.array(v, float) for k, v in values.items()})
+    np.testing.assert_allclose(result["a"], [7, 0])
+    np.testing.assert_allclose(result["b"], [3, 0])
 
 
 def test_equal_players_get_the_same_and_a_useless_one_nothing():
     # The value counts a and b together, squared; c changes nothing.
     values = {w: np.array(float(len(w - {"c"}) ** 2)) for w in subsets("abc")}
-    found = shapley_values(values)
-    assert found["a"] == found["b"] == 2
-    assert found["c"] == 0
+    result = shapley_values(values)
+    assert result["a"] == result["b"] == 2
+    assert result["c"] == 0
 
 
 def test_a_subset_without_a_value_is_refused():

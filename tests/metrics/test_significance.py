@@ -31,11 +31,11 @@ def test_equal_systems_are_not_different_and_unequal_ones_are():
 
 def test_p_is_uniform_where_neither_is_better():
     random = np.random.default_rng(1)
-    found = [
+    result = [
         sign_flip_test(random.normal(size=40), random.normal(size=40), resamples=199)
         for _ in range(200)
     ]
-    assert 0.01 < np.mean(np.array(found) <= 0.05) < 0.1
+    assert 0.01 < np.mean(np.array(result) <= 0.05) < 0.1
 
 
 def test_holm_by_hand():

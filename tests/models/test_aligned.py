@@ -17,9 +17,9 @@ class LastStep(AlignedModel):
     paper = "nobody 2000, Nothing"
 
     def forward(self, batch):
-        found = self.aligned(batch)
-        steps = torch.cat(list(found.sequences.values()), dim=2)
-        return Output(prediction=steps.sum(dim=(1, 2))[:, None], losses=found.losses)
+        result = self.aligned(batch)
+        steps = torch.cat(list(result.sequences.values()), dim=2)
+        return Output(prediction=steps.sum(dim=(1, 2))[:, None], losses=result.losses)
 
 
 def build(**options):
@@ -40,51 +40,52 @@ def clip_of(text, audio, vision):
 
 def test_aligned_clips_pass_as_they_are():
     clips = aligned_clips(4)
-    found = build().aligned(pad(clips, left=2, right=3, garbage=math.nan))
+    result = build().aligned(pad(clips, left=2, right=3, garbage=math.nan))
     lengths = [len(clip[TEXT]) for clip in clips]
-    assert found.mask.sum(dim=1).tolist() == lengths
-    assert found.mask.shape[1] == max(lengths)
-    assert found.losses == {}
-    assert list(found.sequences) == [TEXT, AUDIO, VISION]
-    for m, x in found.sequences.items():
-        for row, mask, clip in zip(x, found.mask, clips, strict=True):
+    assert result.mask.sum(dim=1).tolist() == lengths
+    assert result.mask.shape[1] == max(lengths)
+    assert result.losses == {}
+    assert list(result.sequences) == [TEXT, AUDIO, VISION]
+    for m, x in result.sequences.items():
+        for row, mask, clip in zip(x, result.mask, clips, strict=True):
             torch.testing.assert_close(row[mask], clip[m])
             assert not row[~mask].any()
 
 
 def test_a_missing_modality_is_zeros_beside_any_length():
     clips = clips_of(clip_of(3, 0, 3), clip_of(0, 5, 0), clip_of(0, 0, 0))
-    found = build().aligned(pad(clips))
-    assert found.mask.sum(dim=1).tolist() == [3, 5, 0]
-    assert {x.shape[1] for x in found.sequences.values()} == {5}
-    for m, x in found.sequences.items():
+    result = build().aligned(pad(clips))
+    assert result.mask.sum(dim=1).tolist() == [3, 5, 0]
+    assert {x.shape[1] for x in result.sequences.values()} == {5}
+    for m, x in result.sequences.items():
         for row, clip in zip(x, clips, strict=True):
             assert row.any() == (m in clip)
 
 
 def test_a_batch_without_any_step_keeps_one_of_padding():
     for options in ({}, {"ctc": True, "ctc_steps": 3}):
-        found = build(**options).aligned(pad([{}, {}]))
-        assert found.mask.tolist() == [[False], [False]]
-        assert not any(x.any() for x in found.sequences.values())
-        assert not any(loss.any() for loss in found.losses.values())
+        result = build(**options).aligned(pad([{}, {}]))
+        assert result.mask.tolist() == [[False], [False]]
+        assert not any(x.any() for x in result.sequences.values())
+        assert not any(loss.any() for loss in result.losses.values())
 
 
 @pytest.mark.parametrize(
-    ("lengths", "told"),
+    ("clip", "lengths"),
     [
         (clip_of(3, 7, 3), "text 3, audio 7, vision 3"),
         (clip_of(0, 7, 3), "text 0, audio 7, vision 3"),
         (clip_of(3, 3, 2), "text 3, audio 3, vision 2"),
     ],
 )
-def test_other_lengths_are_refused_with_the_clip_and_the_remedy(lengths, told):
-    clips = clips_of(clip_of(4, 4, 4), clip_of(2, 0, 2), lengths, clip_of(1, 2, 3))
+def test_other_lengths_are_refused_with_the_clip_and_the_remedy(clip, lengths):
+    clips = clips_of(clip_of(4, 4, 4), clip_of(2, 0, 2), clip, clip_of(1, 2, 3))
     with pytest.raises(DeadpanError) as caught:
         build()(pad(clips, left=1))
     assert str(caught.value) == (
-        "LastStep reads aligned modalities, one step of each for every word; clip '2' has other "
-        f"steps ({told}): give word-aligned data, or let the model align them with --model.ctc true"
+        "LastStep reads aligned modalities, one step of each for every word; clip '2' has "
+        f"modalities of different lengths ({lengths}): give word-aligned data, or let the model "
+        "align them with --model.ctc true"
     )
 
 
@@ -92,45 +93,45 @@ def test_the_front_end_brings_the_others_to_the_steps_of_the_first():
     model = build(ctc=True, ctc_steps=6)
     clips = clips_of(clip_of(3, 9, 12), clip_of(5, 2, 5), clip_of(1, 4, 0))
     batch = pad(clips, left=2, right=1, garbage=math.nan)
-    found = model.aligned(batch)
+    result = model.aligned(batch)
     assert list(model.aligners) == [AUDIO, VISION]
-    assert found.mask.sum(dim=1).tolist() == [3, 5, 1]
-    for row, clip in zip(found.sequences[TEXT], clips, strict=True):
+    assert result.mask.sum(dim=1).tolist() == [3, 5, 1]
+    for row, clip in zip(result.sequences[TEXT], clips, strict=True):
         torch.testing.assert_close(row[: len(clip[TEXT])], clip[TEXT])
         assert not row[len(clip[TEXT]) :].any()
     front = model.inputs(batch)
     for m in (AUDIO, VISION):
         aligned, loss = model.aligners[m](*front[m], torch.tensor([3, 5, 1]))
-        torch.testing.assert_close(found.sequences[m], aligned)
-        torch.testing.assert_close(found.losses[f"ctc_{m}"], loss)
-    assert not found.sequences[VISION][2].any()
+        torch.testing.assert_close(result.sequences[m], aligned)
+        torch.testing.assert_close(result.losses[f"ctc_{m}"], loss)
+    assert not result.sequences[VISION][2].any()
 
 
 @pytest.mark.parametrize(("audio", "vision", "steps"), [(4, 2, 4), (2, 4, 4), (9, 3, 6), (0, 3, 3)])
 def test_without_the_first_a_clip_is_as_long_as_its_longest_other(audio, vision, steps):
     model = build(ctc=True, ctc_steps=6)
     clips = clips_of(clip_of(0, audio, vision), clip_of(2, 3, 3))
-    found = model.aligned(pad(clips))
-    assert found.mask.sum(dim=1).tolist() == [steps, 2]
-    assert not found.sequences[TEXT][0].any()
-    assert found.sequences[VISION][0, :steps].all()
-    assert not found.sequences[VISION][0, steps:].any()
-    assert all(loss.isfinite() for loss in found.losses.values())
+    result = model.aligned(pad(clips))
+    assert result.mask.sum(dim=1).tolist() == [steps, 2]
+    assert not result.sequences[TEXT][0].any()
+    assert result.sequences[VISION][0, :steps].all()
+    assert not result.sequences[VISION][0, steps:].any()
+    assert all(loss.isfinite() for loss in result.losses.values())
 
 
 def test_the_first_modality_need_not_be_text():
     model = build(widths={VISION: 3, AUDIO: 4}, ctc=True, ctc_steps=6)
     assert list(model.aligners) == [VISION]
-    found = model.aligned(pad(clips_of(clip_of(2, 5, 9))))
-    assert found.mask.tolist() == [[True] * 5]
-    assert list(found.losses) == ["ctc_vision"]
+    result = model.aligned(pad(clips_of(clip_of(2, 5, 9))))
+    assert result.mask.tolist() == [[True] * 5]
+    assert list(result.losses) == ["ctc_vision"]
 
 
 def test_a_single_modality_has_nothing_to_align():
     model = build(widths={TEXT: 6}, ctc=True, ctc_steps=2)
-    found = model.aligned(pad(clips_of(clip_of(5, 2, 3))))
-    assert found.mask.sum() == 5
-    assert found.losses == {}
+    result = model.aligned(pad(clips_of(clip_of(5, 2, 3))))
+    assert result.mask.sum() == 5
+    assert result.losses == {}
     assert not list(model.parameters())
 
 
@@ -164,9 +165,9 @@ def test_the_losses_are_weighted_and_in_the_output(weight):
 def test_the_front_end_learns_from_its_loss_and_from_the_task():
     batch = pad(clips_of(clip_of(3, 9, 12), clip_of(2, 6, 5)))
     for options in ({"ctc_weight": 0.0}, {}):
-        found = gradients(build(ctc=True, ctc_steps=6, **options), batch)
-        assert len(found) == 16
-        assert all(grad.any() for grad in found.values())
+        result = gradients(build(ctc=True, ctc_steps=6, **options), batch)
+        assert len(result) == 16
+        assert all(grad.any() for grad in result.values())
 
 
 def test_the_front_end_exists_only_where_it_is_asked_for():

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from deadpan.errors import DeadpanError
-from deadpan.models import MODELS, check_options
+from deadpan.models import MODELS, check_hyperparameters
 from deadpan.models.base import Model, hyperparameters
 from deadpan.types import Batch, Output
 
@@ -86,14 +86,14 @@ def test_a_modality_the_batch_lacks_has_no_real_step():
 )
 def test_options_are_checked_by_name_and_value(options, message):
     with pytest.raises(DeadpanError) as caught:
-        check_options(Constant, options)
+        check_hyperparameters(Constant, options)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 
 def test_good_options_pass():
-    check_options(Constant, {"depth": 3, "scale": 2})
-    check_options(Constant, {})
+    check_hyperparameters(Constant, {"depth": 3, "scale": 2})
+    check_hyperparameters(Constant, {})
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,10 @@ def test_good_options_pass():
 )
 def test_typos_in_choices_are_refused_from_python_too(options, message):
     kind = MODELS["HCTMG"]
-    for refuse in (check_options, lambda kind, options: kind(widths={"text": 3}, **options)):
+    for refuse in (
+        check_hyperparameters,
+        lambda kind, options: kind(widths={"text": 3}, **options),
+    ):
         with pytest.raises(DeadpanError) as caught:
             refuse(kind, options)
         assert str(caught.value).startswith(message)

@@ -8,7 +8,7 @@ from deadpan.api import PRESETS
 from deadpan.data.batching import collate
 from deadpan.data.dataset import Clip
 from deadpan.models import CIA, MODELS
-from deadpan.models.cia import context_attention, places_in_videos
+from deadpan.models.cia import context_attention, video_positions
 from deadpan.training.evaluation import predict_clips
 
 from ..contracts.small import WIDTHS, build, pad, random_clips
@@ -32,31 +32,31 @@ def predictions(model, clips, groups):
 def test_neighbours_matter_and_other_videos_do_not():
     model, clips = build(CIA).eval(), random_clips(5)
     groups = ("a", "b", "a", None, None)
-    wanted = predictions(model, clips, groups)
+    expected = predictions(model, clips, groups)
     alone = predictions(model, clips, (None,) * 5)
-    assert not torch.allclose(wanted[0], alone[0])
-    torch.testing.assert_close(wanted[[1, 3, 4]], alone[[1, 3, 4]], **close)
+    assert not torch.allclose(expected[0], alone[0])
+    torch.testing.assert_close(expected[[1, 3, 4]], alone[[1, 3, 4]], **close)
     torch.testing.assert_close(predictions(model, clips, ()), alone, **close)
     # Videos in another order, each with its clips in theirs.
     order = [4, 1, 0, 2, 3]
     turned = predictions(model, [clips[i] for i in order], tuple(groups[i] for i in order))
-    torch.testing.assert_close(turned, wanted[order], **close)
+    torch.testing.assert_close(turned, expected[order], **close)
     # Within a video the order counts.
     swapped = predictions(model, [clips[2], clips[1], clips[0]], ("a", "b", "a"))
-    assert not torch.allclose(swapped[2], wanted[0], **close)
+    assert not torch.allclose(swapped[2], expected[0], **close)
 
 
 def test_places():
-    assert places_in_videos(("a", None, "a", "b", None), 5) == ([0, 1, 0, 2, 3], [0, 0, 1, 0, 0])
-    assert places_in_videos((), 2) == ([0, 1], [0, 0])
+    assert video_positions(("a", None, "a", "b", None), 5) == ([0, 1, 0, 2, 3], [0, 0, 1, 0, 0])
+    assert video_positions((), 2) == ([0, 1], [0, 0])
 
 
 def test_attention_by_hand():
     x = torch.tensor([[[1.0, 0.0], [0.0, 2.0], [9.0, 9.0]]])
     mask = torch.tensor([[True, True, False]])
     weights = torch.tensor([[1.0, 0.0], [0.0, 4.0]]).softmax(dim=1)
-    wanted = (weights @ x[0, :2]) * x[0, :2]
-    torch.testing.assert_close(context_attention(x, x, mask)[0, :2], wanted)
+    expected = (weights @ x[0, :2]) * x[0, :2]
+    torch.testing.assert_close(context_attention(x, x, mask)[0, :2], expected)
 
 
 def test_each_ordered_pair_has_a_reconstruction_that_needs_both():
@@ -86,6 +86,6 @@ def test_evaluation_keeps_videos_whole():
     ]
     model = build(CIA).eval()
     with torch.no_grad():
-        wanted = model(collate(clips, WIDTHS)).prediction.numpy()
-    np.testing.assert_allclose(predict_clips(model, clips, WIDTHS), wanted, atol=1e-5)
+        expected = model(collate(clips, WIDTHS)).prediction.numpy()
+    np.testing.assert_allclose(predict_clips(model, clips, WIDTHS), expected, atol=1e-5)
     assert [name for name, kind in MODELS.items() if kind.context] == ["CIA"]

@@ -22,10 +22,10 @@ def test_sizes_at_the_defaults(preset, size):
 def test_one_lstm_reads_the_modalities_side_by_side():
     model, clips = build(EFLSTM).eval(), aligned_clips(3)
     plain = model(pad(clips)).prediction
-    for clip, wanted in zip(clips, plain, strict=True):
+    for clip, expected in zip(clips, plain, strict=True):
         joined = torch.cat([clip[m] for m in WIDTHS], dim=1)
         last = model.recurrent.lstm(joined)[0][-1]
-        torch.testing.assert_close(model.head(last[None])[0], wanted)
+        torch.testing.assert_close(model.head(last[None])[0], expected)
 
 
 def test_reading_on_through_padding_would_be_seen():

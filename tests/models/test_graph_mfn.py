@@ -46,7 +46,7 @@ def test_efficacies_stay_between_0_and_1_and_scale_what_they_belong_to():
     with torch.no_grad():  # all shut: nothing of the clip reaches tau
         model.graph.efficacies.layers[-1].weight.zero_()
         model.graph.efficacies.layers[-1].bias.fill_(-100.0)
-    seen = []
-    model.graph.output.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    recorded = []
+    model.graph.output.register_forward_pre_hook(lambda _, arguments: recorded.append(arguments[0]))
     assert not torch.allclose(model(batch).prediction, plain)
-    assert not seen[0].any()
+    assert not recorded[0].any()

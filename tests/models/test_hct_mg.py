@@ -164,19 +164,19 @@ def test_pairs_use_four_of_six(primary):
 
 def rates(model):
     """Attention, target and source dropout that each encoder is called with."""
-    seen = {}
+    recorded = {}
 
     def note(name):
-        def hook(_, given, options):
+        def hook(_, arguments, options):
             names = ("attention_dropout", "target_dropout", "source_dropout")
-            seen[name] = tuple(options.get(key, 0.0) for key in names)
+            recorded[name] = tuple(options.get(key, 0.0) for key in names)
 
         return hook
 
     for name, encoder in (*model.crossmodal.items(), ("self", model.self_attention)):
         encoder.register_forward_pre_hook(note(name), with_kwargs=True)
     model(pad(random_clips(2)))
-    return seen
+    return recorded
 
 
 def test_dropout_follows_the_text():
@@ -200,8 +200,8 @@ def test_dropout_follows_the_text():
 
 
 def test_embedding_dropout_on_all_streams():
-    seen = rates(build(HCTMG, embedding_dropout=0.2, embedding_dropout_on="all"))
-    assert {rate[1:] for name, rate in seen.items() if name != "self"} == {(0.2, 0.2)}
+    recorded = rates(build(HCTMG, embedding_dropout=0.2, embedding_dropout_on="all"))
+    assert {rate[1:] for name, rate in recorded.items() if name != "self"} == {(0.2, 0.2)}
 
 
 def test_projections_have_no_bias_and_recurrences_both():
@@ -250,7 +250,7 @@ A, B = [0.5, 0.3, 0.2], [0.3, 0.5, 0.2]
 
 
 @pytest.mark.parametrize(
-    ("means", "wanted"),
+    ("means", "expected"),
     [
         ([A] * 5, False),  # four epochs before it, not five
         ([A] * 6, True),
@@ -267,5 +267,5 @@ A, B = [0.5, 0.3, 0.2], [0.3, 0.5, 0.2]
         ([], False),
     ],
 )
-def test_converged(means, wanted):
-    assert converged(torch.tensor(means).view(len(means), 3)) is wanted
+def test_converged(means, expected):
+    assert converged(torch.tensor(means).view(len(means), 3)) is expected

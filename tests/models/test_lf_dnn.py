@@ -22,11 +22,11 @@ def test_means_are_over_real_steps_alone():
     model, clips = build(LFDNN).eval(), random_clips(3)
     averaged = [{m: x.mean(dim=0, keepdim=True) for m, x in clip.items()} for clip in clips]
     batch = pad(clips, right=4)
-    wanted = model(pad(averaged)).prediction
-    torch.testing.assert_close(model(batch).prediction, wanted)
+    expected = model(pad(averaged)).prediction
+    torch.testing.assert_close(model(batch).prediction, expected)
     for m, x in batch.sequences.items():
         batch.masks[m] = torch.ones(x.shape[:2], dtype=torch.bool)
-    assert not torch.allclose(model(batch).prediction, wanted, atol=1e-4)
+    assert not torch.allclose(model(batch).prediction, expected, atol=1e-4)
 
 
 def test_the_order_of_steps_plays_no_part():
@@ -40,12 +40,12 @@ def test_a_missing_modality_is_a_zero_vector(missing):
     model, clips = build(LFDNN).eval(), random_clips(2)
     for clip in clips:
         del clip[missing]
-    seen = []
-    model.head.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    found = gradients(model, pad(clips))
-    parts = dict(zip(WIDTHS, seen[0].chunk(3, dim=1), strict=True))
+    recorded = []
+    model.head.register_forward_pre_hook(lambda _, arguments: recorded.append(arguments[0]))
+    result = gradients(model, pad(clips))
+    parts = dict(zip(WIDTHS, recorded[0].chunk(3, dim=1), strict=True))
     assert [m for m, part in parts.items() if not part.any()] == [missing]
-    assert not any(grad.any() for name, grad in found.items() if f"subnets.{missing}." in name)
+    assert not any(grad.any() for name, grad in result.items() if f"subnets.{missing}." in name)
 
 
 def test_both_dropouts_act():

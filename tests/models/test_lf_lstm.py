@@ -23,9 +23,9 @@ def test_the_state_is_that_of_the_last_real_step():
     model, clips = build(LFLSTM).eval(), random_clips(3)
     plain = model(pad(clips)).prediction
     # torch's own LSTMs on one clip at a time: no padding, so their last output is the last step.
-    for clip, wanted in zip(clips, plain, strict=True):
+    for clip, expected in zip(clips, plain, strict=True):
         last = [model.recurrent[m].lstm(clip[m])[0][-1] for m in WIDTHS]
-        torch.testing.assert_close(model.head(torch.cat(last)[None])[0], wanted)
+        torch.testing.assert_close(model.head(torch.cat(last)[None])[0], expected)
 
 
 def test_reading_on_through_padding_would_be_seen():
@@ -60,8 +60,8 @@ def test_a_missing_modality_is_a_zero_vector(missing):
         for m in WIDTHS
     ]
     del clips[0][missing]
-    wanted = model.head(torch.cat(last)[None])
-    torch.testing.assert_close(model(pad(clips)).prediction, wanted)
+    expected = model.head(torch.cat(last)[None])
+    torch.testing.assert_close(model(pad(clips)).prediction, expected)
 
 
 def test_any_number_of_modalities_of_any_name():

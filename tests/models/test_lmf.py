@@ -52,32 +52,34 @@ def test_the_fusion_weights_scale_their_own_term():
         parts.append(model(batch).prediction)
     with torch.no_grad():
         model.fusion.weights.copy_(torch.tensor([2.0, -1.0, 0.5]))
-    wanted = 2 * parts[0] - parts[1] + 0.5 * parts[2]
-    torch.testing.assert_close(model(batch).prediction, wanted)
+    expected = 2 * parts[0] - parts[1] + 0.5 * parts[2]
+    torch.testing.assert_close(model(batch).prediction, expected)
 
 
 def test_means_are_over_real_steps_alone():
     """The known bug: the mean over the padded length."""
     model, clips = build(LMF).eval(), random_clips(3)
     batch = pad(clips, right=4)
-    seen = {}
+    recorded = {}
     for m in (AUDIO, VISION):
         model.subnets[m].mlp.register_forward_pre_hook(
-            lambda _, given, m=m: seen.__setitem__(m, given[0])
+            lambda _, arguments, m=m: recorded.__setitem__(m, arguments[0])
         )
     model(batch)
     for m in (AUDIO, VISION):
-        torch.testing.assert_close(seen[m], torch.stack([clip[m].mean(dim=0) for clip in clips]))
-        assert not torch.allclose(seen[m], batch.sequences[m].mean(dim=1))
+        torch.testing.assert_close(
+            recorded[m], torch.stack([clip[m].mean(dim=0) for clip in clips])
+        )
+        assert not torch.allclose(recorded[m], batch.sequences[m].mean(dim=1))
 
 
 def test_text_is_read_to_its_last_real_step():
     model, clips = build(LMF).eval(), random_clips(3)
-    subnet, seen = model.subnets[TEXT], []
-    subnet.output.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    subnet, recorded = model.subnets[TEXT], []
+    subnet.output.register_forward_pre_hook(lambda _, arguments: recorded.append(arguments[0]))
     model(pad(clips, left=2, right=3, garbage=math.nan))
-    wanted = [subnet.recurrent.lstm(clip[TEXT])[0][-1] for clip in clips]
-    torch.testing.assert_close(seen[0], torch.stack(wanted))
+    expected = [subnet.recurrent.lstm(clip[TEXT])[0][-1] for clip in clips]
+    torch.testing.assert_close(recorded[0], torch.stack(expected))
 
 
 @pytest.mark.parametrize("missing", WIDTHS)
@@ -85,12 +87,12 @@ def test_a_missing_modality_leaves_the_products_of_the_others(missing):
     model, clips = build(LMF).eval(), random_clips(2)
     for clip in clips:
         del clip[missing]
-    found = gradients(model, pad(clips))
+    result = gradients(model, pad(clips))
     i = list(WIDTHS).index(missing)
     # Of its factors only the row that multiplies the 1 takes part.
-    assert found[f"fusion.factors.{i}"][:, 0].all()
-    assert not found[f"fusion.factors.{i}"][:, 1:].any()
-    assert not any(grad.any() for name, grad in found.items() if f"subnets.{missing}." in name)
+    assert result[f"fusion.factors.{i}"][:, 0].all()
+    assert not result[f"fusion.factors.{i}"][:, 1:].any()
+    assert not any(grad.any() for name, grad in result.items() if f"subnets.{missing}." in name)
 
 
 @pytest.mark.parametrize("names", [(TEXT,), (AUDIO, VISION), (TEXT, AUDIO, VISION, "eeg")])

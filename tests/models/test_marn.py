@@ -19,12 +19,12 @@ def test_sizes_at_the_defaults(preset, size):
 def test_each_attention_has_a_softmax_of_its_own():
     """The known bug: one softmax over all attentions, which then compete."""
     model = build(MARN, attentions=3).eval()
-    h, seen = torch.ones(2, 24), []
+    h, recorded = torch.ones(2, 24), []
     for net in model.reductions.values():
-        net.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    model._fused(h)
-    # Of states that are 1 the weighed ones are the weights: 1 for each attention, 3 together.
-    torch.testing.assert_close(sum(part.sum(dim=1) for part in seen), torch.full((2,), 3.0))
+        net.register_forward_pre_hook(lambda _, arguments: recorded.append(arguments[0]))
+    model._fuse(h)
+    # Weighted states of 1 are the weights themselves: 1 for each attention, 3 together.
+    torch.testing.assert_close(sum(part.sum(dim=1) for part in recorded), torch.full((2,), 3.0))
 
 
 def test_what_the_attentions_saw_reaches_the_next_step():

@@ -23,9 +23,9 @@ def test_only_the_words_are_needed_to_predict(grad):
     other = [{TEXT: c[TEXT], AUDIO: -c[AUDIO], VISION: c[VISION] + 9} for c in clips]
     words = [{TEXT: c[TEXT]} for c in clips]
     with torch.set_grad_enabled(grad):
-        wanted = model(pad(clips)).prediction
+        expected = model(pad(clips)).prediction
         for some in (pad(other), pad(words), pad(words, modalities=[TEXT])):
-            torch.testing.assert_close(model(some).prediction, wanted)
+            torch.testing.assert_close(model(some).prediction, expected)
 
 
 def test_its_losses_are_those_of_three_translations():
@@ -42,9 +42,9 @@ def test_its_losses_are_those_of_three_translations():
 
 def test_clips_without_both_sides_teach_no_translation():
     model, clips = build(MCTN).eval(), aligned_clips(3)
-    wanted = model(pad(clips[:2])).losses
+    expected = model(pad(clips[:2])).losses
     lonely = {m: x for m, x in clips[2].items() if m == TEXT}
-    torch.testing.assert_close(model(pad([*clips[:2], lonely])).losses, wanted)
+    torch.testing.assert_close(model(pad([*clips[:2], lonely])).losses, expected)
     none = model(pad([lonely])).losses
     assert not any(loss.any() for loss in none.values())
 

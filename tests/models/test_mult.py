@@ -92,15 +92,15 @@ def test_an_own_mask_for_each_clip():
 
 def test_the_mask_hides_what_lies_ahead_of_the_last_step_of_the_shorter():
     """Equal lengths: a step sees itself and the past, so a first step never sees the second."""
-    seen = {}
+    recorded = {}
     for mask_future in (True, False):
         model = build(MulT, mask_future=mask_future).eval()
         x, mask = torch.randn(1, 4, 8, generator=torch.manual_seed(0)), torch.ones(1, 4).bool()
         later = torch.cat([x[:, :1], x[:, 1:].flip(2)], dim=1)
         encoder = model.crossmodal["text_to_audio"]
         first = [encoder(x, mask, source, mask)[0, 0] for source in (x, later)]
-        seen[mask_future] = not torch.allclose(*first)
-    assert seen == {True: False, False: True}
+        recorded[mask_future] = not torch.allclose(*first)
+    assert recorded == {True: False, False: True}
 
 
 def test_a_missing_source_is_not_attended_to():
@@ -117,24 +117,24 @@ def test_a_missing_source_is_not_attended_to():
 
 def rates(model):
     """Attention, target and source dropout that each encoder is called with."""
-    seen = {}
+    recorded = {}
 
     def note(name):
-        def hook(_, given, options):
+        def hook(_, arguments, options):
             names = ("attention_dropout", "target_dropout", "source_dropout")
-            seen[name] = tuple(options.get(key, 0.0) for key in names)
+            recorded[name] = tuple(options.get(key, 0.0) for key in names)
 
         return hook
 
     for name, encoder in (*model.crossmodal.items(), *model.self_attention.items()):
         encoder.register_forward_pre_hook(note(name), with_kwargs=True)
     model(pad(random_clips(2)))
-    return seen
+    return recorded
 
 
 def test_dropout_follows_the_text():
-    seen = rates(build(MulT, embedding_dropout_on="text"))
-    assert seen == {
+    recorded = rates(build(MulT, embedding_dropout_on="text"))
+    assert recorded == {
         "audio_to_text": (0.0, 0.25, 0.0),
         "vision_to_text": (0.0, 0.25, 0.0),
         "text_to_audio": (0.1, 0.0, 0.25),
@@ -148,6 +148,6 @@ def test_dropout_follows_the_text():
 
 
 def test_embedding_dropout_on_all_streams():
-    seen = rates(build(MulT, embedding_dropout=0.2))
-    assert {rate[1:] for name, rate in seen.items() if name in PAIRS} == {(0.2, 0.2)}
-    assert {seen[m] for m in WIDTHS} == {(0.1, 0.2, 0.0)}
+    recorded = rates(build(MulT, embedding_dropout=0.2))
+    assert {rate[1:] for name, rate in recorded.items() if name in PAIRS} == {(0.2, 0.2)}
+    assert {recorded[m] for m in WIDTHS} == {(0.1, 0.2, 0.0)}

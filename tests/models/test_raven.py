@@ -16,11 +16,13 @@ NONVERBAL = (AUDIO, VISION)
 
 def seen_words(model, clips):
     """What the LSTM over words reads, per clip and real step."""
-    seen, batch = [], pad(clips)
-    handle = model.recurrent.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    recorded, batch = [], pad(clips)
+    handle = model.recurrent.register_forward_pre_hook(
+        lambda _, arguments: recorded.append(arguments[0])
+    )
     model(batch)
     handle.remove()
-    return [x[: len(clip[TEXT])].detach() for x, clip in zip(seen[0], clips, strict=True)]
+    return [x[: len(clip[TEXT])].detach() for x, clip in zip(recorded[0], clips, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -34,10 +36,10 @@ def test_sizes_at_the_defaults(preset, size):
 def test_the_task_trains_the_nonverbal_networks(part):
     """The known bug: frames and shift detached, so that their networks stayed as they began."""
     model, clips = build(RAVEN).eval(), aligned_clips(4)
-    found = gradients(model, pad(clips))
-    of_part = {name: grad for name, grad in found.items() if name.startswith(part)}
+    result = gradients(model, pad(clips))
+    of_part = {name: grad for name, grad in result.items() if name.startswith(part)}
     assert of_part
-    for name, grad in {**of_part, "shift": found["shift.weight"]}.items():
+    for name, grad in {**of_part, "shift": result["shift.weight"]}.items():
         assert grad.any(), name
     # A step along the gradient does what the gradient says.
     before = model(pad(clips)).prediction.sum()
@@ -105,7 +107,7 @@ def test_a_word_without_frames_has_the_state_zero(m):
     model, clips = build(RAVEN).eval(), aligned_clips(2)
     clips[0][m] = torch.zeros_like(clips[0][m])
     states = []
-    model.gates[m].register_forward_pre_hook(lambda _, given: states.append(given[0]))
+    model.gates[m].register_forward_pre_hook(lambda _, arguments: states.append(arguments[0]))
     model(pad(clips))
     width = model.shift.in_features // 2
     assert not states[0][0, :, :width].any()
@@ -120,9 +122,9 @@ def test_without_words_there_is_nothing_to_shift():
     del clips[0][TEXT]
     loud = [{m: 10 * x for m, x in clips[0].items()}, clips[1]]
     torch.testing.assert_close(model(pad(loud)).prediction, model(pad(clips)).prediction)
-    found = gradients(model, pad(clips[:1]))
-    assert all(grad.isfinite().all() for grad in found.values())
-    assert not found["shift.weight"].any()
+    result = gradients(model, pad(clips[:1]))
+    assert all(grad.isfinite().all() for grad in result.values())
+    assert not result["shift.weight"].any()
 
 
 def test_a_shift_of_zero_has_finite_gradients():
@@ -130,9 +132,9 @@ def test_a_shift_of_zero_has_finite_gradients():
     with torch.no_grad():
         model.shift.weight.zero_()
         model.shift.bias.zero_()
-    found = gradients(model, pad(clips))
-    assert all(grad.isfinite().all() for grad in found.values())
-    assert found["shift.bias"].any()
+    result = gradients(model, pad(clips))
+    assert all(grad.isfinite().all() for grad in result.values())
+    assert result["shift.bias"].any()
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,12 @@ def test_sizes_at_the_defaults(preset, size):
 
 def test_highlight_reads_the_hidden_states():
     """The known bug: it is fed zeros, so that the highlights are the same for every clip."""
-    model, seen, weights = build(RMFN).eval(), [], []
-    model.highlight.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    model, recorded, weights = build(RMFN).eval(), [], []
+    model.highlight.register_forward_pre_hook(lambda _, arguments: recorded.append(arguments[0]))
     model.attention.register_forward_hook(lambda _, __, out: weights.append(out))
     model(pad(aligned_clips(3)))
-    assert all(x.any() for x in seen)
+    assert all(x.any() for x in recorded)
     assert not torch.allclose(weights[1][0], weights[1][1])
     # The same states at every stage; the stages differ by the LSTM over them.
-    torch.testing.assert_close(seen[0][:, 0], seen[0][:, -1])
+    torch.testing.assert_close(recorded[0][:, 0], recorded[0][:, -1])
     assert not torch.allclose(weights[0][:, 0], weights[0][:, 1])

@@ -22,20 +22,20 @@ def test_sizes_at_the_defaults(preset, size):
 
 def seen_by(module, model, batch):
     """What a part of the model is given."""
-    seen = []
-    handle = module.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    recorded = []
+    handle = module.register_forward_pre_hook(lambda _, arguments: recorded.append(arguments[0]))
     model(batch)
     handle.remove()
-    return seen[0]
+    return recorded[0]
 
 
 def vectors_of(model, clips):
     """The vector of each modality from torch's own parts, one unpadded clip at a time."""
-    text, found = model.subnets[TEXT], {}
-    found[TEXT] = [text.output(text.recurrent.lstm(clip[TEXT])[0][-1]) for clip in clips]
+    text, result = model.subnets[TEXT], {}
+    result[TEXT] = [text.output(text.recurrent.lstm(clip[TEXT])[0][-1]) for clip in clips]
     for m in (AUDIO, VISION):
-        found[m] = [model.subnets[m].mlp(clip[m].mean(dim=0)[None])[0].relu() for clip in clips]
-    return {m: torch.stack(rows) for m, rows in found.items()}
+        result[m] = [model.subnets[m].mlp(clip[m].mean(dim=0)[None])[0].relu() for clip in clips]
+    return {m: torch.stack(rows) for m, rows in result.items()}
 
 
 def test_the_tensor_holds_every_vector_and_every_product():
@@ -73,8 +73,8 @@ def test_a_missing_modality_leaves_the_products_of_the_others(missing):
     own = tensor.movedim(1 + list(WIDTHS).index(missing), 1)
     assert own[:, 0].any()
     assert not own[:, 1:].any()
-    found = gradients(model, batch)
-    assert not any(grad.any() for name, grad in found.items() if f"subnets.{missing}." in name)
+    result = gradients(model, batch)
+    assert not any(grad.any() for name, grad in result.items() if f"subnets.{missing}." in name)
 
 
 @pytest.mark.parametrize(

@@ -44,9 +44,9 @@ def randomised(model, seed=0):
 def assert_parity(model, predict, *, aligned=False):
     """``predict(state, clip)`` gives each clip's prediction from the equations."""
     names, state = model.modalities, model.state_dict()
-    made = clips(names, aligned=aligned)
-    wanted = np.stack([predict(state, clip) for clip in made])
+    samples = clips(names, aligned=aligned)
+    expected = np.stack([predict(state, clip) for clip in samples])
     for left in (0, 3):
-        got = model(padded(made, names, left=left)).prediction.detach().numpy()
-        np.testing.assert_allclose(got, wanted, atol=1e-5, rtol=1e-5)
-    assert np.ptp(wanted, axis=0).min() > 1e-3
+        actual = model(padded(samples, names, left=left)).prediction.detach().numpy()
+        np.testing.assert_allclose(actual, expected, atol=1e-5, rtol=1e-5)
+    assert np.ptp(expected, axis=0).min() > 1e-3

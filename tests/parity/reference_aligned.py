@@ -32,9 +32,9 @@ def cell(w, place, x, h, c, z=None):
 def memory(w, inputs):
     u = np.zeros(len(w["keep"]["layers.1"]("bias")))
     for x in inputs:
-        seen = np.concatenate([x, u])
-        kept, admitted = sigmoid(mlp(w["keep"], 2, seen)), sigmoid(mlp(w["admit"], 2, seen))
-        u = kept * u + admitted * np.tanh(mlp(w["proposal"], 2, x))
+        inputs = np.concatenate([x, u])
+        g1, g2 = sigmoid(mlp(w["keep"], 2, inputs)), sigmoid(mlp(w["admit"], 2, inputs))
+        u = g1 * u + g2 * np.tanh(mlp(w["proposal"], 2, x))
     return u
 
 
@@ -99,13 +99,13 @@ def marn(state, clip, names, *, hidden, reduced, attentions):
     def fuse(w, h):
         joined = np.concatenate([h[m] for m in names])
         nets = np.split(w.linear("attention", joined), attentions)
-        seen = [softmax(net) * joined for net in nets]
+        weighted = [softmax(net) * joined for net in nets]
         return np.concatenate(
             [
                 mlp(
                     w["reductions"][m],
                     2,
-                    np.concatenate([s[i * hidden : (i + 1) * hidden] for s in seen]),
+                    np.concatenate([s[i * hidden : (i + 1) * hidden] for s in weighted]),
                 )
                 for i, m in enumerate(names)
             ]
@@ -119,8 +119,8 @@ def rmfn(state, clip, names, *, hidden, summary, stages):
     def fuse(w, h):
         joined = np.concatenate([h[m] for m in names])
         highlights = lstm(w["highlight"], np.stack([joined] * stages))
-        seen = [softmax(w.linear("attention", row)) * joined for row in highlights]
-        return mlp(w["summarize"], 2, lstm(w["fuse"], np.stack(seen)).reshape(-1))
+        weighted = [softmax(w.linear("attention", row)) * joined for row in highlights]
+        return mlp(w["summarize"], 2, lstm(w["fuse"], np.stack(weighted)).reshape(-1))
 
     return lsthm(state, clip, names, hidden=hidden, z_width=summary, fuse=fuse)
 
@@ -156,7 +156,7 @@ def lmf_mult(state, clip, names, *, heads, layers, rank):
     stream = np.reshape(fused, (longest, x[names[0]].shape[1]))
     parts = []
     for m in names:
-        seen = encoder(w["crossmodal"][m], heads, layers, x[m], stream, False)
-        seen = encoder(w["self_attention"][m], heads, max(layers, 3), seen, None, False)
-        parts.append(seen[-1] if len(seen) else np.zeros(seen.shape[1]))
+        encoded = encoder(w["crossmodal"][m], heads, layers, x[m], stream, False)
+        encoded = encoder(w["self_attention"][m], heads, max(layers, 3), encoded, None, False)
+        parts.append(encoded[-1] if len(encoded) else np.zeros(encoded.shape[1]))
     return head(w["head"], 1, np.concatenate(parts))

@@ -109,7 +109,7 @@ def tfn(state, clip, names):
 
 def cia(state, clips, videos, names):
     """Predictions of all clips, and the reconstruction losses; ``videos`` names each clip's."""
-    w, seen, errors = Weights(state), [], {}
+    w, utterances, errors = Weights(state), [], {}
     for clip in clips:
         vectors = {m: clip[m].mean(axis=0) if len(clip[m]) else clip[m].sum(axis=0) for m in names}
         for a, b in permutations(names, 2):
@@ -124,11 +124,11 @@ def cia(state, clips, videos, names):
             both = errors.setdefault(f"reconstruction_{a}_to_{b}", [])
             both += [error] if len(clip[a]) and len(clip[b]) else []
             vectors[f"{a}_to_{b}"] = code if len(clip[a]) else 0 * code
-        seen.append(vectors)
+        utterances.append(vectors)
     predictions = [np.zeros(0)] * len(clips)
     for place, video in enumerate(videos):
         members = [i for i, v in enumerate(videos) if v == video and video is not None] or [place]
-        of_video = cia_video(w, [seen[i] for i in members], names)
+        of_video = cia_video(w, [utterances[i] for i in members], names)
         predictions[place] = of_video[members.index(place)]
     return np.stack(predictions), {name: np.mean(each) for name, each in errors.items()}
 

@@ -16,16 +16,16 @@ VIDEOS = ("u", "v", "u", "u", None)
 
 @pytest.mark.parametrize("names", [THREE, TWO, ONE], ids=len)
 def test_cia(names):
-    made = CIA(widths={m: WIDTHS[m] for m in names}, outputs=2, hidden=3, width=4)
-    model, said = randomised(made), clips(names)
-    wanted, losses = cia(model.state_dict(), said, VIDEOS, names)
+    cia_model = CIA(widths={m: WIDTHS[m] for m in names}, outputs=2, hidden=3, width=4)
+    model, utterances = randomised(cia_model), clips(names)
+    expected, losses = cia(model.state_dict(), utterances, VIDEOS, names)
     for left in (0, 3):
-        output = model(replace(padded(said, names, left=left), groups=VIDEOS))
-        got = output.prediction.detach().numpy()
-        np.testing.assert_allclose(got, wanted, atol=1e-5, rtol=1e-5)
+        output = model(replace(padded(utterances, names, left=left), groups=VIDEOS))
+        actual = output.prediction.detach().numpy()
+        np.testing.assert_allclose(actual, expected, atol=1e-5, rtol=1e-5)
         assert output.losses.keys() == losses.keys()
         for name, loss in losses.items():
             np.testing.assert_allclose(output.losses[name].item(), loss, rtol=1e-6)
-    assert np.ptp(wanted, axis=0).min() > 1e-3
-    alone, _ = cia(model.state_dict(), said, range(len(said)), names)
-    assert np.abs(alone - wanted).max() > 1e-3  # the neighbours do count
+    assert np.ptp(expected, axis=0).min() > 1e-3
+    alone, _ = cia(model.state_dict(), utterances, range(len(utterances)), names)
+    assert np.abs(alone - expected).max() > 1e-3  # the neighbours do count

@@ -31,17 +31,19 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "sizes", "reference", "given"), CASES)
+@pytest.mark.parametrize(("kind", "sizes", "reference", "arguments"), CASES)
 @pytest.mark.parametrize("names", [THREE, TWO, ONE], ids=len)
-def test_aligned_models(kind, sizes, reference, given, names):
-    made = kind(widths={m: WIDTHS[m] for m in names}, outputs=2, **sizes)
+def test_aligned_models(kind, sizes, reference, arguments, names):
+    model = kind(widths={m: WIDTHS[m] for m in names}, outputs=2, **sizes)
     assert_parity(
-        randomised(made), lambda state, clip: reference(state, clip, names, **given), aligned=True
+        randomised(model),
+        lambda state, clip: reference(state, clip, names, **arguments),
+        aligned=True,
     )
 
 
 @pytest.mark.parametrize("names", [THREE, TWO, ONE], ids=len)
 def test_lmf_mult(names):
     sizes = {"heads": 2, "layers": 2, "rank": 3}
-    made = LMFMulT(widths={m: WIDTHS[m] for m in names}, outputs=2, width=4, **sizes)
-    assert_parity(randomised(made), lambda state, clip: lmf_mult(state, clip, names, **sizes))
+    model = LMFMulT(widths={m: WIDTHS[m] for m in names}, outputs=2, width=4, **sizes)
+    assert_parity(randomised(model), lambda state, clip: lmf_mult(state, clip, names, **sizes))

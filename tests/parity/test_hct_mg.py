@@ -55,10 +55,10 @@ def randomised(names, seed, **options):
 
 def assert_parity(names, seed, **options):
     model = randomised(names, seed, **options)
-    got = model(padded(clips(names), names)).prediction.detach().numpy()
+    actual = model(padded(clips(names), names)).prediction.detach().numpy()
     state = model.state_dict()
-    wanted = [reference.hct_mg(state, clip, names, heads=2, **options) for clip in clips(names)]
-    np.testing.assert_allclose(got, np.stack(wanted), atol=1e-5, rtol=1e-5)
+    expected = [reference.hct_mg(state, clip, names, heads=2, **options) for clip in clips(names)]
+    np.testing.assert_allclose(actual, np.stack(expected), atol=1e-5, rtol=1e-5)
     return model
 
 
@@ -80,20 +80,20 @@ def test_fixed_primary(names, primary, way):
 @pytest.mark.parametrize("winner", range(3))
 def test_whichever_the_gate_picks(winner, sharing):
     logits = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64).roll(winner + 1)
-    made = randomised(THREE, 2, layers=1, sharing=sharing)
-    made.gate.logits.data.copy_(logits)
+    net = randomised(THREE, 2, layers=1, sharing=sharing)
+    net.gate.logits.data.copy_(logits)
     assert int(logits.argmax()) == winner
-    output = made(padded(clips(THREE), THREE))
-    state = made.state_dict()
-    wanted = [
+    output = net(padded(clips(THREE), THREE))
+    state = net.state_dict()
+    expected = [
         reference.hct_mg(state, clip, THREE, heads=2, layers=1, sharing=sharing)
         for clip in clips(THREE)
     ]
-    np.testing.assert_allclose(output.prediction.detach(), np.stack(wanted), atol=1e-5)
+    np.testing.assert_allclose(output.prediction.detach(), np.stack(expected), atol=1e-5)
     np.testing.assert_allclose(output.gate.detach(), reference.softmax(logits.numpy()), atol=1e-6)
 
 
 @pytest.mark.parametrize(("layers", "head_blocks"), [(2, 1), (4, 2)])
 def test_depths(layers, head_blocks):
-    made = assert_parity(THREE, 4, layers=layers, head_blocks=head_blocks)
-    assert len(made.self_attention.layers) == max(layers, 3)
+    net = assert_parity(THREE, 4, layers=layers, head_blocks=head_blocks)
+    assert len(net.self_attention.layers) == max(layers, 3)

@@ -34,9 +34,9 @@ def sequences(lengths, width, seed=0, dtype=torch.float64):
     return x.to(dtype), torch.arange(steps) < torch.tensor(lengths)[:, None]
 
 
-def assert_same(got, wanted):
-    error = 1e-5 if got.dtype == torch.float64 else 2e-5
-    np.testing.assert_allclose(got.detach().numpy(), wanted, atol=error, rtol=1e-5)
+def assert_same(actual, expected):
+    error = 1e-5 if actual.dtype == torch.float64 else 2e-5
+    np.testing.assert_allclose(actual.detach().numpy(), expected, atol=error, rtol=1e-5)
 
 
 # Angles are float32: at step 500 they are exact to 3e-5.
@@ -44,8 +44,8 @@ def assert_same(got, wanted):
     ("steps", "width", "error"), [(1, 4, 1e-6), (9, 4, 1e-6), (30, 7, 1e-5), (500, 80, 1e-4)]
 )
 def test_positions(steps, width, error):
-    got = sinusoidal_positions(steps, width, torch.zeros(1))
-    np.testing.assert_allclose(got, reference.positions(steps, width), atol=error)
+    actual = sinusoidal_positions(steps, width, torch.zeros(1))
+    np.testing.assert_allclose(actual, reference.positions(steps, width), atol=error)
 
 
 @pytest.mark.parametrize("mask_future", [False, True])
@@ -54,11 +54,11 @@ def test_attention(heads, mask_future):
     layer = randomised(Attention(8, heads))
     x, mask = sequences(LENGTHS, 8)
     source, source_mask = sequences(SOURCE_LENGTHS, 8, seed=1)
-    got = layer(x, mask, source, source_mask, mask_future=mask_future)
+    actual = layer(x, mask, source, source_mask, mask_future=mask_future)
     w = Weights(layer.state_dict())
     for i, (n, m) in enumerate(zip(LENGTHS, SOURCE_LENGTHS, strict=True)):
         clip, other = x[i, :n].numpy(), source[i, :m].numpy()
-        assert_same(got[i, :n], reference.attention(w, heads, clip, other, mask_future))
+        assert_same(actual[i, :n], reference.attention(w, heads, clip, other, mask_future))
 
 
 @pytest.mark.parametrize("mask_future", [False, True])
@@ -68,13 +68,13 @@ def test_encoder(crossmodal, mask_future, dtype):
     layer = randomised(Encoder(8, 2, 2, mask_future=mask_future), dtype)
     x, mask = sequences(LENGTHS, 8, dtype=dtype)
     source, source_mask = sequences(SOURCE_LENGTHS, 8, seed=1, dtype=dtype)
-    got = layer(x, mask, source, source_mask) if crossmodal else layer(x, mask)
+    actual = layer(x, mask, source, source_mask) if crossmodal else layer(x, mask)
     w = Weights(layer.state_dict())
     for i, (n, m) in enumerate(zip(LENGTHS, SOURCE_LENGTHS, strict=True)):
         other = source[i, :m].numpy() if crossmodal else None
         clip = x[i, :n].numpy()
-        assert_same(got[i, :n], reference.encoder(w, 2, 2, clip, other, mask_future))
-        assert not got[i, n:].any()
+        assert_same(actual[i, :n], reference.encoder(w, 2, 2, clip, other, mask_future))
+        assert not actual[i, n:].any()
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
@@ -83,12 +83,12 @@ def test_gru(bidirectional, dtype):
     lengths = (5, 2, 0, 7)
     layer = randomised(MaskedGRU(3, 6, bidirectional=bidirectional), dtype)
     x, mask = sequences(lengths, 3, dtype=dtype)
-    got = layer(x, mask)
+    actual = layer(x, mask)
     w = Weights(layer.gru.state_dict())
     read = reference.both_ways if bidirectional else reference.gru
     for i, n in enumerate(lengths):
-        assert_same(got[i, :n], read(w, x[i, :n].numpy()))
-        assert not got[i, n:].any()
+        assert_same(actual[i, :n], read(w, x[i, :n].numpy()))
+        assert not actual[i, n:].any()
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3])

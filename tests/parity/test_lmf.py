@@ -12,5 +12,5 @@ from .reference_models import lmf
 @pytest.mark.parametrize("names", [THREE, TWO, ONE], ids=len)
 def test_lmf(names, rank):
     widths = {m: WIDTHS[m] for m in names}
-    made = LMF(widths=widths, outputs=2, hidden=12, text_hidden=4, text_width=3, rank=rank)
-    assert_parity(randomised(made), lambda state, clip: lmf(state, clip, names, rank=rank))
+    model = LMF(widths=widths, outputs=2, hidden=12, text_hidden=4, text_width=3, rank=rank)
+    assert_parity(randomised(model), lambda state, clip: lmf(state, clip, names, rank=rank))

@@ -13,9 +13,9 @@ from .reference_raven import raven
 @pytest.mark.parametrize("names", [THREE, TWO, ONE], ids=len)
 def test_raven(names, shift_limit):
     widths = {m: WIDTHS[m] for m in names}
-    made = RAVEN(widths=widths, outputs=2, hidden=5, frame_hidden=4, shift_limit=shift_limit)
+    model = RAVEN(widths=widths, outputs=2, hidden=5, frame_hidden=4, shift_limit=shift_limit)
     assert_parity(
-        randomised(made),
+        randomised(model),
         lambda state, clip: raven(state, clip, names, shift_limit=shift_limit, widths=widths),
         aligned=True,
     )

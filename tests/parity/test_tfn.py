@@ -11,5 +11,5 @@ from .reference_models import tfn
 @pytest.mark.parametrize("names", [THREE, TWO, ONE], ids=len)
 def test_tfn(names):
     widths = {m: WIDTHS[m] for m in names}
-    made = TFN(widths=widths, outputs=2, hidden=12, text_hidden=4, text_width=3, head_width=14)
-    assert_parity(randomised(made), lambda state, clip: tfn(state, clip, names))
+    model = TFN(widths=widths, outputs=2, hidden=12, text_hidden=4, text_width=3, head_width=14)
+    assert_parity(randomised(model), lambda state, clip: tfn(state, clip, names))

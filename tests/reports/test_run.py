@@ -3,6 +3,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -42,6 +43,20 @@ def run(request, tmp_path_factory):
     run = fake_run(tmp_path_factory.mktemp("reports") / request.param, request.param)
     assert write_report(run) == run / "report.html"
     return run
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory):
+    """The same, of three clips; nobody changes it."""
+    run = fake_run(tmp_path_factory.mktemp("small") / "run", epochs=2, batches=1, clips=3)
+    write_report(run)
+    return run
+
+
+@pytest.fixture
+def small(small_run, tmp_path):
+    """A copy of it that a test may change."""
+    return shutil.copytree(small_run, tmp_path / "run")
 
 
 def read(run):
@@ -177,9 +192,15 @@ def test_text_that_is_not_unicode_is_replaced(tmp_path):
     assert "HCTMG on ?" in page(run).text
 
 
-@pytest.mark.parametrize("task", LABELS)
-@pytest.mark.parametrize("gate", [True, False])
-@pytest.mark.parametrize("modalities", [("vision",), ("eeg", "gaze", "text", "voice")])
+ONE, FOUR = ("vision",), ("eeg", "gaze", "text", "voice")
+
+
+# The panels of a task know no gate and no modality, and the other way round.
+@pytest.mark.parametrize(
+    ("task", "gate", "modalities"),
+    [(task, task in ("regression", "classes"), ONE) for task in LABELS]
+    + [("regression", gate, FOUR) for gate in (True, False)],
+)
 def test_the_smallest_run_has_a_page(tmp_path, task, gate, modalities):
     small = {"epochs": 1, "batches": 1, "clips": 1, "kinds": ()}
     found = page(fake_run(tmp_path / "run", task, gate=gate, modalities=modalities, **small))
@@ -192,9 +213,8 @@ FILES = ["config.yaml", "environment.json", "epochs.csv", "scores.json", "predic
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("fault", ["missing", "empty", "binary", "truncated"])
-def test_a_broken_run_is_refused_and_the_old_page_kept(tmp_path, name, fault):
-    run = fake_run(tmp_path / "run", epochs=2, batches=1, clips=3)
-    before = write_report(run).read_bytes()
+def test_a_broken_run_is_refused_and_the_old_page_kept(small, name, fault):
+    run, before = small, (small / "report.html").read_bytes()
     path = run / name
     content = path.read_bytes()
     path.unlink()
@@ -217,9 +237,8 @@ def test_a_run_that_is_not_there(tmp_path):
         write_report(tmp_path / "nowhere")
 
 
-def test_a_full_disk_leaves_the_old_page_and_no_litter(tmp_path, monkeypatch):
-    run = fake_run(tmp_path / "run", epochs=1, clips=2)
-    before = write_report(run).read_bytes()
+def test_a_full_disk_leaves_the_old_page_and_no_litter(small, monkeypatch):
+    run, before = small, (small / "report.html").read_bytes()
     names = sorted(run.iterdir())
 
     def full(_):
@@ -243,7 +262,7 @@ def test_drawing_is_paid_for_only_when_drawn():
 
 
 @pytest.fixture
-def small_run(tmp_path):
+def gated_run(tmp_path):
     return fake_run(tmp_path / "run", epochs=2, batches=3)
 
 
@@ -254,26 +273,26 @@ def facts_of(run, gate, **changes):
     return {fact.term: fact for fact in found}
 
 
-def test_the_facts_of_a_run(small_run):
+def test_the_facts_of_a_run(gated_run):
     found = facts_of(
-        small_run, gate_history(small_run / "gate.csv", epoch_history(small_run / "epochs.csv"))
+        gated_run, gate_history(gated_run / "gate.csv", epoch_history(gated_run / "epochs.csv"))
     )
     assert found["Data"].note == "clips: train 1284, valid 229, test 686"
     assert found["Model"].note == "540,684 parameters, seed 1"
     assert found["Training"].note == "best: epoch 2, 7 s"
-    assert found["Primary modality"].value == RunDirectory(small_run).gate().primary
+    assert found["Primary modality"].value == RunDirectory(gated_run).gate().primary
     assert found["Primary modality"].note == "frozen at epoch 2"
 
 
-def test_the_primary_modality_is_that_of_the_weights_that_are_scored(small_run):
-    fact = facts_of(small_run, HAND, best_epoch=1)["Primary modality"]
+def test_the_primary_modality_is_that_of_the_weights_that_are_scored(gated_run):
+    fact = facts_of(gated_run, HAND, best_epoch=1)["Primary modality"]
     assert fact.value == "audio"
     assert fact.note == "in epoch 1, the one scored; text at the end, frozen at epoch 2"
-    assert facts_of(small_run, HAND, best_epoch=None)["Primary modality"].value == "text"
+    assert facts_of(gated_run, HAND, best_epoch=None)["Primary modality"].value == "text"
 
 
-def test_no_gate(small_run):
-    fact = facts_of(small_run, None)["Primary modality"]
+def test_no_gate(gated_run):
+    fact = facts_of(gated_run, None)["Primary modality"]
     assert (fact.value, fact.note) == ("no gate", "uses text, audio, vision")
 
 

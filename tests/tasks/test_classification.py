@@ -55,8 +55,8 @@ def test_loss_by_hand():
 
 def test_metrics_by_hand():
     # True 0 0 0 1 1 2, predicted 0 0 1 1 0 1: F1 is 4/6, 2/5, 0.
-    said = one_hot(0, 0, 1, 1, 0, 1) * 3 - 7
-    scores = THREE.metrics(said, one_hot(0, 0, 0, 1, 1, 2))
+    predicted = one_hot(0, 0, 1, 1, 0, 1) * 3 - 7
+    scores = THREE.metrics(predicted, one_hot(0, 0, 0, 1, 1, 2))
     assert scores == pytest.approx(
         {
             "accuracy": 3 / 6,
@@ -182,8 +182,8 @@ def test_an_emotion_called_mean_leaves_the_mean_alone():
     keys = [column.key for column in task.columns]
     assert len(set(keys)) == len(keys)
     logits, labels = np.array([[0, 1, 0, 1.0], [1, 0, 1, 0]]), np.array([[1, 1.0], [0, 1]])
-    found = task.metrics(logits, labels)
-    assert list(found) == keys
-    assert found["emotion_mean_acc"] == 1.0
-    assert found["joy_acc"] == 0.5
-    assert found["mean_accuracy"] == 0.75
+    result = task.metrics(logits, labels)
+    assert list(result) == keys
+    assert result["emotion_mean_acc"] == 1.0
+    assert result["joy_acc"] == 0.5
+    assert result["mean_accuracy"] == 0.75

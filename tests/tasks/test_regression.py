@@ -90,9 +90,11 @@ def test_only_a_single_sentiment_has_a_neutral_point():
     for labels in (("Sentiment",), ("sentiment", "arousal")):
         assert not any("acc2" in column.key for column in Scores(labels).columns)
     rng = np.random.default_rng(0)
-    said, true = rng.normal(size=(30, 1)), rng.integers(-5, 6, (30, 1)) / 5
-    as_regression = Regression().metrics(said, true)
-    assert sentiment.metrics(said, true) == {key: as_regression[key] for key in titles(sentiment)}
+    predicted, true = rng.normal(size=(30, 1)), rng.integers(-5, 6, (30, 1)) / 5
+    as_regression = Regression().metrics(predicted, true)
+    assert sentiment.metrics(predicted, true) == {
+        key: as_regression[key] for key in titles(sentiment)
+    }
 
 
 @pytest.mark.parametrize("names", [("mae", "corr"), ("mean", "Mean"), ("静か", "賑やか")])
@@ -104,17 +106,17 @@ def test_no_name_of_a_label_hides_a_metric(names):
 
 
 def test_loss_by_hand():
-    said, true = torch.tensor([[1.0, 5.0], [2.0, 1.0]]), torch.tensor([[0.5, 3.0], [2.0, 2.0]])
-    assert TRAITS.loss(said, true).item() == pytest.approx((0.5 + 2 + 0 + 1) / 4)
+    predicted, true = torch.tensor([[1.0, 5.0], [2.0, 1.0]]), torch.tensor([[0.5, 3.0], [2.0, 2.0]])
+    assert TRAITS.loss(predicted, true).item() == pytest.approx((0.5 + 2 + 0 + 1) / 4)
 
 
 def test_a_label_that_never_changes_has_no_corr_and_does_not_enter_the_mean():
-    said, true = np.array([[1.0, 1.0], [2.0, 3.0]]), np.array([[1.0, 4.0], [3.0, 4.0]])
-    scores = TRAITS.metrics(said, true)
+    predicted, true = np.array([[1.0, 1.0], [2.0, 3.0]]), np.array([[1.0, 4.0], [3.0, 4.0]])
+    scores = TRAITS.metrics(predicted, true)
     assert math.isnan(scores["corr_very_vivid"])
     assert (scores["corr_calm"], scores["corr"]) == (1, 1)
     assert scores["mae"] == pytest.approx((0.5 + 2) / 2)
-    one = TRAITS.metrics(said[:1], true[:1])
+    one = TRAITS.metrics(predicted[:1], true[:1])
     assert math.isnan(one["corr"])
     assert one["mae"] == pytest.approx(1.5)
 

@@ -36,14 +36,14 @@ def random_data(task, clips=40, seed=0):
 
 
 def test_every_task_can_be_made_by_the_name_data_sets_use():
-    made = {type(build(name)) for name in NAMES}
+    kinds = {type(build(name)) for name in NAMES}
     defined = {
         value
         for value in vars(tasks).values()
         if inspect.isclass(value) and issubclass(value, Task) and value is not Task
     }
-    assert made == defined
-    assert len(made) == 4
+    assert kinds == defined
+    assert len(kinds) == 4
 
 
 def test_unknown_task_names_the_nearest():
@@ -88,8 +88,8 @@ class TestEveryTask:
         prediction = prediction.astype(np.float32)
         expected = task.metrics(prediction.astype(np.float64), labels)
         order = np.random.default_rng(1).permutation(len(labels))
-        got = task.metrics(prediction[order], labels[order].astype(np.float32))
-        assert got == pytest.approx(expected, abs=1e-6)
+        actual = task.metrics(prediction[order], labels[order].astype(np.float32))
+        assert actual == pytest.approx(expected, abs=1e-6)
 
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
     def test_a_diverged_model_is_told_so(self, name, value):

@@ -185,7 +185,10 @@ def test_the_first_process_that_a_launcher_starts_makes_the_run(tmp_path, monkey
 
 def test_clips_that_a_model_cannot_read_are_refused_before_a_run_is_made(tmp_path):
     told = refusal(tmp_path / "run", model="EFLSTM", model_options={})
-    assert "clip 'clip00000' has other steps (text 14, audio 58, vision 70)" in told
+    assert (
+        "clip 'clip00000' has modalities of different lengths (text 14, audio 58, vision 70)"
+        in told
+    )
     assert "--model.ctc true" in told
 
 

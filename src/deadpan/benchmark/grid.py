@@ -1,4 +1,4 @@
-"""What a grid is: data sets times systems times seeds (times folds)."""
+"""What a grid is: data sets times systems times seeds (times folds), read from a YAML file."""
 
 import dataclasses
 import hashlib
@@ -6,23 +6,20 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, TypeVar
 
 from deadpan.benchmark.published import data_sets
 from deadpan.benchmark.search import Search
 from deadpan.data import DATASETS, check_data_options
 from deadpan.data.folds import groups_of
 from deadpan.errors import DeadpanError, unknown_name
-from deadpan.files import home_path
-from deadpan.options import typed
+from deadpan.files import home_path, read_yaml
+from deadpan.options import record, typed
 from deadpan.training.opened import load_data, resolved
 from deadpan.training.settings import Settings
 
-DATA_KEYS = ("seeds", "leave_one_out", "paper")
-SYSTEM_KEYS = ("only", "per_data", "space")
-NESTED = ("data_options", "model_options")
+OPTIONS = ("data_options", "model_options")
+"""Settings that hold values by name, which are laid over each other one by one."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,19 +42,66 @@ class Case:
 
     @property
     def place(self) -> Path:
-        """Where it is kept, below the grid's ``runs``: other settings, another place."""
+        """Its directory below the grid's ``runs``: other settings, another place."""
         text = json.dumps(resolved(self.settings).to_dict(), sort_keys=True)
-        parts = [f"seed {self.settings.seed}"] if self.trial is None else [f"trial {self.trial}"]
-        parts += [self.fold] if self.fold else []
-        parts.append(hashlib.sha256(text.encode()).hexdigest()[:8])
-        names = (self.data, self.system, "-".join(parts))
-        return Path(*(re.sub(r"[^\w.+-]+", "_", name).lstrip(".") for name in names))
+        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+        run = "-".join(part for part in (self._turn, self.fold, digest) if part)
+        return Path(*(_file_name(name) for name in (self.data, self.system, run)))
 
     @property
     def name(self) -> str:
-        """For people."""
-        which = f"seed {self.settings.seed}" if self.trial is None else f"trial {self.trial}"
-        return f"{self.data}, {self.system}, {which}" + (f", {self.fold}" if self.fold else "")
+        """The name that progress and errors show."""
+        return ", ".join(part for part in (self.data, self.system, self._turn, self.fold) if part)
+
+    @property
+    def _turn(self) -> str:
+        return f"seed {self.settings.seed}" if self.trial is None else f"trial {self.trial}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GridData:
+    """What a grid says of a data set.
+
+    Attributes:
+        settings: of its runs, over those of the grid.
+        seeds: of its runs; none = those of the grid.
+        leave_one_out: test on each video or speaker in turn.
+        paper: the paper's data set that this is; None if it is none.
+    """
+
+    settings: dict[str, Any]
+    seeds: list[int] = dataclasses.field(default_factory=list)
+    leave_one_out: bool = False
+    paper: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GridSystem:
+    """What a grid says of a system.
+
+    Attributes:
+        settings: of its runs, over those of the data set.
+        only: the data sets it runs on; None = all.
+        per_data: further settings on a data set, by its name.
+        space: of the search, over that of all systems.
+    """
+
+    settings: dict[str, Any]
+    only: list[str] | None = None
+    per_data: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    space: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GridFile:
+    """The values of a grid's file, as YAML holds them."""
+
+    data: dict[str, dict[str, Any]]
+    systems: dict[str, dict[str, Any]]
+    seeds: list[int] = dataclasses.field(default_factory=lambda: [1, 2, 3, 4, 5])
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    search: Search | None = None
+    against: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,8 +110,8 @@ class Grid:
 
     Attributes:
         path: of the file.
-        data: by name, what the file says of each data set.
-        systems: by name, what it says of each system.
+        data: the data sets, by name.
+        systems: the systems, by name.
         seeds: of every run, unless a data set has its own.
         settings: of every run, unless a data set or a system has its own.
         search: of hyperparameters; None = as the file gives them.
@@ -75,8 +119,8 @@ class Grid:
     """
 
     path: Path
-    data: Mapping[str, Mapping[str, Any]]
-    systems: Mapping[str, Mapping[str, Any]]
+    data: Mapping[str, GridData]
+    systems: Mapping[str, GridSystem]
     seeds: Sequence[int]
     settings: Mapping[str, Any]
     search: Search | None
@@ -84,15 +128,19 @@ class Grid:
 
     def seeds_of(self, data: str) -> list[int]:
         """The seeds of a data set."""
-        return list(self.data[data].get("seeds", self.seeds))
+        return list(self.data[data].seeds or self.seeds)
 
     def systems_of(self, data: str) -> list[str]:
         """The systems that run on a data set, in the order of the file."""
-        return [name for name, told in self.systems.items() if data in told.get("only", self.data)]
+        return [
+            name
+            for name, system in self.systems.items()
+            if system.only is None or data in system.only
+        ]
 
     def folds_of(self, data: str) -> list[str | None]:
         """The groups left out in turn; [None] without folds. Reads the data set."""
-        if not self.data[data].get("leave_one_out", False):
+        if not self.data[data].leave_one_out:
             return [None]
         system = self.systems_of(data)[0]
         return list(groups_of(load_data(self.settings_of(data, system, seed=0, fold=None))))
@@ -106,27 +154,39 @@ class Grid:
         fold: str | None,
         chosen: Mapping[str, Any] | None = None,
     ) -> Settings:
-        """Settings of a run: the grid's, under the data set's, under the system's."""
-        told = self.systems[system]
+        """Settings of a run: the grid's, under the data set's, under the system's.
+
+        Args:
+            data: by name.
+            system: by name.
+            seed: of the run.
+            fold: the group left out; None without folds.
+            chosen: what the search drew or chose; lies over all others.
+        """
+        of_system = self.systems[system]
         values: dict[str, Any] = {}
-        for layer, keys in (
-            (self.settings, ()),
-            (self.data[data], DATA_KEYS),
-            (told, SYSTEM_KEYS),
-            (told.get("per_data", {}).get(data, {}), ()),
-            (chosen or {}, ()),
-        ):
-            values = _merged(values, {k: v for k, v in layer.items() if k not in keys})
-        if fold:
-            values = _merged(values, {"data_options": {"leave_out": fold}})
         try:
+            for layer in (
+                self.settings,
+                self.data[data].settings,
+                of_system.settings,
+                of_system.per_data.get(data, {}),
+                chosen or {},
+                {"data_options": {"leave_out": fold}} if fold else {},
+            ):
+                values = _merged(values, layer)
             return resolved(Settings.from_dict(values | {"seed": seed}))
         except DeadpanError as error:
             raise DeadpanError(f"{self.path}: {system} on {data}: {error}") from error
 
     def draws(self, system: str) -> list[dict[str, Any]]:
         """The settings of each trial of a system's search; empty without one."""
-        return self.search.draws(self.systems[system].get("space", {})) if self.search else []
+        if not self.search:
+            return []
+        try:
+            return self.search.draws(self.systems[system].space)
+        except DeadpanError as error:
+            raise DeadpanError(f"{self.path}: search: {error}") from error
 
     def trials(self, folds: Mapping[str, Sequence[str | None]]) -> Iterator[Case]:
         """Runs of the search, as many for every system; their test split stays closed."""
@@ -154,9 +214,12 @@ class Grid:
         for place in range(longest):
             for data, system, fold in self._cells(folds):
                 if place < len(seeds := self.seeds_of(data)):
-                    found = chosen.get((data, system, fold))
                     settings = self.settings_of(
-                        data, system, seed=seeds[place], fold=fold, chosen=found
+                        data,
+                        system,
+                        seed=seeds[place],
+                        fold=fold,
+                        chosen=chosen.get((data, system, fold)),
                     )
                     yield Case(data=data, system=system, fold=fold, trial=None, settings=settings)
 
@@ -172,13 +235,14 @@ class Grid:
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """The settings above over those below; options of data and model one by one."""
     merged = {**below, **above}
-    for key in NESTED:
-        if isinstance(below.get(key), Mapping) and isinstance(above.get(key), Mapping):
-            merged[key] = {**below[key], **above[key]}
+    for key in OPTIONS:
+        if key in below and key in above:
+            merged[key] = {**typed(key, below[key], dict), **typed(key, above[key], dict)}
     return merged
 
 
-GRID_KEYS = ("seeds", "settings", "data", "systems", "search", "against")
+def _file_name(name: str) -> str:
+    return re.sub(r"[^\w.+-]+", "_", name).lstrip(".")
 
 
 def read_grid(path: Path, *, only: Sequence[str] = (), full: bool = False) -> Grid:
@@ -196,9 +260,10 @@ def read_grid(path: Path, *, only: Sequence[str] = (), full: bool = False) -> Gr
 
 
 def read_values(path: Path, *, full: bool = False) -> dict[str, Any]:
-    """What a file says, in one of its two sizes; see :func:`read_grid`."""
-    values = read_yaml(path)
-    larger = mapping_in(path, "full", values.pop("full", {}))
+    """The values of a file, in one of its two sizes; see :func:`read_grid`."""
+    remedy = "give a YAML file as in configs/"
+    values: dict[str, Any] = typed(str(path), read_yaml(path, remedy, error=DeadpanError), dict)
+    larger = typed(f"{path}: full", values.pop("full", {}), dict)
     if full and not larger:
         raise DeadpanError(f"{path}: says nothing under 'full'; leave out --full, or add it there")
     return laid_over(values, larger) if full else values
@@ -216,49 +281,76 @@ def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, A
 
 def make_grid(path: Path, values: Mapping[str, Any], *, only: Sequence[str] = ()) -> Grid:
     """The grid that a file's values describe; see :func:`read_grid`."""
-    refuse_unknown(path, "key", values, GRID_KEYS)
     for key in ("data", "systems"):
-        if not isinstance(values.get(key), Mapping) or not values[key]:
+        if not values.get(key):
             raise DeadpanError(f"{path}: '{key}' wants at least one 'NAME:' with settings below it")
-    data = _named(path, "data", values["data"])
-    settings = mapping_in(path, "settings", values.get("settings", {}))
-    systems = _named(path, "systems", values["systems"])
+    file = record(str(path), values, GridFile, unknown="key")
+    data = _by_name(path, "data", file.data, GridData)
+    systems = _by_name(path, "systems", file.systems, GridSystem)
     for name in only:
         if name not in data:
             raise DeadpanError(f"{path}: {unknown_name('data set of the grid', name, data)}")
-    data = {name: told for name, told in data.items() if not only or name in only}
-    search = values.get("search")
     grid = Grid(
         path=path,
-        data=data,
+        data={name: entry for name, entry in data.items() if not only or name in only},
         systems=systems,
-        seeds=seeds_in(path, values.get("seeds", [1, 2, 3, 4, 5])),
-        settings=_shaped(path, "settings", settings),
-        search=Search.from_dict(path, mapping_in(path, "search", search)) if search else None,
-        against=str(values.get("against", next(iter(systems)))),
+        seeds=file.seeds,
+        settings=file.settings,
+        search=file.search,
+        against=file.against or next(iter(systems)),
     )
-    _check(grid, values["data"])
+    for entry in (values, *file.data.values()):
+        if "seeds" in entry:
+            seeds_in(path, entry["seeds"])
+    _check_names(grid, data)
+    for name in grid.data:
+        for system in grid.systems_of(name):
+            _check_cell(grid, name, system)
     return grid
 
 
-def _check(grid: Grid, all_data: Mapping[str, Any]) -> None:
+Entry = TypeVar("Entry", GridData, GridSystem)
+
+
+def _by_name(
+    path: Path, what: str, entries: Mapping[str, Mapping[str, Any]], kind: type[Entry]
+) -> dict[str, Entry]:
+    """Data sets or systems by name: a key that is no field of theirs is a setting."""
+    files = [_file_name(name).lower() for name in entries]
+    if len(set(files)) < len(files) or "" in files:
+        names = ", ".join(entries)
+        raise DeadpanError(f"{path}: {what}: names must differ in letters; got {names}")
+    own = {field.name for field in dataclasses.fields(kind)} - {"settings"}
+    made: dict[str, Entry] = {}
+    for name, values in entries.items():
+        if not values.get("only", True):
+            wrong = f"only wants a list of names; got {values['only']!r}"
+            raise DeadpanError(f"{path}: {what}: {name}: {wrong}")
+        settings = {key: value for key, value in values.items() if key not in own}
+        fields = {key: value for key, value in values.items() if key in own}
+        made[name] = record(f"{path}: {what}: {name}", {**fields, "settings": settings}, kind)
+    return made
+
+
+def _check_names(grid: Grid, data: Mapping[str, GridData]) -> None:
+    """Refuse names of data sets and systems that the file does not have.
+
+    Args:
+        grid: some data sets may be left out of it.
+        data: all of the file.
+    """
     if grid.against not in grid.systems:
         raise DeadpanError(f"{grid.path}: {unknown_name('system', grid.against, grid.systems)}")
-    for name, told in grid.systems.items():
-        for used in [*told.get("only", ()), *told.get("per_data", {})]:
-            if used not in map(str, all_data):
-                known = map(str, all_data)
-                raise DeadpanError(f"{grid.path}: {name}: {unknown_name('data', used, known)}")
-    for data, told in grid.data.items():
-        typed(f"{grid.path}: {data}: leave_one_out", told.get("leave_one_out", False), bool)
-        seeds_in(grid.path, told.get("seeds", grid.seeds))
-        if told.get("paper") not in (None, *data_sets()):
-            wrong = unknown_name("data set of the paper", str(told["paper"]), data_sets())
-            raise DeadpanError(f"{grid.path}: {data}: {wrong}")
-        if not grid.systems_of(data):
-            raise DeadpanError(f"{grid.path}: no system runs on {data}; see their 'only'")
-        for system in grid.systems_of(data):
-            _check_cell(grid, data, system)
+    for name, system in grid.systems.items():
+        for used in (*(system.only or ()), *system.per_data):
+            if used not in data:
+                raise DeadpanError(f"{grid.path}: {name}: {unknown_name('data', used, data)}")
+    for name, entry in grid.data.items():
+        if entry.paper not in (None, *data_sets()):
+            wrong = unknown_name("data set of the paper", str(entry.paper), data_sets())
+            raise DeadpanError(f"{grid.path}: {name}: {wrong}")
+        if not grid.systems_of(name):
+            raise DeadpanError(f"{grid.path}: no system runs on {name}; see their 'only'")
 
 
 def _check_cell(grid: Grid, data: str, system: str) -> None:
@@ -279,100 +371,11 @@ def _check_cell(grid: Grid, data: str, system: str) -> None:
         grid.settings_of(data, system, seed=0, fold=None, chosen=chosen)
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML whose names are texts as they are written, each said once: 1 and yes are names too."""
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:  # noqa: ANN401 - as yaml has it
-        """A mapping before any other is merged into it."""
-        node: yaml.MappingNode = super().compose_mapping_node(anchor)  # pyright: ignore
-        seen = set[str]()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(":merge"):
-                continue
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"'{key.value}' stands twice", problem_mark=key.start_mark
-                )
-            seen.add(key.value)
-            key.tag = "tag:yaml.org,2002:str"
-        return node
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """What a file of settings holds; DeadpanError if it is not there or no mapping."""
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe one
-    except FileNotFoundError:
-        raise DeadpanError(f"{path}: is not there; give a YAML file as in configs/") from None
-    except IsADirectoryError:
-        raise DeadpanError(f"{path}: is a directory; give a YAML file as in configs/") from None
-    except RecursionError:
-        raise DeadpanError(f"{path}: nested too deeply; mend it there") from None
-    except (yaml.YAMLError, ValueError) as error:  # no UTF-8, or a date that is none
-        text = " ".join(str(error).split())
-        raise DeadpanError(f"{path}: not valid YAML ({text}); mend it there") from error
-    return mapping_in(path, "a grid", values)
-
-
-def mapping_in(path: Path, what: str, value: object) -> dict[str, Any]:
-    """A part of a file that holds values by name; DeadpanError if it is something else."""
-    if not isinstance(value, Mapping):
-        raise DeadpanError(f"{path}: {what} wants 'NAME: VALUE' lines; got {value!r}"[:300])
-    return {str(key): item for key, item in value.items()}
-
-
-def _named(path: Path, what: str, value: Mapping[Any, Any]) -> dict[str, dict[str, Any]]:
-    """What is said of each data set or system, by name."""
-    found = {
-        str(name): _shaped(path, f"{what}: {name}", mapping_in(path, f"{what}: {name}", told))
-        for name, told in value.items()
-    }
-    places = [re.sub(r"[^\w.+-]+", "_", name).lstrip(".").lower() for name in found]
-    if len(set(places)) < len(places) or "" in places:
-        raise DeadpanError(f"{path}: {what}: names must differ in letters; got {', '.join(found)}")
-    return found
-
-
-def _shaped(path: Path, what: str, told: Mapping[str, Any]) -> dict[str, Any]:
-    """The same settings, once the parts that must be lists or hold values by name do."""
-    shaped = dict(told)
-    for key in (*NESTED, "space"):
-        if key in told:
-            shaped[key] = mapping_in(path, f"{what}: {key}", told[key])
-    if "only" in told:
-        shaped["only"] = names_in(path, f"{what}: only", told["only"])
-    if "per_data" in told:
-        shaped["per_data"] = {
-            name: _shaped(path, part := f"{what}: {name}", mapping_in(path, part, own))
-            for name, own in mapping_in(path, f"{what}: per_data", told["per_data"]).items()
-        }
-    return shaped
-
-
-def names_in(path: Path, what: str, value: object) -> list[str]:
-    """A list of names in a file; DeadpanError if it is none, or empty."""
-    if not isinstance(value, list) or not value or not all(map(_is_name, value)):
-        raise DeadpanError(f"{path}: {what} wants a list of names; got {value!r}"[:300])
-    return [str(name) for name in value]
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str | int | float)
-
-
 def seeds_in(path: Path, value: object) -> list[int]:
     """A list of seeds in a file; DeadpanError if it is none."""
-    seeds = value if isinstance(value, list) else []
-    whole = all(type(seed) is int and seed >= 0 for seed in seeds)
-    if not seeds or not whole or len(set(seeds)) < len(seeds):
+    seeds: list[int] = typed(f"{path}: seeds", value, list[int])
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise DeadpanError(
-            f"{path}: seeds wants whole numbers of 0 or more, each once; got {value!r}"[:300]
+            f"{path}: seeds wants whole numbers of 0 or more, each once; got {value!r:.200}"
         )
-    return list(seeds)
-
-
-def refuse_unknown(path: Path, what: str, values: Mapping[str, Any], known: Sequence[str]) -> None:
-    """Raise DeadpanError at the first name that is not known."""
-    for key in values:
-        if key not in known:
-            raise DeadpanError(f"{path}: {unknown_name(what, key, known)}")
+    return seeds

@@ -284,14 +284,13 @@ def _killed(status: int | None) -> str:
 
 
 @contextmanager
-def alone(out: Path, command: str = "benchmark") -> Generator[None, None, None]:
+def alone(out: Path, command: str = "deadpan benchmark") -> Generator[None, None, None]:
     """Hold the directory of a command; DeadpanError if another process works in it."""
     with (out / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise DeadpanError(
-                f"{out}: another 'deadpan {command}' works there; wait for it, or give another "
-                f"--out"
+                f"{out}: another '{command}' works there; wait for it, or give another --out"
             ) from None
         yield

@@ -160,7 +160,7 @@ def _table(
         systems,
         constants,
         against=grid.against,
-        paper=grid.data[data].get("paper"),
+        paper=grid.data[data].paper,
         failures=broken,
         more_notes=told,
     )

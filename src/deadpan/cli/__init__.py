@@ -1,34 +1,57 @@
-"""The command line: ``deadpan COMMAND``; the one place that speaks.
+"""The command line, ``deadpan COMMAND``, made from the signatures and docstrings of the API.
 
 Nothing heavy is imported here: help, the version and a mistyped command are answered at once, and
 the parser of a command is built when that command is named.
 """
 
+import dataclasses
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from deadpan.cli.failures import Shown, one_line
+from deadpan import api
+from deadpan.cli.output import Reply, one_line
 from deadpan.errors import DeadpanError, os_failure, unknown_name
 
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A function of the API as a command.
+
+    Attributes:
+        function: the function's name in ``deadpan.api``.
+        positional: its parameters that are given without a name; all others are options.
+        outputs: the options of ``deadpan.cli.parsers.OUTPUTS`` that the command takes.
+    """
+
+    function: str
+    positional: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the function's docstring, without its full stop."""
+        return (getattr(api, self.function).__doc__ or "").partition("\n")[0].rstrip(".")
+
+
 COMMANDS = {
-    "train": "train a model on a data set and keep the run",
-    "evaluate": "score a finished run on its test split, beside its baselines",
-    "predict": "what a finished run says of other clips",
-    "explain": "what a finished run attends to in a clip: figures, tables, a page",
-    "report": "one HTML page that shows a finished run",
-    "export": "a finished run as one ONNX file that predicts without torch",
-    "benchmark": "a grid of systems, data sets and seeds, and its tables",
-    "models": "every model, with its parameters and its paper",
-    "data inspect": "what a file or folder is, and its health: clips, lengths, labels, defects",
-    "data convert": "any data set as a store: small, and open in a moment",
-    "data list": "the field's data sets: statistics, licence, traps, sources",
-    "data fetch": "download a data set, or say how to get it by hand",
-    "demo": "train HCT-MG on generated clips, score it and write its report",
+    "train": Command("train"),
+    "evaluate": Command("evaluate", ("run",), ("json",)),
+    "predict": Command("predict", ("run",), ("json", "csv")),
+    "explain": Command("explain", ("run", "seeds")),
+    "report": Command("report", ("run",)),
+    "export": Command("export", ("run",)),
+    "benchmark": Command("benchmark", ("config",)),
+    "models": Command("list_models", (), ("json",)),  # ``deadpan.models`` is a package
+    "data inspect": Command("inspect", ("source",), ("json", "html")),
+    "data convert": Command("convert", ("source", "out")),
+    "data list": Command("corpora", ("name",), ("json", "csv")),
+    "data fetch": Command("fetch", ("name",)),
+    "demo": Command("demo"),
 }
-"""Commands by name; each is the function of that name in ``deadpan.cli.commands``."""
+"""Every command by its name, in the order of display."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,30 +61,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; None = those of this process.
 
     Returns:
-        The exit status: 0; 2 for what the user can mend, after one line on stderr; 130 if the
-        user stopped it.
+        The exit status: 0; 2 for an error that the user can mend, after one line on stderr; 130
+        after an interrupt.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if os.environ.get("LOCAL_RANK", "0") != "0":
-        # A further process of a distributed run: it does what the first one does, which talks.
-        with Path(os.devnull).open("w") as nobody, redirect_stdout(nobody), redirect_stderr(nobody):
-            return _answer(arguments)
+        # A further process of a distributed run: it does what the first one does, which prints.
+        with Path(os.devnull).open("w") as sink, redirect_stdout(sink), redirect_stderr(sink):
+            return _status(arguments)
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="replace")  # a file's name or an arrow must not be what ends a run
-    return _answer(arguments)
+    return _status(arguments)
 
 
-def _answer(arguments: Sequence[str]) -> int:
+def _status(arguments: Sequence[str]) -> int:
     try:
         _run(arguments)
         sys.stdout.flush()
-    except Shown as answer:
-        return _say(str(answer))
+    except Reply as reply:
+        return _print(str(reply))
     except KeyboardInterrupt as interrupt:
         return _refuse(f"deadpan: {str(interrupt) or 'interrupted'}", 130)
     except BrokenPipeError:
-        _abandon_stdout()  # whoever read our output has seen enough
+        _abandon_stdout()  # the reader of our output has left
         return 0
     except OSError as error:
         _abandon_stdout()
@@ -73,50 +96,50 @@ def _answer(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        raise Shown(_help())
+        raise Reply(_help())
     if arguments[0] in ("-V", "--version"):
         from importlib.metadata import version
 
-        raise Shown(f"deadpan {version('deadpan')}")
-    command, rest = _command(arguments)
-    from deadpan.cli import commands
+        raise Reply(f"deadpan {version('deadpan')}")
+    name, rest = _split(arguments)
+    from deadpan.cli.commands import run_command
 
-    getattr(commands, command.replace(" ", "_"))(rest)
+    run_command(name, COMMANDS[name], rest)
 
 
-def _command(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
-    """The command that was named, in one word or two, and what follows it."""
+def _split(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The command's name, of one word or two, and the arguments after it."""
     for words in (1, 2):
         if (name := " ".join(arguments[:words])) in COMMANDS:
             return name, arguments[words:]
     groups = {name.split()[0] for name in COMMANDS if " " in name}
     if (first := arguments[0]) in groups:
-        under = [name for name in COMMANDS if name.startswith(f"{first} ")]
+        members = [name for name in COMMANDS if name.startswith(f"{first} ")]
         if len(arguments) == 1 or arguments[1] in ("-h", "--help"):
-            raise Shown(_help(under))
-        raise DeadpanError(unknown_name("command", " ".join(arguments[:2]), under))
+            raise Reply(_help(members))
+        raise DeadpanError(unknown_name("command", " ".join(arguments[:2]), members))
     if first.startswith("-"):
         raise DeadpanError(unknown_name("option", first, ["--help", "--version"]))
     raise DeadpanError(unknown_name("command", first, COMMANDS))
 
 
 def _help(names: Sequence[str] = ()) -> str:
-    listed = {name: COMMANDS[name] for name in names or COMMANDS}
-    width = max(map(len, listed)) + 2
+    shown = names or list(COMMANDS)
+    width = max(map(len, shown)) + 2
     return "\n".join(
         [
             "deadpan: sentiment and emotion in words, voice and face, and where they disagree",
             "",
-            "usage: deadpan COMMAND ...     'deadpan COMMAND --help' tells a command's options",
+            "usage: deadpan COMMAND ...     'deadpan COMMAND --help' shows the command's options",
             "",
-            *(f"  {name:<{width}}{told}" for name, told in listed.items()),
+            *(f"  {name:<{width}}{COMMANDS[name].summary}" for name in shown),
             "",
             "first steps: deadpan demo, or deadpan train --data controlled",
         ]
     )
 
 
-def _say(text: str) -> int:
+def _print(text: str) -> int:
     try:
         print(text, flush=True)
     except OSError:

@@ -1,118 +1,115 @@
-"""What a training run tells while it runs: a bar on a terminal, a line per epoch anywhere else."""
+"""Progress of training, of a grid and of a download: bars on a terminal, lines anywhere else."""
 
-from collections.abc import Generator
+import time
+from collections import defaultdict
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
-from deadpan.training.loop import Watch
+from deadpan.data.fetching.download import DownloadWatch
 from deadpan.training.opened import RunDirectory
 
+if TYPE_CHECKING:
+    from deadpan.benchmark.grid import Case
 
-class Lines:
-    """Says on what a run trains, then one line per epoch; a ``deadpan.training.loop.Watch``.
+
+class TrainingLines:
+    """Prints what a run trains on, then a line per epoch; a ``deadpan.training.loop.Watch``.
 
     Attributes:
-        seen: whether there was anything to train.
+        started: whether there was anything to train.
     """
 
     def __init__(self, run: Path, console: Console) -> None:
         """Watch the run in this directory, once it is there."""
         self.run, self.console = run, console
-        self.epochs, self.seen, self._seconds = 0, False, list[float]()
+        self.epochs, self.started, self._seconds = 0, False, list[float]()
 
     def begin(self, epoch: int, epochs: int) -> None:
-        """Before the first step is told; the directory is there by now."""
-        self.seen, self.epochs = True, epochs
+        """Print what the run trains on; called at the first step, when the directory is there."""
+        self.started, self.epochs = True, epochs
         for line in preamble(self.run):
             self.console.print(line)
         if epoch > 1:
             self.console.print(f"going on after epoch {epoch - 1}")
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
-        """A batch is done."""
-        if not self.seen:
-            self.begin(epoch, configured_epochs(self.run))
+        """Take note of a step."""
+        if not self.started:
+            self.begin(epoch, RunDirectory(self.run).settings().epochs)
 
     def epoch(self, row: dict[str, int | float]) -> None:
-        """An epoch is done and kept."""
+        """Print an epoch's losses and the time left; its row is on the disk."""
         self._seconds.append(row["seconds"])
         epoch = int(row["epoch"])
         left = (self.epochs - epoch) * sum(self._seconds) / len(self._seconds)
         self.console.print(
-            f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}  {standing(self.run)}  "
+            f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}  {losses(self.run)}  "
             f"{row['seconds']:.1f} s, {duration(left)} left"
         )
 
 
-class Bar(Lines):
-    """The same on a terminal, as a bar that moves."""
+class TrainingBar(TrainingLines):
+    """Draws the epochs of a run as a bar."""
 
     def __init__(self, run: Path, console: Console, progress: Progress) -> None:
         """Draw on this progress display."""
         super().__init__(run, console)
-        self._progress, self._losses, self._standing = progress, list[float](), ""
+        self._progress, self._steps, self._losses = progress, list[float](), ""
 
     def begin(self, epoch: int, epochs: int) -> None:
-        """Before the first step is told."""
+        """Print what the run trains on, and draw the bar."""
         super().begin(epoch, epochs)
-        self._task = self._progress.add_task("", total=epochs, completed=epoch - 1, told="")
+        self._task = self._progress.add_task("", total=epochs, completed=epoch - 1, text="")
         if epoch > 1:
-            self._standing = standing(self.run)
+            self._losses = losses(self.run)
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
-        """A batch is done."""
+        """Move the bar."""
         super().step(epoch, step, steps, loss)
-        self._losses = [*self._losses, loss] if step > 1 else [loss]
-        told = self._standing or f"train {sum(self._losses) / len(self._losses):.3f}"
+        self._steps = [*self._steps, loss] if step > 1 else [loss]
         self._progress.update(
             self._task,
             completed=epoch - 1 + step / steps,
             description=f"epoch {epoch}/{self.epochs} batch {step}/{steps}",
-            told=told,
+            text=self._losses or f"train {sum(self._steps) / len(self._steps):.3f}",
         )
 
     def epoch(self, row: dict[str, int | float]) -> None:
-        """An epoch is done and kept."""
-        self._standing = standing(self.run)
-        self._progress.update(self._task, told=self._standing)
+        """Show an epoch's losses beside the bar."""
+        self._losses = losses(self.run)
+        self._progress.update(self._task, text=self._losses)
 
 
-@contextmanager
-def watching(run: Path) -> Generator[Watch, None, None]:
-    """Show how a run proceeds, on stderr."""
-    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        yield Lines(run, console)
-        return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=14),
-        TextColumn("{task.fields[told]}", markup=False),
-        TimeRemainingColumn(compact=True),
-    )
-    with Progress(*columns, console=console) as progress:
-        yield Bar(run, console, progress)
-
-
-def preamble(run: Path) -> Generator[str, None, None]:
-    """What a run is trained on, what had to be mended in it, and what the user should know."""
+def preamble(run: Path) -> Iterator[str]:
+    """What a run is trained on: its data set, repairs of it, and warnings; a line each."""
     environment = RunDirectory(run).environment()
     dataset = environment.dataset
     clips = ", ".join(f"{name} {n}" for name, n in dataset.splits.items())
     yield f"{run}: {dataset.name} ({clips} clips), {', '.join(environment.modalities)}"
-    for what, count in dataset.repairs.items():
-        yield f"warning: repaired {count} times: {what}"
+    for repair, count in dataset.repairs.items():
+        yield f"warning: repaired {count} times: {repair}"
     for warning in (*dataset.warnings, *environment.warnings):
         yield f"warning: {warning}"
 
 
-def standing(run: Path) -> str:
-    """The losses of the last epoch, the best so far, and what the gate says, of a run's files."""
-    files = RunDirectory(run)
-    history, gate = files.epochs(), files.gate()
+def losses(run: Path) -> str:
+    """The losses of a run's last and best epochs, and the largest weight of its gate."""
+    directory = RunDirectory(run)
+    history, gate = directory.epochs(), directory.gate()
     parts = [f"train {history.train_loss[-1]:.3f}", f"valid {history.valid_loss[-1]:.3f}"]
     if best := history.best_epoch:
         parts.append(f"best {history.valid_loss[best - 1]:.3f} (epoch {best})")
@@ -122,10 +119,162 @@ def standing(run: Path) -> str:
 
 
 def duration(seconds: int | float) -> str:
-    """A time to wait, as people say it."""
+    """A duration in seconds or, from 90 on, in minutes."""
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
-def configured_epochs(run: Path) -> int:
-    """How many epochs a run is to have."""
-    return RunDirectory(run).settings().epochs
+class GridLines:
+    """Prints a line per finished run; a ``deadpan.benchmark.runner.GridWatch``."""
+
+    def __init__(self, console: Console) -> None:
+        """Print on this console."""
+        self.console = console
+        self._left: dict[tuple[str, str], int] = {}
+        self._seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self._done = self._total = 0
+        self._started = time.monotonic()
+
+    def begin(self, cases: Sequence["Case"], finished: int) -> None:
+        """Print how many runs there are to do."""
+        self._done, self._total = finished, finished + len(cases)
+        self._started = time.monotonic()
+        self._left = defaultdict(int)
+        for case in cases:
+            self._left[case.data, case.system] += 1
+        self.console.print(f"{len(cases):,} runs to do, {finished:,} finished before")
+
+    def step(self, case: "Case", epoch: float) -> None:
+        """Print nothing before the end of a run."""
+
+    def end(self, case: "Case", seconds: float, failure: str | None) -> None:
+        """Print which run has ended, and the time left."""
+        self._done += 1
+        self._left[case.data, case.system] -= 1
+        self._seconds[case.data, case.system].append(seconds)
+        text = f"failed: {failure}" if failure else f"{seconds:.0f} s"
+        self.console.print(f"{self._done}/{self._total}  {case.name}: {text}, {self.left()} left")
+
+    def left(self) -> str:
+        """The time until all is done, if each run takes what those of its data and system took."""
+        means = {kind: sum(times) / len(times) for kind, times in self._seconds.items()}
+        if not means:
+            return "?"
+        overall = sum(means.values()) / len(means)
+        work = sum(count * means.get(kind, overall) for kind, count in self._left.items())
+        spent = sum(sum(times) for times in self._seconds.values())
+        at_once = max(spent / max(time.monotonic() - self._started, 1e-9), 1.0)
+        minutes = work / at_once / 60
+        return f"{minutes / 60:.1f} h" if minutes >= 90 else f"{minutes:.0f} min"
+
+
+class GridBar(GridLines):
+    """Draws a bar for all runs, and one for each that is running."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        """Draw on this progress display."""
+        super().__init__(console)
+        self._progress, self._bar = progress, progress.add_task("runs", text="")
+        self._running: dict[str, TaskID] = {}
+
+    def begin(self, cases: Sequence["Case"], finished: int) -> None:
+        """Draw the bar of all runs."""
+        super().begin(cases, finished)
+        self._progress.update(self._bar, completed=self._done, total=self._total)
+
+    def step(self, case: "Case", epoch: float) -> None:
+        """Move the bar of a run."""
+        if case.name not in self._running:
+            self._running[case.name] = self._progress.add_task(case.name, text="")
+        self._progress.update(self._running[case.name], completed=epoch, total=case.settings.epochs)
+
+    def end(self, case: "Case", seconds: float, failure: str | None) -> None:
+        """Move the bar of all runs, and take that of this one away."""
+        if case.name in self._running:
+            self._progress.remove_task(self._running.pop(case.name))
+        super().end(case, seconds, failure)
+        text = f"{self._done}/{self._total}, {self.left()} left"
+        self._progress.update(self._bar, completed=self._done, text=text)
+
+
+class DownloadLines(DownloadWatch):
+    """Prints a line per file and per failure."""
+
+    def __init__(self, console: Console) -> None:
+        """Print on this console."""
+        self._console = console
+
+    def begin(self, file: str, have: int, total: int | None) -> None:
+        """Print a file's size, and how much of it is there already."""
+        size = f"{total:,} bytes" if total is not None else "of unknown size"
+        self._console.print(f"{file}: {size}" + (f", going on after {have:,}" if have else ""))
+
+    def say(self, line: str) -> None:
+        """Print what failed."""
+        self._console.print(line)
+
+
+class DownloadBar(DownloadLines):
+    """Draws a bar for each file."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        """Draw on this progress display."""
+        super().__init__(console)
+        self._progress, self._bars = progress, dict[str, TaskID]()
+
+    def begin(self, file: str, have: int, total: int | None) -> None:
+        """Draw a file's bar."""
+        if file not in self._bars:
+            self._bars[file] = self._progress.add_task(file)
+        self._current = self._bars[file]
+        self._progress.reset(self._current, total=total, completed=have)
+
+    def received(self, count: int) -> None:
+        """Move the bar by a number of bytes."""
+        self._progress.advance(self._current, count)
+
+
+@contextmanager
+def watching_training(run: Path) -> Generator[TrainingLines, None, None]:
+    """Show the progress of a training run on stderr."""
+    console = _stderr()
+    if not console.is_terminal:
+        yield TrainingLines(run, console)
+        return
+    with _bars(console, 14, _TEXT, TimeRemainingColumn(compact=True)) as progress:
+        yield TrainingBar(run, console, progress)
+
+
+@contextmanager
+def watching_grid() -> Generator[GridLines, None, None]:
+    """Show the progress of a grid on stderr."""
+    console = _stderr()
+    if not console.is_terminal:
+        yield GridLines(console)
+        return
+    with _bars(console, 20, _TEXT) as progress:
+        yield GridBar(console, progress)
+
+
+@contextmanager
+def watching_download() -> Generator[DownloadLines, None, None]:
+    """Show the progress of a download on stderr."""
+    console = _stderr()
+    if not console.is_terminal:
+        yield DownloadLines(console)
+        return
+    columns = DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(compact=True)
+    with _bars(console, 14, *columns) as progress:
+        yield DownloadBar(console, progress)
+
+
+_TEXT = TextColumn("{task.fields[text]}", markup=False)
+
+
+def _stderr() -> Console:
+    return Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+
+
+def _bars(console: Console, width: int, *columns: ProgressColumn) -> Progress:
+    """A progress display: a description, a bar of this width, then these columns."""
+    description = TextColumn("{task.description}", markup=False)
+    return Progress(description, BarColumn(bar_width=width), *columns, console=console)

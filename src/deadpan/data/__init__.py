@@ -1,4 +1,4 @@
-"""Every source of data behind one door: ``load(NAME_OR_PATH)``."""
+"""Loading a data set from any source: ``load(NAME_OR_PATH)``."""
 
 import inspect as _inspect
 from collections.abc import Callable, Mapping

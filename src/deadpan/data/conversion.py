@@ -15,7 +15,7 @@ from deadpan.errors import DataError
 from deadpan.files import home_path
 
 
-def convert(source: str | Path, out: str | Path, **options: Any) -> Dataset:
+def convert_dataset(source: str | Path, out: str | Path, **options: Any) -> Dataset:
     """Convert a data set to a store, which opens at once; training on it gives the same results.
 
     Args:

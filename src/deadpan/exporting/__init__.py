@@ -1,1 +1,1 @@
-"""Trained models as files that run without this package."""
+"""Trained models as ONNX files, which predict without torch."""

@@ -1,4 +1,4 @@
-"""A network written down node by node, as an ONNX graph."""
+"""An ONNX graph written node by node, and the layers that several models share."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -15,28 +15,28 @@ MICROSOFT = "com.microsoft"
 """The domain of onnxruntime's own operators."""
 
 QUANTIZED_FROM = 1024
-"""Weights of fewer numbers stay float32 under ``int8``: they weigh nothing, and they matter."""
+"""Weights of fewer numbers stay float32 under ``int8``: they take little room, and they matter."""
 
 
 class Graph:
-    """Nodes and weights in the order in which they were asked for; the same node is made once.
+    """Nodes and weights of a graph, in the order in which they were added; equal nodes are one.
 
-    A value of the network is the name of a node's output. Weights may be kept as int8 with one
+    A value of the network is the name of a node's output. Weights may be stored as int8 with one
     scale per output channel: ``weight = int8 * scale``, two nodes that onnxruntime computes when
-    it loads the file, so that a call costs what it cost in float32.
+    it loads the file, so that a prediction takes as long as with float32.
 
     Args:
-        int8: keep the large weights so.
+        int8: store large weights as int8.
     """
 
     def __init__(self, *, int8: bool = False) -> None:
         self.int8 = int8
         self._nodes: list[Any] = []
         self._weights: list[Any] = []
-        self._made: dict[Any, tuple[str, ...]] = {}
+        self._names: dict[Any, tuple[str, ...]] = {}
 
     def op(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:  # noqa: ANN401
-        """The first output of a node; an empty name is an input that is left out."""
+        """Add a node and return its first output; an empty name is an input left out."""
         return self.ops(kind, *inputs, domain=domain, outputs=1, **attributes)[0]
 
     def ops(
@@ -47,59 +47,59 @@ class Graph:
         domain: str = "",
         **attributes: Any,  # noqa: ANN401
     ) -> tuple[str, ...]:
-        """All outputs of a node."""
+        """Add a node and return all its outputs."""
         key = (kind, inputs, outputs, domain, repr(sorted(attributes.items())))
-        if key not in self._made:
+        if key not in self._names:
             names = tuple(f"{kind}_{len(self._nodes)}_{i}" for i in range(outputs))
             node = helper.make_node(kind, inputs, names, domain=domain, **attributes)
             self._nodes.append(node)
-            self._made[key] = names
-        return self._made[key]
+            self._names[key] = names
+        return self._names[key]
 
     def constant(self, value: object, kind: type[np.generic] = np.float32) -> str:
-        """A small array or a number that stays as it is."""
+        """Add an array or a number that is stored unchanged."""
         array = np.asarray(value, dtype=kind)
         key = ("constant", array.shape, array.dtype.str, array.tobytes())
-        if key not in self._made:
+        if key not in self._names:
             name = f"constant_{len(self._weights)}"
             self._weights.append(numpy_helper.from_array(array, name))
-            self._made[key] = (name,)
-        return self._made[key][0]
+            self._names[key] = (name,)
+        return self._names[key][0]
 
     def whole(self, *values: int) -> str:
-        """Whole numbers, such as a shape."""
+        """Add whole numbers, such as a shape."""
         return self.constant(values, np.int64)
 
     def weight(self, value: np.ndarray, *, channel: int) -> str:
-        """Weights of a product.
+        """Add the weights of a product, as int8 if the graph has it so and they are large.
 
         Args:
-            value: float32.
-            channel: the axis of the output channels, each of which has a scale under ``int8``.
+            value: the weights, float32.
+            channel: the axis of the output channels, each of which has a scale.
         """
         if not self.int8 or value.size < QUANTIZED_FROM:
             return self.constant(value)
         axes = tuple(i for i in range(value.ndim) if i != channel)
         scale = np.maximum(np.abs(value).max(axis=axes, keepdims=True), 1e-12) / 127
-        kept = self.constant(np.round(value / scale), np.int8)
-        return self.op("Mul", self.op("Cast", kept, to=TensorProto.FLOAT), self.constant(scale))
+        rounded = self.constant(np.round(value / scale), np.int8)
+        return self.op("Mul", self.op("Cast", rounded, to=TensorProto.FLOAT), self.constant(scale))
 
     def rename(self, value: str, name: str) -> None:
-        """Give an output of the network its name."""
+        """Name an output of the network."""
         self._nodes.append(helper.make_node("Identity", [value], [name]))
 
     def finish(self, name: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:  # noqa: ANN401 - onnx gives it no type
-        """The whole graph."""
+        """Make the graph of all nodes and weights."""
         return helper.make_graph(self._nodes, name, inputs, outputs, self._weights)
 
 
 def array(tensor: Tensor) -> np.ndarray:
-    """The numbers of a parameter, float32."""
+    """The values of a parameter, float32."""
     return tensor.detach().cpu().float().numpy()
 
 
 GATES = {"GRU": (1, 0, 2), "LSTM": (0, 3, 1, 2)}
-"""Where ONNX's gates (update, reset, new; in, out, forget, new) stand among torch's."""
+"""Positions of ONNX's gates (update, reset, new; in, out, forget, new) among torch's."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,9 +108,9 @@ class Steps:
 
     Attributes:
         mask: bool [clip, step].
-        size: clips and steps, two whole numbers.
+        size: number of clips and number of steps, two whole numbers.
         real: float [clip * step, 1], 1 for a real step, else 0.
-        lengths: real steps of each clip, whole numbers [clip].
+        lengths: number of real steps of each clip, whole numbers [clip].
     """
 
     mask: str
@@ -119,8 +119,8 @@ class Steps:
     lengths: str
 
 
-def steps_of(graph: Graph, mask: str) -> Steps:
-    """What is asked of a mask, asked once."""
+def steps_from_mask(graph: Graph, mask: str) -> Steps:
+    """Compute the sizes of a modality from its mask, bool [clip, step]."""
     whole = graph.op("Cast", mask, to=TensorProto.INT64)
     real = graph.op("Reshape", graph.op("Cast", mask, to=TensorProto.FLOAT), graph.whole(-1, 1))
     lengths = graph.op("ReduceSum", whole, graph.whole(1), keepdims=0)
@@ -128,30 +128,30 @@ def steps_of(graph: Graph, mask: str) -> Steps:
 
 
 def rows(graph: Graph, x: str, width: int) -> str:
-    """[clip, step, width] as [clip * step, width]."""
+    """Reshape [clip, step, width] to [clip * step, width]."""
     return graph.op("Reshape", x, graph.whole(-1, width))
 
 
 def sequence(graph: Graph, x: str, steps: Steps, width: int) -> str:
-    """[clip * step, width] as [clip, step, width]."""
+    """Reshape [clip * step, width] to [clip, step, width]."""
     return graph.op("Reshape", x, graph.op("Concat", steps.size, graph.whole(width), axis=0))
 
 
 def product(graph: Graph, x: str, weight: np.ndarray, bias: np.ndarray | None = None) -> str:
-    """``x weight^T + bias``, of torch's [out, in] weight."""
-    # Stored as [in, out]: the side that onnxruntime packs without turning it.
+    """Compute ``x weight^T + bias`` with torch's [out, in] weight."""
+    # Stored as [in, out], which onnxruntime packs without transposing it.
     inputs = [x, graph.weight(np.ascontiguousarray(weight.T), channel=1)]
     return graph.op("Gemm", *inputs, *([] if bias is None else [graph.constant(bias)]))
 
 
 def linear(graph: Graph, x: str, layer: nn.Linear) -> str:
-    """A linear map of [row, width]."""
+    """Apply a linear map to [row, width]."""
     bias = dict(layer.named_parameters()).get("bias")
     return product(graph, x, array(layer.weight), None if bias is None else array(bias))
 
 
 def mlp(graph: Graph, x: str, layers: MLP) -> str:
-    """Linear maps with ReLU between them."""
+    """Apply linear maps with ReLU between them."""
     first, *others = (part for part in layers.modules() if isinstance(part, nn.Linear))
     x = linear(graph, x, first)
     for layer in others:
@@ -160,26 +160,26 @@ def mlp(graph: Graph, x: str, layers: MLP) -> str:
 
 
 def residual_head(graph: Graph, z: str, head: ResidualHead) -> str:
-    """Residual blocks, then a linear map."""
+    """Apply residual blocks, then a linear map."""
     for first, second in head.blocks:  # pyright: ignore[reportGeneralTypeIssues]
         z = graph.op("Add", z, linear(graph, graph.op("Relu", linear(graph, z, first)), second))
     return linear(graph, z, head.output)
 
 
 def recurrent(graph: Graph, x: str, steps: Steps, reader: MaskedGRU | MaskedLSTM) -> str:
-    """The states of a GRU or an LSTM at each step, zeros in padded ones; rows in, rows out."""
+    """Compute a GRU's or LSTM's states from rows to rows; zeros in padded steps."""
     layer = reader.gru if isinstance(reader, MaskedGRU) else reader.lstm
     kind, width = layer.mode, layer.input_size
     hidden, ways = layer.hidden_size, 2 if layer.bidirectional else 1
     suffixes = ("l0", "l0_reverse")[:ways]
 
     def gates(name: str) -> np.ndarray:
-        given = [array(getattr(layer, f"{name}_{suffix}")) for suffix in suffixes]
-        parts = [np.split(x, len(GATES[kind])) for x in given]
+        tensors = [array(getattr(layer, f"{name}_{suffix}")) for suffix in suffixes]
+        parts = [np.split(x, len(GATES[kind])) for x in tensors]
         return np.stack([np.concatenate([x[i] for i in GATES[kind]]) for x in parts])
 
     by_step = graph.op("Transpose", sequence(graph, x, steps, width), perm=[1, 0, 2])
-    found = graph.op(
+    states = graph.op(
         kind,
         by_step,
         graph.weight(gates("weight_ih"), channel=1),
@@ -191,46 +191,46 @@ def recurrent(graph: Graph, x: str, steps: Steps, reader: MaskedGRU | MaskedLSTM
         **({"direction": "bidirectional"} if ways == 2 else {}),
     )
     # [step, way, clip, hidden]
-    turned = graph.op("Transpose", found, perm=[2, 0, 1, 3])
-    return graph.op("Mul", rows(graph, turned, ways * hidden), steps.real)
+    by_clip = graph.op("Transpose", states, perm=[2, 0, 1, 3])
+    return graph.op("Mul", rows(graph, by_clip, ways * hidden), steps.real)
 
 
-def last_step(graph: Graph, x: str, steps: Steps) -> str:
-    """[clip, width] at the last real step; zeros without one."""
+def last_real_step(graph: Graph, x: str, steps: Steps) -> str:
+    """Take the last real step of each clip, [clip, width]; zeros without one."""
     index = last_row(graph, steps)
     real = graph.op("Gather", steps.real, index, axis=0)  # of the same step: 0 without one
     return graph.op("Mul", graph.op("Gather", x, index, axis=0), real)
 
 
 def last_row(graph: Graph, steps: Steps) -> str:
-    """The row of each clip's last real step; of its first step without one."""
+    """The row of each clip's last real step, or of its first step if none is real."""
     last = graph.op("Max", graph.op("Sub", steps.lengths, graph.whole(1)), graph.whole(0))
     clips, padded = graph.ops("Split", steps.size, outputs=2, axis=0, num_outputs=2)
     return graph.op("Add", graph.op("Mul", count(graph, clips), padded), last)
 
 
-def mean_step(graph: Graph, x: str, steps: Steps, width: int) -> str:
-    """[clip, width], the mean of the real steps; zeros without one."""
+def mean_real_step(graph: Graph, x: str, steps: Steps, width: int) -> str:
+    """Average the real steps of each clip, [clip, width]; zeros without one."""
     masked = sequence(graph, graph.op("Mul", x, steps.real), steps, width)
     total = graph.op("ReduceSum", masked, graph.whole(1), keepdims=0)
     return graph.op("Div", total, _at_least_one(graph, steps))
 
 
 def has_step(graph: Graph, steps: Steps) -> str:
-    """[clip, 1]: 1 for a clip with a real step, else 0."""
+    """Whether each clip has a real step, float [clip, 1]: 1 or 0."""
     some = graph.op("Min", steps.lengths, graph.whole(1))
     column = graph.op("Unsqueeze", some, graph.whole(1))
     return graph.op("Cast", column, to=TensorProto.FLOAT)
 
 
 def count(graph: Graph, number: str) -> str:
-    """0, 1, ... below a whole number [1]."""
+    """Count 0, 1, ... up to below a whole number [1]."""
     zero, one = (graph.constant(i, np.int64) for i in (0, 1))
     return graph.op("Range", zero, graph.op("Squeeze", number), one)
 
 
 def join(graph: Graph, parts: Sequence[str]) -> str:
-    """Channels side by side."""
+    """Concatenate channels."""
     return graph.op("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
 
 

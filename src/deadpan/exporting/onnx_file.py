@@ -1,23 +1,264 @@
-"""Whole ONNX files: inputs, normalisation, network, and what is written beside them."""
+"""Models as ONNX files: the network of each, its inputs, normalisation, and facts beside it.
+
+A network computes what the model's ``forward`` computes after training.
+"""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper
+from torch import nn
 
 from deadpan.data.normalization import LIMIT, Normalizer
-from deadpan.exporting.graph import MICROSOFT, Graph, Steps, rows, steps_of
-from deadpan.exporting.transformers import hct_mg, lf_dnn, lf_lstm, lmf, lmf_mult, mult, tfn
+from deadpan.exporting.encoder import encoder_output, last_encoder_output
+from deadpan.exporting.graph import (
+    MICROSOFT,
+    Graph,
+    Steps,
+    array,
+    count,
+    has_step,
+    join,
+    last_real_step,
+    linear,
+    mean_real_step,
+    mlp,
+    product,
+    recurrent,
+    residual_head,
+    rows,
+    sequence,
+    steps_from_mask,
+)
+from deadpan.layers.subnets import LSTMSubnet, MeanSubnet
+from deadpan.layers.tensor_fusion import LowRankFusion
 from deadpan.models import HCTMG, LFDNN, LFLSTM, LMF, TFN, LMFMulT, Model, MulT
 from deadpan.types import Modality
 
 OPSET = 18
-"""Of the standard operators; MultiHeadAttention and SkipLayerNormalization are onnxruntime's."""
+"""Version of the standard operators; others are onnxruntime's own."""
 IR_VERSION = 9
 
-GRAPHS: Mapping[type[Model], Callable[[Graph, Any, Mapping[Modality, tuple[str, Steps]]], str]] = {
+Streams = Mapping[Modality, tuple[str, Steps]]
+"""Rows [clip * step, width] of each modality, and its steps."""
+
+
+def lf_lstm(graph: Graph, model: LFLSTM, streams: Streams) -> str:
+    """Late fusion: an LSTM per modality, and an MLP of their last states."""
+    states = [
+        last_real_step(graph, recurrent(graph, x, steps, model.recurrent[name]), steps)  # pyright: ignore[reportArgumentType]
+        for name, (x, steps) in streams.items()
+    ]
+    return mlp(graph, join(graph, states), model.head)
+
+
+def lf_dnn(graph: Graph, model: LFDNN, streams: Streams) -> str:
+    """Late fusion: a network per modality, and an MLP of their vectors."""
+    return mlp(
+        graph, join(graph, _vectors(graph, model.subnets, model.widths, streams)), model.head
+    )
+
+
+def tfn(graph: Graph, model: TFN, streams: Streams) -> str:
+    """Tensor fusion: an MLP of the outer product of all vectors, each with a 1 prepended."""
+    first, *others = (
+        _with_one(graph, h) for h in _vectors(graph, model.subnets, model.widths, streams)
+    )
+    for other in others:
+        pairs = graph.op(
+            "Mul",
+            graph.op("Unsqueeze", first, graph.whole(2)),
+            graph.op("Unsqueeze", other, graph.whole(1)),
+        )
+        first = graph.op("Flatten", pairs)
+    return mlp(graph, first, model.head)
+
+
+def lmf(graph: Graph, model: LMF, streams: Streams) -> str:
+    """Low-rank fusion: a linear map of the same outer product, whose weights are factorised."""
+    vectors = _vectors(graph, model.subnets, model.widths, streams)
+    return low_rank(graph, vectors, model.fusion)
+
+
+def low_rank(graph: Graph, vectors: Sequence[str], fusion: LowRankFusion) -> str:
+    """Compute ``sum_r w_r prod_m ([1; h_m] F_m^r) + b`` from the vectors ``h_m``."""
+    terms = len(fusion.weights)
+    outputs = len(fusion.bias)
+    combined = None
+    for h, factor in zip(vectors, fusion.factors, strict=True):
+        # [term, 1 + width, output]: the weights of the 1 are a bias.
+        weights = np.concatenate([array(term).T for term in factor])
+        term = product(graph, h, weights[:, 1:], weights[:, 0])
+        combined = term if combined is None else graph.op("Mul", combined, term)
+    weights = np.kron(array(fusion.weights)[None], np.eye(outputs, dtype=np.float32))
+    assert weights.shape == (outputs, terms * outputs)
+    return product(graph, str(combined), weights, array(fusion.bias))
+
+
+def _vectors(
+    graph: Graph, subnets: nn.ModuleDict, widths: Mapping[Modality, int], streams: Streams
+) -> list[str]:
+    return [_vector(graph, subnets[name], widths[name], *streams[name]) for name in widths]
+
+
+def _vector(graph: Graph, subnet: nn.Module, width: int, x: str, steps: Steps) -> str:
+    """The vector of each clip; zeros for a clip without a real step."""
+    if isinstance(subnet, LSTMSubnet):
+        state = last_real_step(graph, recurrent(graph, x, steps, subnet.recurrent), steps)
+        vector = linear(graph, state, subnet.output)
+    else:
+        assert isinstance(subnet, MeanSubnet)
+        vector = graph.op("Relu", mlp(graph, mean_real_step(graph, x, steps, width), subnet.mlp))
+    return graph.op("Mul", vector, has_step(graph, steps))
+
+
+def _with_one(graph: Graph, h: str) -> str:
+    return graph.op("Pad", h, graph.whole(0, 1, 0, 0), graph.constant(1.0))
+
+
+def hct_mg(graph: Graph, model: HCTMG, streams: Streams) -> str:
+    """HCT-MG after training: the gate's weights and its primary modality are constants."""
+    width = _width(model.projections)
+    weights, primary = _gate(model)
+    others = [name for name in model.modalities if name != primary]
+
+    def pool(x: str, steps: Steps, channels: int) -> str:
+        if model.pooling == "last":
+            return last_real_step(graph, x, steps)
+        return mean_real_step(graph, x, steps, channels)
+
+    def weigh(states: dict[Modality, str]) -> dict[Modality, str]:
+        return {
+            name: graph.op("Mul", x, graph.constant(weights[name])) if weights else x
+            for name, x in states.items()
+        }
+
+    def fuse(source: Modality, target: Modality, role: str) -> str:
+        encoder = model.crossmodal[f"{source}_to_{target}" if model.pairs else role]
+        steps, source_steps = streams[target][1], streams[source][1]
+        return encoder_output(graph, encoder, states[target], steps, states[source], source_steps)  # pyright: ignore[reportArgumentType]
+
+    states: dict[Modality, str] = {}
+    for name, (x, own_steps) in streams.items():
+        x = _projected(graph, x, model.projections[name])
+        states[name] = recurrent(graph, x, own_steps, model.recurrent[name])  # pyright: ignore[reportArgumentType]
+    if model.gate_first:
+        states = weigh(states)
+    if len(others) == 2:
+        first, second = others
+        enhanced = {
+            first: fuse(second, first, "auxiliary2_to_auxiliary1"),
+            second: fuse(first, second, "auxiliary1_to_auxiliary2"),
+        }
+        states = states | enhanced
+    if not model.gate_first:
+        states = weigh(states)
+    steps = streams[primary][1]
+    views = [
+        fuse(name, primary, f"auxiliary{i}_to_primary") for i, name in enumerate(others, start=1)
+    ] or [states[primary]]
+    parts = [
+        _projected(graph, pool(states[name], streams[name][1], width), layer)
+        for layer, name in zip(model.auxiliary_maps, others, strict=True)
+    ]
+    parts.append(
+        last_encoder_output(graph, model.self_attention, join(graph, views), steps)
+        if model.pooling == "last"
+        else mean_real_step(
+            graph,
+            encoder_output(graph, model.self_attention, join(graph, views), steps),
+            steps,
+            len(views) * width,
+        )
+    )
+    return residual_head(graph, join(graph, parts), model.head)
+
+
+def _gate(model: HCTMG) -> tuple[dict[Modality, float] | None, Modality]:
+    if model.gate is None:
+        return None, str(model.primary)
+    weights, index = model.gate()
+    scaled = (model.gain * weights).tolist()
+    return dict(zip(model.modalities, scaled, strict=True)), model.modalities[index]
+
+
+def _projected(graph: Graph, x: str, layer: nn.Module) -> str:
+    assert isinstance(layer, nn.Linear)
+    return linear(graph, x, layer)
+
+
+def _width(projections: nn.ModuleDict) -> int:
+    first = next(iter(projections.values()))
+    assert isinstance(first, nn.Linear)
+    return first.out_features
+
+
+def mult(graph: Graph, model: MulT, streams: Streams) -> str:
+    """MulT: every modality attends to every other one, then to the results of that."""
+    x = {name: _projected(graph, x, model.projections[name]) for name, (x, _) in streams.items()}
+    parts: list[str] = []
+    for target, (_, steps) in streams.items():
+        views = [
+            encoder_output(
+                graph,
+                model.crossmodal[f"{source}_to_{target}"],  # pyright: ignore[reportArgumentType]
+                x[target],
+                steps,
+                x[source],
+                source_steps,
+            )
+            for source, (_, source_steps) in streams.items()
+            if source != target
+        ] or [x[target]]
+        own = model.self_attention[target]
+        parts.append(last_encoder_output(graph, own, join(graph, views), steps))  # pyright: ignore[reportArgumentType]
+    return residual_head(graph, join(graph, parts), model.head)
+
+
+def lmf_mult(graph: Graph, model: LMFMulT, streams: Streams) -> str:
+    """LMF-MulT: every modality attends to the low-rank fusion of all, then to itself."""
+    width = _width(model.projections)
+    x = {name: _projected(graph, x, model.projections[name]) for name, (x, _) in streams.items()}
+    longest = graph.op("Max", *(steps.lengths for _, steps in streams.values()))
+    clips = graph.op("Gather", next(iter(streams.values()))[1].size, graph.whole(0), axis=0)
+    most = graph.op("Max", *(
+        graph.op("Gather", steps.size, graph.whole(1), axis=0) for _, steps in streams.values()
+    ))  # fmt: skip
+    size = graph.op("Concat", clips, most, axis=0)
+    column = graph.op("Unsqueeze", longest, graph.whole(1))
+    place = count(graph, most)
+    mask = graph.op("Less", place, column)
+    real = graph.op("Reshape", graph.op("Cast", mask, to=TensorProto.FLOAT), graph.whole(-1, 1))
+    fused_steps = Steps(mask, size, real, longest)
+    stretched = [
+        _at_same_share(graph, sequence(graph, x[name], steps, width), steps, column, place)
+        for name, (_, steps) in streams.items()
+    ]
+    stretched = [graph.op("Mul", rows(graph, part, width), real) for part in stretched]
+    fused = graph.op("Mul", low_rank(graph, stretched, model.fusion), real)
+    parts: list[str] = []
+    for name, (_, steps) in streams.items():
+        view = encoder_output(graph, model.crossmodal[name], x[name], steps, fused, fused_steps)  # pyright: ignore[reportArgumentType]
+        parts.append(last_encoder_output(graph, model.self_attention[name], view, steps))  # pyright: ignore[reportArgumentType]
+    return residual_head(graph, join(graph, parts), model.head)
+
+
+def _at_same_share(graph: Graph, x: str, steps: Steps, longest: str, place: str) -> str:
+    """Stretch ``x`` to the longest modality: each step is that at the same share of the clip."""
+    one, zero = graph.whole(1), graph.whole(0)
+    length = graph.op("Unsqueeze", steps.lengths, one)
+    index = graph.op("Div", graph.op("Mul", place, length), graph.op("Max", longest, one))
+    last = graph.op("Max", graph.op("Sub", length, one), zero)
+    index = graph.op("Unsqueeze", graph.op("Min", index, last), graph.whole(2))
+    picked = graph.op("GatherND", x, index, batch_dims=1)
+    some = graph.op("Unsqueeze", graph.op("Min", length, one), graph.whole(2))
+    return graph.op("Mul", picked, graph.op("Cast", some, to=TensorProto.FLOAT))
+
+
+GRAPHS: Mapping[type[Model], Callable[[Graph, Any, Streams], str]] = {
     HCTMG: hct_mg,
     LFDNN: lf_dnn,
     LFLSTM: lf_lstm,
@@ -26,23 +267,23 @@ GRAPHS: Mapping[type[Model], Callable[[Graph, Any, Mapping[Modality, tuple[str, 
     MulT: mult,
     TFN: tfn,
 }
-"""Who writes the network of each model that can be exported."""
+"""The function that writes each model's network; other models cannot be exported."""
 
 
 def onnx_bytes(
     model: Model, normalizer: Normalizer, facts: Mapping[str, Any], *, int8: bool = False
 ) -> bytes:
-    """The file of a model.
+    """Write a model as the content of an ONNX file.
 
-    For each modality two inputs, ``features.NAME`` float32 [clips, NAME_steps, width] and
-    ``mask.NAME`` bool [clips, NAME_steps], True = real step; padding stands last, at least one step
-    for each modality, any number of clips. One output, ``prediction`` float32 [clips, outputs].
+    The file has two inputs for each modality, ``features.NAME`` float32 [clips, NAME_steps, width]
+    and ``mask.NAME`` bool [clips, NAME_steps], True = real step. Padding comes last, and there is
+    at least one step of each modality. The output is ``prediction`` float32 [clips, outputs].
 
     Args:
-        model: trained, in evaluation mode.
-        normalizer: goes into the graph, all but the medians of groups.
-        facts: JSON-ready values for the file's metadata, under the key ``deadpan``.
-        int8: keep large weights as int8 with a scale for each output channel.
+        model: a trained model in evaluation mode, one of ``GRAPHS``.
+        normalizer: becomes part of the graph, all but the medians of groups.
+        facts: JSON values for the file's metadata, under the key ``deadpan``.
+        int8: store large weights as int8 with a scale for each output channel.
     """
     graph = Graph(int8=int8)
     inputs: list[Any] = []
@@ -54,10 +295,9 @@ def onnx_bytes(
         x, mask = f"features.{name}", f"mask.{name}"
         inputs.append(helper.make_tensor_value_info(x, TensorProto.FLOAT, [*shape, width]))
         inputs.append(helper.make_tensor_value_info(mask, TensorProto.BOOL, shape))
-        steps = steps_of(graph, mask)
-        streams[name] = _given(graph, x, name, width, steps, normalizer), steps
-    found = GRAPHS[type(model)](graph, model, streams)
-    graph.rename(found, "prediction")
+        steps = steps_from_mask(graph, mask)
+        streams[name] = _normalized(graph, x, name, width, steps, normalizer), steps
+    graph.rename(GRAPHS[type(model)](graph, model, streams), "prediction")
     shape = ["clips", model.outputs]
     output = helper.make_tensor_value_info("prediction", TensorProto.FLOAT, shape)
     file = helper.make_model(
@@ -66,20 +306,20 @@ def onnx_bytes(
         ir_version=IR_VERSION,
         producer_name="deadpan",
     )
-    told = {"opset": OPSET, "inputs": shapes, "output": {"prediction": shape}}
-    helper.set_model_props(file, {"deadpan": json.dumps({**facts, **told})})
+    interface = {"opset": OPSET, "inputs": shapes, "output": {"prediction": shape}}
+    helper.set_model_props(file, {"deadpan": json.dumps({**facts, **interface})})
     onnx.checker.check_model(file)
     return file.SerializeToString()
 
 
-def _given(
+def _normalized(
     graph: Graph, x: str, name: Modality, width: int, steps: Steps, normalizer: Normalizer
 ) -> str:
-    """The scaled features of real steps, and zeros."""
+    """Normalised features of real steps, zeros elsewhere, as rows."""
     if name in normalizer.centers:
         x = graph.op("Sub", x, graph.constant(normalizer.centers[name]))
         x = graph.op("Div", x, graph.constant(normalizer.scales[name]))
         x = graph.op("Clip", x, graph.constant(-LIMIT), graph.constant(LIMIT))
-    # Not a product with the mask: what stands in padding may be no number.
+    # Not a product with the mask: padding may hold NaN.
     real = graph.op("Reshape", steps.mask, graph.whole(-1, 1))
     return graph.op("Where", real, rows(graph, x, width), graph.constant(0.0))

@@ -1,1 +1,1 @@
-"""Parts of networks that know tensors and nothing of this project."""
+"""Neural network layers over padded tensors, independent of data sets and tasks."""

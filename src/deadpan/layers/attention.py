@@ -1,4 +1,4 @@
-"""Multi-head attention with true masks."""
+"""Multi-head attention with padding masks, and a context that records its weights."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,22 +11,24 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from deadpan.errors import DeadpanError
 
-HIDDEN = -1e9
-"""Added to the score of a source step that is not looked at: its weight is then exactly 0."""
+MASKED_SCORE = -1e9
+"""Added to the score of a masked source step; its weight is then exactly 0."""
+Maps = dict[str, list[Float[Tensor, "clip head step source_step"]]]
+"""Attention weights by the module path of each ``Attention``, one tensor per call."""
 
 
 class Attention(nn.Module):
     """Scaled dot-product attention from a target sequence to a source sequence.
 
-    Vaswani et al. 2017, with Xavier-uniform projections and zero biases as in MulT. On a CPU an
-    ``EncoderLayer`` does the same in C (``deadpan.layers.native``), unless it is recorded.
+    Vaswani et al. 2017, with Xavier-uniform projections and zero biases as in MulT. On a CPU
+    ``EncoderLayer`` computes the same in C (``deadpan.layers.native``), unless it is recorded.
 
     Args:
         width: channels of both sequences.
-        heads: must divide ``width``.
+        heads: number of heads; must divide ``width``.
 
     Attributes:
-        recorders: each receives the weights of every call; see ``record_attention``.
+        recorders: lists that receive the weights of every call; see ``record_attention``.
     """
 
     recorders: tuple[list[Tensor], ...] = ()
@@ -58,17 +60,17 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "clip step width"]:
         """Attend from every target step to the real source steps.
 
-        A clip whose source has no real step receives the output bias alone: nothing is attended.
+        A clip whose source has no real step receives the output bias alone.
 
         Args:
-            target: asks.
+            target: sequence that gives the queries.
             target_mask: True = real step.
-            source: answers.
+            source: sequence that gives keys and values.
             source_mask: True = real step.
-            dropout: of attention weights, while training.
-            mask_future: hide source steps after ``target step + |real steps - real source steps|``,
-                MulT's offset mask, counted in each clip so that padding cannot move it; needs
-                padded steps to stand last.
+            dropout: rate for attention weights while training.
+            mask_future: mask source steps after ``target step + |real steps - real source steps|``.
+                This is MulT's offset mask, counted in each clip so that padding cannot move it.
+                Padded steps must stand last.
         """
         query = self.query(target).unflatten(2, (self.heads, -1)).transpose(1, 2)
         key, value = (
@@ -81,29 +83,30 @@ class Attention(nn.Module):
         visible = source_mask[:, None, :]
         if mask_future:
             visible = visible & future_mask(target_mask, source_mask)
-        # Not minus infinity: a clip without source looks at all alike, then forgets what it saw.
-        bias = torch.where(visible, 0.0, HIDDEN).to(query.dtype)[:, None]
-        there = source_mask.any(dim=1).to(query.dtype)[:, None, None, None]
+        # Not minus infinity, whose softmax would be NaN for a clip without source: such a clip
+        # attends to all steps alike, and its result is multiplied by 0.
+        bias = torch.where(visible, 0.0, MASKED_SCORE).to(query.dtype)[:, None]
+        has_source = source_mask.any(dim=1).to(query.dtype)[:, None, None, None]
         if self.recorders:
-            attended = self._recorded(query, key, value, bias, there, rate)
+            attended = self._recorded(query, key, value, bias, has_source, rate)
         else:
-            attended = there * scaled_dot_product_attention(
+            attended = has_source * scaled_dot_product_attention(
                 query, key, value, attn_mask=bias, dropout_p=rate
             )
         return self.output(attended.transpose(1, 2).flatten(2))
 
     def _recorded(
         self,
-        query: Float[Tensor, "clip head step part"],
-        key: Float[Tensor, "clip head source_step part"],
-        value: Float[Tensor, "clip head source_step part"],
+        query: Float[Tensor, "clip head step channel"],
+        key: Float[Tensor, "clip head source_step channel"],
+        value: Float[Tensor, "clip head source_step channel"],
         bias: Float[Tensor, "clip 1 #step source_step"],
-        there: Float[Tensor, "clip 1 1 1"],
+        has_source: Float[Tensor, "clip 1 1 1"],
         rate: float,
-    ) -> Float[Tensor, "clip head step part"]:
-        """The same from weights that are kept, gradient and all; 0 for a clip without source."""
+    ) -> Float[Tensor, "clip head step channel"]:
+        """Attention computed from recorded weights, whose gradient is retained."""
         scores = query @ key.transpose(2, 3) * query.shape[3] ** -0.5
-        weights = (scores + bias).softmax(dim=3) * there
+        weights = (scores + bias).softmax(dim=3) * has_source
         if weights.requires_grad:
             weights.retain_grad()
         for recorder in self.recorders:
@@ -112,14 +115,14 @@ class Attention(nn.Module):
 
 
 def _all_real(mask: Bool[Tensor, "clip step"]) -> bool:
-    """Whether no step is padding; False where to ask would cost more than to know."""
+    """Whether no step is padding; False off the CPU, where reading it would synchronize."""
     return mask.device.type == "cpu" and not torch.compiler.is_exporting() and bool(mask.all())
 
 
 def future_mask(
     target_mask: Bool[Tensor, "clip step"], source_mask: Bool[Tensor, "clip source_step"]
 ) -> Bool[Tensor, "clip step source_step"]:
-    """Which source steps stand no later than ``target step + |real steps - real source steps|``."""
+    """Mask of the source steps up to ``target step + |real steps - real source steps|``."""
     device = target_mask.device
     offset = (target_mask.sum(dim=1) - source_mask.sum(dim=1)).abs()
     step = torch.arange(target_mask.shape[1], device=device)[:, None]
@@ -127,13 +130,9 @@ def future_mask(
     return source_step - step <= offset[:, None, None]
 
 
-Maps = dict[str, list[Float[Tensor, "clip head step source_step"]]]
-"""By the module path of each ``Attention``, what it weighed in every call, in their order."""
-
-
 @contextmanager
 def record_attention(model: nn.Module) -> Generator[Maps]:
-    """Keep the weights of every attention inside ``model`` while the context lasts.
+    """Record the weights of every attention inside ``model`` while the context lasts.
 
     ::
 
@@ -141,31 +140,31 @@ def record_attention(model: nn.Module) -> Generator[Maps]:
             model(batch)
         maps["crossmodal.auxiliary1_to_primary.layers.0.attention"]
 
-    Weights are in [0, 1]: those of a real target step over the source steps sum to 1, those of
-    hidden and padded source steps are 0, and all are 0 where a clip lacks the source; a padded
-    target step means nothing. They are what softmax gave, before dropout, and the output is
-    computed from them: where gradients are kept, ``.grad`` of each is there after ``backward()``.
+    Weights are in [0, 1]. Those of a real target step sum to 1 over the source steps; those of
+    masked and padded source steps are 0, and all are 0 where a clip lacks the source. Weights of a
+    padded target step are meaningless. They are the softmax before dropout. The output is computed
+    from them, so after ``backward()`` each has its ``.grad``, if gradients were enabled.
 
-    Recording costs the memory of all weights; while nobody records, an attention tests one
-    attribute. Contexts may be nested, around one model or parts of it: each gets its own maps.
+    Recording takes the memory of all weights. Contexts may be nested, around one model or parts of
+    it; each gets its own maps.
 
     Args:
-        model: holds at least one ``Attention``.
+        model: model with at least one ``Attention``.
 
     Raises:
-        DeadpanError: the model has none.
+        DeadpanError: the model has no attention.
     """
-    found = {name: part for name, part in model.named_modules() if isinstance(part, Attention)}
-    if not found:
+    attentions = {name: x for name, x in model.named_modules() if isinstance(x, Attention)}
+    if not attentions:
         raise DeadpanError(
             f"{type(model).__name__} has no attention to record; give a model that attends, such "
             f"as HCTMG, MulT or LMFMulT"
         )
-    maps: Maps = {name: [] for name in found}
-    for name, attention in found.items():
+    maps: Maps = {name: [] for name in attentions}
+    for name, attention in attentions.items():
         attention.recorders = (*attention.recorders, maps[name])
     try:
         yield maps
     finally:
-        for name, attention in found.items():
+        for name, attention in attentions.items():
             attention.recorders = tuple(x for x in attention.recorders if x is not maps[name])

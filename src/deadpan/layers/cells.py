@@ -1,4 +1,4 @@
-"""LSTM cells of several modalities, one step of all at a time, for fusion between steps."""
+"""Recurrent cells of several modalities, stepped together, and the gated memory of MFN."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,20 +8,20 @@ from torch import Tensor, nn
 
 from deadpan.layers.mlp import MLP
 
-State = tuple[Float[Tensor, "modality clip hidden"], Float[Tensor, "modality clip hidden"]]
-"""Hidden states h and cell memories c."""
+CellStates = tuple[Float[Tensor, "modality clip hidden"], Float[Tensor, "modality clip hidden"]]
+"""Hidden states h and cell memories c of all modalities."""
 
 
 class LSTMCells(nn.Module):
     """One LSTM cell per modality, all of one width, stepped together by one batched product.
 
     With ``context`` they are LSTHM cells (Zadeh et al. 2018, Multi-attention Recurrent Network):
-    every gate also reads a vector that all modalities share, ``V z``.
+    every gate also reads a vector z that all modalities share, as ``V z``.
 
     Args:
-        widths: channels in, of each modality.
+        widths: input channels of each modality.
         hidden: channels of each cell.
-        context: channels of the shared vector; 0 = there is none.
+        context: channels of the shared vector z; 0 = no shared vector.
     """
 
     def __init__(self, widths: Sequence[int], hidden: int, *, context: int = 0) -> None:
@@ -35,85 +35,99 @@ class LSTMCells(nn.Module):
     def project(
         self, sequences: Sequence[Float[Tensor, "clip step _"]]
     ) -> Float[Tensor, "step modality clip gate"]:
-        """The inputs' part of every gate at every step, in one product per modality."""
+        """Input part of every gate at every step, in one product per modality."""
         parts = [linear(x) for linear, x in zip(self.inputs, sequences, strict=True)]
         return torch.stack(parts).permute(2, 0, 1, 3).contiguous()
 
-    def start(self, like: Float[Tensor, "step modality clip gate"]) -> State:
-        """Zeros."""
+    def start(self, like: Float[Tensor, "step modality clip gate"]) -> CellStates:
+        """Initial states: zeros."""
         zeros = like.new_zeros(like.shape[1], like.shape[2], self.hidden)
         return zeros, zeros
 
     def forward(
         self,
         gates: Float[Tensor, "modality clip gate"],
-        state: State,
+        states: CellStates,
         z: Float[Tensor, "clip context"] | None = None,
-    ) -> State:
-        """One step of every cell."""
-        h, c = state
+    ) -> CellStates:
+        """Advance every cell by one step."""
+        h, c = states
         gates = torch.baddbmm(gates, h, self.recurrent)
         if self.context is not None and z is not None:
             shared = self.context(z)
             gates = gates + shared.view(len(z), len(h), -1).transpose(0, 1)
-        enter, forget, new, leave = gates.chunk(4, dim=2)
-        c = forget.sigmoid() * c + enter.sigmoid() * new.tanh()
-        return leave.sigmoid() * c.tanh(), c
+        input_gate, forget_gate, new, output_gate = gates.chunk(4, dim=2)
+        c = forget_gate.sigmoid() * c + input_gate.sigmoid() * new.tanh()
+        return output_gate.sigmoid() * c.tanh(), c
 
     def run(
         self,
         sequences: Sequence[Float[Tensor, "clip step _"]],
         mask: Bool[Tensor, "clip step"],
-    ) -> tuple[Float[Tensor, "clip joined"], Float[Tensor, "modality clip step memories"]]:
-        """All steps: the states after each clip's last, and the memories [c(t-1); c(t)] of each."""
+    ) -> tuple[Float[Tensor, "clip states"], Float[Tensor, "modality clip step memories"]]:
+        """Read whole sequences.
+
+        Args:
+            sequences: one for each modality, in the order of ``widths``.
+            mask: True = real step of all sequences; padding last.
+
+        Returns:
+            The hidden states after each clip's last real step, of all modalities side by side, and
+            the memories [c(t-1); c(t)] at every step.
+        """
         gates = self.project(sequences)
-        state = self.start(gates)
-        last, memories = joined(state[0]), list[Tensor]()
+        h, c = self.start(gates)
+        last, memories = concatenate_states(h), list[Tensor]()
         for step, gate in enumerate(gates):
-            before = state[1]
-            state = self(gate, state)
-            memories.append(torch.cat([before, state[1]], dim=2))
-            last = torch.where(mask[:, step, None], joined(state[0]), last)
+            previous = c
+            h, c = self(gate, (h, c))
+            memories.append(torch.cat([previous, c], dim=2))
+            last = torch.where(mask[:, step, None], concatenate_states(h), last)
         return last, torch.stack(memories, dim=2)
 
-    def run_with(
+    def run_with_context(
         self,
         sequences: Sequence[Float[Tensor, "clip step _"]],
         mask: Bool[Tensor, "clip step"],
         fuse: Callable[[Tensor], Tensor],
     ) -> Float[Tensor, "clip state"]:
-        """All steps, each reading what the one before left: [h; z] after each clip's last.
+        """Read whole sequences, fusing all cells at each step for the gates of the next step.
 
         Args:
-            sequences: of each modality.
-            mask: of their steps; padding stands last.
-            fuse: the states of all cells [clip, joined] to the shared vector z [clip, context].
+            sequences: one for each modality, in the order of ``widths``.
+            mask: True = real step of all sequences; padding last.
+            fuse: maps hidden states of all cells [clip, modality * hidden] to z [clip, context].
+
+        Returns:
+            [h; z] after each clip's last real step.
         """
         gates = self.project(sequences)
-        state = self.start(gates)
+        states = self.start(gates)
         z = gates.new_zeros(gates.shape[2], self.context_width)
-        last = torch.cat([joined(state[0]), z], dim=1)
+        last = torch.cat([concatenate_states(states[0]), z], dim=1)
         for step, gate in enumerate(gates):
-            state = self(gate, state, z)
-            h = joined(state[0])
+            states = self(gate, states, z)
+            h = concatenate_states(states[0])
             z = fuse(h)
             last = torch.where(mask[:, step, None], torch.cat([h, z], dim=1), last)
         return last
 
 
-def joined(states: Float[Tensor, "modality clip hidden"]) -> Float[Tensor, "clip joined"]:
-    """The states of all modalities side by side."""
+def concatenate_states(
+    states: Float[Tensor, "modality clip hidden"],
+) -> Float[Tensor, "clip states"]:
+    """Put the states of all modalities side by side."""
     return states.transpose(0, 1).flatten(1)
 
 
 class GatedMemory(nn.Module):
-    """u(t) = g1 u(t-1) + g2 u~(t), over the real steps of a sequence.
+    """Gated memory ``u(t) = g1 u(t-1) + g2 u~(t)`` over the real steps of a sequence.
 
-    u~ = tanh(MLP(x)); g1 and g2 are the sigmoids of MLPs of [x; u(t-1)] (Zadeh et al. 2018, Memory
-    Fusion Network, eq. 5-9).
+    The proposal u~ is tanh(MLP(x)); the gates g1 and g2 are sigmoids of MLPs of [x; u(t-1)] (Zadeh
+    et al. 2018, Memory Fusion Network, eq. 5-9).
 
     Args:
-        width: channels in.
+        width: input channels.
         hidden: channels of each MLP's hidden layer.
         memory: channels of the memory.
     """
@@ -122,18 +136,20 @@ class GatedMemory(nn.Module):
         super().__init__()
         self.memory = memory
         self.proposal = MLP(width, hidden, memory)
-        # Both gates as one MLP with a block for each would mix their hidden layers: two MLPs.
+        # Two MLPs: one for both gates would share its hidden layer between them.
         self.keep = MLP(width + memory, hidden, memory)
         self.admit = MLP(width + memory, hidden, memory)
 
     def forward(
         self, x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
     ) -> Float[Tensor, "clip memory"]:
-        """The memory after the last real step; zeros for a clip without one."""
+        """Memory after the last real step; zeros for a clip without one."""
         proposals = self.proposal(x).tanh()
         u = x.new_zeros(len(x), self.memory)
         for step in range(x.shape[1]):
-            seen = torch.cat([x[:, step], u], dim=1)
-            new = self.keep(seen).sigmoid() * u + self.admit(seen).sigmoid() * proposals[:, step]
+            inputs = torch.cat([x[:, step], u], dim=1)
+            new = (
+                self.keep(inputs).sigmoid() * u + self.admit(inputs).sigmoid() * proposals[:, step]
+            )
             u = torch.where(mask[:, step, None], new, u)
         return u

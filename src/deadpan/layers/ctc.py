@@ -9,19 +9,19 @@ from deadpan.layers.recurrent import lstm_states
 
 
 class CTCAligner(nn.Module):
-    """Bring a sequence of any length to as many steps as another has.
+    """Align a source sequence with the steps of a target sequence of another length.
 
-    A 2-layer LSTM as wide as ``steps`` + 1 gives, at each step of the source, the logits of the
-    blank (0) and of every step of the target (1 to ``steps``). What the softmax says of a target
-    step, over the source, weighs the source's steps: ``P[1:]^T x``. The loss teaches it that the
-    target's steps come in order. As in Tsai et al. 2019, section 4.1 (Graves et al. 2006).
+    A 2-layer LSTM of width ``steps`` + 1 gives, at each source step, the logits of the blank (0)
+    and of every target step (1 to ``steps``). With P their softmax, a target step is the sum of
+    source steps weighted by its probabilities: ``P[1:]^T x``. The CTC loss trains P to place the
+    target steps in order. As in Tsai et al. 2019, section 4.1 (Graves et al. 2006).
 
-    The logits are states of an LSTM and lie in (-1, 1): no step is ever more probable than
-    e^2 / (e^2 + ``steps``), 0.13 with 50 steps, so that the alignment stays soft.
+    The logits are hidden states of an LSTM and lie in (-1, 1), so no probability exceeds
+    e^2 / (e^2 + ``steps``), 0.13 with 50 steps: the alignment stays soft.
 
     Args:
         width: channels of the source.
-        steps: of the longest target.
+        steps: length of the longest target.
     """
 
     def __init__(self, width: int, steps: int) -> None:
@@ -35,16 +35,16 @@ class CTCAligner(nn.Module):
         mask: Bool[Tensor, "clip step"],
         lengths: Int[Tensor, " clip"],
     ) -> tuple[Float[Tensor, "clip aligned width"], Float[Tensor, ""]]:
-        """The source in the steps of the target, and the loss, summed over clips.
+        """Align the source with the target's steps, and compute the CTC loss, summed over clips.
 
-        Padded steps of the source must stand last. A clip without a real step becomes zeros. A clip
-        with fewer steps than its target has no order to learn and adds nothing to the loss.
+        A clip without a real step becomes zeros. A clip with fewer steps than its target has no
+        order to learn and adds nothing to the loss.
 
         Args:
             x: the source.
-            mask: of the source.
-            lengths: real steps of each clip's target, at most ``steps``; what is returned is as
-                long as the longest, and zero beyond each clip's own.
+            mask: True = real step of the source; padding last.
+            lengths: real steps of each clip's target, at most ``steps``. The aligned source is as
+                long as the longest of them, and zero beyond each clip's own.
         """
         longest = max(int(lengths.max()), 1)
         logits = lstm_states(self.lstm, x)

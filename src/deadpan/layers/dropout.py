@@ -1,4 +1,4 @@
-"""Dropout whose random numbers cost less than what they are multiplied with."""
+"""Dropout with cheap random numbers on a CPU."""
 
 import torch
 from jaxtyping import Float
@@ -6,32 +6,32 @@ from torch import Tensor
 from torch.nn import functional
 
 LEVELS = 1 << 16
-"""Rates are kept to a multiple of 1 / LEVELS, and the scale is that of the rate kept."""
+"""Rates are rounded to multiples of 1 / LEVELS; the scale is that of the rounded rate."""
 
 
 def dropout(x: Float[Tensor, "*shape"], rate: float, training: bool) -> Float[Tensor, "*shape"]:
     """Zero each number with probability ``rate`` and scale the others by ``1 / (1 - rate)``.
 
-    On a CPU torch draws a 64-bit number for each element, on one core, which is a fifth of a
-    training step here; 16 bits decide as well.
+    On a CPU torch draws a 64-bit number for each element, on one core, which takes a fifth of a
+    training step here. 16 bits are enough.
 
     Args:
-        x: of any shape.
-        rate: in [0, 1).
-        training: nothing is dropped without.
+        x: tensor of any shape.
+        rate: probability in [0, 1).
+        training: False returns ``x`` unchanged.
     """
     if not training or rate == 0.0:
         return x
     if x.device.type != "cpu":
         return functional.dropout(x, rate)
-    dropped = dropout_threshold(rate)
-    drawn = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None)
-    parts = drawn.view(torch.int16)[: x.numel()].view(x.shape)
-    # Straight into numbers: by way of bool it would take five times as long.
-    kept = torch.ge(parts, dropped - LEVELS // 2, out=torch.empty(x.shape, dtype=x.dtype))
-    return x * kept.mul_(LEVELS / (LEVELS - dropped))
+    threshold = dropout_threshold(rate)
+    draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None)
+    parts = draws.view(torch.int16)[: x.numel()].view(x.shape)
+    # Written as floats directly: a bool mask first would take five times as long.
+    mask = torch.ge(parts, threshold - LEVELS // 2, out=torch.empty(x.shape, dtype=x.dtype))
+    return x * mask.mul_(LEVELS / (LEVELS - threshold))
 
 
 def dropout_threshold(rate: float) -> int:
-    """Of ``LEVELS`` places, how many are dropped at a rate."""
+    """Number of the ``LEVELS`` equally likely draws that mean dropped, at most all but one."""
     return min(round(rate * LEVELS), LEVELS - 1)

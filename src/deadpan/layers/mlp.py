@@ -8,11 +8,11 @@ from deadpan.layers.dropout import dropout
 
 
 class MLP(nn.Module):
-    """Linear maps with ReLU and dropout between them, none after the last.
+    """Multi-layer perceptron: linear maps with ReLU and dropout between them.
 
     Args:
-        sizes: channels in, of each hidden layer, and out.
-        dropout: after each ReLU.
+        sizes: channels of the input, of each hidden layer, and of the output.
+        dropout: rate after each ReLU.
     """
 
     def __init__(self, *sizes: int, dropout: float = 0.0) -> None:
@@ -24,7 +24,7 @@ class MLP(nn.Module):
         )
 
     def forward(self, x: Float[Tensor, "*item width"]) -> Float[Tensor, "*item output"]:
-        """Map each vector."""
+        """Map each vector along the last axis."""
         *hidden, last = self.layers
         for linear in hidden:
             x = dropout(relu(linear(x)), self.dropout, self.training)
@@ -32,13 +32,13 @@ class MLP(nn.Module):
 
 
 class ResidualHead(nn.Module):
-    """Residual blocks ``z + Linear(ReLU(Linear(z)))``, then a linear output.
+    """Output head of MulT and HCT-MG: blocks ``z + Linear(ReLU(Linear(z)))``, then a linear map.
 
     Args:
         width: channels of the fused vector.
         outputs: numbers to predict.
-        blocks: residual blocks; MulT has one, the sizes in the HCT-MG paper need two.
-        output_dropout: inside each block, after the ReLU.
+        blocks: number of residual blocks; MulT has one, the sizes in the HCT-MG paper need two.
+        output_dropout: rate inside each block, after the ReLU.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""From masked sequences to vectors, and from any padding to padding at the end."""
+"""Pooling of padded sequences to vectors, and moving their padding to the end."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -9,9 +9,10 @@ from torch.nn.functional import pad
 def front_aligned(
     x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
 ) -> tuple[Float[Tensor, "clip real width"], Bool[Tensor, "clip real"]]:
-    """Move the real steps to the front, in their order, and cut what no clip of the batch uses.
+    """Move the real steps to the front, in order, and cut steps that are padding in every clip.
 
-    At least one step is kept, so that a batch without any real step keeps its shape.
+    At least one step remains, so that a batch without any real step keeps its shape. Padding
+    becomes zeros.
     """
     if not x.shape[1]:
         x, mask = pad(x, (0, 0, 0, 1)), pad(mask, (0, 1))
@@ -29,19 +30,19 @@ def front_aligned(
 def last_step(
     x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
 ) -> Float[Tensor, "clip width"]:
-    """The last real step (padding stands last); zeros for a clip without one."""
+    """Last real step of each clip (padding stands last); zeros for a clip without one."""
     last = mask.sum(dim=1).clamp(min=1) - 1
-    picked = x.gather(1, last[:, None, None].expand(-1, 1, x.shape[2])).squeeze(1)
-    return picked * mask.any(dim=1)[:, None]
+    step = x.gather(1, last[:, None, None].expand(-1, 1, x.shape[2])).squeeze(1)
+    return step * mask.any(dim=1)[:, None]
 
 
 def mean_step(
     x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
 ) -> Float[Tensor, "clip width"]:
-    """The mean of the real steps; zeros for a clip without one."""
+    """Mean of each clip's real steps; zeros for a clip without one."""
     total = torch.bmm(mask[:, None].to(x.dtype), x).squeeze(1)
     return total / mask.sum(dim=1).clamp(min=1)[:, None]
 
 
 POOLS = {"last": last_step, "mean": mean_step}
-"""By the name that models call them by."""
+"""Pooling functions by the value of a model's ``pooling`` option."""

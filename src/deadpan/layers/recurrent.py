@@ -19,8 +19,8 @@ class MaskedGRU(nn.Module):
     Padded steps must stand last (see ``front_aligned``); they come out as zeros.
 
     Args:
-        width: channels in.
-        hidden: channels out; in two directions each gives half of them.
+        width: input channels.
+        hidden: output channels; each of two directions gives half of them.
         bidirectional: read backwards as well.
     """
 
@@ -38,7 +38,7 @@ class MaskedGRU(nn.Module):
     def forward(
         self, x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
     ) -> Float[Tensor, "clip step hidden"]:
-        """The hidden state at every real step."""
+        """Hidden state at every real step; zeros in padding."""
         if not self.gru.bidirectional:
             return read_together([self], [(x, mask)])[0]
         lengths = mask.sum(dim=1).clamp(min=1).cpu()
@@ -53,11 +53,11 @@ def read_together(
     readers: Sequence[MaskedGRU],
     streams: Sequence[tuple[Float[Tensor, "clip _ width"], Bool[Tensor, "clip _"]]],
 ) -> list[Float[Tensor, "clip _ hidden"]]:
-    """What each GRU makes of its own stream of the same clips, computed side by side on a CPU.
+    """Hidden states of several GRUs over sequences of the same clips, computed together on a CPU.
 
     Args:
-        readers: of one width in and out.
-        streams: features and mask for each reader, padding last.
+        readers: the GRUs, all of one input and one output width.
+        streams: features and mask for each GRU, padding last.
     """
     grus = [reader.gru for reader in readers]
     if grus[0].bidirectional:
@@ -85,8 +85,8 @@ class MaskedLSTM(nn.Module):
     Padded steps must stand last (see ``front_aligned``); they come out as zeros.
 
     Args:
-        width: channels in.
-        hidden: channels out.
+        width: input channels.
+        hidden: output channels.
     """
 
     def __init__(self, width: int, hidden: int) -> None:
@@ -96,16 +96,17 @@ class MaskedLSTM(nn.Module):
     def forward(
         self, x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
     ) -> Float[Tensor, "clip step hidden"]:
-        """The hidden state at every real step."""
+        """Hidden state at every real step; zeros in padding."""
         return lstm_states(self.lstm, x) * mask[:, :, None]
 
 
 def lstm_states(
     lstm: nn.LSTM, x: Float[Tensor, "clip step width"]
 ) -> Float[Tensor, "clip step hidden"]:
-    """The hidden state of an LSTM at each step, from zeros, in a precision the processor has.
+    """Hidden state of an LSTM at each step, from state 0, in a precision that the processor has.
 
-    Under autocast it is that of autocast, or float32 where the processor has no LSTM in it.
+    Under autocast that is the type of autocast, or float32 where the processor cannot compute an
+    LSTM in it.
     """
     if (
         x.is_cpu

@@ -1,4 +1,4 @@
-"""From a masked sequence to one vector: the modality subnetworks of TFN and LMF."""
+"""Modality subnetworks of TFN, LMF and LF-DNN: a padded sequence to one vector."""
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -11,12 +11,12 @@ from deadpan.layers.recurrent import MaskedLSTM
 
 
 class MeanSubnet(nn.Module):
-    """Three linear maps, each with ReLU, of the mean of the real steps.
+    """Mean of the real steps, mapped by three linear layers with ReLU.
 
     Args:
-        features: channels in.
-        hidden: channels of each layer, also out.
-        dropout: of the mean.
+        features: input channels.
+        hidden: channels of each layer, also of the output.
+        dropout: rate for the mean.
     """
 
     def __init__(self, features: int, hidden: int, *, dropout: float = 0.0) -> None:
@@ -27,19 +27,19 @@ class MeanSubnet(nn.Module):
     def forward(
         self, x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
     ) -> Float[Tensor, "clip hidden"]:
-        """The vector of each clip; zeros for a clip without a real step."""
+        """Vector of each clip; zeros for a clip without a real step."""
         mean = dropout(mean_step(x, mask), self.dropout, self.training)
         return relu(self.mlp(mean)) * mask.any(dim=1)[:, None]
 
 
 class LSTMSubnet(nn.Module):
-    """A linear map of an LSTM's state at the last real step (padded steps must stand last).
+    """Linear map of an LSTM's hidden state at the last real step (padding must stand last).
 
     Args:
-        features: channels in.
+        features: input channels.
         hidden: channels of the LSTM.
-        width: channels out.
-        dropout: of the state.
+        width: output channels.
+        dropout: rate for the hidden state.
     """
 
     def __init__(self, features: int, hidden: int, width: int, *, dropout: float = 0.0) -> None:
@@ -51,6 +51,6 @@ class LSTMSubnet(nn.Module):
     def forward(
         self, x: Float[Tensor, "clip step features"], mask: Bool[Tensor, "clip step"]
     ) -> Float[Tensor, "clip width"]:
-        """The vector of each clip; zeros for a clip without a real step."""
+        """Vector of each clip; zeros for a clip without a real step."""
         state = dropout(last_step(self.recurrent(x, mask), mask), self.dropout, self.training)
         return self.output(state) * mask.any(dim=1)[:, None]

@@ -1,4 +1,4 @@
-"""Products of vectors with a 1 in front, whole (TFN) and of low rank (LMF)."""
+"""Tensor fusion: the outer product of vectors (TFN) and its low-rank linear map (LMF)."""
 
 from collections.abc import Sequence
 
@@ -8,32 +8,32 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 
-def with_one(h: Float[Tensor, "clip width"]) -> Float[Tensor, "clip width+1"]:
-    """[1; h]: the 1 keeps products of fewer vectors among those of all."""
+def prepend_one(h: Float[Tensor, "clip width"]) -> Float[Tensor, "clip width+1"]:
+    """[1; h]; the 1 makes products of fewer vectors part of the product of all."""
     return pad(h, (1, 0), value=1.0)
 
 
 def outer_product(vectors: Sequence[Float[Tensor, "clip _"]]) -> Float[Tensor, "clip product"]:
-    """The outer product of [1; h] over all vectors, flattened, the last vector's index fastest.
+    """Outer product of [1; h] over all vectors, flattened; the last vector's index runs fastest.
 
-    Zadeh et al. 2017, section 4.2. Holds the product of (width + 1) numbers for each clip.
+    Zadeh et al. 2017, section 4.2. Each clip has the product of all (width + 1) numbers.
     """
-    first, *others = (with_one(h) for h in vectors)
+    product, *others = (prepend_one(h) for h in vectors)
     for other in others:
-        first = (first[:, :, None] * other[:, None, :]).flatten(1)
-    return first
+        product = (product[:, :, None] * other[:, None, :]).flatten(1)
+    return product
 
 
 class LowRankFusion(nn.Module):
-    """A linear map of that outer product whose weight tensor is a sum of ``rank`` products.
+    """Linear map of the outer product of [1; h], its weight tensor a sum of ``rank`` products.
 
-    Never makes the product: ``z = sum_r w_r prod_m ([1; h_m] F_m^r) + b``, the inner product over
-    modalities being elementwise (Liu et al. 2018, section 3.2).
+    The outer product is never formed: ``z = sum_r w_r prod_m ([1; h_m] F_m^r) + b``, with
+    an elementwise product over modalities (Liu et al. 2018, section 3.2).
 
     Args:
         widths: channels of each vector.
-        outputs: channels out.
-        rank: terms of the sum.
+        outputs: output channels.
+        rank: number of terms in the sum.
     """
 
     def __init__(self, widths: Sequence[int], outputs: int, rank: int) -> None:
@@ -51,5 +51,5 @@ class LowRankFusion(nn.Module):
         """Fuse the vectors, which must stand in the order of ``widths``."""
         product = self.weights[:, None]
         for h, factor in zip(vectors, self.factors, strict=True):
-            product = product * torch.einsum("ch,rho->cro", with_one(h), factor)
+            product = product * torch.einsum("ch,rho->cro", prepend_one(h), factor)
         return product.sum(dim=1) + self.bias

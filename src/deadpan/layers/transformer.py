@@ -1,4 +1,4 @@
-"""MulT's encoder: self-attention, or crossmodal attention when it is given a source."""
+"""MulT's encoder: crossmodal attention to a source sequence, or self-attention without one."""
 
 import math
 from collections.abc import Iterable
@@ -18,10 +18,16 @@ from deadpan.layers.pooling import POOLS, last_step
 
 
 class EncoderLayer(nn.Module):
-    """One pre-norm layer; the same norm serves target and source (Tsai et al. 2019, section 3.2).
+    """Pre-norm encoder layer whose norm serves target and source (Tsai et al. 2019, section 3.2).
 
-    Holds 12 d^2 + 13 d parameters at width d. On a CPU all of it is computed in C, without calling
-    its parts: a hook on one of them sees nothing there; ``record_attention`` sees all.
+    It has 12 d^2 + 13 d parameters at width d. On a CPU it is computed in C without calling its
+    submodules, so hooks on them do not run; ``record_attention`` still works.
+
+    Args:
+        width: channels d.
+        heads: attention heads; must divide ``width``.
+        residual_dropout: rate after attention and after the feed-forward part.
+        relu_dropout: rate inside the feed-forward part.
     """
 
     def __init__(
@@ -49,7 +55,7 @@ class EncoderLayer(nn.Module):
         attention_dropout: float,
         mask_future: bool,
     ) -> Float[Tensor, "clip step width"]:
-        """Attend to the source (to ``x`` itself if None), then transform each step."""
+        """Attend to the source (to ``x`` itself if None), then apply the feed-forward part."""
         if native(x, x if source is None else source) and not self.attention.recorders:
             return self._native(x, mask, source, source_mask, attention_dropout, mask_future)
         normed = self.attention_norm(x)
@@ -75,9 +81,9 @@ class EncoderLayer(nn.Module):
         attention_dropout: float,
         mask_future: bool,
     ) -> Float[Tensor, "clip step width"]:
-        attention, on = self.attention, float(self.training)
+        attention, enabled = self.attention, float(self.training)
         linears = (attention.query, attention.key_value, attention.output)
-        parts = (
+        modules = (
             *(self.attention_norm, *linears),
             *(self.feedforward_norm, self.expand, self.contract),
         )
@@ -86,27 +92,28 @@ class EncoderLayer(nn.Module):
             source,
             mask,
             source_mask,
-            [parameter for part in parts for parameter in (part.weight, part.bias)],
+            [parameter for module in modules for parameter in (module.weight, module.bias)],
             heads=attention.heads,
-            attention_dropout=on * attention_dropout,
-            residual_dropout=on * self.residual_dropout,
-            relu_dropout=on * self.relu_dropout,
+            attention_dropout=enabled * attention_dropout,
+            residual_dropout=enabled * self.residual_dropout,
+            relu_dropout=enabled * self.relu_dropout,
             mask_future=mask_future,
         )
 
 
 class Encoder(nn.Module):
-    """A stack of layers over scaled, positioned and dropped-out steps, closed by a norm.
+    """Stack of encoder layers over embedded steps (scaled, positioned, dropped out), then a norm.
 
-    With a source it is the crossmodal transformer CMT(source -> target), whose layers all read the
-    source's embedding; without, a self-attention encoder. L (12 d^2 + 13 d) + 2 d parameters.
+    With a source it is the crossmodal transformer CMT(source -> target), all of whose layers read
+    the source's embedding; without one it is a self-attention encoder. It has
+    L (12 d^2 + 13 d) + 2 d parameters.
 
     Args:
         width: channels d, at least 4.
         heads: attention heads; must divide ``width``.
         layers: depth L.
-        residual_dropout: after attention and after the feed-forward part.
-        relu_dropout: inside the feed-forward part.
+        residual_dropout: rate after attention and after the feed-forward part.
+        relu_dropout: rate inside the feed-forward part.
         mask_future: MulT's offset mask.
     """
 
@@ -141,22 +148,22 @@ class Encoder(nn.Module):
         target_dropout: float = 0.0,
         source_dropout: float = 0.0,
     ) -> Float[Tensor, "clip step width"]:
-        """Encode the target; its padded steps (which must stand last) come out as zeros.
+        """Encode the target; its padded steps come out as zeros.
 
         Args:
             target: the sequence that is enhanced.
-            target_mask: True = real step.
+            target_mask: True = real step; padding last.
             source: the sequence it attends to; None = itself.
-            source_mask: True = real step, which must stand first too; needed with ``source``.
-            attention_dropout: of attention weights.
-            target_dropout: of the target's embedding.
-            source_dropout: of the source's embedding.
+            source_mask: True = real step; padding last. Required with ``source``.
+            attention_dropout: rate for attention weights.
+            target_dropout: rate for the target's embedding.
+            source_dropout: rate for the source's embedding.
         """
         x = self._embed(target, target_dropout)
         if source is not None:
             source = self._embed(source, source_dropout)
-        seen = target_mask if source_mask is None else source_mask
-        x = self._through(self.layers, x, target_mask, source, seen, attention_dropout)
+        keys_mask = target_mask if source_mask is None else source_mask
+        x = self._apply_layers(self.layers, x, target_mask, source, keys_mask, attention_dropout)
         return self.norm(x) * target_mask[:, :, None].to(x.dtype)
 
     def pooled(
@@ -168,35 +175,35 @@ class Encoder(nn.Module):
         attention_dropout: float = 0.0,
         embedding_dropout: float = 0.0,
     ) -> Float[Tensor, "clip width"]:
-        """What ``last_step`` or ``mean_step`` makes of ``x`` under self-attention.
+        """Encode ``x`` by self-attention and pool it to one vector for each clip.
 
-        If only the last step counts, the last layer computes no other, unless someone looks on:
-        attention is recorded, or a hook waits for the output.
+        With ``pooling`` "last" the last layer computes only the last step, unless attention is
+        recorded or a hook needs the whole output.
 
         Args:
             x: the sequence.
             mask: True = real step; padding last.
             pooling: the "last" real step or the "mean" of all.
-            attention_dropout: of attention weights.
-            embedding_dropout: of the embedding.
+            attention_dropout: rate for attention weights.
+            embedding_dropout: rate for the embedding.
         """
-        watched = self._forward_pre_hooks or self._forward_hooks or self._recorded()
-        if pooling == "mean" or watched:
+        observed = self._forward_pre_hooks or self._forward_hooks or self._is_recorded()
+        if pooling == "mean" or observed:
             encoded = self(
                 x, mask, attention_dropout=attention_dropout, target_dropout=embedding_dropout
             )
             return POOLS[pooling](encoded, mask)
         x = self._embed(x, embedding_dropout)
-        x = self._through(self.layers[:-1], x, mask, None, mask, attention_dropout)
-        last, there = last_step(x, mask)[:, None], mask.any(dim=1, keepdim=True)
-        last = self._through(self.layers[-1:], last, there, x, mask, attention_dropout)
-        return self.norm(last).squeeze(1) * there.to(x.dtype)
+        x = self._apply_layers(self.layers[:-1], x, mask, None, mask, attention_dropout)
+        last, has_step = last_step(x, mask)[:, None], mask.any(dim=1, keepdim=True)
+        last = self._apply_layers(self.layers[-1:], last, has_step, x, mask, attention_dropout)
+        return self.norm(last).squeeze(1) * has_step.to(x.dtype)
 
-    def _recorded(self) -> bool:
+    def _is_recorded(self) -> bool:
         layers = cast("Iterable[EncoderLayer]", self.layers)
         return any(layer.attention.recorders for layer in layers)
 
-    def _through(
+    def _apply_layers(
         self,
         layers: Iterable[nn.Module],
         x: Float[Tensor, "clip step width"],
@@ -227,24 +234,24 @@ class Encoder(nn.Module):
 def sinusoidal_positions(
     steps: int | torch.SymInt, width: int, like: Tensor, *, scale: float = 10_000.0
 ) -> Float[Tensor, "step width"]:
-    """Positions of steps 1, 2, ...: sines in the first half of the channels, cosines in the second.
+    """Sinusoidal positions of steps 1, 2, ...: half of the channels sines, then half cosines.
 
     The layout of fairseq and MulT (Tsai et al. 2019), not the interleaved one of Vaswani et al.
 
     Args:
         steps: number of positions.
         width: channels, at least 4; an odd last channel is zero.
-        like: a tensor whose device and type the result takes.
+        like: tensor whose device and type the result takes.
         scale: wavelengths run geometrically from 2 pi to 2 pi ``scale``.
     """
     if like.device.type == "cpu" and not torch.compiler.is_exporting():
-        return _table(1 << int(steps).bit_length(), width, scale)[:steps].to(like.dtype)
+        return _cached_positions(1 << int(steps).bit_length(), width, scale)[:steps].to(like.dtype)
     return _positions(steps, width, scale, like.device).to(like.dtype)
 
 
 @lru_cache(maxsize=16)
-def _table(steps: int, width: int, scale: float) -> Float[Tensor, "step width"]:
-    """Kept: to compute them anew is a dozen small kernels for every embedding."""
+def _cached_positions(steps: int, width: int, scale: float) -> Float[Tensor, "step width"]:
+    """Positions on the CPU, cached because they take a dozen small kernels for every embedding."""
     with torch.inference_mode(mode=False):
         return _positions(steps, width, scale, torch.device("cpu"))
 

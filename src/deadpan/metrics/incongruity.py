@@ -18,7 +18,7 @@ def localisation(salience: Float[np.ndarray, " step"], relevant: Collection[int]
     where no step or every step is relevant.
 
     Args:
-        salience: of each step of one modality.
+        salience: salience of each step of one modality.
         relevant: indices of the steps that carry the sentiment.
     """
     mask = _step_mask(len(salience), relevant)

@@ -9,8 +9,6 @@ from jaxtyping import Float, Int
 from scipy.special import stdtr, stdtrit
 
 CONFIDENCE = 0.95
-NORMAL_QUANTILE = 1.959964
-"""Quantile of the standard normal distribution, two-sided at ``CONFIDENCE``."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,14 +91,12 @@ def share_interval(successes: int, trials: int, *, null: float) -> Interval:
     """
     if not trials:
         return Interval(estimate=math.nan, low=math.nan, high=math.nan, p=math.nan, null=null)
-    share, z2 = successes / trials, NORMAL_QUANTILE**2
-    middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
-    spread = share * (1 - share) / trials + z2 / (4 * trials**2)
-    half = NORMAL_QUANTILE * math.sqrt(spread) / (1 + z2 / trials)
-    chances = [_binomial(k, trials, null) for k in range(trials + 1)]
-    p = sum(chance for chance in chances if chance <= chances[successes] * (1 + 1e-9))
-    low, high = max(middle - half, 0.0), min(middle + half, 1.0)
-    return Interval(estimate=share, low=low, high=high, p=min(p, 1.0), null=null)
+    from scipy.stats import binomtest  # here: importing it takes half a second
+
+    test = binomtest(successes, trials, null)
+    wilson = test.proportion_ci(CONFIDENCE, method="wilson")
+    low, high, p = float(wilson.low), float(wilson.high), float(test.pvalue)
+    return Interval(estimate=successes / trials, low=low, high=high, p=p, null=null)
 
 
 def weakest(intervals: Sequence[Interval]) -> Interval:
@@ -109,9 +105,5 @@ def weakest(intervals: Sequence[Interval]) -> Interval:
     The intersection-union test (Berger 1982): the claim is only as sure as its weakest part, and
     needs no correction for multiple tests. If one interval is unknown, so is the result.
     """
-    unknown = [interval for interval in intervals if math.isnan(interval.low)]
-    return unknown[0] if unknown else min(intervals, key=lambda interval: interval.low)
-
-
-def _binomial(successes: int, trials: int, chance: float) -> float:
-    return math.comb(trials, successes) * chance**successes * (1 - chance) ** (trials - successes)
+    unknown = [found for found in intervals if math.isnan(found.low)]
+    return unknown[0] if unknown else min(intervals, key=lambda found: found.low)

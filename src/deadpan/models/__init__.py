@@ -1,6 +1,6 @@
-"""Every model; what is exported here is what exists: registry, CLI and tests read it."""
+"""All models. The exports are the registry that the command line, the tables and the tests read."""
 
-from deadpan.models.base import Model, check_options
+from deadpan.models.base import Model, check_hyperparameters
 from deadpan.models.cia import CIA
 from deadpan.models.ef_lstm import EFLSTM
 from deadpan.models.graph_mfn import GraphMFN
@@ -18,24 +18,24 @@ from deadpan.models.rmfn import RMFN
 from deadpan.models.tfn import TFN
 
 __all__ = [
-    "RMFN",
-    "MFN",
-    "MCTN",
-    "MARN",
-    "LMFMulT",
-    "GraphMFN",
     "CIA",
     "EFLSTM",
     "HCTMG",
     "LFDNN",
     "LFLSTM",
     "LMF",
+    "MARN",
+    "MCTN",
+    "MFN",
     "MODELS",
+    "RAVEN",
+    "RMFN",
+    "TFN",
+    "GraphMFN",
+    "LMFMulT",
     "Model",
     "MulT",
-    "RAVEN",
-    "TFN",
-    "check_options",
+    "check_hyperparameters",
 ]
 
 MODELS: dict[str, type[Model]] = {

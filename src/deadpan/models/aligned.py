@@ -1,4 +1,4 @@
-"""What models share that read one step of every modality at a time."""
+"""Base of the models that read one step of every modality at a time, with a CTC front end."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,13 @@ from deadpan.types import Batch, Modality
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Aligned:
-    """Sequences that share their steps.
+    """A batch whose sequences share their steps.
 
     Attributes:
-        sequences: of every modality of the model; zeros in padded steps and where a clip lacks it.
+        sequences: features of every modality of the model; zeros in padded steps and where a clip
+            lacks the modality.
         mask: True = real step; padding stands last.
-        losses: of the alignment, for ``Output.losses``.
+        losses: CTC losses by name, for ``Output.losses``.
     """
 
     sequences: Mapping[Modality, Float[Tensor, "clip step _"]]
@@ -30,19 +31,19 @@ class Aligned:
 
 
 class AlignedModel(Model):
-    """A model for word-aligned sequences, or for any others behind a CTC front end.
+    """A model for word-aligned sequences, or for unaligned ones behind a CTC front end.
 
     Step i of every modality must belong to the same word i; clips whose modalities differ in length
-    are refused. With ``ctc`` the other modalities are brought to the steps of the first one (text,
+    are refused. With ``ctc`` the other modalities are aligned with the steps of the first (text,
     where there is text); a clip that lacks it has as many steps as its longest other modality, at
     most ``ctc_steps``.
 
     Args:
         widths: features per step of each modality.
         outputs: numbers predicted per clip.
-        ctc: put the front end before the model, to be trained with it.
+        ctc: put the CTC front end before the model and train both together.
         ctc_steps: steps of the longest clip in the first modality.
-        ctc_weight: of the CTC loss, summed over the clips of a batch.
+        ctc_weight: weight of the CTC loss, which is summed over the clips of a batch.
     """
 
     def __init__(
@@ -62,37 +63,37 @@ class AlignedModel(Model):
         )
 
     def aligned(self, batch: Batch) -> Aligned:
-        """The batch in common steps.
+        """Bring the modalities of a batch to common steps.
 
         Raises:
             DeadpanError: the modalities of a clip differ in length and there is no front end, or
                 the clip is too long for it.
         """
-        found = self.inputs(batch)
-        lengths = torch.stack([mask.sum(dim=1) for _, mask in found.values()], dim=1)
+        inputs = self.inputs(batch)
+        lengths = torch.stack([mask.sum(dim=1) for _, mask in inputs.values()], dim=1)
         self.check_steps(batch.ids, lengths)
-        longest = self._common(lengths)
+        common = self._common_steps(lengths)
         losses: dict[str, Tensor] = {}
-        steps = max(int(longest.max()), 1)
+        steps = max(int(common.max()), 1)
         sequences: dict[Modality, Tensor] = {}
-        for name, (x, mask) in found.items():
+        for name, (x, mask) in inputs.items():
             if name in self.aligners:
-                sequences[name], loss = self.aligners[name](x, mask, longest)
+                sequences[name], loss = self.aligners[name](x, mask, common)
                 losses[f"ctc_{name}"] = self.ctc_weight * loss
             else:
                 sequences[name] = pad(x, (0, 0, 0, steps - x.shape[1]))
-        mask = torch.arange(steps, device=longest.device) < longest[:, None]
+        mask = torch.arange(steps, device=common.device) < common[:, None]
         return Aligned(sequences=sequences, mask=mask, losses=losses)
 
     def check_steps(self, ids: Sequence[str], steps: Int[Tensor, "clip modality"]) -> None:
-        """See :class:`Model`: the modalities of a clip differ in length, or it is too long."""
+        """See :class:`Model`: lengths that differ, or, with ``ctc``, too long a clip."""
         if self.aligners:
-            self._refuse_long(ids, self._common(steps))
+            self._refuse_long(ids, self._common_steps(steps))
         else:
             self._refuse_unaligned(ids, steps)
 
-    def _common(self, lengths: Int[Tensor, "clip modality"]) -> Int[Tensor, " clip"]:
-        """Common steps of each clip."""
+    def _common_steps(self, lengths: Int[Tensor, "clip modality"]) -> Int[Tensor, " clip"]:
+        """Number of common steps of each clip."""
         longest = lengths.max(dim=1).values
         if not self.aligners:
             return longest
@@ -104,14 +105,14 @@ class AlignedModel(Model):
         differs = (lengths != lengths.max(dim=1, keepdim=True).values) & (lengths > 0)
         if bool(differs.any()):
             clip = int(differs.any(dim=1).nonzero()[0])
-            told = ", ".join(
+            lengths_text = ", ".join(
                 f"{name} {count}"
                 for name, count in zip(self.modalities, lengths[clip].tolist(), strict=True)
             )
             raise DeadpanError(
                 f"{type(self).__name__} reads aligned modalities, one step of each for every word; "
-                f"clip '{ids[clip]}' has other steps ({told}): give word-aligned data, or "
-                f"let the model align them with --model.ctc true"
+                f"clip '{ids[clip]}' has modalities of different lengths ({lengths_text}): give "
+                f"word-aligned data, or let the model align them with --model.ctc true"
             )
 
     def _refuse_long(self, ids: Sequence[str], longest: Tensor) -> None:

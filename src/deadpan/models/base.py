@@ -1,4 +1,4 @@
-"""The model contract: what a class must offer to be trained, compared and shown."""
+"""The model contract: what a class must provide to be trained, compared and analysed."""
 
 import abc
 import dataclasses
@@ -17,20 +17,20 @@ from deadpan.types import Batch, Modality, Output, in_order
 M = TypeVar("M", bound="Model")
 
 FUSED = "fused"
-"""A stream of all modalities together, as long as the longest: each of its steps holds the step of
-every modality that stands at the same share of the clip."""
+"""Name of a stream that fuses all modalities and is as long as the longest. Each of its steps fuses
+the steps of every modality at the same fraction of the clip."""
 
 
 @dataclasses.dataclass(frozen=True)
 class AttentionPath:
-    """What one encoder attends to.
+    """Source and target of one attention encoder.
 
     Attributes:
         module: the encoder's module path.
-        source: the modality that answers, or ``FUSED``.
-        target: the modality that asks and is enhanced.
-        stage: ``crossmodal``, or ``self`` for what reads the views that a target has gathered.
-        order: encoders of one order read what those of lower orders left, not each other.
+        source: the modality that gives keys and values, or ``FUSED``.
+        target: the modality that gives queries and is enhanced.
+        stage: ``crossmodal``, or ``self`` for self-attention over a target's crossmodal views.
+        order: an encoder reads outputs of encoders of lower order only.
     """
 
     module: str
@@ -41,9 +41,9 @@ class AttentionPath:
 
 
 class Model(nn.Module, abc.ABC):
-    """A network from a batch of named, masked sequences to an output.
+    """A network from a batch of named, padded sequences to an output.
 
-    A subclass takes ``widths`` and ``outputs`` (settled by the data) and keyword-only typed
+    A subclass takes ``widths`` and ``outputs`` (given by the data) and keyword-only typed
     hyperparameters of its own: that signature is its command-line schema. Exporting it from
     ``deadpan.models`` registers it.
 
@@ -53,11 +53,12 @@ class Model(nn.Module, abc.ABC):
 
     Attributes:
         paper: where the model is defined, as "authors year, title".
-        presets: by data set, the hyperparameters for which its paper left the defaults there.
-        most_modalities: how many it can fuse; None = any number.
-        context: whether the clips of a video see each other; batches then hold whole videos.
-        pooling: whether the "last" real step of a stream is predicted from, or their "mean".
-        modalities: the names it was built for, in canonical order.
+        presets: hyperparameters by data set, where the paper departs from the defaults.
+        most_modalities: how many modalities it can fuse; None = any number.
+        context: whether a clip's prediction reads the other clips of its video; batches then hold
+            whole videos.
+        pooling: whether predictions read the "last" real step of a stream or the "mean" of all.
+        modalities: names of the modalities in ``widths``, in canonical order.
     """
 
     paper: ClassVar[str]
@@ -67,9 +68,9 @@ class Model(nn.Module, abc.ABC):
     pooling: Literal["last", "mean"] = "last"
 
     def __new__(cls: type[M], *_: Any, **arguments: Any) -> M:  # noqa: ANN401 - as in __init__
-        """Refuse hyperparameters that make no sense before anything is built from them."""
+        """Check the hyperparameters before anything is built from them."""
         known = hyperparameters(cls)
-        check_options(cls, {name: x for name, x in arguments.items() if name in known})
+        check_hyperparameters(cls, {name: x for name, x in arguments.items() if name in known})
         return object.__new__(cls)
 
     def __init__(self, *, widths: Mapping[Modality, int], outputs: int) -> None:
@@ -86,7 +87,7 @@ class Model(nn.Module, abc.ABC):
             if size < 1:
                 kind = type(self).__name__
                 raise DeadpanError(f"{kind} needs a size of at least 1 for {name}; got {size}")
-        # torch keeps what belongs to a modality under its name.
+        # The names become attributes of a ModuleDict.
         if bad := [name for name in widths if "." in name or hasattr(nn.ModuleDict, name)]:
             raise DeadpanError(f"no model takes a modality named '{bad[0]}'; give it another name")
         self.modalities = in_order(widths)
@@ -98,30 +99,30 @@ class Model(nn.Module, abc.ABC):
         """Predict; padding, on whichever side, never changes the result."""
 
     def check_steps(self, ids: Sequence[str], steps: Int[Tensor, "clip modality"]) -> None:  # noqa: B027
-        """Raise DeadpanError at the first clip that the model cannot read; before training.
+        """Raise DeadpanError at the first clip that the model cannot read; called before training.
 
         Args:
-            ids: of the clips.
-            steps: real steps of each clip in each modality of the model; 0 = missing.
+            ids: names of the clips.
+            steps: real steps of each clip in each of ``modalities``; 0 = missing.
         """
 
     def attention_paths(self) -> tuple[AttentionPath, ...]:
-        """The encoders in use, lowest order first; none for a model without attention.
+        """Attention encoders in use, lowest order first; none for a model without attention.
 
-        The stream that a modality's last path leaves is what is pooled and predicted from.
+        The prediction reads the pooled output of each modality's last path.
         """
         return ()
 
     def gate_parameters(self) -> Iterator[nn.Parameter]:
-        """Parameters with a learning rate of their own: those of a modality gate."""
+        """Parameters of a modality gate, which have a learning rate of their own."""
         return iter(())
 
     def end_epoch(self, gate_means: Float[Tensor, "epoch modality"]) -> None:  # noqa: B027
-        """Told after each training epoch the gate's mean weights so far; may freeze the gate."""
+        """After each training epoch, take the gate's mean weights so far; may freeze the gate."""
 
     @classmethod
     def parameters_at(cls, **hyper: Any) -> int:  # noqa: ANN401 - of as many types as there are
-        """Number of parameters at given sizes; hyperparameters the model lacks are left out."""
+        """Count parameters at given sizes; hyperparameters that the model lacks are ignored."""
         known = {"widths", "outputs", *hyperparameters(cls)}
         model = cls(**{name: value for name, value in hyper.items() if name in known})
         return sum(p.numel() for p in model.parameters())
@@ -134,44 +135,44 @@ class Model(nn.Module, abc.ABC):
     def inputs(
         self, batch: Batch
     ) -> dict[Modality, tuple[Float[Tensor, "clip _ _"], Bool[Tensor, "clip _"]]]:
-        """Every modality of the model with padding moved to the end.
+        """Features and mask of every modality of the model, with padding moved to the end.
 
-        A modality that the batch lacks becomes one padded step of zeros: missing in each clip.
+        A modality that the batch lacks becomes one padded step of zeros: missing in every clip.
         """
-        found: dict[Modality, tuple[Tensor, Tensor]] = {}
+        streams: dict[Modality, tuple[Tensor, Tensor]] = {}
         for name, width in self.widths.items():
             if name in batch.sequences:
-                found[name] = front_aligned(batch.sequences[name], batch.masks[name])
+                streams[name] = front_aligned(batch.sequences[name], batch.masks[name])
             else:
                 shape = (len(batch), 1)
-                found[name] = (
+                streams[name] = (
                     batch.labels.new_zeros(*shape, width),
                     torch.zeros(shape, dtype=torch.bool, device=batch.labels.device),
                 )
-        return found
+        return streams
 
 
 def hyperparameters(model: type[Model]) -> dict[str, inspect.Parameter]:
-    """The keyword arguments of a model that the data does not settle; its parents' behind its own.
+    """Hyperparameters of a model, then of its parents: keyword arguments not given by the data.
 
-    A model that takes ``**options`` hands them to its parent.
+    A model that takes ``**options`` passes them to its parent.
     """
-    found: dict[str, inspect.Parameter] = {}
+    parameters: dict[str, inspect.Parameter] = {}
     for kind in model.__mro__:
         signature = inspect.signature(kind.__init__).parameters
-        given_on = [name for name, p in signature.items() if p.kind is p.VAR_KEYWORD]
-        settled = ("self", "widths", "outputs", *given_on)
-        found |= {k: p for k, p in signature.items() if k not in settled and k not in found}
-        if not given_on:
+        variadic = [name for name, p in signature.items() if p.kind is p.VAR_KEYWORD]
+        excluded = {"self", "widths", "outputs", *variadic, *parameters}
+        parameters |= {name: p for name, p in signature.items() if name not in excluded}
+        if not variadic:
             break
-    return found
+    return parameters
 
 
-def check_options(model: type[Model], options: Mapping[str, object]) -> None:
-    """Raise DeadpanError at the first option that the model lacks or whose value makes no sense.
+def check_hyperparameters(model: type[Model], options: Mapping[str, object]) -> None:
+    """Raise DeadpanError at the first option that the model lacks or whose value is invalid.
 
-    A choice must be one of its Literal's, a number must be of its type, a dropout in [0, 1), and
-    an integer at least 1, for it counts something.
+    A Literal takes one of its choices, a number its type, a dropout a value in [0, 1), another
+    float at least 0, and an integer at least 1, because it counts something.
     """
     known = hyperparameters(model)
     for name, value in options.items():
@@ -182,12 +183,12 @@ def check_options(model: type[Model], options: Mapping[str, object]) -> None:
             if value not in get_args(annotation):
                 kind = f"{name} of {model.__name__}"
                 raise DeadpanError(unknown_name(kind, str(value), get_args(annotation)))
-        elif wanted := _wanted(name, value, annotation):
+        elif wanted := _requirement(name, value, annotation):
             raise DeadpanError(f"{name} of {model.__name__} must be {wanted}; got {value!r}")
 
 
-def _wanted(name: str, value: object, annotation: object) -> str | None:
-    """What a number should have been; None if it is right or not a number's place."""
+def _requirement(name: str, value: object, annotation: object) -> str | None:
+    """Requirement on a number or flag that the value violates; None if it violates none."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if annotation is bool and not isinstance(value, bool):
         return "true or false"

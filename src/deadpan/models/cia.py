@@ -19,34 +19,35 @@ from deadpan.types import Batch, Modality, Output
 
 
 class CIA(Model):
-    """Guess each modality from each other one; read videos with GRUs; attend to their utterances.
+    """Predict each modality from each other one, read videos by GRUs, attend to their utterances.
 
-    It sees more than the models that read one clip: to predict a clip it reads all clips of its
-    video, earlier and later ones, so its scores do not compare with theirs on equal terms. A clip
-    whose video is not known stands alone; clips of other videos never matter.
+    To predict a clip it reads all clips of its video, earlier and later ones, so its scores do not
+    compare on equal terms with those of models that read one clip. A clip whose video is unknown is
+    a video of its own; clips of other videos never matter.
 
     The vector of an utterance in a modality is the mean of its real steps. For each ordered pair of
-    modalities an auto-encoder of one guesses the other; the code in its middle is the interaction
-    feature, its mean squared error, over the clips that have both, a further loss. Vectors and
-    interaction features are read along the video by a bidirectional GRU each and mapped to
-    ``width``. Per pair of modalities, with X a map of the two joined and Y the mean of the two
-    interaction features, ``softmax(X Y') Y * X`` over the utterances of the video and the same with
-    X and Y changed over are the context attention; an MLP predicts from those of all pairs.
+    modalities an autoencoder predicts the second from the first. Its code is the interaction
+    feature; its mean squared error, over the clips that have both, is a further loss. A
+    bidirectional GRU each reads the vectors and the interaction features along the video; a linear
+    map brings them to ``width``. Per pair of modalities, X is a map of the two concatenated vectors
+    and Y the mean of the two interaction features. The context attention over the utterances of
+    the video is ``softmax(X Y') Y * X``, and the same with X and Y exchanged; an MLP predicts from
+    those of all pairs.
 
     Any number of modalities; with one there is no interaction, and its utterances attend to each
-    other. In a clip that lacks a modality its vector and the interaction features made from it are
-    0. The defaults are those of the authors' code for YouTube. Unlike there, the guess is linear
-    (features are not scaled to [-1, 1]) and the GRUs have no dropout between steps.
+    other. In a clip that lacks a modality its vector and its interaction features are 0. The
+    defaults are those of the authors' code for YouTube. Unlike there, the autoencoder's output is
+    linear (features are not scaled to [-1, 1]) and the GRUs have no dropout between steps.
 
     Args:
         widths: features per step of each modality.
         outputs: numbers predicted per clip.
         hidden: channels of each GRU in each direction.
-        width: channels of an interaction feature and of all after the GRUs; the auto-encoders have
-            layers of three and two times as many before it and two and three times after it.
-        reconstruction_weight: of each auto-encoder's mean squared error.
-        input_dropout: of what the GRUs read.
-        layer_dropout: after each other layer but the MLP's.
+        width: channels of an interaction feature and of every vector after the GRUs. The
+            autoencoders' hidden layers have 3 and 2 times as many before the code, 2 and 3 after.
+        reconstruction_weight: weight of each autoencoder's mean squared error.
+        input_dropout: rate for the input of the GRUs.
+        layer_dropout: rate after every other layer except those of the MLP.
     """
 
     paper = (
@@ -77,11 +78,11 @@ class CIA(Model):
                 for source, target in permutations(self.modalities, 2)
             }
         )
-        read = {**self.widths, **dict.fromkeys(self.autoencoders, width)}
+        inputs = {**self.widths, **dict.fromkeys(self.autoencoders, width)}
         self.readers = nn.ModuleDict(
             {
                 name: VideoReader(features, hidden, width, input_dropout, layer_dropout)
-                for name, features in read.items()
+                for name, features in inputs.items()
             }
         )
         self.pairs = list(combinations(self.modalities, 2))
@@ -90,48 +91,55 @@ class CIA(Model):
 
     def forward(self, batch: Batch) -> Output:
         """Predict."""
-        found = self.inputs(batch)
-        vectors = {name: mean_step(x, mask) for name, (x, mask) in found.items()}
-        present = {name: mask.any(dim=1) for name, (_, mask) in found.items()}
+        inputs = self.inputs(batch)
+        vectors = {name: mean_step(x, mask) for name, (x, mask) in inputs.items()}
+        present = {name: mask.any(dim=1) for name, (_, mask) in inputs.items()}
         losses: dict[str, Tensor] = {}
         for source, target in permutations(self.modalities, 2):
             name = f"{source}_to_{target}"
-            code, guess = self.autoencoders[name](vectors[source])
+            code, prediction = self.autoencoders[name](vectors[source])
             vectors[name] = code * present[source][:, None]
-            error = (guess - vectors[target]).square().mean(dim=1)
+            error = (prediction - vectors[target]).square().mean(dim=1)
             both = present[source] & present[target]
             losses[f"reconstruction_{name}"] = (
                 self.reconstruction_weight * (error * both).sum() / both.sum().clamp(min=1)
             )
-        video, place = places_in_videos(batch.groups, len(batch))
-        shape = (max(video) + 1, max(place) + 1)
-        seat = tuple(torch.tensor(index, device=batch.labels.device) for index in (video, place))
+        videos, utterances = video_positions(batch.groups, len(batch))
+        shape = (max(videos) + 1, max(utterances) + 1)
+        position = tuple(torch.tensor(x, device=batch.labels.device) for x in (videos, utterances))
         mask = torch.zeros(shape, dtype=torch.bool, device=batch.labels.device)
-        mask[seat] = True
-        read = {
-            name: self.readers[name](x.new_zeros(*shape, x.shape[1]).index_put(seat, x), mask)
+        mask[position] = True
+        states = {
+            name: self.readers[name](x.new_zeros(*shape, x.shape[1]).index_put(position, x), mask)
             for name, x in vectors.items()
         }
-        context = torch.cat(self._attended(read, mask), dim=2)
-        return Output(prediction=self.head(context[seat]), losses=losses)
+        context = torch.cat(self._attend(states, mask), dim=2)
+        return Output(prediction=self.head(context[position]), losses=losses)
 
-    def _attended(
-        self, read: Mapping[str, Float[Tensor, "video utterance width"]], mask: Tensor
+    def _attend(
+        self, states: Mapping[str, Float[Tensor, "video utterance width"]], mask: Tensor
     ) -> list[Tensor]:
         if not self.pairs:
-            (x,) = read.values()
+            (x,) = states.values()
             return [context_attention(x, x, mask)]
         parts: list[Tensor] = []
         for (a, b), join in zip(self.pairs, self.join, strict=True):
-            own = relu(join(torch.cat([read[a], read[b]], dim=2)))
-            own = dropout(own, self.layer_dropout, self.training)
-            shared = (read[f"{a}_to_{b}"] + read[f"{b}_to_{a}"]) / 2
-            parts += [context_attention(own, shared, mask), context_attention(shared, own, mask)]
+            x = relu(join(torch.cat([states[a], states[b]], dim=2)))
+            x = dropout(x, self.layer_dropout, self.training)
+            y = (states[f"{a}_to_{b}"] + states[f"{b}_to_{a}"]) / 2
+            parts += [context_attention(x, y, mask), context_attention(y, x, mask)]
         return parts
 
 
 class AutoEncoder(nn.Module):
-    """One modality's vector to a code, and the code to a guess of another's."""
+    """Encoder of one modality's vector, and decoder that predicts another's from the code.
+
+    Args:
+        source: channels of the encoded modality.
+        width: channels of the code.
+        target: channels of the predicted modality.
+        dropout: rate after each hidden layer.
+    """
 
     def __init__(self, source: int, width: int, target: int, *, dropout: float) -> None:
         super().__init__()
@@ -142,13 +150,21 @@ class AutoEncoder(nn.Module):
     def forward(
         self, x: Float[Tensor, "clip source"]
     ) -> tuple[Float[Tensor, "clip width"], Float[Tensor, "clip target"]]:
-        """The code and the guess."""
+        """Code, and prediction of the target."""
         code = self.encoder(x)
         return code, self.guess(self.decoder(code))
 
 
 class VideoReader(nn.Module):
-    """A bidirectional GRU along the utterances of a video, then a linear map with ReLU of each."""
+    """Bidirectional GRU along the utterances of a video, then a linear map with ReLU of each.
+
+    Args:
+        features: input channels of an utterance.
+        hidden: channels of the GRU in each direction.
+        width: output channels.
+        input_dropout: rate for the input.
+        layer_dropout: rate for the GRU's output and for the result.
+    """
 
     def __init__(
         self, features: int, hidden: int, width: int, input_dropout: float, layer_dropout: float
@@ -161,7 +177,7 @@ class VideoReader(nn.Module):
     def forward(
         self, x: Float[Tensor, "video utterance features"], mask: Bool[Tensor, "video utterance"]
     ) -> Float[Tensor, "video utterance width"]:
-        """Each utterance in the light of its video."""
+        """Vector of each utterance in the context of its video."""
         x = self.recurrent(dropout(x, self.input_dropout, self.training), mask)
         x = relu(self.map(dropout(x, self.layer_dropout, self.training)))
         return dropout(x, self.layer_dropout, self.training)
@@ -172,25 +188,25 @@ def context_attention(
     y: Float[Tensor, "video utterance width"],
     mask: Bool[Tensor, "video utterance"],
 ) -> Float[Tensor, "video utterance width"]:
-    """``softmax(x y') y * x``: what each utterance finds in the video's real ones, gated by it."""
+    """``softmax(x y') y * x``: attention to a video's real utterances, gated by the queries."""
     scores = (x @ y.transpose(1, 2)).masked_fill(~mask[:, None, :], -torch.inf)
     return (scores.softmax(dim=2) @ y) * x
 
 
-def places_in_videos(groups: Sequence[str | None], clips: int) -> tuple[list[int], list[int]]:
-    """For each clip, which video of the batch it is from and which utterance of it.
+def video_positions(groups: Sequence[str | None], clips: int) -> tuple[list[int], list[int]]:
+    """Index of each clip's video in the batch, and of the clip in its video.
 
-    Videos are counted as they come. Without groups, or in the group None, a clip is a video.
+    Videos are numbered in order of appearance. A clip without a group is a video of its own.
     """
-    known: dict[str | int, int] = {}
-    said = Counter[int]()
-    videos, places = list[int](), list[int]()
+    numbers: dict[str | int, int] = {}
+    counts = Counter[int]()
+    videos, utterances = list[int](), list[int]()
     for clip, group in enumerate(groups or [None] * clips):
-        video = known.setdefault(clip if group is None else group, len(known))
+        video = numbers.setdefault(clip if group is None else group, len(numbers))
         videos.append(video)
-        places.append(said[video])
-        said[video] += 1
-    return videos, places
+        utterances.append(counts[video])
+        counts[video] += 1
+    return videos, utterances
 
 
 def _tanh_layers(*sizes: int, dropout: float) -> nn.Sequential:

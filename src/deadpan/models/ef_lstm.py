@@ -13,19 +13,19 @@ from deadpan.types import Batch, Modality, Output
 
 
 class EFLSTM(AlignedModel):
-    """Concatenate the features of each aligned step, read them with one LSTM, predict by an MLP.
+    """Concatenate the features of each aligned step, read them by one LSTM, predict by an MLP.
 
-    The MLP reads the state at the last real step, wherever the padding stands. Any number of
-    modalities. One missing in a clip gives zeros in its place at every step; a clip without any has
-    the state 0. The paper's CTC + EF-LSTM is this model with ``ctc``. Sizes are ours: those of
-    LF-LSTM, for what is published of EF-LSTM does not settle them.
+    The MLP reads the hidden state at the last real step, wherever the padding stands. Any number of
+    modalities. One missing in a clip is zeros at every step; a clip without any has hidden state 0.
+    The paper's CTC + EF-LSTM is this model with ``ctc``. The sizes are those of LF-LSTM: our
+    choice, because no publication gives those of EF-LSTM.
 
     Args:
         widths: features per step of each modality.
         outputs: numbers predicted per clip.
         hidden: channels of the LSTM.
         head_width: channels of the MLP's hidden layer.
-        output_dropout: inside the MLP, after the ReLU.
+        output_dropout: rate inside the MLP, after the ReLU.
     """
 
     paper = "Tsai et al. 2019, Multimodal Transformer for Unaligned Multimodal Language Sequences"
@@ -46,7 +46,7 @@ class EFLSTM(AlignedModel):
 
     def forward(self, batch: Batch) -> Output:
         """Predict."""
-        found = self.aligned(batch)
-        steps = torch.cat([found.sequences[name] for name in self.modalities], dim=2)
-        last = last_step(self.recurrent(steps, found.mask), found.mask)
-        return Output(prediction=self.head(last), losses=found.losses)
+        steps = self.aligned(batch)
+        features = torch.cat([steps.sequences[name] for name in self.modalities], dim=2)
+        last = last_step(self.recurrent(features, steps.mask), steps.mask)
+        return Output(prediction=self.head(last), losses=steps.losses)

@@ -17,11 +17,11 @@ from deadpan.types import Batch, Modality, Output
 class GraphMFN(AlignedModel):
     """MFN whose attention is a graph over all subsets of the modalities.
 
-    A vertex for each non-empty subset: of one modality, its LSTM's memories [c(t-1); c(t)]; of
-    more, an MLP of the vertices of all proper subsets. Each edge, and each vertex on its way to the
+    Each non-empty subset has a vertex: for one modality its LSTM's memories [c(t-1); c(t)], for
+    more an MLP of the vertices of all proper subsets. Each edge, and each vertex on its way to the
     graph's output, is scaled by an efficacy in (0, 1), the sigmoid of an MLP of the singletons:
-    12 + 7 = 19 for three modalities. The output tau, an MLP of all scaled vertices, goes to MFN's
-    memory.
+    12 + 7 = 19 for three modalities. The output tau, an MLP of all scaled vertices, is the input of
+    MFN's memory.
 
     Any number of modalities; one that a clip lacks is read as zeros.
 
@@ -32,7 +32,7 @@ class GraphMFN(AlignedModel):
         memory: channels of the shared memory.
         vertex_width: channels of a vertex of two or more modalities, and of tau.
         net_width: channels of the hidden layer of every MLP.
-        output_dropout: inside the head, after the ReLU.
+        output_dropout: rate inside the head, after the ReLU.
     """
 
     paper = "Zadeh et al. 2018, Multimodal Language Analysis in the Wild: CMU-MOSEI Dataset"
@@ -60,19 +60,19 @@ class GraphMFN(AlignedModel):
         """Predict."""
         steps = self.aligned(batch)
         last, memories = self.cells.run(list(steps.sequences.values()), steps.mask)
-        # Nothing of the graph flows back into the cells: all steps at once.
+        # The graph does not feed back into the cells, so all steps are computed at once.
         tau = self.graph(list(memories))
         u = self.memory(tau, steps.mask)
         return Output(prediction=self.head(torch.cat([last, u], dim=1)), losses=steps.losses)
 
 
 class FusionGraph(nn.Module):
-    """The dynamic fusion graph (Zadeh et al. 2018, section 4.2).
+    """Dynamic fusion graph over subsets of the modalities (Zadeh et al. 2018, section 4.2).
 
     Args:
-        count: singletons.
-        single: channels of each.
-        width: channels of every other vertex, and of the output.
+        count: number of modalities, hence of singletons.
+        single: channels of a singleton.
+        width: channels of every other vertex and of the output.
         hidden: channels of the hidden layer of every MLP.
     """
 
@@ -85,7 +85,6 @@ class FusionGraph(nn.Module):
             for small in self.subsets
             if set(small) < set(large)
         ]
-        # In a ModuleList, so that they learn: a plain dict would hide them.
         self.vertices = nn.ModuleList(
             MLP(self._width(s, single, width), hidden, width) for s in self.subsets if len(s) > 1
         )
@@ -93,7 +92,7 @@ class FusionGraph(nn.Module):
         self.output = MLP(count * single + (len(self.subsets) - count) * width, hidden, width)
 
     def _width(self, subset: tuple[int, ...], single: int, width: int) -> int:
-        """Channels of all proper subsets of a subset."""
+        """Total channels of the vertices of all proper subsets."""
         return sum(
             single if len(small) == 1 else width for small, large in self.edges if large == subset
         )
@@ -101,20 +100,20 @@ class FusionGraph(nn.Module):
     def forward(
         self, singletons: list[Float[Tensor, "clip step single"]]
     ) -> Float[Tensor, "clip step width"]:
-        """Tau at every step."""
+        """Output tau at every step."""
         efficacy = self.efficacies(torch.cat(singletons, dim=2)).sigmoid().unsqueeze(3)
         value: dict[tuple[int, ...], Tensor] = {(i,): x for i, x in enumerate(singletons)}
         larger = [subset for subset in self.subsets if len(subset) > 1]
         for vertex, subset in zip(self.vertices, larger, strict=True):
-            below = [
-                efficacy[:, :, place] * value[small]
-                for place, (small, large) in enumerate(self.edges)
+            inputs = [
+                efficacy[:, :, index] * value[small]
+                for index, (small, large) in enumerate(self.edges)
                 if large == subset
             ]
-            value[subset] = vertex(torch.cat(below, dim=2))
+            value[subset] = vertex(torch.cat(inputs, dim=2))
         first = len(self.edges)
         scaled = [
-            efficacy[:, :, first + place] * value[subset]
-            for place, subset in enumerate(self.subsets)
+            efficacy[:, :, first + index] * value[subset]
+            for index, subset in enumerate(self.subsets)
         ]
         return self.output(torch.cat(scaled, dim=2))

@@ -17,23 +17,26 @@ from deadpan.layers.transformer import Encoder
 from deadpan.models.base import AttentionPath, Model
 from deadpan.types import TEXT, Batch, Modality, Output
 
-Stream = tuple[Tensor, Tensor]
-"""Features [clip, step, width] and mask [clip, step], padding last."""
+PaddedSequence = tuple[Tensor, Tensor]
+"""Features [clip, step, width] and mask [clip, step] (True = real step), padding last."""
 
 
 class HCTMG(Model):
-    """Fuse the auxiliary modalities first, then fold them into the primary one that a gate picks.
+    """Fuse the auxiliary modalities first, then each with the primary modality that a gate selects.
 
-    Each modality is projected and read by a GRU; the two auxiliaries enhance each other (eq. 1-2);
-    all are multiplied by the gate's weights; the primary attends to each auxiliary (eq. 3-4); its
-    two views are concatenated under self-attention (eq. 5); the last real steps of all three are
-    concatenated (eq. 6) and read by a residual head.
+    1. Each modality is projected to ``width`` and read by a GRU.
+    2. The two auxiliaries A1 and A2 attend to each other (eq. 1-2).
+    3. All three are multiplied by the gate's weights.
+    4. The primary attends to each auxiliary, which gives two views of it (eq. 3-4).
+    5. The views are concatenated and encoded by self-attention (eq. 5).
+    6. Z concatenates the last real steps of A1, A2 and the encoded primary (eq. 6); a residual head
+       predicts from it.
 
-    Three named modalities; also two (the auxiliary has no partner: eq. 1-2 and the second view fall
-    away) or one (only its self-attention is left). A modality missing in a clip has no real step:
-    nothing of it is attended to (a learned bias stands in its place), and its own part of Z is
-    zero. One that is missing in the data set is left out of ``widths``; one that only later data
-    lacks counts as missing in every clip.
+    With two modalities there is one auxiliary: step 2 and the second view fall away. With one
+    modality only its self-attention is left. A modality missing in a clip has no real step: nothing
+    attends to it (a learned bias takes its place), and its part of Z is zero. One that is missing
+    in the data set is left out of ``widths``; one that only later data lacks counts as missing in
+    every clip.
 
     Args:
         widths: features per step of each modality.
@@ -43,21 +46,21 @@ class HCTMG(Model):
         layers: depth of each crossmodal transformer; self-attention has max(layers, 3).
         head_blocks: residual blocks of the head; two give the paper's sizes, MulT has one.
         primary: fix the primary modality and set all weights to 1: the paper's HCT (table 4).
-        gate: multiply by the weights after the auxiliaries meet ("post") or before ("pre"); or
-            after, by weights times their number ("even"): at rest that is HCT, not a third of it.
+        gate: multiply by the weights after eq. 1-2 ("post") or before ("pre"); or after, by weights
+            times the number of modalities ("even"), so that equal weights give HCT.
         sharing: crossmodal transformers tied to the "roles" of the modalities (four) or to each
             ordered "pairs" of them (six).
-        bidirectional: GRUs that read both ways, at the same width.
+        bidirectional: use bidirectional GRUs of the same output width.
         mask_future: MulT's offset mask in the crossmodal transformers and self-attention.
         pooling: the "last" real step of each stream, or the "mean" of its real steps.
-        attention_dropout: of attention weights whose source is text, and of self-attention; 0 from
-            other modalities.
-        embedding_dropout: of the features that come in and of each embedding (MulT's code).
-        embedding_dropout_on: drop in "text" streams only, as the paper's settings have it, or in
-            "all", which keeps the gate from shunning the one modality that is noisier.
-        residual_dropout: after each attention and feed-forward part.
-        relu_dropout: inside each feed-forward part.
-        output_dropout: inside the head.
+        attention_dropout: rate for attention weights whose source is text, and for self-attention;
+            0 for other sources.
+        embedding_dropout: rate for the input features and for each embedding (MulT's code).
+        embedding_dropout_on: drop in the "text" modality only, as in the paper's settings, or in
+            "all", so that the gate does not avoid text for its noise alone.
+        residual_dropout: rate after each attention and feed-forward part.
+        relu_dropout: rate inside each feed-forward part.
+        output_dropout: rate inside the head.
     """
 
     most_modalities = 3
@@ -118,7 +121,9 @@ class HCTMG(Model):
             {name: MaskedGRU(width, width, bidirectional=bidirectional) for name in self.modalities}
         )
         self.gate = ModalityGate(count) if primary is None else None
-        self.crossmodal = nn.ModuleDict({key: encoder(width, layers) for key in self._encoders()})
+        self.crossmodal = nn.ModuleDict(
+            {key: encoder(width, layers) for key in self._encoder_names()}
+        )
         views = max(count - 1, 1)
         self.self_attention = encoder(views * width, max(layers, 3))
         self.auxiliary_maps = nn.ModuleList(
@@ -128,12 +133,13 @@ class HCTMG(Model):
             (count - 1 + views) * width, outputs, blocks=head_blocks, output_dropout=output_dropout
         )
 
-    def _encoders(self) -> list[str]:
+    def _encoder_names(self) -> list[str]:
         if self.pairs:
             return [f"{source}_to_{target}" for source, target in permutations(self.modalities, 2)]
         return self._roles()
 
     def _roles(self) -> list[str]:
+        """Names of the crossmodal steps in use, in the order of their computation."""
         count = len(self.modalities)
         between = ["auxiliary2_to_auxiliary1", "auxiliary1_to_auxiliary2"] if count == 3 else []
         return between + [f"auxiliary{i}_to_primary" for i in range(1, count)]
@@ -145,66 +151,70 @@ class HCTMG(Model):
         )
         weights, primary, auxiliaries = self._select(streams)
 
-        def weighed(which: dict[Modality, Stream]) -> dict[Modality, Stream]:
-            return {name: (weights[name] * x, mask) for name, (x, mask) in which.items()}
+        def weighted(streams: dict[Modality, PaddedSequence]) -> dict[Modality, PaddedSequence]:
+            return {name: (weights[name] * x, mask) for name, (x, mask) in streams.items()}
 
         if self.gate_first:
-            streams = weighed(streams)
-        if len(auxiliaries) == 2:
+            streams = weighted(streams)
+        if len(auxiliaries) == 2:  # eq. 1-2
             first, second = auxiliaries
             enhanced = {
-                first: self._fuse(streams, second, first, "auxiliary2_to_auxiliary1"),
-                second: self._fuse(streams, first, second, "auxiliary1_to_auxiliary2"),
+                first: self._attend(streams, second, first, "auxiliary2_to_auxiliary1"),
+                second: self._attend(streams, first, second, "auxiliary1_to_auxiliary2"),
             }
             streams = streams | enhanced
         if not self.gate_first:
-            streams = weighed(streams)
+            streams = weighted(streams)
 
-        views = [
-            self._fuse(streams, name, primary, f"auxiliary{i}_to_primary")[0]
+        views = [  # eq. 3-4
+            self._attend(streams, name, primary, f"auxiliary{i}_to_primary")[0]
             for i, name in enumerate(auxiliaries, start=1)
         ] or [streams[primary][0]]
-        fused = self.self_attention.pooled(
+        encoded = self.self_attention.pooled(  # eq. 5
             torch.cat(views, dim=2),
             streams[primary][1],
             self.pooling,
             attention_dropout=self.attention_dropout,
             embedding_dropout=self._embedding_rate(primary),
         )
-        parts = [
+        parts = [  # eq. 6
             linear(self.pool(*streams[name]))
             for linear, name in zip(self.auxiliary_maps, auxiliaries, strict=True)
         ]
-        prediction = self.head(torch.cat([*parts, fused], dim=1))
+        prediction = self.head(torch.cat([*parts, encoded], dim=1))
         if self.gate is None:
             return Output(prediction=prediction)
         return Output(prediction=prediction, gate=torch.stack([*weights.values()]) / self.gain)
 
     def attention_paths(self) -> tuple[AttentionPath, ...]:
-        """Under the modality that is primary now: the auxiliaries, then it, then its own."""
+        """Paths under the current primary: between auxiliaries, to the primary, self-attention."""
         primary = str(self.primary) if self.gate is None else self.modalities[self.gate()[1]]
         others = [name for name in self.modalities if name != primary]
-        who = {"primary": primary} | {f"auxiliary{i}": m for i, m in enumerate(others, start=1)}
-        found: list[AttentionPath] = []
+        modality = {"primary": primary}
+        modality |= {f"auxiliary{i}": name for i, name in enumerate(others, start=1)}
+        paths: list[AttentionPath] = []
         for role in self._roles():
-            source, target = (who[end] for end in role.split("_to_"))
+            source, target = (modality[end] for end in role.split("_to_"))
             module = f"crossmodal.{f'{source}_to_{target}' if self.pairs else role}"
-            found += [AttentionPath(module, source, target, "crossmodal", 1 + (target == primary))]
-        return (*found, AttentionPath("self_attention", primary, primary, "self", order=3))
+            paths += [AttentionPath(module, source, target, "crossmodal", 1 + (target == primary))]
+        return (*paths, AttentionPath("self_attention", primary, primary, "self", order=3))
 
-    def _project(self, name: Modality, x: Tensor, mask: Tensor) -> Stream:
+    def _project(self, name: Modality, x: Tensor, mask: Tensor) -> PaddedSequence:
         if name == TEXT or self.embedding_dropout_on == "all":
             x = dropout(x, self.embedding_dropout, self.training)
         return self.projections[name](x), mask
 
-    def _read(self, streams: Mapping[Modality, Stream]) -> dict[Modality, Stream]:
-        readers = [self.recurrent[name] for name in streams]
-        read = read_together(readers, list(streams.values()))  # pyright: ignore[reportArgumentType]
-        return {name: (x, mask) for x, (name, (_, mask)) in zip(read, streams.items(), strict=True)}
+    def _read(self, streams: Mapping[Modality, PaddedSequence]) -> dict[Modality, PaddedSequence]:
+        grus = [self.recurrent[name] for name in streams]
+        states = read_together(grus, list(streams.values()))  # pyright: ignore[reportArgumentType]
+        return {
+            name: (h, mask) for h, (name, (_, mask)) in zip(states, streams.items(), strict=True)
+        }
 
     def _select(
-        self, streams: Mapping[Modality, Stream]
+        self, streams: Mapping[Modality, PaddedSequence]
     ) -> tuple[dict[Modality, Tensor], Modality, list[Modality]]:
+        """The gate's weights, the primary modality and the auxiliary ones."""
         if self.gate is None:
             one = streams[self.modalities[0]][0].new_ones(())
             weights, primary = dict.fromkeys(self.modalities, one), str(self.primary)
@@ -214,9 +224,13 @@ class HCTMG(Model):
             primary = self.modalities[index]
         return weights, primary, [name for name in self.modalities if name != primary]
 
-    def _fuse(
-        self, streams: Mapping[Modality, Stream], source: Modality, target: Modality, role: str
-    ) -> Stream:
+    def _attend(
+        self,
+        streams: Mapping[Modality, PaddedSequence],
+        source: Modality,
+        target: Modality,
+        role: str,
+    ) -> PaddedSequence:
         x, mask = streams[target]
         encoder = self.crossmodal[f"{source}_to_{target}" if self.pairs else role]
         enhanced = encoder(
@@ -235,7 +249,7 @@ class HCTMG(Model):
         )
 
     def gate_parameters(self) -> Iterator[nn.Parameter]:
-        """The gate's logits."""
+        """Logits of the gate."""
         return iter(()) if self.gate is None else self.gate.parameters()
 
     def end_epoch(self, gate_means: Float[Tensor, "epoch modality"]) -> None:
@@ -250,14 +264,14 @@ class HCTMG(Model):
 
 
 class ModalityGate(nn.Module):
-    """One trainable weight per modality; the heaviest modality is the primary.
+    """One trainable weight per modality; the modality of the largest weight is the primary.
 
-    The weights are the softmax of logits that start at 0, so they sum to 1. The choice itself has
-    no gradient and nothing is sampled: the task reaches the logits only through the features that
-    are multiplied by the weights.
+    The weights are the softmax of logits that start at 0, so they sum to 1. The choice of the
+    primary has no gradient and nothing is sampled: the task loss reaches the logits only through
+    the features that are multiplied by the weights (section 4, "Modality Gating").
 
     Args:
-        modalities: how many modalities to weigh.
+        modalities: number of modalities.
     """
 
     frozen: Tensor
@@ -268,25 +282,25 @@ class ModalityGate(nn.Module):
         self.register_buffer("frozen", torch.tensor(False))
 
     def forward(self) -> tuple[Float[Tensor, "modality"], int]:
-        """The weights, and the index of the primary modality (ties: the lowest index)."""
+        """Weights, and the index of the primary modality (ties: the lowest index)."""
         logits = self.logits.detach() if self.frozen else self.logits
         return logits.softmax(dim=0), int(logits.argmax())
 
     def freeze(self) -> None:
-        """Stop learning: from here on the logits receive no gradient and stay as they are."""
+        """Stop learning: the logits receive no gradient from now on."""
         self.frozen.fill_(True)
 
 
 def converged(
     means: Float[Tensor, "epoch modality"], *, patience: int = 5, tolerance: float = 0.01
 ) -> bool:
-    """Whether the gate has settled, judged by its mean weights in each epoch so far.
+    """Whether the gate has converged, judged by its mean weights in each epoch so far.
 
-    True when the last epoch's primary is that of the ``patience`` epochs before it and no mean
+    True if the last epoch has the same primary as the ``patience`` epochs before it and no mean
     weight moved by ``tolerance`` or more since the previous epoch.
     """
     if len(means) <= patience:
         return False
     recent = means[-patience - 1 :].argmax(dim=1)
-    steady = bool((recent == recent[-1]).all())
-    return steady and bool((means[-1] - means[-2]).abs().max() < tolerance)
+    same_primary = bool((recent == recent[-1]).all())
+    return same_primary and bool((means[-1] - means[-2]).abs().max() < tolerance)

@@ -15,17 +15,17 @@ from deadpan.types import Batch, Modality, Output
 class LFDNN(Model):
     """Average each modality, map each mean by a network of its own, concatenate, predict by an MLP.
 
-    Means are over the real steps; the order of steps plays no part, in text either (MMSA's code
-    reads text by an LSTM; LFLSTM and LMF here do). Any number of modalities. One that is missing in
-    a clip gives zeros in its place.
+    Means are over the real steps, so the order of steps does not matter, in text either (MMSA's
+    code reads text by an LSTM, as LFLSTM and LMF do here). Any number of modalities. One that is
+    missing in a clip has the vector 0.
 
     Args:
         widths: features per step of each modality.
         outputs: numbers predicted per clip.
         hidden: channels of the three layers of each modality's network.
         head_width: channels of the MLP's two hidden layers.
-        subnet_dropout: of the means.
-        fusion_dropout: of the concatenated vectors.
+        subnet_dropout: rate for the means.
+        fusion_dropout: rate for the concatenated vectors.
     """
 
     paper = "Cambria et al. 2017, Benchmarking Multimodal Sentiment Analysis"

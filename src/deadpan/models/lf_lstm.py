@@ -13,18 +13,18 @@ from deadpan.types import Batch, Modality, Output
 
 
 class LFLSTM(Model):
-    """Read each modality with an LSTM of its own, concatenate the last states, predict by an MLP.
+    """Read each modality by an LSTM of its own, concatenate the last states, predict by an MLP.
 
     The last state is that of the last real step, wherever the padding stands. Modalities need not
-    be aligned. Any number of them; the vector that the MLP reads is ``hidden`` channels for each.
-    A modality missing in a clip gives zeros in its place.
+    be aligned. Any number of modalities; each adds ``hidden`` channels to the MLP's input.
+    A modality missing in a clip has hidden state 0.
 
     Args:
         widths: features per step of each modality.
         outputs: numbers predicted per clip.
         hidden: channels of each LSTM.
         head_width: channels of the MLP's hidden layer.
-        output_dropout: inside the MLP, after the ReLU.
+        output_dropout: rate inside the MLP, after the ReLU.
     """
 
     paper = "Tsai et al. 2019, Multimodal Transformer for Unaligned Multimodal Language Sequences"

@@ -11,16 +11,17 @@ from deadpan.types import TEXT, Batch, Modality, Output
 
 
 class LMF(Model):
-    """Turn each modality into a vector; fuse the vectors by a weight tensor of low rank.
+    """Encode each modality as a vector and fuse the vectors by a weight tensor of low rank.
 
-    Text is read by an LSTM whose state at the last real step is mapped linearly; any other modality
-    is averaged over its real steps and mapped by three layers with ReLU. With a 1 in front of every
-    vector the prediction is a linear map of the outer product of all of them, computed from the
-    factors of its weight tensor: ``z = sum_r w_r prod_m ([1; h_m] F_m^r) + b``.
+    Text is read by an LSTM whose hidden state at the last real step is mapped linearly; any other
+    modality is averaged over its real steps and mapped by three layers with ReLU. With a 1 in front
+    of every vector the prediction is a linear map of the outer product of all of them, computed
+    from the factors of its weight tensor: ``z = sum_r w_r prod_m ([1; h_m] F_m^r) + b``.
 
     Any number of modalities; with fewer than three the product has fewer factors. A modality
-    missing in a clip has the vector 0, so that [1; 0] leaves the products of the others. No batch
-    normalization, which the authors' code has and which would let clips of a batch see each other.
+    missing in a clip has the vector 0, so that the products of the other vectors remain. There is
+    no batch normalization: the authors' code has it, but it would make a prediction depend on the
+    other clips of the batch.
 
     Args:
         widths: features per step of each modality.
@@ -28,8 +29,8 @@ class LMF(Model):
         hidden: channels of the vector of each modality but text, and of the layers before it.
         text_hidden: channels of the LSTM.
         text_width: channels of the vector of text.
-        rank: terms whose sum is the weight tensor.
-        subnet_dropout: of the means, and of the LSTM's last state.
+        rank: number of terms whose sum is the weight tensor.
+        subnet_dropout: rate for the means and for the LSTM's last state.
     """
 
     paper = "Liu et al. 2018, Efficient Low-rank Multimodal Fusion with Modality-Specific Factors"

@@ -1,4 +1,4 @@
-"""LMF-MulT, low-rank fusion of the sequences, then attention between it and each of them."""
+"""LMF-MulT, low-rank fusion of the sequences and crossmodal attention to the fused sequence."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,17 +16,17 @@ from deadpan.types import TEXT, Batch, Modality, Output
 
 
 class LMFMulT(Model):
-    """Fuse the sequences step by step into one stream; let each modality attend to that.
+    """Fuse the sequences step by step into one stream, to which each modality then attends.
 
-    Each modality is projected to one width. LMF fuses the steps that stand at the same share of the
-    clip: the fused stream is as long as the longest modality, and each of its steps takes from
-    the others the step at the same relative time, so that nothing need be aligned and nothing is
-    cut. Each modality attends to the fused stream in one crossmodal transformer, then to itself;
-    the last real steps of all are read by one residual block and a linear map.
+    Each modality is projected to one width. LMF fuses steps at the same fraction of the clip: the
+    fused stream is as long as the longest modality, and each of its steps fuses the steps of the
+    other modalities at the same relative time, so nothing needs alignment and nothing is cut. Each
+    modality attends to the fused stream in one crossmodal transformer, then to itself; a head of
+    one residual block predicts from the last real steps of all.
 
-    Any number of modalities. One missing in a clip is zeros in the fusion ([1; 0]), and its part of
-    what the head reads is zero. The defaults are MulT's. They give 373,475 parameters at MOSI's
-    widths where the authors report 0.84M: what else theirs holds, its definition does not say.
+    Any number of modalities. One missing in a clip enters the fusion as zeros ([1; 0]), and its
+    part of the head's input is zero. The defaults are MulT's. They give 373,475 parameters at
+    MOSI's widths where the authors report 0.84M; the paper does not define the difference.
 
     Args:
         widths: features per step of each modality.
@@ -34,12 +34,12 @@ class LMFMulT(Model):
         width: channels d of every stream.
         heads: attention heads.
         layers: depth of each crossmodal transformer; self-attention has max(layers, 3).
-        rank: terms of the low-rank fusion.
-        attention_dropout: of every attention.
-        embedding_dropout: of the text features that come in and of each embedding.
-        residual_dropout: after each attention and feed-forward part.
-        relu_dropout: inside each feed-forward part.
-        output_dropout: inside the head.
+        rank: number of terms of the low-rank fusion.
+        attention_dropout: rate for all attention weights.
+        embedding_dropout: rate for the text features and for each embedding.
+        residual_dropout: rate after each attention and feed-forward part.
+        relu_dropout: rate inside each feed-forward part.
+        output_dropout: rate inside the head.
     """
 
     paper = "Sahay et al. 2020, Low Rank Fusion based Transformers for Multimodal Sequences"
@@ -78,29 +78,28 @@ class LMFMulT(Model):
         streams = {
             name: (self._project(name, x), mask) for name, (x, mask) in self.inputs(batch).items()
         }
-        fused, real = self._fuse(list(streams.values()))
+        fused, fused_mask = self._fuse(list(streams.values()))
         attention, embedding = self.attention_dropout, self.embedding_dropout
-        parts: list[Tensor] = []
+        vectors: list[Tensor] = []
         for name, (x, mask) in streams.items():
             x = self.crossmodal[name](
                 x,
                 mask,
                 fused,
-                real,
+                fused_mask,
                 attention_dropout=attention,
                 target_dropout=embedding,
                 source_dropout=embedding,
             )
-            own = self.self_attention[name]
-            parts.append(
-                own.pooled(  # pyright: ignore[reportCallIssue]
+            vectors.append(
+                self.self_attention[name].pooled(  # pyright: ignore[reportCallIssue]
                     x, mask, "last", attention_dropout=attention, embedding_dropout=embedding
                 )
             )
-        return Output(prediction=self.head(torch.cat(parts, dim=1)))
+        return Output(prediction=self.head(torch.cat(vectors, dim=1)))
 
     def attention_paths(self) -> tuple[AttentionPath, ...]:
-        """Each modality to the fused stream, then to itself."""
+        """Each modality to the fused stream, then the self-attention of each modality."""
         fused = [
             AttentionPath(f"crossmodal.{name}", FUSED, name, "crossmodal")
             for name in self.modalities
@@ -120,27 +119,27 @@ class LMFMulT(Model):
         self,
         streams: Sequence[tuple[Float[Tensor, "clip _ width"], Bool[Tensor, "clip _"]]],
     ) -> tuple[Float[Tensor, "clip step width"], Bool[Tensor, "clip step"]]:
-        """The fused stream, as long as the longest modality of each clip."""
+        """Fused stream and its mask, as long as the longest modality of each clip."""
         lengths = torch.stack([mask.sum(dim=1) for _, mask in streams])
         longest = lengths.max(dim=0).values
-        place = torch.arange(max(x.shape[1] for x, _ in streams), device=longest.device)
-        real = place < longest[:, None]
+        step = torch.arange(max(x.shape[1] for x, _ in streams), device=longest.device)
+        mask = step < longest[:, None]
         stretched = [
-            _at_same_share(x, length, longest, place) * real[:, :, None]
+            _at_same_fraction(x, length, longest, step) * mask[:, :, None]
             for (x, _), length in zip(streams, lengths, strict=True)
         ]
         fused = self.fusion([x.flatten(0, 1) for x in stretched])
-        return fused.view(*real.shape, -1) * real[:, :, None], real
+        return fused.view(*mask.shape, -1) * mask[:, :, None], mask
 
 
-def _at_same_share(
-    x: Float[Tensor, "clip _ width"], length: Tensor, longest: Tensor, place: Tensor
+def _at_same_fraction(
+    x: Float[Tensor, "clip _ width"], length: Tensor, longest: Tensor, step: Tensor
 ) -> Float[Tensor, "clip step width"]:
-    """Each step of the longest modality takes the step of ``x`` at the same share of the clip."""
-    index = place * length[:, None] // longest[:, None].clamp(min=1)
+    """The step of ``x`` at the same fraction of the clip as each step of the longest modality."""
+    index = step * length[:, None] // longest[:, None].clamp(min=1)
     index = torch.minimum(index, (length[:, None] - 1).clamp(min=0))
-    picked = x.gather(1, index[:, :, None].expand(-1, -1, x.shape[2]))
-    return picked * (length > 0)[:, None, None]
+    steps = x.gather(1, index[:, :, None].expand(-1, -1, x.shape[2]))
+    return steps * (length > 0)[:, None, None]
 
 
 def _encoders(

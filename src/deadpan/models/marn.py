@@ -14,11 +14,11 @@ from deadpan.types import Batch, Modality, Output
 
 
 class MARN(AlignedModel):
-    """LSTHM cells, one per modality, that at each step read what several attentions see in all.
+    """LSTHM cells, one per modality, whose gates read several attentions over all hidden states.
 
-    At each step every one of K attentions weighs the states of all cells by a softmax of its own,
-    ``a_k = softmax(net_k(h))``; per modality the K weighed states are reduced, and side by side
-    they are z(t), which every gate of the next step reads (``V z(t-1)``). An MLP reads
+    At each step each of K attentions weights the hidden states of all cells by its own softmax,
+    ``a_k = softmax(net_k(h))``. Per modality an MLP reduces the K weighted states; concatenated
+    they are z(t), which every gate of the next step reads (``V z(t-1)``). An MLP predicts from
     [h(T); z(T)].
 
     Any number of modalities; one that a clip lacks is read as zeros.
@@ -27,10 +27,10 @@ class MARN(AlignedModel):
         widths: features per step of each modality.
         outputs: numbers predicted per clip.
         hidden: channels of each cell.
-        attentions: K.
+        attentions: number K of attentions.
         reduced: channels of z for each modality.
         net_width: channels of the hidden layer of the reductions and of the head.
-        output_dropout: inside the head, after the ReLU.
+        output_dropout: rate inside the head, after the ReLU.
     """
 
     paper = "Zadeh et al. 2018, Multi-attention Recurrent Network for Human Communication"
@@ -51,7 +51,7 @@ class MARN(AlignedModel):
         count = len(self.modalities)
         self.attentions = attentions
         self.cells = LSTMCells(list(self.widths.values()), hidden, context=count * reduced)
-        # K nets in one product.
+        # All K networks in one linear map.
         self.attention = nn.Linear(count * hidden, attentions * count * hidden)
         self.reductions = nn.ModuleDict(
             {name: MLP(attentions * hidden, net_width, reduced) for name in self.modalities}
@@ -62,17 +62,17 @@ class MARN(AlignedModel):
         """Predict."""
         steps = self.aligned(batch)
         sequences = list(steps.sequences.values())
-        last = self.cells.run_with(sequences, steps.mask, self._fused)
+        last = self.cells.run_with_context(sequences, steps.mask, self._fuse)
         return Output(prediction=self.head(last), losses=steps.losses)
 
-    def _fused(self, h: Float[Tensor, "clip joined"]) -> Float[Tensor, "clip z"]:
-        """Z of one step: a softmax for each attention, not one over all."""
+    def _fuse(self, h: Float[Tensor, "clip states"]) -> Float[Tensor, "clip z"]:
+        """Compute z of one step; each attention has a softmax of its own."""
         weights = self.attention(h).view(len(h), self.attentions, -1).softmax(dim=2)
-        seen = (weights * h[:, None]).view(len(h), self.attentions, len(self.modalities), -1)
+        attended = (weights * h[:, None]).view(len(h), self.attentions, len(self.modalities), -1)
         return torch.cat(
             [
-                self.reductions[name](seen[:, :, place].flatten(1))
-                for place, name in enumerate(self.modalities)
+                self.reductions[name](attended[:, :, index].flatten(1))
+                for index, name in enumerate(self.modalities)
             ],
             dim=1,
         )

@@ -12,11 +12,11 @@ from deadpan.types import Batch, Modality, Output
 
 
 class MFN(AlignedModel):
-    """Attend to what changes in the memories of one LSTM per modality; keep it in a shared memory.
+    """Attend to changes in the memories of one LSTM per modality and store them in a shared memory.
 
-    At each step the memories c of all cells, before and after, are weighed by
-    ``a = softmax(MLP [c(t-1); c(t)])``; of the weighed ones the gated memory u keeps what its gates
-    admit. An MLP reads the last states of all cells and u.
+    At each step the memories c of all cells, before and after, are weighted by
+    ``a = softmax(MLP [c(t-1); c(t)])``, and the gated memory u reads the weighted memories. An MLP
+    predicts from the last hidden states of all cells and u.
 
     Any number of modalities; one that a clip lacks is read as zeros.
 
@@ -26,7 +26,7 @@ class MFN(AlignedModel):
         hidden: channels of each LSTM.
         memory: channels of the shared memory.
         net_width: channels of the hidden layer of attention, memory and head.
-        output_dropout: inside the head, after the ReLU.
+        output_dropout: rate inside the head, after the ReLU.
     """
 
     paper = "Zadeh et al. 2018, Memory Fusion Network for Multi-view Sequential Learning"
@@ -53,8 +53,8 @@ class MFN(AlignedModel):
         """Predict."""
         steps = self.aligned(batch)
         last, memories = self.cells.run(list(steps.sequences.values()), steps.mask)
-        # Nothing of it flows back into the cells: all steps at once.
+        # Attention does not feed back into the cells, so all steps are computed at once.
         memories = memories.permute(1, 2, 0, 3).flatten(2)
-        weighed = self.attention(memories).softmax(dim=2) * memories
-        u = self.memory(weighed, steps.mask)
+        weighted = self.attention(memories).softmax(dim=2) * memories
+        u = self.memory(weighted, steps.mask)
         return Output(prediction=self.head(torch.cat([last, u], dim=1)), losses=steps.losses)

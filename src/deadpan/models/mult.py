@@ -14,18 +14,17 @@ from deadpan.types import TEXT, Batch, Modality, Output
 
 
 class MulT(Model):
-    """Let every modality attend to every other one, then read each with what it has gathered.
+    """Let every modality attend to every other one, then encode each with its crossmodal views.
 
     Each modality is projected to the same width (a convolution of kernel 1, no bias). For every
-    ordered pair a crossmodal transformer lets the target attend to the source at their own rates,
-    without alignment. For each target its views, one per source, are concatenated under
-    self-attention; the last real steps of all targets are concatenated and read by one residual
-    block and a linear map.
+    ordered pair a crossmodal transformer lets the target attend to the unaligned source. For each
+    target its views, one per source, are concatenated and encoded by self-attention; the last real
+    steps of all targets are concatenated, and a head of one residual block predicts from them.
 
     Three named modalities: six crossmodal transformers, self-attention of twice the width. Two: two
-    transformers, self-attention of one width. One: its projection under self-attention is all. A
+    transformers, self-attention of one width. One: self-attention over its projection. A
     modality missing in a clip has no real step: as a source it is not attended to (a learned bias
-    stands in its place), as a target its part of the concatenation is zero.
+    takes its place), as a target its part of the concatenation is zero.
 
     The defaults are those of the authors' code; the paper's own settings are width 40, layers 4.
 
@@ -37,14 +36,15 @@ class MulT(Model):
         layers: depth of each crossmodal transformer; self-attention has max(layers, 3).
         mask_future: the offset mask in the crossmodal transformers and self-attention, counted in
             the real steps of each clip.
-        attention_dropout: of attention weights whose source is text, and of self-attention; 0 from
-            other modalities.
-        embedding_dropout: of the text features that come in and of each embedding, as target and
-            as source.
-        embedding_dropout_on: drop embeddings in "all" streams, as the code does, or in "text" only.
-        residual_dropout: after each attention and feed-forward part.
-        relu_dropout: inside each feed-forward part.
-        output_dropout: inside the head.
+        attention_dropout: rate for attention weights whose source is text, and for self-attention;
+            0 for other sources.
+        embedding_dropout: rate for the text features and for each embedding, as target and as
+            source.
+        embedding_dropout_on: drop embeddings of "all" modalities, as the code does, or of "text"
+            only.
+        residual_dropout: rate after each attention and feed-forward part.
+        relu_dropout: rate inside each feed-forward part.
+        output_dropout: rate inside the head.
     """
 
     paper = "Tsai et al. 2019, Multimodal Transformer for Unaligned Multimodal Language Sequences"
@@ -93,12 +93,12 @@ class MulT(Model):
                 if source != target
             }
         )
-        gathered = max(len(names) - 1, 1) * width
+        views_width = max(len(names) - 1, 1) * width
         self.self_attention = nn.ModuleDict(
-            {name: encoder(gathered, max(layers, 3)) for name in names}
+            {name: encoder(views_width, max(layers, 3)) for name in names}
         )
         self.head = ResidualHead(
-            len(names) * gathered, outputs, blocks=1, output_dropout=output_dropout
+            len(names) * views_width, outputs, blocks=1, output_dropout=output_dropout
         )
 
     def forward(self, batch: Batch) -> Output:
@@ -106,11 +106,11 @@ class MulT(Model):
         streams = {
             name: (self._project(name, x), mask) for name, (x, mask) in self.inputs(batch).items()
         }
-        parts = [self._gather(streams, target) for target in streams]
-        return Output(prediction=self.head(torch.cat(parts, dim=1)))
+        vectors = [self._encode(streams, target) for target in streams]
+        return Output(prediction=self.head(torch.cat(vectors, dim=1)))
 
     def attention_paths(self) -> tuple[AttentionPath, ...]:
-        """Every ordered pair, then each modality's own."""
+        """Every ordered pair, then the self-attention of each modality."""
         pairs = [
             AttentionPath(f"crossmodal.{source}_to_{target}", source, target, "crossmodal")
             for target in self.modalities
@@ -128,10 +128,10 @@ class MulT(Model):
             x = dropout(x, self.embedding_dropout, self.training)
         return self.projections[name](x)
 
-    def _gather(
+    def _encode(
         self, streams: Mapping[Modality, tuple[Tensor, Tensor]], target: Modality
     ) -> Tensor:
-        """The last step of what the target attended to elsewhere, under self-attention."""
+        """Last real step of the target's views of all sources, encoded by self-attention."""
         x, mask = streams[target]
         views = [
             self.crossmodal[f"{source}_to_{target}"](

@@ -1,4 +1,4 @@
-"""RAVEN, words shifted by the nonverbal behaviour that accompanies them."""
+"""RAVEN, the recurrent attended variation embedding network: words shifted by behaviour."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,10 +16,10 @@ from deadpan.types import Batch, Modality, Output
 
 
 class FrameLSTM(nn.Module):
-    """The state of an LSTM that reads one frame and starts at 0.
+    """Hidden state of an LSTM after one frame, from state 0.
 
-    ``h = o tanh(i g)``: its recurrent weights and its forget gate meet a state of 0, would never
-    learn, and are left out.
+    ``h = o tanh(i g)``. Its recurrent weights and forget gate are left out: they are multiplied by
+    the state 0 and would never learn.
 
     Args:
         features: channels of the frame.
@@ -33,13 +33,13 @@ class FrameLSTM(nn.Module):
     def forward(
         self, frame: Float[Tensor, "clip step features"]
     ) -> Float[Tensor, "clip step hidden"]:
-        """The state after each frame by itself."""
-        admit, new, show = self.gates(frame).chunk(3, dim=2)
-        return show.sigmoid() * (admit.sigmoid() * new.tanh()).tanh()
+        """Hidden state after each frame on its own."""
+        input_gate, new, output_gate = self.gates(frame).chunk(3, dim=2)
+        return output_gate.sigmoid() * (input_gate.sigmoid() * new.tanh()).tanh()
 
 
 class RAVEN(AlignedModel):
-    """Shift the vector of each word by what is seen and heard during it; read the words by an LSTM.
+    """Shift each word's vector by the nonverbal behaviour during it; read the words by an LSTM.
 
     An LSTM over the frames of a word gives h_m for each nonverbal modality m. Aligned data and the
     CTC front end have one visual and one acoustic frame for each word, so here that LSTM runs over
@@ -49,13 +49,13 @@ class RAVEN(AlignedModel):
         s = Linear([w_m h_m of every m])
         alpha = min(beta |e| / |s|, 1)
 
-    and an LSTM reads e + alpha s; a linear map of its last state predicts. The task trains the
-    nonverbal networks too, which the authors' code cuts off from it.
+    and an LSTM reads e + alpha s; a linear map of its last state predicts. The task loss trains the
+    nonverbal networks too; in the authors' code it does not reach them.
 
-    Words are the first modality (text, where there is text), all others are nonverbal: with two
-    there is one w_m, with one modality the words are not shifted. Nonverbal frames that are all
-    zeros, as where a clip lacks the modality, have h_m = 0. In a clip that lacks the words every e
-    is 0, and so is alpha: of the others only the number of steps is seen.
+    The words are the first modality (text, where there is text); all others are nonverbal. With two
+    modalities there is one w_m; with one the words are not shifted. Nonverbal frames that are all
+    zeros, as where a clip lacks the modality, have h_m = 0. In a clip without words every e is 0
+    and so is alpha: only the number of steps of the other modalities reaches the prediction.
 
     Sizes, ``shift_limit`` and the dropout are those of the authors' code. Unlike there, frames are
     not mapped linearly before their LSTM and nothing is batch-normalized.
@@ -65,8 +65,8 @@ class RAVEN(AlignedModel):
         outputs: numbers predicted per clip.
         hidden: channels of the LSTM over words.
         frame_hidden: channels of the LSTM over the frames of a word, one for each modality.
-        shift_limit: beta, how long a shift may be, in lengths of its word.
-        input_dropout: of the nonverbal frames and of the shifted words.
+        shift_limit: beta, the greatest length of a shift relative to its word's vector.
+        input_dropout: rate for the nonverbal frames and the shifted words.
     """
 
     paper = (
@@ -100,20 +100,20 @@ class RAVEN(AlignedModel):
 
     def forward(self, batch: Batch) -> Output:
         """Predict."""
-        found = self.aligned(batch)
-        words, *nonverbal = (found.sequences[name] for name in self.modalities)
+        steps = self.aligned(batch)
+        words, *nonverbal = (steps.sequences[name] for name in self.modalities)
         if nonverbal:
-            words = self.shifted(words, dict(zip(self.frames, nonverbal, strict=True)))
+            words = self.shift_words(words, dict(zip(self.frames, nonverbal, strict=True)))
         words = dropout(words, self.input_dropout, self.training)
-        last = last_step(self.recurrent(words, found.mask), found.mask)
-        return Output(prediction=self.output(last), losses=found.losses)
+        last = last_step(self.recurrent(words, steps.mask), steps.mask)
+        return Output(prediction=self.output(last), losses=steps.losses)
 
-    def shifted(
+    def shift_words(
         self,
         words: Float[Tensor, "clip step width"],
         frames: Mapping[Modality, Float[Tensor, "clip step _"]],
     ) -> Float[Tensor, "clip step width"]:
-        """Each word as e + alpha s."""
+        """Shift each word: e + alpha s."""
         weighted: list[Tensor] = []
         for name, frame in frames.items():
             state = self.frames[name](dropout(frame, self.input_dropout, self.training))

@@ -14,12 +14,12 @@ from deadpan.types import Batch, Modality, Output
 
 
 class RMFN(AlignedModel):
-    """LSTHM cells, one per modality, whose states are fused in several stages at each step.
+    """LSTHM cells, one per modality, whose hidden states are fused in several stages at each step.
 
-    At each step, in each of K stages: HIGHLIGHT, an LSTM over stages that reads the states h of all
-    cells, gives by a softmax the weights of h; FUSE, another LSTM over stages, reads what they
-    leave. SUMMARIZE, an MLP of the K states of FUSE, is z(t), which the gates of the next step
-    read. An MLP reads [h(T); z(T)].
+    At each step there are K stages. In each, HIGHLIGHT, an LSTM over stages that reads the hidden
+    states h of all cells, gives weights of h by a softmax; FUSE, another LSTM over stages, reads
+    the weighted h. SUMMARIZE, an MLP of the K states of FUSE, gives z(t), which the gates of the
+    next step read. An MLP predicts from [h(T); z(T)].
 
     Any number of modalities; one that a clip lacks is read as zeros.
 
@@ -27,11 +27,11 @@ class RMFN(AlignedModel):
         widths: features per step of each modality.
         outputs: numbers predicted per clip.
         hidden: channels of each cell.
-        stages: K; the paper has 3 to 6.
+        stages: number K of stages; the paper has 3 to 6.
         stage_hidden: channels of the two LSTMs over stages.
         summary: channels of z.
         net_width: channels of the hidden layer of SUMMARIZE and of the head.
-        output_dropout: inside the head, after the ReLU.
+        output_dropout: rate inside the head, after the ReLU.
     """
 
     paper = "Liang et al. 2018, Multimodal Language Analysis with Recurrent Multistage Fusion"
@@ -63,11 +63,11 @@ class RMFN(AlignedModel):
         """Predict."""
         steps = self.aligned(batch)
         sequences = list(steps.sequences.values())
-        last = self.cells.run_with(sequences, steps.mask, self._fused)
+        last = self.cells.run_with_context(sequences, steps.mask, self._fuse_states)
         return Output(prediction=self.head(last), losses=steps.losses)
 
-    def _fused(self, h: Float[Tensor, "clip joined"]) -> Float[Tensor, "clip summary"]:
-        """Z of one step. Stages only read h: each LSTM runs over all of them in one call."""
+    def _fuse_states(self, h: Float[Tensor, "clip states"]) -> Float[Tensor, "clip summary"]:
+        """Compute z of one step; as stages read only h, each LSTM runs over all in one call."""
         repeated = h[:, None].expand(-1, self.stages, -1)
         weights = self.attention(lstm_states(self.highlight, repeated)).softmax(dim=2)
         return self.summarize(lstm_states(self.fuse, weights * repeated).flatten(1))

@@ -13,15 +13,15 @@ from deadpan.types import TEXT, Batch, Modality, Output
 
 
 class TFN(Model):
-    """Turn each modality into a vector; predict from the outer product of all vectors.
+    """Encode each modality as a vector and predict from the outer product of all vectors.
 
-    Text is read by an LSTM whose state at the last real step is mapped linearly; any other modality
-    is averaged over its real steps and mapped by three layers with ReLU. With a 1 in front of every
-    vector their outer product holds each vector, each product of two, and that of all three; an MLP
-    reads it. The prediction is not squashed into a range, for tasks differ in theirs.
+    Text is read by an LSTM whose hidden state at the last real step is mapped linearly; any other
+    modality is averaged over its real steps and mapped by three layers with ReLU. With a 1 in front
+    of every vector their outer product holds each vector, each product of two, and that of all
+    three; an MLP predicts from it. The output is linear, because the range depends on the task.
 
     One to three modalities; with two or one the tensor has as many indices. A modality missing in a
-    clip has the vector 0, so that [1; 0] leaves the products of the others.
+    clip has the vector 0, so that the products of the other vectors remain.
 
     Args:
         widths: features per step of each modality.
@@ -29,10 +29,10 @@ class TFN(Model):
         hidden: channels of the vector of each modality but text, and of the layers before it.
         text_hidden: channels of the LSTM.
         text_width: channels of the vector of text.
-        head_width: channels of the MLP's two hidden layers; times the size of the tensor, it is
-            nearly all of the parameters.
-        subnet_dropout: of the means, and of the LSTM's last state.
-        fusion_dropout: of the tensor.
+        head_width: channels of the MLP's two hidden layers. Most parameters are in the first map,
+            from the tensor to this width.
+        subnet_dropout: rate for the means and for the LSTM's last state.
+        fusion_dropout: rate for the tensor.
     """
 
     most_modalities = 3

@@ -1,1 +1,1 @@
-"""What runs on a device: predictions from an exported file, without torch."""
+"""Prediction on a device from an exported file, without torch."""

@@ -27,7 +27,7 @@ def _corr(key: str, title: str) -> MetricColumn:
 
 
 class _Numbers(Task):
-    """What both tasks share: outputs are the predicted numbers themselves."""
+    """Base of both tasks: the outputs are the predicted numbers themselves."""
 
     constant_name = "train mean"
 

@@ -53,7 +53,7 @@ class MetricColumn:
 
 
 class Task(abc.ABC):
-    """What is predicted for each clip, how it is learned and how it is scored.
+    """A prediction task: number of outputs, loss, decoding and metrics.
 
     Attributes:
         labels: names of the columns of the label array.

@@ -19,7 +19,7 @@ from deadpan.data.dataset import Dataset, fingerprint
 from deadpan.data.normalization import Normalizer
 from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
 from deadpan.files import read_json, read_yaml, write_atomically, write_json
-from deadpan.models import MODELS, Model, check_options
+from deadpan.models import MODELS, Model, check_hyperparameters
 from deadpan.models.base import hyperparameters
 from deadpan.options import record
 from deadpan.tasks import Task, make_task
@@ -253,7 +253,7 @@ def resolved(settings: Settings) -> Settings:
     if settings.model not in MODELS:
         raise DeadpanError(unknown_name("model", settings.model, MODELS))
     kind = MODELS[settings.model]
-    check_options(kind, settings.model_options)
+    check_hyperparameters(kind, settings.model_options)
     defaults = {name: p.default for name, p in hyperparameters(kind).items()}
     return dataclasses.replace(settings, model_options=defaults | dict(settings.model_options))
 

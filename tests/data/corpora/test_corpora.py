@@ -20,12 +20,12 @@ def refuse(event, arguments):
         raise SystemExit(f"the network was asked: {event} {arguments}")
 
 sys.addaudithook(refuse)
-from deadpan.cli.data_commands import data_list
+from deadpan.cli import main
 import deadpan.data.fetching.fetch
 import deadpan.data.corpora.corpus
 
 for arguments in [], ["MOSI"], ["--json"], ["--csv", sys.argv[1]]:
-    data_list(arguments)
+    assert main(["data", "list", *arguments]) == 0
 assert "urllib3" not in sys.modules
 """
 

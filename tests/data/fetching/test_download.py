@@ -7,11 +7,11 @@ import pytest
 
 from deadpan.data.fetching.download import (
     DownloadRequest,
+    DownloadWatch,
     PartialFile,
     Unavailable,
     download,
 )
-from deadpan.data.fetching.fetch import SilentWatch
 from deadpan.errors import DataError
 
 from .web import ETAG, FAST, cut, honest, said, silence, stalled, status, whole
@@ -21,7 +21,7 @@ SHA256 = hashlib.sha256(BODY).hexdigest()
 OTHER = BODY[::-1]
 
 
-class Told(SilentWatch):
+class Told(DownloadWatch):
     def __init__(self):
         self.begun, self.count, self.lines = [], 0, []
 
@@ -274,7 +274,7 @@ def test_a_server_that_says_nothing_is_dead(get, web):
 def test_a_machine_without_a_server_is_dead(web, tmp_path):
     wanted = DownloadRequest(url="http://127.0.0.1:9/file", path=tmp_path / "file")
     with pytest.raises(Unavailable, match="no connection") as refused:
-        download(wanted, SilentWatch(), FAST)
+        download(wanted, DownloadWatch(), FAST)
     assert refused.value.host_is_dead
 
 
@@ -285,7 +285,7 @@ def test_a_name_that_nobody_knows_is_dead(web, tmp_path, monkeypatch):
     monkeypatch.setattr("socket.getaddrinfo", unknown)
     wanted = DownloadRequest(url="http://corpus.invalid/file", path=tmp_path / "file")
     with pytest.raises(Unavailable, match="is there a network") as refused:
-        download(wanted, SilentWatch(), FAST)
+        download(wanted, DownloadWatch(), FAST)
     assert refused.value.host_is_dead
 
 
@@ -311,7 +311,7 @@ def test_a_redirect_leads_nowhere_but_to_the_web(get, tmp_path, place):
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/y", "/etc/passwd", "http://", "x"])
 def test_an_address_is_of_the_web(tmp_path, url):
     with pytest.raises(DataError, match="not an address of the web"):
-        download(DownloadRequest(url=url, path=tmp_path / "file"), SilentWatch(), FAST)
+        download(DownloadRequest(url=url, path=tmp_path / "file"), DownloadWatch(), FAST)
     assert left(tmp_path) == []
 
 
@@ -331,7 +331,7 @@ def test_the_proxy_of_the_environment_is_used(web, tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "")
     web("http://corpus.invalid/file", whole(BODY))
     wanted = DownloadRequest(url="http://corpus.invalid/file", path=tmp_path / "file")
-    download(wanted, SilentWatch(), FAST)
+    download(wanted, DownloadWatch(), FAST)
     assert (tmp_path / "file").read_bytes() == BODY
 
 

@@ -3,7 +3,8 @@ import hashlib
 import pytest
 
 from deadpan.data.corpora import Corpus, Source
-from deadpan.data.fetching.fetch import IncompleteCorpus, SilentWatch, default_folder, fetch_corpus
+from deadpan.data.fetching.download import DownloadWatch
+from deadpan.data.fetching.fetch import IncompleteCorpus, default_folder, fetch_corpus
 from deadpan.errors import DataError
 
 from .web import FAST, cut, silence, status, whole
@@ -49,7 +50,7 @@ def test_the_next_source_is_tried(web, tmp_path, wrong):
     tiny = corpus(source(web("/first", wrong), sha256=SHA256), source(web("/second", whole(BODY))))
     told = []
 
-    class Listener(SilentWatch):
+    class Listener(DownloadWatch):
         def say(self, line):
             told.append(line)
 
@@ -144,7 +145,7 @@ def test_what_takes_a_person_is_not_asked_for(web, tmp_path):
     page = source(web("/page", whole(BODY)), by_hand=True, sha256=SHA256)
     with pytest.raises(IncompleteCorpus, match="no source can be fetched by a program"):
         got(corpus(page), tmp_path / "new")
-    with pytest.raises(IncompleteCorpus, match="which takes a person"):
+    with pytest.raises(IncompleteCorpus, match="which only a person can follow"):
         got(corpus(page), tmp_path, file="a.csd")
     assert web.asked == []
     assert not (tmp_path / "new").exists()

@@ -18,7 +18,7 @@ def twins(*clips):
     found = Duplicates()
     for split, clip, content in clips:
         found.add(split, clip, {"text": content} if content else {})
-    return found.figures()
+    return found.as_dict()
 
 
 def test_twins_are_told_by_the_splits_they_are_in():
@@ -56,8 +56,8 @@ def test_twins_have_the_same_modalities():
     found.add("train", "b", {"audio": b"1"})
     found.add("train", "c", {"audio": b"2", "text": b"1"})
     found.add("train", "d", {"text": b"1", "audio": b"2"})
-    assert found.figures()["by_splits"][0]["first"] == ["c", "d"]
-    assert found.figures()["pairs"] == 1
+    assert found.as_dict()["by_splits"][0]["first"] == ["c", "d"]
+    assert found.as_dict()["pairs"] == 1
 
 
 def test_a_digest_tells_shape_and_content():

@@ -11,7 +11,7 @@ from deadpan.data.store.format import (
 )
 from deadpan.errors import DataError
 
-from .made import toy
+from .toy_datasets import toy
 
 
 @pytest.mark.parametrize(

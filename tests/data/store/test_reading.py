@@ -20,7 +20,7 @@ from deadpan.data.store.reading import OpenStore, StoredClips, store_dataset
 from deadpan.data.store.writing import write_store
 from deadpan.errors import DataError
 
-from .made import assert_same, toy, unchecked
+from .toy_datasets import assert_same, toy, unchecked
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +270,7 @@ def test_memory_of_the_file_is_given_back(path, monkeypatch):
     with unchecked():
         clips = stored(path, dataset)["train"]
     given_back = []
-    monkeypatch.setattr(clips._store, "_release", lambda: given_back.append(None))
+    monkeypatch.setattr(clips._store, "release", lambda: given_back.append(None))
     with unchecked():
         assert [clip.id for clip in clips] == [clip.id for clip in dataset["train"]]
     assert len(given_back) == 40 // 2 - 1  # 20 kB, and 256 kB around

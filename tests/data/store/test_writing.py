@@ -24,7 +24,7 @@ from deadpan.data.store.reading import store_dataset
 from deadpan.data.store.writing import Tensor, check_writable, write_store, write_tensors
 from deadpan.errors import DataError
 
-from .made import assert_same, fields, made, toy
+from .toy_datasets import assert_same, build_dataset, fields, toy
 
 REAL = {"text": 12, "audio": 55, "vision": 65}
 PADDED = {"text": 50, "audio": 375, "vision": 500}
@@ -39,7 +39,7 @@ def stored(dataset, path, **source):
 @given(fields())
 @settings(max_examples=60)
 def test_a_data_set_comes_back_to_the_last_bit(values):
-    dataset = made(values)
+    dataset = build_dataset(values)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store"
         back = stored(dataset, path)

@@ -34,9 +34,9 @@ def case(width=8, heads=2, steps=5, source_steps=7, *, scale=1.0, rate=0.0):
 
 
 def run(layer, x, source, masks, *, attention_dropout=0.0, mask_future=False):
-    seen = masks[0] if source is None else masks[1]
+    keys_mask = masks[0] if source is None else masks[1]
     options = {"attention_dropout": attention_dropout, "mask_future": mask_future}
-    return layer(x, masks[0], source, seen, **options)
+    return layer(x, masks[0], source, keys_mask, **options)
 
 
 def outcome(layer, x, source, masks, **options):
@@ -47,8 +47,8 @@ def outcome(layer, x, source, masks, **options):
     return out, torch.autograd.grad((out * weights).sum(), leaves)
 
 
-def flat(found):
-    out, gradients = found
+def flat(result):
+    out, gradients = result
     return [out, *gradients]
 
 
@@ -59,18 +59,20 @@ def flat(found):
 def test_equals_the_layer_written_out(mask_future, alone, scale, shape):
     """As near to the layer in double precision as torch's own kernels come, within a few times."""
     layer, x, source, masks = case(*shape, scale=scale)
-    given = (layer, x, None if alone else source, masks)
-    ours = outcome(*given, mask_future=mask_future)
+    arguments = (layer, x, None if alone else source, masks)
+    ours = outcome(*arguments, mask_future=mask_future)
     with record_attention(layer):  # recording takes the long way
-        torchs = outcome(*given, mask_future=mask_future)
+        torchs = outcome(*arguments, mask_future=mask_future)
     exact = outcome(
         copy.deepcopy(layer).double(),
-        *(None if y is None else y.detach().double().requires_grad_() for y in given[1:3]),
+        *(None if y is None else y.detach().double().requires_grad_() for y in arguments[1:3]),
         masks,
         mask_future=mask_future,
     )
-    # A softmax that is all on one step has no slope: what is left is rounding of what cancels.
-    rounding = (1e-7 if scale == 1 else 1e-5) * max(true.abs().max() for true in flat(exact))
+    # A score is rounded by its size times 6e-8, and its weight by as much: 3e-4 where scores are in
+    # the thousands. How near torch's own kernels come there is their luck, on another processor
+    # another one.
+    rounding = (1e-6 if scale == 1 else 3e-4) * max(true.abs().max() for true in flat(exact))
     for our, torch_s, true in zip(*map(flat, (ours, torchs, exact)), strict=True):
         error, allowed = ((y.double() - true).abs().max() for y in (our, torch_s))
         assert error <= 8 * allowed + rounding
@@ -99,7 +101,7 @@ def test_dropout_has_the_gradient_of_what_it_left(alone):
         assert slope == pytest.approx(float(gradient.norm()), rel=0.02)
 
 
-def kept(which, seed=0, rate=0.25):
+def dropout_mask(which, seed=0, rate=0.25):
     """The masks of one dropout, laid bare by weights that let nothing else through."""
     layer = EncoderLayer(40, 5, residual_dropout=0.0, relu_dropout=0.0)
     for parameter in layer.parameters():
@@ -125,7 +127,7 @@ def kept(which, seed=0, rate=0.25):
 
 @pytest.mark.parametrize("which", ["residual", "relu", "attention"])
 def test_dropout_drops_at_its_rate_anew_in_each_place(which):
-    masks = kept(which)
+    masks = dropout_mask(which)
     dropped = masks == 0
     torch.testing.assert_close(masks[~dropped].unique(), torch.tensor([1 / 0.75]))
     bound = 4 * (0.25 * 0.75 / dropped.numel()) ** 0.5
@@ -133,20 +135,20 @@ def test_dropout_drops_at_its_rate_anew_in_each_place(which):
     for axis in range(3):  # neighbours on every axis drop independently of each other
         pairs = dropped & dropped.roll(1, axis)
         assert pairs.float().mean() == pytest.approx(0.25**2, abs=bound)
-    assert torch.equal(masks, kept(which))
-    assert not torch.equal(masks, kept(which, seed=1))
+    assert torch.equal(masks, dropout_mask(which))
+    assert not torch.equal(masks, dropout_mask(which, seed=1))
 
 
 def test_alone_under_a_mask_of_its_own_is_attending_to_itself():
     layer, x, _, masks = case()
-    seen = masks[0] & (torch.arange(5) < 2)
+    keys_mask = masks[0] & (torch.arange(5) < 2)
     options = {"attention_dropout": 0.0, "mask_future": False}
-    found = []
+    result = []
     for source in (None, x):
-        out = layer(x, masks[0], source, seen, **options)
+        out = layer(x, masks[0], source, keys_mask, **options)
         leaves = (x, *layer.parameters())
-        found.append((out, torch.autograd.grad(out.square().sum(), leaves)))
-    torch.testing.assert_close(*found)
+        result.append((out, torch.autograd.grad(out.square().sum(), leaves)))
+    torch.testing.assert_close(*result)
 
 
 def test_tensors_may_lie_in_any_order_and_move_until_the_gradient():
@@ -163,8 +165,8 @@ def test_tensors_may_lie_in_any_order_and_move_until_the_gradient():
         return torch.autograd.grad(out, (*leaves, *layer.parameters()), grown)
 
     moving = torch.autograd.graph.saved_tensors_hooks(torch.clone, torch.clone)
-    wanted = gradients(x, source, contextlib.nullcontext())
-    torch.testing.assert_close(gradients(*turned, moving), wanted)
+    expected = gradients(x, source, contextlib.nullcontext())
+    torch.testing.assert_close(gradients(*turned, moving), expected)
 
 
 def test_what_does_not_fit_is_refused_before_it_is_read():
@@ -175,15 +177,15 @@ def test_what_does_not_fit_is_refused_before_it_is_read():
 
 def test_threads_change_no_draw_and_sums_only_by_rounding():
     layer, x, source, masks = case(rate=0.3)
-    found = []
+    result = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
         try:
             torch.manual_seed(1)
-            found.append(outcome(layer.train(), x, source, masks, attention_dropout=0.3))
+            result.append(outcome(layer.train(), x, source, masks, attention_dropout=0.3))
         finally:
             torch.set_num_threads(1)
-    (one, of_one), (two, of_two) = found
+    (one, of_one), (two, of_two) = result
     assert torch.equal(one, two)
     assert torch.equal(of_one[-1], of_two[-1])
     torch.testing.assert_close(of_one, of_two)

@@ -36,14 +36,14 @@ def ours(grus, sequences, masks):
 
 def torchs(grus, sequences, masks):
     """Each clip alone."""
-    found = []
+    result = []
     for gru, x, mask in zip(grus, sequences, masks, strict=True):
         rows = []
         for clip, n in zip(x, mask.sum(dim=1).tolist(), strict=True):
             states = gru(clip[None, :n])[0][0] if n else clip.new_zeros(0, gru.hidden_size)
             rows.append(torch.nn.functional.pad(states, (0, 0, 0, len(clip) - n)))
-        found.append(torch.stack(rows))
-    return found
+        result.append(torch.stack(rows))
+    return result
 
 
 @pytest.mark.parametrize("hidden", [5, 30, 40])
@@ -59,17 +59,17 @@ def test_equals_torchs_grus_forwards_and_backwards(hidden, threads):
 
     torch.set_num_threads(threads)
     try:
-        got = outcome(ours)
+        actual = outcome(ours)
     finally:
         torch.set_num_threads(1)
-    torch.testing.assert_close(got, outcome(torchs), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(actual, outcome(torchs), atol=1e-5, rtol=1e-4)
 
 
 def test_without_gradients_the_states_are_the_same():
-    given = case(8)
+    arguments = case(8)
     with torch.inference_mode():
-        states = ours(*given)
-    torch.testing.assert_close(states, ours(*given))
+        states = ours(*arguments)
+    torch.testing.assert_close(states, ours(*arguments))
 
 
 def test_large_inputs_saturate_and_do_not_overflow():
@@ -97,5 +97,5 @@ def test_under_autocast_torch_computes():
     reader = MaskedGRU(8, 8)
     x, mask = torch.randn(2, 4, 8), torch.ones(2, 4, dtype=torch.bool)
     with torch.autocast("cpu"):
-        found = reader(x, mask)
-    torch.testing.assert_close(found.float(), reader(x, mask), atol=0.05, rtol=0.05)
+        result = reader(x, mask)
+    torch.testing.assert_close(result.float(), reader(x, mask), atol=0.05, rtol=0.05)

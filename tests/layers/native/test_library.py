@@ -24,8 +24,8 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_it_is_there_where_a_compiler_is():
-    wanted = os.environ.get(module.SWITCH) != "0" and shutil.which(os.environ.get("CC", "cc"))
-    assert (library() is not None) == bool(wanted)
+    expected = os.environ.get(module.SWITCH) != "0" and shutil.which(os.environ.get("CC", "cc"))
+    assert (library() is not None) == bool(expected)
 
 
 @pytest.mark.skipif(library() is None, reason="needs a C compiler")
@@ -37,7 +37,7 @@ def test_structures_are_of_one_size_on_both_sides():
 @pytest.mark.skipif(library() is None, reason="needs a C compiler")
 def test_what_was_compiled_is_kept_and_found_again(cache, tmp_path, monkeypatch):
     assert compile_anew() is not None
-    (kept,) = cache.iterdir()
+    (cached,) = cache.iterdir()
     monkeypatch.setattr(module, "_compile", None)
     # Elsewhere: a library that is loaded already is found by its name.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
@@ -46,7 +46,7 @@ def test_what_was_compiled_is_kept_and_found_again(cache, tmp_path, monkeypatch)
     (tmp_path / "elsewhere").mkdir()
     shutil.copytree(cache, tmp_path / "elsewhere" / "deadpan")
     assert compile_anew() is not None
-    assert kept.is_file()
+    assert cached.is_file()
 
 
 @pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])

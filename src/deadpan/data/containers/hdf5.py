@@ -84,11 +84,6 @@ def read_array(
 ) -> Shaped[np.ndarray, "*shape"]:
     """Read an array after checking its declared size against the bytes stored for it.
 
-    Args:
-        file: the whole file.
-        entry: the array's entry.
-        dtype: type of the array's items.
-
     Raises:
         ValueError: the array is incomplete, or stored in a way that is not supported.
         Exception: any exception of pyfive, if the file is damaged.

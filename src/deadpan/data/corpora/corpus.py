@@ -104,12 +104,7 @@ MULTIBENCH_PAGE = "https://github.com/pliang279/MultiBench"
 
 
 def computational_sequence(path: str, what: str) -> Source:
-    """A source of a ``.csd`` file on CMU's server.
-
-    Args:
-        path: path below the server's root.
-        what: content of the file.
-    """
+    """A source of a ``.csd`` file on CMU's server, at a path below its root."""
     return Source(url=f"{CMU}/{path}", file=path.rpartition("/")[2], note=f"{what}; {CMU_NOTE}")
 
 
@@ -120,13 +115,7 @@ def mult_pickle(file: str) -> Source:
 
 
 def mmsa_pickle(file: str, sha256: str, inside: str) -> Source:
-    """A source of a pickle of the MMSA release, whose README publishes the hash.
-
-    Args:
-        file: name of the file.
-        sha256: its published SHA-256.
-        inside: the folder of the page that holds it.
-    """
+    """A source of a pickle of the MMSA release, whose README publishes the hash."""
     note = f"prepared by MMSA's authors (thuiar/MMSA), in the folder {inside}"
     return Source(url=MMSA_PAGE, file=file, note=note, sha256=sha256, by_hand=True)
 
@@ -141,9 +130,6 @@ MIN_SHARE_IN_FOLDS = 0.9
 @cache
 def standard_folds(name: str) -> dict[str, frozenset[str]]:
     """The videos of each standard fold of a corpus.
-
-    Args:
-        name: name of the corpus, as in ``CORPORA``.
 
     Raises:
         DataError: the corpus has no standard folds.
@@ -165,9 +151,6 @@ def corpus_of_videos(videos: Iterable[str]) -> str | None:
 
     If there are two (some videos are in both MOSEI and POM), it is the one with more of the videos,
     or the smaller corpus if both have as many.
-
-    Args:
-        videos: ids of the videos.
 
     Returns:
         The name of the corpus; None if there is none, or no video.

@@ -15,7 +15,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, runtime_checkable
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from deadpan.data.containers.files import file_sha256, printable
@@ -264,9 +264,8 @@ PROGRESS_THAT_RESETS = 1 << 20
 """Bytes of progress after which the count of interruptions starts anew."""
 
 
-@runtime_checkable
-class DownloadWatch(Protocol):
-    """Callbacks on the progress of a download."""
+class DownloadWatch:
+    """Callbacks on the progress of a download, which do nothing unless overridden."""
 
     def begin(self, file: str, have: int, total: int | None) -> None:
         """A transfer starts after ``have`` bytes of ``total``; repeated when it is resumed."""
@@ -297,11 +296,6 @@ class DownloadRequest:
 
 def download(request: DownloadRequest, watch: DownloadWatch, patience: Patience) -> str:
     """Download a file to a path that does not exist, in a folder that does.
-
-    Args:
-        request: the file to download.
-        watch: callbacks on the progress.
-        patience: timeouts and retries.
 
     Returns:
         The file's SHA-256.

@@ -49,19 +49,6 @@ class IncompleteCorpus(DataError):
         self.missing = tuple(missing)
 
 
-class SilentWatch:
-    """A watch that does nothing."""
-
-    def begin(self, file: str, have: int, total: int | None) -> None:
-        """Ignore the start of a transfer."""
-
-    def received(self, count: int) -> None:
-        """Ignore received bytes."""
-
-    def say(self, line: str) -> None:
-        """Ignore a problem."""
-
-
 def default_folder(corpus: Corpus) -> Path:
     """The folder of a corpus if the user names none."""
     return Path("data") / corpus.name
@@ -94,7 +81,7 @@ def fetch_corpus(
         DataError: the file is unknown, another file is in the way, or the disk is not writable.
     """
     files = _files_to_fetch(corpus, file)
-    watch, patience = watch or SilentWatch(), patience or Patience()
+    watch, patience = watch or DownloadWatch(), patience or Patience()
     present, missing, dead = list[CorpusFile](), dict[str, str](), set[str]()
     current = folder
     if folder.exists() and not folder.is_dir():
@@ -141,7 +128,7 @@ def _fetch_file(
     for source in sources:
         host = urlsplit(source.url).hostname or source.url
         if source.by_hand:
-            reasons.append(f"{source.url} leads to it, which takes a person")
+            reasons.append(f"{source.url} leads to it, which only a person can follow")
             continue
         if host in dead:
             reasons.append(f"{host} does not answer")

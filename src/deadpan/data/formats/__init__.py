@@ -98,10 +98,6 @@ PICKLES: tuple[tuple[str, Callable[[object], bool], Callable[..., Dataset]], ...
 def detect_pickle_format(path: Path, content: object) -> Callable[..., Dataset]:
     """Detect the format of an unpickled value: the function that reads it.
 
-    Args:
-        path: path of the pickle, for messages.
-        content: its value, as ``read_pickle`` returns it.
-
     Raises:
         DataError: the value has no known format.
     """

@@ -98,9 +98,6 @@ def mfn_dataset(path: Path) -> Dataset:
     The files have neither ids (clips are named by split and index) nor names of labels (see
     ``infer_task``).
 
-    Args:
-        path: the folder.
-
     Raises:
         DataError: the files do not fit the format, or labels are not finite.
     """

@@ -134,11 +134,7 @@ def misa_clips(path: Path, splits: Mapping[str | None, object]) -> RawClips:
     """Parse lists of clips; a step is the same word in all modalities, and nothing is padded.
 
     Words stored as vectors are the clip's text. Otherwise the clip lacks text; words stored as
-    texts are kept, vocabulary indices are not.
-
-    Args:
-        path: path of the pickle or the folder, for messages.
-        splits: the list of each split; the split is None if the file has none.
+    texts are kept, vocabulary indices are not. The split is None if the file has no splits.
 
     Raises:
         DataError: an entry is no such clip, or its words or widths differ from those before it.

@@ -13,27 +13,24 @@ from deadpan.data.assembly import assemble
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.pickled_values import (
+    PaddedSplit,
     SplitTable,
     as_list,
     as_text,
     clip_ids,
-    common_widths,
+    cut_clips,
     number_column,
     numeric_array,
     padded_arrays,
     parse_splits,
 )
 from deadpan.data.padding import (
-    Arrays,
-    StepRange,
     looks_aligned,
-    measure_padding,
-    real_sequences,
     real_steps,
 )
-from deadpan.data.raw import RawClip, RawClips
+from deadpan.data.raw import RawClips
 from deadpan.errors import DataError, unknown_name
-from deadpan.types import AUDIO, MODALITIES, SPLITS, TEXT, VISION, Modality
+from deadpan.types import AUDIO, MODALITIES, TEXT, VISION, Modality
 
 LABELS = {
     "M": "regression_labels",
@@ -55,14 +52,11 @@ UNDERSTOOD = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Split:
-    sequences: Mapping[Modality, Num[np.ndarray, "clip _ _"]]
-    labels: Float[np.ndarray, "clip 4"]
-    ids: tuple[tuple[str, ...], ...]
-    words: tuple[tuple[str, ...], ...]
+class _Split(PaddedSplit):
+    """A split with labels [clip, 4], BERT's mask of its text, if any, and lengths per modality."""
+
     mask: Bool[np.ndarray, "clip _"] | None
     lengths: Mapping[Modality, Float[np.ndarray, " clip"]]
-    ignored: tuple[str, ...]
 
 
 def looks_like_mmsa(content: object) -> bool:
@@ -79,12 +73,8 @@ def mmsa_clips(path: Path, content: object, repairs: Counter[str]) -> RawClips:
 
     A file without lengths is taken as aligned by tokens if its arrays have one length and BERT's
     mask or zeros agree: MMSA leaves lengths out of such files. A clip has words if its file has no
-    mask, by which a step would be a token, and the transcript has one word per step.
-
-    Args:
-        path: path of the pickle, for messages.
-        content: its value, as ``read_pickle`` returns it.
-        repairs: receives the number of lengths that were not used.
+    mask, by which a step would be a token, and the transcript has one word per step. ``repairs``
+    receives the number of lengths that were not used.
 
     Returns:
         Clips whose label [4] is of M, T, A and V (see ``LABELS``), NaN where the file has none.
@@ -92,46 +82,17 @@ def mmsa_clips(path: Path, content: object, repairs: Counter[str]) -> RawClips:
     Raises:
         DataError: the value does not fit the format, or shapes do not match.
     """
-    splits: dict[str, _Split] = {}
-    for name, table in parse_splits(path, content, f"text, audio, vision, {LABELS['M']}").items():
-        try:
-            splits[name] = _split(table)
-        except DataError as error:
-            raise DataError(f"{path}: split '{name}': {error}") from None
-    widths = common_widths(path, {name: split.sequences for name, split in splits.items()})
+    splits = parse_splits(path, content, f"text, audio, vision, {LABELS['M']}", _split)
     aligned = _aligned(list(splits.values()))
-    clips: list[RawClip] = []
-    padded: list[tuple[Arrays, Mapping[Modality, StepRange]]] = []
-    for name in SPLITS:
-        if name not in splits:
-            continue
-        split = splits[name]
-        ends = real_steps(
+    return cut_clips(
+        splits,
+        lambda split: real_steps(
             split.sequences,
             mask=split.mask,
             lengths=split.lengths,
             aligned=aligned,
             repairs=repairs,
-        )
-        padded.append((split.sequences, ends))
-        clips += [_clip(name, split, ends, i) for i in range(len(split.ids))]
-    return RawClips(
-        clips=clips,
-        widths=widths,
-        padding=measure_padding(padded),
-        ignored=tuple(sorted({key for split in splits.values() for key in split.ignored})),
-    )
-
-
-def _clip(name: str, split: _Split, ends: Mapping[Modality, StepRange], index: int) -> RawClip:
-    sequences = real_sequences(split.sequences, ends, index)
-    words = split.words[index] if split.words and split.mask is None else ()
-    return RawClip(
-        name=split.ids[index],
-        split=name,
-        sequences=sequences,
-        label=split.labels[index],
-        words=words if TEXT in sequences and len(words) == len(sequences[TEXT]) else (),
+        ),
     )
 
 
@@ -148,14 +109,16 @@ def _split(table: SplitTable) -> _Split:
     ignored = table.keys() - UNDERSTOOD
     if TEXT not in sequences:  # token indices alone are no features
         ignored |= table.keys() & {"text_bert"}
+    mask = None
+    if "text_bert" in table and TEXT in sequences:
+        mask = _mask(table["text_bert"], sequences[TEXT])
+    words = _words(table["raw_text"], count) if "raw_text" in table else ()
     return _Split(
         sequences=sequences,
         labels=np.stack([labels.get(name, none) for name in LABELS], axis=1),
         ids=clip_ids("id", table["id"], count, LABELS["M"]) if "id" in table else ((),) * count,
-        words=_words(table["raw_text"], count) if "raw_text" in table else (),
-        mask=_mask(table["text_bert"], sequences[TEXT])
-        if "text_bert" in table and TEXT in sequences
-        else None,
+        words=words if mask is None else (),  # by a mask, a step is a token and not a word
+        mask=mask,
         lengths={m: _lengths(k, table[k], count) for m, k in LENGTHS.items() if k in table},
         ignored=tuple(map(printable, sorted(ignored))),
     )

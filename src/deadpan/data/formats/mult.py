@@ -1,56 +1,31 @@
 """The pickles of the MulT release: MOSI, MOSEI, IEMOCAP and other data in the same format."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 import numpy as np
-from jaxtyping import Num
 
 from deadpan.data.assembly import assemble
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset, TaskName
 from deadpan.data.formats.pickled_values import (
+    PaddedSplit,
     SplitTable,
     clip_ids,
-    common_widths,
+    cut_clips,
     numeric_array,
     padded_arrays,
     parse_splits,
 )
 from deadpan.data.padding import (
-    Arrays,
-    StepRange,
     looks_aligned,
-    measure_padding,
     nonzero_steps,
-    real_sequences,
 )
 from deadpan.data.raw import RawClip, RawClips
 from deadpan.errors import DataError
-from deadpan.types import MODALITIES, SPLITS, Modality
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class MultSplit:
-    """The arrays of one split, as stored.
-
-    Attributes:
-        sequences: padded features; a modality the file lacks is left out.
-        labels: labels as stored, one entry per clip along the first axis.
-        ids: the parts of each clip's id as text; empty tuples if the file has no ids.
-        ignored: keys that the format does not have.
-    """
-
-    sequences: Mapping[Modality, Num[np.ndarray, "clip _ _"]]
-    labels: Num[np.ndarray, "clip *shape"]
-    ids: tuple[tuple[str, ...], ...]
-    ignored: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        """Number of clips."""
-        return len(self.labels)
+from deadpan.types import MODALITIES
 
 
 def looks_like_mult(content: object) -> bool:
@@ -74,55 +49,22 @@ def mult_clips(path: Path, content: object) -> RawClips:
     """
     splits = mult_splits(path, content)
     aligned = looks_aligned([split.sequences for split in splits.values()])
-    clips: list[RawClip] = []
-    padded: list[tuple[Arrays, Mapping[Modality, StepRange]]] = []
-    for name in SPLITS:
-        if name not in splits:
-            continue
-        split = splits[name]
-        ends = nonzero_steps(split.sequences, aligned=aligned)
-        padded.append((split.sequences, ends))
-        clips += [
-            RawClip(
-                name=split.ids[i],
-                split=name,
-                sequences=real_sequences(split.sequences, ends, i),
-                label=np.asarray(split.labels[i]),
-            )
-            for i in range(len(split))
-        ]
-    return RawClips(
-        clips=clips,
-        widths={m: s.sequences[m].shape[2] for s in splits.values() for m in s.sequences},
-        padding=measure_padding(padded),
-        ignored=tuple(sorted({key for split in splits.values() for key in split.ignored})),
-    )
+    return cut_clips(splits, lambda split: nonzero_steps(split.sequences, aligned=aligned))
 
 
-def mult_splits(path: Path, content: object) -> dict[str, MultSplit]:
+def mult_splits(path: Path, content: object) -> dict[str, PaddedSplit]:
     """Parse the arrays of a pickle in MulT's format.
 
     A split, a modality or the ids may be missing. Ids are str, bytes or numbers, one per clip or a
     row of several parts.
 
-    Args:
-        path: path of the pickle, for messages.
-        content: its value, as ``read_pickle`` returns it.
-
     Raises:
         DataError: the value does not fit the format, or shapes do not match.
     """
-    splits: dict[str, MultSplit] = {}
-    for name, table in parse_splits(path, content, "text, audio, vision, labels").items():
-        try:
-            splits[name] = _split(table)
-        except DataError as error:
-            raise DataError(f"{path}: split '{name}': {error}") from None
-    common_widths(path, {name: split.sequences for name, split in splits.items()})
-    return splits
+    return parse_splits(path, content, "text, audio, vision, labels", _split)
 
 
-def _split(table: SplitTable) -> MultSplit:
+def _split(table: SplitTable) -> PaddedSplit:
     if "labels" not in table:
         keys = ", ".join(sorted(map(printable, table))) or "nothing"
         raise DataError(f"has no 'labels' (found {keys}); wanted the format of the MulT release")
@@ -132,7 +74,7 @@ def _split(table: SplitTable) -> MultSplit:
     count = len(labels)
     if count and not labels.size:  # checked before memory is allocated per declared clip
         raise DataError(f"'labels' has shape {labels.shape}; wanted one entry per clip")
-    return MultSplit(
+    return PaddedSplit(
         sequences=padded_arrays(table, count, "labels"),
         labels=labels,
         ids=clip_ids("id", table["id"], count, "labels") if "id" in table else ((),) * count,

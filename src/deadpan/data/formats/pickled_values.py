@@ -1,46 +1,116 @@
 """Parsing what the pickle formats share: splits, ids, columns of numbers and padded arrays."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 from jaxtyping import Float, Num
 
 from deadpan.data.containers.files import printable
+from deadpan.data.padding import Arrays, StepRange, measure_padding, real_sequences
+from deadpan.data.raw import RawClip, RawClips
 from deadpan.errors import DataError, unknown_name
-from deadpan.types import MODALITIES, SPLITS, Modality
+from deadpan.types import MODALITIES, SPLITS, TEXT, Modality
 
 SplitTable = Mapping[str, object]
 """The values of a split by key."""
 
 
-def parse_splits(path: Path, content: object, wanted: str) -> dict[str, SplitTable]:
-    """Parse a dict ``split -> {key: value}``; keys become text.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PaddedSplit:
+    """The arrays of one split, as stored.
+
+    Attributes:
+        sequences: padded features; a modality the file lacks is left out.
+        labels: labels, one entry per clip along the first axis.
+        ids: the parts of each clip's id as text; empty tuples if the file has no ids.
+        words: the words of each clip; empty if the file has none.
+        ignored: keys that the format does not have.
+    """
+
+    sequences: Mapping[Modality, Num[np.ndarray, "clip _ _"]]
+    labels: Num[np.ndarray, "clip *shape"]
+    ids: tuple[tuple[str, ...], ...]
+    words: tuple[tuple[str, ...], ...] = ()
+    ignored: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.labels)
+
+
+Split = TypeVar("Split", bound=PaddedSplit)
+
+
+def parse_splits(
+    path: Path, content: object, wanted: str, parse: Callable[[SplitTable], Split]
+) -> dict[str, Split]:
+    """Parse a dict ``split -> {key: value}``, whose keys become text.
 
     Args:
         path: path of the pickle, for messages.
         content: its value, as ``read_pickle`` returns it.
         wanted: the keys that a split should have, for messages.
+        parse: parses one split; its errors need not name path and split.
 
     Raises:
-        DataError: the value is no such dict, or has a split of an unknown name.
+        DataError: the value is no such dict, has a split of an unknown name, or widths differ.
     """
     if not isinstance(content, dict) or not content:
         raise DataError(f"{path}: holds no splits; wanted a dict of train, valid and test")
-    splits: dict[str, SplitTable] = {}
+    splits: dict[str, Split] = {}
     for key, value in cast("dict[object, object]", content).items():
+        where = str(path)
         try:
             name = as_text(key)
             if name not in SPLITS:
                 raise DataError(unknown_name("split", printable(name), SPLITS))
             if not isinstance(value, dict):
                 raise DataError(f"split '{name}' is no dict; wanted {wanted}")
-            table = cast("dict[object, object]", value)
-            splits[name] = {as_text(inner): entry for inner, entry in table.items()}
+            items = cast("dict[object, object]", value).items()
+            table = {as_text(inner): entry for inner, entry in items}
+            where = f"{path}: split '{name}'"
+            splits[name] = parse(table)
         except DataError as error:
-            raise DataError(f"{path}: {error}") from None
+            raise DataError(f"{where}: {error}") from None
+    _check_widths(path, splits)
     return splits
+
+
+def cut_clips(
+    splits: Mapping[str, Split], steps: Callable[[Split], Mapping[Modality, StepRange]]
+) -> RawClips:
+    """Cut the clips of padded splits to their real steps, which ``steps`` finds for a split.
+
+    A clip has words only if there is one for each step of its text.
+    """
+    clips: list[RawClip] = []
+    padded: list[tuple[Arrays, Mapping[Modality, StepRange]]] = []
+    for name in SPLITS:
+        if name not in splits:
+            continue
+        split = splits[name]
+        ranges = steps(split)
+        padded.append((split.sequences, ranges))
+        for index, parts in enumerate(split.ids):
+            sequences = real_sequences(split.sequences, ranges, index)
+            words = split.words[index] if split.words else ()
+            clip = RawClip(
+                name=parts,
+                split=name,
+                sequences=sequences,
+                label=np.asarray(split.labels[index]),
+                words=words if len(words) == len(sequences.get(TEXT, ())) else (),
+            )
+            clips.append(clip)
+    return RawClips(
+        clips=clips,
+        widths={m: x.shape[2] for split in splits.values() for m, x in split.sequences.items()},
+        padding=measure_padding(padded),
+        ignored=tuple(sorted({key for split in splits.values() for key in split.ignored})),
+    )
 
 
 def as_text(value: object) -> str:
@@ -60,11 +130,7 @@ def as_text(value: object) -> str:
 def clip_ids(name: str, value: object, count: int, beside: str) -> tuple[tuple[str, ...], ...]:
     """Parse the parts of each clip's id: str, bytes or numbers, one per clip or a row of several.
 
-    Args:
-        name: the key of the ids, for messages.
-        value: a list, tuple or array.
-        count: number of clips.
-        beside: the key whose length is ``count``, for messages.
+    ``count`` is the number of clips, which is the length of the value under ``beside``.
     """
     ids = tuple(id_parts(entry) for entry in as_list(name, value))
     if len(ids) != count:
@@ -128,10 +194,7 @@ def _number(name: str, entry: object) -> float:
 def padded_arrays(table: SplitTable, count: int, beside: str) -> dict[Modality, np.ndarray]:
     """The arrays [clip, step, width] of a split; a modality it lacks is left out.
 
-    Args:
-        table: the split.
-        count: number of clips.
-        beside: the key whose length is ``count``, for messages.
+    ``count`` is the number of clips, which is the length of the value under ``beside``.
     """
     arrays: dict[Modality, np.ndarray] = {}
     for modality in MODALITIES:
@@ -149,22 +212,13 @@ def padded_arrays(table: SplitTable, count: int, beside: str) -> dict[Modality, 
     return arrays
 
 
-def common_widths(
-    path: Path, splits: Mapping[str, Mapping[Modality, Num[np.ndarray, "_ _ _"]]]
-) -> dict[Modality, int]:
-    """Features per step of each modality, which must be the same in every split.
-
-    Raises:
-        DataError: widths differ, or there is no modality at all.
-    """
-    widths: dict[Modality, int] = {}
+def _check_widths(path: Path, splits: Mapping[str, PaddedSplit]) -> None:
+    """Raise DataError if a modality's width differs between splits, or no split has a modality."""
     for modality in MODALITIES:
-        by_split = {name: x[modality].shape[2] for name, x in splits.items() if modality in x}
+        arrays = {name: split.sequences.get(modality) for name, split in splits.items()}
+        by_split = {name: x.shape[2] for name, x in arrays.items() if x is not None}
         if len(set(by_split.values())) > 1:
             listing = ", ".join(f"{width} in {name}" for name, width in by_split.items())
             raise DataError(f"{path}: '{modality}' has width {listing}; wanted one width")
-        if by_split:
-            widths[modality] = next(iter(by_split.values()))
-    if not widths:
+    if not any(split.sequences for split in splits.values()):
         raise DataError(f"{path}: has none of {', '.join(MODALITIES)}; wanted at least one")
-    return widths

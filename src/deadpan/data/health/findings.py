@@ -19,7 +19,7 @@ MANY_ZEROS, MANY_FAR, MANY_CUT = 0.05, 0.001, 0.01
 FEW_DISTINCT = 0.5
 """Share of clips below which the number of distinct sequences is reported as small."""
 
-Finding = tuple[str, str]
+GradedSentence = tuple[str, str]
 
 
 def findings(figures: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -58,13 +58,13 @@ def examples(values: Mapping[str, Any]) -> str:
     return f"({', '.join(map(printable, values['first']))}{more})"
 
 
-def _splits(figures: Mapping[str, Any]) -> Iterator[Finding]:
+def _splits(figures: Mapping[str, Any]) -> Iterator[GradedSentence]:
     for split in SPLITS:
         if not figures["splits"][split]["clips"]:
             yield SERIOUS if split == "train" else WARNING, f"{split}: no clips"
 
 
-def _duplicates(duplicates: Mapping[str, Any]) -> Iterator[Finding]:
+def _duplicates(duplicates: Mapping[str, Any]) -> Iterator[GradedSentence]:
     if not duplicates["pairs"]:
         return
     across_first = sorted(
@@ -86,12 +86,12 @@ def _between(split: str, other_split: str) -> str:
     return f"within {split}" if split == other_split else f"across {split} and {other_split}"
 
 
-def _warnings(warnings: Iterable[str]) -> Iterator[Finding]:
+def _warnings(warnings: Iterable[str]) -> Iterator[GradedSentence]:
     for warning in warnings:
         yield SERIOUS if any(leak in warning for leak in LEAKS) else WARNING, warning
 
 
-def _labels(figures: Mapping[str, Any]) -> Iterator[Finding]:
+def _labels(figures: Mapping[str, Any]) -> Iterator[GradedSentence]:
     labels = figures["splits"]["train"].get("labels", {})
     for name, share in labels.get("present", {}).items():
         if share in (0, 1):
@@ -106,7 +106,7 @@ def _labels(figures: Mapping[str, Any]) -> Iterator[Finding]:
             yield SERIOUS, f"'{printable(name)}' is {values['mean']:g} in every train clip"
 
 
-def _modalities(figures: Mapping[str, Any]) -> Iterator[Finding]:
+def _modalities(figures: Mapping[str, Any]) -> Iterator[GradedSentence]:
     train = figures["splits"]["train"].get("modalities", {})
     clips = sum(split["clips"] for split in figures["splits"].values())
     for name, modality in figures["modalities"].items():
@@ -125,7 +125,7 @@ def _modalities(figures: Mapping[str, Any]) -> Iterator[Finding]:
             yield from _outliers(name, modality)
 
 
-def _sequences(name: str, modality: Mapping[str, Any]) -> Iterator[Finding]:
+def _sequences(name: str, modality: Mapping[str, Any]) -> Iterator[GradedSentence]:
     constant, zero = modality["constant_clips"], modality["zero_steps"]
     if modality["distinct"] < FEW_DISTINCT * modality["clips"]:
         distinct = count_of(modality["distinct"], "distinct sequence")
@@ -141,7 +141,7 @@ def _sequences(name: str, modality: Mapping[str, Any]) -> Iterator[Finding]:
         yield gravity, f"{name}: {count_of(zero['count'], 'step')} of zeros ({share}), in {clips}"
 
 
-def _features(name: str, modality: Mapping[str, Any], clips: str) -> Iterator[Finding]:
+def _features(name: str, modality: Mapping[str, Any], clips: str) -> Iterator[GradedSentence]:
     constant, zero = modality["constant_features"], modality["zero_features"]["count"]
     if constant["count"]:
         which = _count_features(constant, modality["width"])
@@ -162,7 +162,7 @@ def _count_features(chosen: Mapping[str, Any], width: int) -> str:
     return f"{chosen['count']} of {count_of(width, 'feature')} {examples(chosen)} {verb}"
 
 
-def _outliers(name: str, modality: Mapping[str, Any]) -> Iterator[Finding]:
+def _outliers(name: str, modality: Mapping[str, Any]) -> Iterator[GradedSentence]:
     far, scaled = modality["outliers"], modality["normalization"]
     worst, many = far["worst"], far["share"] > MANY_FAR
     # Word vectors are no measurements: a single rare word is far from the others.
@@ -182,6 +182,6 @@ def _outliers(name: str, modality: Mapping[str, Any]) -> Iterator[Finding]:
         yield NOTE, sentence
 
 
-def _repairs(repairs: Mapping[str, int]) -> Iterator[Finding]:
+def _repairs(repairs: Mapping[str, int]) -> Iterator[GradedSentence]:
     for what, count in repairs.items():
         yield WARNING, f"repaired {count:,} time{'' if count == 1 else 's'}: {what}"

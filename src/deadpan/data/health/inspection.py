@@ -103,14 +103,14 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
         "labels": list(dataset.labels),
         "widths": dict(dataset.widths),
         "splits": {
-            split: part.figures(split, modalities, by_split.get(split, {}))
+            split: part.as_dict(split, modalities, by_split.get(split, {}))
             for split, part in splits.items()
         },
         "modalities": {
-            name: summarize_modality(dataset, name, stream, clips)
-            for name, stream in modalities.items()
+            name: summarize_modality(dataset, name, statistics, clips)
+            for name, statistics in modalities.items()
         },
-        "duplicates": duplicates.figures(),
+        "duplicates": duplicates.as_dict(),
         "ids": repeated_ids({split: part.ids for split, part in splits.items()}),
         "groups": groups_in_two_splits({split: part.groups for split, part in splits.items()}),
         "baseline": baseline(dataset, labels),
@@ -141,7 +141,7 @@ class SplitStatistics:
         if clip.truth is not None:
             self.kinds[clip.truth.kind] += 1
 
-    def figures(
+    def as_dict(
         self,
         split: str,
         modalities: Mapping[Modality, ModalityStatistics],
@@ -181,12 +181,7 @@ Labels = Float[np.ndarray, "clip label"]
 
 
 def label_statistics(dataset: Dataset, labels: Mapping[str, Labels]) -> dict[str, dict[str, Any]]:
-    """Compute statistics of the labels of each split that has clips, ready for JSON.
-
-    Args:
-        dataset: the data set, of which task and names of labels are used.
-        labels: the labels of each split that has clips.
-    """
+    """Compute statistics of the labels of each split that has clips, ready for JSON."""
     if dataset.task == "regression":
         return {split: _sentiment(values[:, 0]) for split, values in labels.items()}
     if dataset.task == "scores":

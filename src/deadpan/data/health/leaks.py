@@ -30,7 +30,7 @@ class Duplicates:
             key = b"".join(name.encode() + digests[name] for name in in_order(digests))
             self._clips.setdefault(key, {}).setdefault(split, []).append(clip)
 
-    def figures(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Count pairs of duplicates, in all and by their splits, with the first pair of each."""
         pairs: Counter[tuple[str, str]] = Counter()
         first: dict[tuple[str, str], list[str]] = {}
@@ -68,11 +68,7 @@ def sequence_digest(steps: Float[np.ndarray, "step width"]) -> bytes:
 
 
 def repeated_ids(ids: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Count clips that were renamed because their id was repeated, and ids in two splits.
-
-    Args:
-        ids: ids of the clips of each split.
-    """
+    """Count clips that were renamed because their id was repeated, and ids in two splits."""
     all_ids = {clip for clips in ids.values() for clip in clips}
     homes: dict[str, set[str]] = {}
     renamed = 0
@@ -86,11 +82,7 @@ def repeated_ids(ids: Mapping[str, Sequence[str]]) -> dict[str, Any]:
 
 
 def groups_in_two_splits(groups: Mapping[str, Iterable[str]]) -> dict[str, Any]:
-    """Count the groups (videos or speakers), and those that are in two splits.
-
-    Args:
-        groups: groups of the clips of each split, if known.
-    """
+    """Count the groups (videos or speakers), and those that are in two splits."""
     homes: dict[str, set[str]] = {}
     for split, names in groups.items():
         for name in names:

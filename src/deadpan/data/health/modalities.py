@@ -183,12 +183,7 @@ class Sample:
         return self._size
 
     def add(self, steps: Float[np.ndarray, "step width"], *, fitted: bool) -> None:
-        """Add every ``every``-th of the next steps.
-
-        Args:
-            steps: the steps of one clip.
-            fitted: whether normalisation is fitted on this clip.
-        """
+        """Add every ``every``-th step; ``fitted`` if normalisation is fitted on these steps."""
         # A copy: a view would keep the whole clip in memory.
         chosen = steps[-self._seen % self.every :: self.every].copy()
         self._seen += len(steps)
@@ -315,14 +310,7 @@ NOT_FINITE = ("NaN", "+inf", "-inf")
 def summarize_modality(
     dataset: Dataset, name: Modality, modality: ModalityStatistics, clips: Sequence[tuple[str, str]]
 ) -> dict[str, Any]:
-    """Make the statistics of a modality ready for JSON.
-
-    Args:
-        dataset: the data set, of which width, repairs and padding are used.
-        name: name of the modality.
-        modality: the statistics of the modality.
-        clips: id and split of every clip, by index.
-    """
+    """Make the statistics of a modality ready for JSON; ``clips`` are id and split by index."""
     lengths = [steps for split in SPLITS for steps in modality.lengths[split]]
     padding = dataset.padding.get(name)
     figures: dict[str, Any] = {

@@ -56,10 +56,11 @@ class Ragged:
         return self.values[self.offsets[clip] : self.offsets[clip + 1]]
 
 
+@dataclasses.dataclass(kw_only=True)
 class OpenStore:
     """The clips of all splits of an open store.
 
-    Args:
+    Attributes:
         path: path of the store, for messages.
         labels: one row per clip.
         records: bytes of JSON, see ``dump_record``.
@@ -70,27 +71,19 @@ class OpenStore:
         release: releases the memory of the pages read so far.
     """
 
-    def __init__(
-        self,
-        *,
-        path: Path,
-        labels: Float[np.ndarray, "clip label"],
-        records: Ragged,
-        features: Mapping[Modality, Ragged],
-        times: Mapping[Modality, Ragged],
-        statistics: Mapping[Modality, ScalingStatistics],
-        train: range,
-        release: Callable[[], None],
-    ) -> None:
-        self.labels = labels
-        self.features = features
-        self._path = path
-        self._records = records
-        self._times = times
-        self._statistics = statistics
-        self._train = train
-        self._release = release
-        self._checked = {name: np.zeros(len(labels), dtype=np.bool_) for name in features}
+    path: Path
+    labels: Float[np.ndarray, "clip label"]
+    records: Ragged
+    features: Mapping[Modality, Ragged]
+    times: Mapping[Modality, Ragged]
+    statistics: Mapping[Modality, ScalingStatistics]
+    train: range
+    release: Callable[[], None]
+
+    def __post_init__(self) -> None:
+        """Start without a checked clip."""
+        count = len(self.labels)
+        self._checked = {name: np.zeros(count, dtype=np.bool_) for name in self.features}
         self._read = 0
 
     def clip(self, index: int, modalities: Sequence[Modality]) -> Clip:
@@ -99,7 +92,7 @@ class OpenStore:
         sequences = {name: x[index] for name, x in features.items() if x.present[index]}
         self._count(sum(x.nbytes for x in sequences.values()) + AROUND * (1 + len(sequences)))
         try:
-            record = parse_record(self._records[index].tobytes())
+            record = parse_record(self.records[index].tobytes())
         except DataError as error:
             raise self._damaged(index, str(error)) from None
         # Checked once, on first access: checking every clip would make opening slow.
@@ -112,7 +105,7 @@ class OpenStore:
             **record,
             sequences=sequences,
             label=self.labels[index],
-            times={name: x[index] for name, x in self._times.items() if x.present[index]},
+            times={name: x[index] for name, x in self.times.items() if x.present[index]},
         )
 
     def scaling(self, indices: range, name: Modality, method: str) -> CenterAndScale | None:
@@ -122,8 +115,8 @@ class OpenStore:
         the clips since. So clips, centers and scales are checked against their hash, for which the
         modality is read once; fitting takes much longer and more memory.
         """
-        statistics = self._statistics.get(name)
-        if indices != self._train or statistics is None or method not in statistics.by_method:
+        statistics = self.statistics.get(name)
+        if indices != self.train or statistics is None or method not in statistics.by_method:
             return None
         values, offsets = self.features[name].values, self.features[name].offsets
         first, last = int(offsets[indices.start]), int(offsets[indices.stop])
@@ -141,11 +134,11 @@ class OpenStore:
     def _count(self, size: int) -> None:
         self._read += size
         if self._read > RESIDENT:
-            self._release()
+            self.release()
             self._read = size
 
     def _damaged(self, index: int, reason: str) -> DataError:
-        return DataError(f"{self._path}: clip {index}: {reason}; convert the data again")
+        return DataError(f"{self.path}: clip {index}: {reason}; convert the data again")
 
 
 class StoredClips(LazyClips):

@@ -47,7 +47,7 @@ def gru_scan(
             ``MAX_SEQUENCES`` sequences, input bias included.
         masks: True = real step; padding last.
         weight: from hidden state to gates, for each sequence.
-        bias: of the same map.
+        bias: bias of the same map.
 
     Raises:
         ValueError: a real step stands behind padding, or shapes or types do not match.

@@ -361,11 +361,6 @@ class OwnFeatures:
 def own_features(path: Path, table: ClipTable, vectors: Path | None) -> OwnFeatures:
     """Read the folders of features beside a clip table, and look up the words of transcripts.
 
-    Args:
-        path: path of the table.
-        table: the table.
-        vectors: word vectors in GloVe's text format, or None.
-
     Raises:
         DataError: a folder or file does not fit, or there are no features.
     """

@@ -1,0 +1,268 @@
+"""Tests of systems over the seeds of their finished runs: paired effects, shares, intervals."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import numpy as np
+
+from deadpan.benchmark.verdicts import UNKNOWN, Finding
+from deadpan.metrics.intervals import Interval, clip_variance, seed_interval, share_interval
+
+Columns = Mapping[str, np.ndarray]
+"""Measures of the test clips of a run by name, one value per clip; ``error`` is always there."""
+
+Statistic = Callable[..., float]
+"""A function of one system's columns, or of several systems' on the same clips; NaN = undefined."""
+
+RESAMPLES = 499
+"""Bootstrap draws of the test clips."""
+
+SMALLEST_EFFECT = 0.05
+"""The smallest share of error, and the smallest difference in a rate or in an area under a ROC
+curve, that is worth a claim."""
+
+ERROR_UNIT = "share of the other's error avoided"
+
+
+def error_avoided(ours: Columns, theirs: Columns) -> float:
+    """The share of their mean error that ours avoids; negative where ours is larger."""
+    error = theirs["error"].mean() if len(theirs["error"]) else 0.0
+    return float(1 - ours["error"].mean() / error) if error else math.nan
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MeasuredRun:
+    """One finished run, measured on its test clips.
+
+    Attributes:
+        seed: its seed.
+        columns: measures of each test clip, by name.
+        valid_loss: the lowest validation loss, which is that of the weights that are kept.
+        constant_error: mean error of the constant prediction on the same clips; NaN if unknown.
+    """
+
+    seed: int
+    columns: Columns
+    valid_loss: float
+    constant_error: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Finished runs of several systems on several data sets, and the tests made of them.
+
+    Systems are paired within each seed: the runs of one seed on one data set have the same test
+    clips, in the same order.
+
+    Attributes:
+        runs: by data set and system, then by seed.
+        shared_clips: data sets whose test clips are the same for every seed. Their effects are
+            those of a sample of clips, whose variance the interval then includes. Elsewhere each
+            seed has clips of its own, and the variance over seeds includes it.
+    """
+
+    runs: Mapping[tuple[str, str], Mapping[int, MeasuredRun]]
+    shared_clips: Collection[str] = ()
+
+    def of(self, data: str, system: str) -> Mapping[int, MeasuredRun]:
+        """The finished runs of a system on a data set, by seed; empty if there is none."""
+        return self.runs.get((data, system), {})
+
+    def seeds(self, data: Sequence[str], systems: Sequence[str]) -> list[int]:
+        """The seeds that have finished for each of these systems on each of these data sets."""
+        finished = [set(self.of(d, s)) for d in data for s in systems]
+        return sorted(set.intersection(*finished)) if finished else []
+
+    def pooled(self, data: Sequence[str], system: str, seed: int) -> Columns:
+        """The columns of one run on each data set, joined; only those that all runs have."""
+        parts = [self.of(d, system)[seed].columns for d in data]
+        names = set.intersection(*(set(part) for part in parts))
+        return {name: np.concatenate([part[name] for part in parts]) for name in names}
+
+    def effect(
+        self,
+        data: Sequence[str],
+        systems: Sequence[str],
+        statistic: Statistic,
+        *,
+        null: float = 0.0,
+    ) -> Interval:
+        """The mean over seeds of a statistic of systems on the same clips, with its interval.
+
+        Clips of several data sets are pooled, seed by seed. See
+        :func:`deadpan.metrics.intervals.seed_interval` for the interval.
+        """
+        columns = [
+            [self.pooled(data, system, seed) for system in systems]
+            for seed in self.seeds(data, systems)
+        ]
+        effects = np.array([statistic(*each) for each in columns], dtype=np.float64)
+        variance = 0.0
+        if len(columns) > 1 and any(d in self.shared_clips for d in data):
+            variance = clip_variance(
+                lambda drawn: _mean([statistic(*_take(each, drawn)) for each in columns]),
+                len(columns[0][0]["error"]),
+                resamples=RESAMPLES,
+            )
+        return seed_interval(effects, clip_variance=variance, null=null)
+
+    def compare(
+        self,
+        test: str,
+        data: Sequence[str],
+        systems: Sequence[str],
+        statistic: Statistic,
+        *,
+        unit: str = ERROR_UNIT,
+        null: float = 0.0,
+        percent: bool = False,
+        learned: bool = False,
+    ) -> Finding:
+        """Test a statistic of systems, paired by seed and clip; see :meth:`effect`.
+
+        Args:
+            test: the test in words.
+            data: data sets, whose clips are pooled.
+            systems: arguments of the statistic.
+            statistic: of their columns; positive (above ``null``) speaks for the claim.
+            unit: unit of the effect, in words.
+            null: the value of no effect.
+            percent: whether the effect is a share.
+            learned: give no result where one of the systems is no better than the constant
+                prediction: a network that knows nothing shows nothing about the claim.
+        """
+        seeds = self.seeds(data, systems)
+        finding = Finding(
+            test=test,
+            data=tuple(data),
+            systems=tuple(systems),
+            seeds=tuple(seeds),
+            interval=self.effect(data, systems, statistic, null=null) if seeds else UNKNOWN,
+            unit=unit,
+            margin=null + SMALLEST_EFFECT,
+            percent=percent,
+        )
+        if not seeds:
+            return self._without_runs(finding)
+        idle = self.unlearned(data, systems) if learned else []
+        return finding.without_result("; ".join(idle)) if idle else finding
+
+    def against_each(
+        self,
+        data: Sequence[str],
+        ours: str,
+        others: Sequence[str],
+        statistic: Statistic = error_avoided,
+        *,
+        unit: str = ERROR_UNIT,
+        where: str = "",
+        learned: bool = False,
+    ) -> list[Finding]:
+        """Compare one system with each of the others that has runs of the same seeds.
+
+        Args:
+            data: data sets, whose clips are pooled.
+            ours: the first argument of the statistic.
+            others: the second, in turn.
+            statistic: see :meth:`compare`.
+            unit: unit of the effect, in words.
+            where: names the clips in the test's words; "" names the first data set.
+            learned: see :meth:`compare`.
+        """
+        return [
+            self.compare(
+                f"{ours} against {other}{where or f', {data[0]}'}",
+                data,
+                [ours, other],
+                statistic,
+                unit=unit,
+                percent=True,
+                learned=learned,
+            )
+            for other in others
+            if self.seeds(data, [ours, other])
+        ]
+
+    def share(
+        self,
+        test: str,
+        data: Sequence[str],
+        system: str,
+        outcomes: Sequence[tuple[MeasuredRun, bool]],
+        *,
+        null: float,
+        margin: float,
+    ) -> Finding:
+        """Test in what share of runs something happened; each run is one trial.
+
+        Runs of one seed on several data sets may be alike: the interval is then too narrow.
+
+        Args:
+            test: the test in words.
+            data: data sets of the runs.
+            system: system of the runs.
+            outcomes: each run, and whether it happened there.
+            null: the share by chance.
+            margin: the smallest share that would matter.
+        """
+        successes = sum(happened for _, happened in outcomes)
+        finding = Finding(
+            test=test,
+            data=tuple(data),
+            systems=(system,),
+            seeds=tuple(sorted({run.seed for run, _ in outcomes})),
+            interval=share_interval(successes, len(outcomes), null=null),
+            unit=f"share of runs ({successes} of {len(outcomes)})",
+            margin=margin,
+            percent=True,
+        )
+        return finding if outcomes else self._without_runs(finding)
+
+    def unlearned(self, data: Sequence[str], systems: Sequence[str]) -> list[str]:
+        """Name the systems whose error is not clearly below that of the constant prediction."""
+        idle: list[str] = []
+        for system in systems:
+            runs = [run for name in data for run in self.of(name, system).values()]
+            error = float(np.mean([run.columns["error"].mean() for run in runs] or [math.nan]))
+            constant = float(np.mean([run.constant_error for run in runs] or [math.nan]))
+            if error > (1 - SMALLEST_EFFECT) * constant:
+                idle.append(
+                    f"{system} has learned nothing here: error {error:.2f}, the train mean's "
+                    f"{constant:.2f}"
+                )
+        return idle
+
+    def best_on_validation(self, data: str, systems: Sequence[str]) -> str | None:
+        """The system with the lowest mean validation loss over the seeds that all of them have.
+
+        The test split has no say in the choice. None where no system has a run.
+        """
+        finished = [system for system in systems if self.of(data, system)]
+        seeds = self.seeds([data], finished)
+        losses = {
+            system: float(np.mean([self.of(data, system)[seed].valid_loss for seed in seeds]))
+            for system in finished
+            if seeds
+        }
+        return min(losses, key=lambda system: losses[system]) if losses else None
+
+    def _without_runs(self, finding: Finding) -> Finding:
+        lacking = [
+            f"{system} on {data}"
+            for data in finding.data
+            for system in finding.systems
+            if not self.of(data, system)
+        ]
+        why = f"no finished run of {', '.join(lacking)}" if lacking else "no data set of this kind"
+        return finding.without_result(why)
+
+
+def _take(columns: Sequence[Columns], drawn: np.ndarray) -> list[Columns]:
+    return [{name: values[drawn] for name, values in each.items()} for each in columns]
+
+
+def _mean(values: Sequence[float]) -> float:
+    array = np.array(values, dtype=np.float64)
+    array = array[~np.isnan(array)]
+    return float(array.mean()) if len(array) else math.nan

@@ -1,0 +1,157 @@
+"""Scores, predictions, models and grids as tables of at most 100 columns."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from deadpan.tasks import Regression
+from deadpan.tasks.task import MetricColumn
+from deadpan.training.opened import RunDirectory
+from deadpan.training.scores import RunScores
+
+if TYPE_CHECKING:
+    from deadpan.benchmark.table import GridTable
+
+WIDEST = 8  # metrics that fit side by side; more stand below each other
+MOST_LABELS = 4  # predictions that fit side by side; more stand in one column, by name
+GRID_METRICS = 3  # metrics of a grid on the screen; its files have all
+
+
+def score_table(scores: RunScores) -> Table:
+    """A row per system and a column per metric, or the reverse where there are many metrics.
+
+    The best score of each metric is bold.
+    """
+    systems = [row.system for row in scores.rows]
+    sizes = [f"{row.parameters:,}" if row.parameters else "" for row in scores.rows]
+    cells = [[_cell(scores, column, system) for column in scores.columns] for system in systems]
+    titles = [f"{column.title} {_arrow(column)}" for column in scores.columns]
+    title = f"{scores.split} split, {scores.clips:,} clips"
+    if len(titles) > WIDEST:
+        table = _table(title, "", *systems)
+        table.add_row("parameters", *sizes)
+        for heading, column in zip(titles, zip(*cells, strict=True), strict=True):
+            table.add_row(Text(heading), *column)
+        return table
+    table = _table(title, "system", "parameters", *(t.replace(" ", "\n", 1) for t in titles))
+    for system, size, row in zip(systems, sizes, cells, strict=True):
+        table.add_row(system, size, *row)
+    return table
+
+
+def score_remarks(scores: RunScores) -> list[str]:
+    """Remarks without which a table of scores would be misread, a line each."""
+    keys = {column.key for column in scores.columns}
+    remarks = ["best in bold; arrows point to better"]
+    if "acc2_non0" in keys:
+        remarks.append(
+            "non0 leaves out clips labelled 0, has0 counts them as positive: never compare the two"
+        )
+    if any(row.system == Regression.constant_name for row in scores.rows):
+        polarity = "; Acc-2 is the share of its sign, not of the majority"
+        remarks.append(
+            f"{Regression.constant_name}: one score for all clips"
+            f"{polarity if 'acc2_non0' in keys else ''}"
+        )
+    return remarks
+
+
+def training_summary(run: Path) -> list[str]:
+    """A finished run's directory, its best epoch's validation scores, and the next commands."""
+    directory, path = RunDirectory(run), shlex.quote(str(run))
+    history = directory.epochs()
+    best = history.best_epoch or len(history.epochs)
+    scores = [
+        f"{column.title} {column.format(history.valid_metrics[column.key][best - 1])}"
+        for column in directory.task().columns
+    ]
+    return [
+        f"{run}: best epoch {best} of {len(history.epochs)}",
+        *wrap(f"valid: {', '.join(scores)}", 100, subsequent_indent="       "),
+        f"next: deadpan evaluate {path}",
+        f"      deadpan report {path}",
+    ]
+
+
+def models_table(models: Sequence[Mapping[str, Any]]) -> Table:
+    """A row per model: its parameters at the sizes of the paper's data sets, and its paper."""
+    presets = list(models[0]["parameters"]) if models else []
+    table = _table("parameters at the sizes of each data set", "model", *presets)
+    table.add_column("paper", overflow="fold")
+    for model in models:
+        sizes = (f"{model['parameters'][preset]:,}" for preset in presets)
+        table.add_row(model["name"], *sizes, model["paper"])
+    return table
+
+
+def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """A row per clip: the prediction of each label, beside the true one where that is known."""
+    names = [key.removeprefix("prediction_") for key in rows[0] if key.startswith("prediction_")]
+    with_labels = f"label_{names[0]}" in rows[0]
+    # Of emotions and classes those that are present; of scores their numbers.
+    named = len(names) > 1 and all(
+        row.get(f"label_{x}", 0) in (0, 1) for row in rows for x in names
+    )
+    side_by_side = len(names) <= MOST_LABELS
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("split")
+    table.add_column("clip", overflow="fold", max_width=28)
+    if with_words := side_by_side and any(row["words"] for row in rows):
+        table.add_column("words", no_wrap=True, overflow="ellipsis", max_width=36)
+    for name in names if side_by_side else ["predicted"]:
+        table.add_column(Text(name), justify="right" if side_by_side else "left", overflow="fold")
+    if with_labels:
+        table.add_column("true", justify="right" if side_by_side else "left", overflow="fold")
+    for row in rows:
+        cells = [row["split"], row["id"], *([row["words"]] if with_words else [])]
+        predictions = [f"{row[f'prediction_{name}']:.2f}" for name in names]
+        pairs = ", ".join(f"{name} {text}" for name, text in zip(names, predictions, strict=True))
+        cells += predictions if side_by_side else [pairs]
+        if with_labels:
+            cells.append(_truth(row, names, named=named))
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def grid_table(table: "GridTable") -> Table:
+    """The first metrics of a grid's table."""
+    from deadpan.benchmark.rendering import HEADINGS, headings, row_texts
+
+    columns = table.columns[:GRID_METRICS]
+    first, *others = headings(table)[: len(HEADINGS) + len(columns)]
+    shown = _table(table.data, first, *others)
+    for row in table.rows:
+        cells = row_texts(row, columns, lambda text: f"*{text}*")
+        shown.add_row(
+            *(Text(cell.replace("*", ""), style="bold" if "*" in cell else "") for cell in cells)
+        )
+    return shown
+
+
+def _table(title: str | None, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold")
+    table.add_column(first, overflow="fold")
+    for name in others:
+        table.add_column(Text(name), justify="right", overflow="fold")
+    return table
+
+
+def _cell(scores: RunScores, column: MetricColumn, system: str) -> Text:
+    row = next(row for row in scores.rows if row.system == system)
+    style = "bold" if system in scores.best(column) else ""
+    return Text(column.shown(row.metrics[column.key]), style=style)
+
+
+def _arrow(column: MetricColumn) -> str:
+    return "↑" if column.higher_is_better else "↓"
+
+
+def _truth(row: Mapping[str, Any], names: Sequence[str], *, named: bool) -> str:
+    if named:
+        return ", ".join(name for name in names if row[f"label_{name}"]) or "none"
+    return ", ".join(f"{row[f'label_{name}']:.2f}" for name in names)

@@ -1,1 +1,0 @@
-"""What the paper says of HCT-MG, claim by claim, put to the test."""

@@ -1,0 +1,124 @@
+"""The statistics of the tests: from one or two systems' columns on the same clips to one number."""
+
+import math
+
+import numpy as np
+
+from deadpan.benchmark.evidence import Columns, error_avoided
+from deadpan.metrics.ranks import roc_auc
+
+CONGRUENT = "congruent"
+
+
+def error_avoided_on_hard(ours: Columns, theirs: Columns) -> float:
+    """The share of their error that ours avoids on incongruent clips."""
+    return _error_avoided_where(incongruent(ours), ours, theirs)
+
+
+def error_avoided_on_disagreement(ours: Columns, theirs: Columns) -> float:
+    """The same on the half of the clips whose single-modality predictions disagree most.
+
+    By the mean disagreement of both systems, so that neither chooses the clips.
+    """
+    disagreement = ours["disagreement"] + theirs["disagreement"]
+    return _error_avoided_where(disagreement >= np.median(disagreement), ours, theirs)
+
+
+def flips_avoided(ours: Columns, theirs: Columns) -> float:
+    """How much less often incongruity turns the sign of our prediction than of theirs.
+
+    The rate of wrong signs on incongruent clips minus that on their congruent peers, theirs minus
+    ours, in [-2, 2].
+    """
+    return _added_flips(theirs) - _added_flips(ours)
+
+
+def traced(columns: Columns, *, stage: str, target: str) -> float:
+    """How well latent incongruity tells incongruent clips from their congruent peers, in [0, 1].
+
+    The area under the ROC curve: 0.5 where it carries no information. Unlike the latent incongruity
+    itself it compares between networks and between the two sides of self-attention.
+    """
+    values = columns.get(f"{stage}_{target}")
+    if values is None:
+        return math.nan
+    hard, congruent = values[incongruent(columns)], values[peers(columns)]
+    return roc_auc(without_nan(hard), without_nan(congruent))
+
+
+def less_traced(ours: Columns, theirs: Columns, *, target: str) -> float:
+    """How much less of it is left after self-attention in our primary than in their target."""
+    left = traced(theirs, stage="after", target=target)
+    return left - traced(ours, stage="after", target="primary")
+
+
+def resolved_within(columns: Columns, *, target: str) -> float:
+    """How much of it self-attention takes away within one system: before minus after."""
+    before = traced(columns, stage="before", target=target)
+    return before - traced(columns, stage="after", target=target)
+
+
+def localised(columns: Columns, *, method: str, modality: str) -> float:
+    """The mean localisation of the steps known to matter, in [0, 1]; 0.5 by chance."""
+    return mean(columns.get(f"auc_{method}_{modality}", np.array([])))
+
+
+def better_localised(ours: Columns, theirs: Columns, *, method: str, modality: str) -> float:
+    """The difference in localisation, ours minus theirs."""
+    difference = localised(ours, method=method, modality=modality)
+    return difference - localised(theirs, method=method, modality=modality)
+
+
+def ahead(columns: Columns, *, modality: str) -> float:
+    """How much more error a modality takes away than the best of the others, as a share.
+
+    As a share of the error that all of them take away together; NaN where they take none away.
+    """
+    gains = mean_gains(columns)
+    if modality not in gains or len(gains) < 2 or sum(gains.values()) <= 0:
+        return math.nan
+    best = max(gain for name, gain in gains.items() if name != modality)
+    return (gains[modality] - best) / sum(gains.values())
+
+
+def mean_gains(columns: Columns) -> dict[str, float]:
+    """The mean Shapley value of each modality in lowering the error."""
+    start = "gain_"
+    return {k.removeprefix(start): mean(x) for k, x in columns.items() if k.startswith(start)}
+
+
+def incongruent(columns: Columns) -> np.ndarray:
+    """Which clips are incongruent; False where no truth is known."""
+    return (columns["kind"] != CONGRUENT) & (columns["kind"] != "")
+
+
+def peers(columns: Columns) -> np.ndarray:
+    """Which clips are congruent and have a negative label, as all incongruent clips do.
+
+    Held against all congruent clips, most of them positive, whatever knows the sign would seem to
+    know of incongruity.
+    """
+    labels = columns.get("label", np.array(math.nan))
+    return (columns["kind"] == CONGRUENT) & (labels < 0)
+
+
+def without_nan(values: np.ndarray) -> np.ndarray:
+    """The values that are not NaN."""
+    return values[~np.isnan(values)]
+
+
+def mean(values: np.ndarray) -> float:
+    """The mean of the values that are not NaN; NaN where there is none."""
+    values = without_nan(values)
+    return float(values.mean()) if len(values) else math.nan
+
+
+def _error_avoided_where(which: np.ndarray, ours: Columns, theirs: Columns) -> float:
+    return error_avoided({"error": ours["error"][which]}, {"error": theirs["error"][which]})
+
+
+def _added_flips(columns: Columns) -> float:
+    flips = columns.get("flip")
+    if flips is None:
+        return math.nan
+    return mean(flips[incongruent(columns)]) - mean(flips[peers(columns)])

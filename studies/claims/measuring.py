@@ -1,0 +1,247 @@
+"""What is measured of the finished runs of the study, clip by clip, and kept beside each run."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from plan import Plan
+
+from deadpan.analysis.attention import Method
+from deadpan.analysis.contributions import contributions, subset_outputs
+from deadpan.analysis.latent import latent_incongruity
+from deadpan.analysis.salience import saliences
+from deadpan.benchmark.evidence import Columns, Evidence, MeasuredRun
+from deadpan.benchmark.grid import Case
+from deadpan.benchmark.runner import finished
+from deadpan.data.dataset import Clip
+from deadpan.errors import RunError
+from deadpan.files import read_json, write_json
+from deadpan.metrics.incongruity import disagreement, localisation, pointing, sign_flips, spread
+from deadpan.models.base import Model
+from deadpan.tasks import Regression, Task
+from deadpan.training.evaluation import labels_of
+from deadpan.training.history import EpochHistory, GateHistory
+from deadpan.training.opened import RunDirectory, open_run
+from deadpan.training.scores import RunScores
+from deadpan.types import Modality
+
+VERSION = 1
+"""Version of the measures; a run with a file of another version is measured again."""
+
+METHODS: Mapping[Method, int] = {"attention": 1_000_000, "gradient": 48}
+"""Ways of reading salience, and on how many clips at most: the first ones, for a gradient costs."""
+
+TEXT_COLUMNS = ("id", "kind")
+
+REPAIR = "remove it and go on with 'python studies/claims/run.py --resume'"
+
+
+@dataclasses.dataclass(frozen=True)
+class Measuring:
+    """Measures a finished run and writes the columns; a ``deadpan.benchmark.runner.Afterwards``."""
+
+    leaves: str = f"measures-{VERSION}.json"
+
+    def __call__(self, run: RunDirectory) -> None:
+        """Measure, unless that was done; the file is written whole or not at all."""
+        if (run.path / self.leaves).is_file():
+            return
+        opened = open_run(run.path)
+        columns = measure(opened.model, opened.task, opened.data["test"])
+        write_json(run.path / self.leaves, {name: x.tolist() for name, x in columns.items()})
+
+    def read(self, run: RunDirectory) -> Columns:
+        """Read the columns of a measured run; RunError if the file is missing or damaged."""
+        path = run.path / self.leaves
+        try:
+            columns = {
+                name: np.array(values, dtype=object if name in TEXT_COLUMNS else np.float64)
+                for name, values in read_json(path, REPAIR).items()
+            }
+        except (TypeError, ValueError) as error:
+            raise RunError(f"{path}: damaged ({error}); {REPAIR}") from error
+        if len({len(x) for x in columns.values()}) != 1 or "error" not in columns:
+            raise RunError(f"{path}: damaged; {REPAIR}")
+        return columns
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClaimRun(MeasuredRun):
+    """One finished run of the study.
+
+    Attributes:
+        epochs: losses and times of its epochs.
+        gate: weights of its gate; None without a gate.
+        parameters: number of parameters of the model.
+        ridge_error: error of ridge on the same clips; NaN but for regression.
+        commit: commit of the code that trained it.
+        place: its directory below ``runs``.
+    """
+
+    epochs: EpochHistory
+    gate: GateHistory | None
+    parameters: int
+    ridge_error: float
+    commit: str
+    place: str
+
+    @property
+    def still_improving(self) -> bool:
+        """Whether the last epoch was the best: more might have been better."""
+        return self.epochs.best_epoch == int(self.epochs.epochs[-1])
+
+    @property
+    def primary(self) -> str | None:
+        """The primary modality in the weights that are kept; None without a gate."""
+        if self.gate is None:
+            return None
+        return self.gate.primary_in(self.epochs.best_epoch or int(self.gate.epochs[-1]))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClaimRuns(Evidence):
+    """All finished runs of the study.
+
+    Attributes:
+        plan: plan of the study.
+    """
+
+    plan: Plan
+
+    @property
+    def real(self) -> list[str]:
+        """Data sets whose truth nobody knows."""
+        return [data for data in self.plan.grid.data if self.plan.rate(data) is None]
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """The share of incongruent clips of each generated data set, rising."""
+        rates = {data: self.plan.rate(data) for data in self.plan.grid.data}
+        generated = {data: rate for data, rate in rates.items() if rate is not None}
+        return dict(sorted(generated.items(), key=lambda item: item[1]))
+
+
+def gather(plan: Plan, cases: Sequence[Case], runs: Path, measuring: Measuring) -> ClaimRuns:
+    """Read the runs that have finished; the others are left out.
+
+    Raises:
+        RunError: a file is damaged, with what to do.
+    """
+    by_system: dict[tuple[str, str], dict[int, ClaimRun]] = {}
+    for case in cases:
+        if finished(case, runs, measuring):
+            run = _read_run(case, RunDirectory(runs / case.place), measuring)
+            by_system.setdefault((case.data, case.system), {})[run.seed] = run
+    return claim_runs(plan, by_system)
+
+
+def claim_runs(plan: Plan, runs: Mapping[tuple[str, str], Mapping[int, ClaimRun]]) -> ClaimRuns:
+    """Put the runs of a plan together; on real data the seeds share their test clips."""
+    shared = [data for data in plan.grid.data if plan.rate(data) is None]
+    return ClaimRuns(plan=plan, runs=runs, shared_clips=shared)
+
+
+def _read_run(case: Case, run: RunDirectory, measuring: Measuring) -> ClaimRun:
+    facts, scores, epochs = run.environment(), run.scores(), run.epochs()
+    return ClaimRun(
+        seed=case.settings.seed,
+        columns=measuring.read(run),
+        valid_loss=float(np.nanmin(epochs.valid_loss)),
+        constant_error=_mae(scores, Regression.constant_name),
+        epochs=epochs,
+        gate=run.gate(),
+        parameters=facts.parameters,
+        ridge_error=_mae(scores, "ridge"),
+        commit=facts.commit_name,
+        place=str(case.place),
+    )
+
+
+def _mae(scores: RunScores, system: str) -> float:
+    return next((r.metrics.get("mae", np.nan) for r in scores.rows if r.system == system), np.nan)
+
+
+def measure(model: Model, task: Task, clips: Sequence[Clip]) -> Columns:
+    """Compute every measure of every clip; NaN where one does not apply.
+
+    =====================  =========================================================================
+    id, kind               name and kind of the clip; ``kind`` is "" where no truth is known
+    spread                 degree of incongruity of the generator's tendencies
+    error                  how far the decision is from the label, on average over labels
+    label, prediction      regression only
+    flip                   1 where the sign is wrong, NaN for a label of 0; regression only
+    disagreement           between predictions from single modalities; regression only
+    gain_MODALITY          Shapley value of a modality in lowering the error, in the label's unit
+    moved_MODALITY         Shapley value of a modality in the prediction; regression only
+    before_M, after_M      latent incongruity of target M around self-attention, where it has two
+                           views; ``before_primary`` where M is the only such target
+    auc_METHOD_M           localisation of the steps known to matter in modality M
+    points_METHOD_M        the pointing game there
+    =====================  =========================================================================
+
+    Args:
+        model: a trained model.
+        task: the task of its labels.
+        clips: at least one clip, already normalised.
+    """
+    labels = labels_of(clips).astype(np.float64)
+    columns: dict[str, np.ndarray] = {
+        "id": np.array([clip.id for clip in clips], dtype=object),
+        "kind": np.array([clip.truth.kind if clip.truth else "" for clip in clips], dtype=object),
+        "spread": np.array([_spread(clip) for clip in clips]),
+    }
+    outputs = subset_outputs(model, clips)
+    errors = {which: _errors(task, output, labels) for which, output in outputs.items()}
+    columns["error"] = errors[frozenset(model.modalities)]
+    for name, gain in contributions({which: -x[:, None] for which, x in errors.items()}).items():
+        columns[f"gain_{name}"] = gain[:, 0]
+    if isinstance(task, Regression):
+        prediction = outputs[frozenset(model.modalities)][:, 0].astype(np.float64)
+        columns |= {"label": labels[:, 0], "prediction": prediction}
+        columns["flip"] = sign_flips(prediction, labels[:, 0])
+        single = np.stack([outputs[frozenset([m])][:, 0] for m in model.modalities])
+        columns["disagreement"] = disagreement(single).astype(np.float64)
+        for name, moved in contributions(outputs).items():
+            columns[f"moved_{name}"] = moved[:, 0].astype(np.float64)
+    return columns | _latent(model, clips) | _localised(model, clips)
+
+
+def _errors(task: Task, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return np.abs(task.decisions(outputs) - labels).mean(axis=1)
+
+
+def _spread(clip: Clip) -> float:
+    return spread(clip.truth.tendencies) if clip.truth else float("nan")
+
+
+def _latent(model: Model, clips: Sequence[Clip]) -> dict[str, np.ndarray]:
+    by_target = latent_incongruity(model, clips)
+    columns: dict[str, np.ndarray] = {}
+    for name, latent in by_target.items():
+        for key in [name, "primary"] if len(by_target) == 1 else [name]:
+            columns |= {f"before_{key}": latent.before, f"after_{key}": latent.after}
+    return columns
+
+
+def _localised(model: Model, clips: Sequence[Clip]) -> dict[str, np.ndarray]:
+    """How well the salience of each method finds the steps known to matter."""
+    if not model.attention_paths() or any(clip.truth is None for clip in clips):
+        return {}
+    columns: dict[str, np.ndarray] = {}
+    for method, most in METHODS.items():
+        first = clips[:most]
+        weights = saliences(model, first, method=method)
+        rest = np.full(len(clips) - len(first), np.nan)
+        for name in model.modalities:
+            pairs = [
+                (x[name], _salient(clip, name)) for clip, x in zip(first, weights, strict=True)
+            ]
+            for key, metric in (("auc", localisation), ("points", pointing)):
+                values = np.array([metric(*pair) for pair in pairs])
+                columns[f"{key}_{method}_{name}"] = np.concatenate([values, rest])
+    return columns
+
+
+def _salient(clip: Clip, modality: Modality) -> Sequence[int]:
+    return clip.truth.salient.get(modality, ()) if clip.truth else ()

@@ -1,0 +1,152 @@
+"""Test what the paper claims: train its systems, measure them, and say of each claim if it holds.
+
+    python studies/claims/run.py [--config FILE] [--out runs/claims] [--workers N]
+        [--only DATA,DATA] [--full] [--resume]
+
+The output folder holds a copy of the configuration, ``runs/DATA/SYSTEM/...``, each run with its
+measures, and ``claims.md``, ``.html``, ``.csv`` and ``.json``. The directory of a run depends on
+its settings: a changed plan makes new runs beside the old ones.
+"""
+
+import argparse
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from breakdown import make_tables
+from catalogue import claims
+from figures import make_figures
+from measuring import Measuring, gather
+from page import Page, as_html, as_markdown, csv_rows, effect_text, json_values, p_text
+from plan import Plan, read_plan
+
+from deadpan.api import processors
+from deadpan.benchmark.runner import GridWatch, alone, finished, run_cases
+from deadpan.benchmark.verdicts import decide
+from deadpan.cli.progress import watching_grid
+from deadpan.errors import DeadpanError
+from deadpan.files import home_path, write_atomically, write_csv, write_json
+
+COMMAND = "python studies/claims/run.py"
+CONFIG = Path(__file__).with_name("claims.yaml")
+
+
+def run_study(
+    plan: Plan, out: Path, *, workers: int, resume: bool, command: str, watch: GridWatch
+) -> Page:
+    """Run and measure what has not been, and write the page.
+
+    Args:
+        plan: the runs to make.
+        out: the output folder; must not exist, unless ``resume``.
+        workers: processes at once, one thread each.
+        resume: go on with the study in ``out``.
+        command: the command that makes the page, as the page names it.
+        watch: is called with the progress.
+
+    Raises:
+        DeadpanError: ``out`` is taken or not there, another process works in it, or nothing has
+            finished.
+    """
+    if workers < 1:
+        raise DeadpanError(f"workers must be 1 or more; got {workers}")
+    if out.exists() and not out.is_dir():
+        raise DeadpanError(f"{out}: is a file; give a directory as --out")
+    if out.exists() and not resume and any(out.iterdir()):
+        raise DeadpanError(f"{out}: exists already; go on with --resume, or give another --out")
+    if resume and not out.exists():
+        raise DeadpanError(f"{out}: no study here to go on with; leave out --resume")
+    cases = plan.cases()
+    out.mkdir(parents=True, exist_ok=True)
+    with alone(out, COMMAND):
+        shutil.copyfile(plan.path, out / "claims.yaml")
+        places, measuring = out / "runs", Measuring()
+        failures = run_cases(cases, places, workers=workers, watch=watch, then=measuring)
+        runs = gather(plan, cases, places, measuring)
+        if not runs.runs:
+            raise DeadpanError(
+                f"{plan.path}: no run of the study has finished; see why above, mend it, and go on "
+                f"with --resume"
+            )
+        page = Page(
+            command=command,
+            evidence=runs,
+            claims=decide(claims(runs)),
+            tables=make_tables(runs),
+            figures=make_figures(runs),
+            failures={str(place): why for place, why in failures.items()},
+            unfinished=sum(not finished(case, places, measuring) for case in cases),
+        )
+        write_atomically(out / "claims.md", as_markdown(page).encode("utf-8", "replace"))
+        write_atomically(out / "claims.html", as_html(page).encode("utf-8", "replace"))
+        write_csv(out / "claims.csv", csv_rows(page))
+        write_json(out / "claims.json", json_values(page))
+    return page
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0])
+    parser.add_argument("--config", default=str(CONFIG), help="the plan: its sizes and systems")
+    parser.add_argument("--out", default="runs/claims", help="a directory")
+    parser.add_argument(
+        "--workers", type=int, default=processors(), help="runs at once, one thread each"
+    )
+    parser.add_argument("--only", default="", help="data sets to run, as in ravdess4,mosi229")
+    parser.add_argument("--full", action="store_true", help="larger, for a bigger machine")
+    parser.add_argument("--resume", action="store_true", help="go on; finished runs are skipped")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the study and print the verdicts.
+
+    Raises:
+        DeadpanError: the study cannot be run, or runs of it gave no result.
+        KeyboardInterrupt: with what to do to go on.
+    """
+    options = parse(arguments)
+    out = home_path(options.out)
+    command = shlex.join([*COMMAND.split(), *(x for x in arguments if x != "--resume")])
+    only = [name.strip() for name in options.only.split(",") if name.strip()]
+    plan = read_plan(home_path(options.config), only=only, full=options.full)
+    try:
+        with watching_grid() as watch:
+            page = run_study(
+                plan,
+                out,
+                workers=options.workers,
+                resume=options.resume,
+                command=command,
+                watch=watch,
+            )
+    except KeyboardInterrupt:
+        begun = (out / "claims.yaml").is_file()
+        raise KeyboardInterrupt(
+            f"interrupted; {f'go on with: {command} --resume' if begun else 'nothing was made'}"
+        ) from None
+    for decided in page.claims:
+        finding = decided.claim.deciding
+        effect = effect_text(finding) if finding and not finding.missing else "-"
+        p = p_text(decided.p)
+        print(f"{decided.claim.key}: {decided.verdict}; effect {effect}{p and f', p {p}'}")
+    notes = [f"{name}: skipped, {why}" for name, why in plan.skipped.items()]
+    print(*notes, f"{out}/claims.html, .md, .csv, .json", sep="\n", file=sys.stderr)
+    if page.failures:
+        first = next(iter(page.failures.values()))
+        raise DeadpanError(
+            f"{len(page.failures)} runs gave no result (first: {first}); all in {out}/claims.json; "
+            f"once mended, go on with: {command} --resume"
+        )
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except DeadpanError as error:
+        print(f"{COMMAND}: error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt as interrupt:
+        print(interrupt, file=sys.stderr)
+        sys.exit(130)

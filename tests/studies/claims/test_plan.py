@@ -1,0 +1,89 @@
+from collections import Counter
+
+import pytest
+from plan import read_plan
+
+from deadpan.benchmark.grid import laid_over
+from deadpan.errors import DeadpanError
+
+from .tiny_study import TINY, plan_of, write
+
+
+def test_the_headline_has_more_seeds_of_its_systems(tmp_path):
+    cases = plan_of(tmp_path).cases()
+    counted = Counter((case.data, case.system) for case in cases)
+    assert counted["incongruent 50%", "HCT-MG"] == 3
+    assert counted["incongruent 50%", "MulT"] == counted["congruent", "HCT-MG"] == 2
+    assert "seed 3" in cases[-1].name
+    assert len({case.place for case in cases}) == len(cases)
+
+
+def test_every_seed_has_clips_of_its_own_and_systems_share_them(tmp_path):
+    for case in plan_of(tmp_path).cases():
+        assert case.settings.data_options["seed"] == case.settings.seed
+    data = {name: {**values} for name, values in TINY["data"].items()}
+    data["congruent"]["data_options"] = {**data["congruent"]["data_options"], "seed": 7}
+    seeds = {
+        case.settings.data_options["seed"]
+        for case in plan_of(tmp_path, data=data).cases()
+        if case.data == "congruent"
+    }
+    assert seeds == {7}
+
+
+def test_the_rates_are_known(tmp_path):
+    plan = plan_of(tmp_path)
+    assert [plan.rate(data) for data in plan.grid.data] == [0.0, 0.5]
+
+
+def test_full_is_laid_over_the_rest(tmp_path):
+    small, full = read_plan(write(tmp_path)), read_plan(write(tmp_path), full=True)
+    assert full.settings("congruent").data_options["clips"] == 60
+    assert full.settings("incongruent 50%").data_options["clips"] == 24
+    assert small.hash != full.hash
+    assert laid_over({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 4}, "d": {"e": 5}}) == {
+        "a": {"b": 4, "c": 2},
+        "d": {"e": 5},
+    }
+
+
+def test_data_that_is_not_there_is_skipped_and_said(tmp_path):
+    data = TINY["data"] | {"real": {"data": str(tmp_path / "gone.pkl")}}
+    plan = plan_of(tmp_path, data=data)
+    assert list(plan.grid.data) == ["congruent", "incongruent 50%"]
+    assert "gone.pkl is not there" in plan.skipped["real"]
+    only = read_plan(write(tmp_path, data=data), only=["congruent"], full=False)
+    assert only.headline is None
+    assert set(only.skipped) == {"incongruent 50%", "real"}
+    assert len(only.cases()) == 2
+    with pytest.raises(DeadpanError, match="no data set is left to run on .*gone.pkl"):
+        read_plan(write(tmp_path, data=data), only=["real"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"headline": {"dat": "congruent"}}, "unknown key of headline 'dat'; did you mean 'data'"),
+        ({"headline": {"data": "none"}}, "headline: unknown data set 'none'"),
+        ({"headline": {"data": "congruent", "systems": ["X"]}}, "headline: unknown system 'X'"),
+        ({"headline": {"data": "congruent", "seeds": [2]}}, "seed 2 of congruent is one of"),
+        ({"headline": {"data": "congruent", "seeds": ["a"]}}, r"seeds\[0\] wants a whole number"),
+        ({"headline": {"data": "congruent", "seeds": 3}}, "seeds wants a list; got 3"),
+        ({"headline": {"data": "congruent", "systems": None}}, "headline: systems wants a list"),
+        ({"headline": {"data": "congruent", "systems": ["MulT"]}}, "headline: unknown system"),
+        ({"search": {"trials": 2}}, "a study has no search"),
+        ({"headline": [1]}, "headline wants values by name"),
+        ({"sees": [1]}, "unknown key 'sees'"),
+        ({"data": {"x": 3}}, "data: x wants"),
+    ],
+)
+def test_what_does_not_fit_is_refused(tmp_path, changed, message):
+    with pytest.raises(DeadpanError, match=message):
+        plan_of(tmp_path, **changed)
+
+
+def test_an_unknown_name_and_a_full_that_is_not_there_are_refused(tmp_path):
+    with pytest.raises(DeadpanError, match="unknown data set of the study 'congruen'"):
+        read_plan(write(tmp_path), only=["congruen"])
+    with pytest.raises(DeadpanError, match="says nothing under 'full'"):
+        read_plan(write(tmp_path, full={}), full=True)
