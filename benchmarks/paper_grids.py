@@ -20,8 +20,8 @@ import torch
 import yaml
 from workloads.official import CORPORA, write
 
-from deadpan.benchmark.grid import read_grid
-from deadpan.benchmark.study import run_grid
+from deadpan.benchmarking.grid import read_grid
+from deadpan.benchmarking.run import run_grid
 from deadpan.cli.progress import watching_grid
 from deadpan.training.environment import commit, commit_name
 

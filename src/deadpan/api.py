@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from deadpan.errors import DataError, DeadpanError, RunError
 
 if TYPE_CHECKING:
-    from deadpan.benchmark.runner import GridWatch
-    from deadpan.benchmark.study import Study
+    from deadpan.benchmarking.run import Benchmark
+    from deadpan.benchmarking.runner import GridWatch
     from deadpan.data import Dataset
     from deadpan.data.fetching.download import DownloadWatch
     from deadpan.data.fetching.fetch import CorpusFile
@@ -203,7 +203,7 @@ def benchmark(
     full: bool = False,
     resume: bool = False,
     watch: "GridWatch | None" = None,
-) -> "Study":
+) -> "Benchmark":
     """Train every system of a grid on every data set and seed, and write the tables.
 
     Args:
@@ -216,9 +216,9 @@ def benchmark(
         resume: continue the grid in ``out``, skipping the runs that have finished.
         watch: is called as runs proceed.
     """
-    from deadpan.benchmark.grid import read_grid
-    from deadpan.benchmark.runner import Silent
-    from deadpan.benchmark.study import run_grid
+    from deadpan.benchmarking.grid import read_grid
+    from deadpan.benchmarking.run import run_grid
+    from deadpan.benchmarking.runner import Silent
 
     count = processors() if workers is None else workers
     if count < 1:

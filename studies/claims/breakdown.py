@@ -8,7 +8,7 @@ import clip_statistics as stats
 import numpy as np
 from measuring import ClaimRun, ClaimRuns
 
-from deadpan.benchmark.evidence import Columns
+from deadpan.benchmarking.evidence import Columns
 from deadpan.metrics.incongruity import (
     degree,
     mean_by,

@@ -11,8 +11,8 @@ from functools import partial
 import clip_statistics as stats
 from measuring import METHODS, ClaimRun, ClaimRuns
 
-from deadpan.benchmark.evidence import error_avoided
-from deadpan.benchmark.verdicts import Claim, Finding, weakest_finding
+from deadpan.benchmarking.evidence import error_avoided
+from deadpan.benchmarking.verdicts import Claim, Finding, weakest_finding
 from deadpan.types import MODALITIES, TEXT
 
 OURS, MULT = "HCT-MG", "MulT"

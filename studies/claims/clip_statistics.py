@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from deadpan.benchmark.evidence import Columns, error_avoided
+from deadpan.benchmarking.evidence import Columns, error_avoided
 from deadpan.metrics.ranks import roc_auc
 
 CONGRUENT = "congruent"

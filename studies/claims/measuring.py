@@ -11,9 +11,9 @@ from deadpan.analysis.attention import Method
 from deadpan.analysis.contributions import contributions, subset_outputs
 from deadpan.analysis.latent import latent_incongruity
 from deadpan.analysis.salience import saliences
-from deadpan.benchmark.evidence import Columns, Evidence, MeasuredRun
-from deadpan.benchmark.grid import Case
-from deadpan.benchmark.runner import finished
+from deadpan.benchmarking.evidence import Columns, Evidence, MeasuredRun
+from deadpan.benchmarking.grid import Case
+from deadpan.benchmarking.runner import finished
 from deadpan.data.dataset import Clip
 from deadpan.errors import RunError
 from deadpan.files import read_json, write_json
@@ -39,7 +39,7 @@ REPAIR = "remove it and go on with 'python studies/claims/run.py --resume'"
 
 @dataclasses.dataclass(frozen=True)
 class Measuring:
-    """Measures a finished run and writes the columns; a ``deadpan.benchmark.runner.Afterwards``."""
+    """Measures a finished run and writes the columns: what a grid does after each run."""
 
     leaves: str = f"measures-{VERSION}.json"
 

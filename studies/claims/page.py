@@ -10,7 +10,7 @@ from breakdown import Cell, Table
 from figures import Figure
 from measuring import ClaimRuns
 
-from deadpan.benchmark.verdicts import FAILS, HOLDS, UNDECIDED, DecidedClaim, Finding, Verdict
+from deadpan.benchmarking.verdicts import FAILS, HOLDS, UNDECIDED, DecidedClaim, Finding, Verdict
 from deadpan.metrics.intervals import Interval
 from deadpan.show.page import render
 from deadpan.training.settings import Settings

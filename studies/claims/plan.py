@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deadpan.benchmark.grid import (
+from deadpan.benchmarking.grid import (
     Case,
     Grid,
     make_grid,

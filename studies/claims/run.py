@@ -23,8 +23,8 @@ from page import Page, as_html, as_markdown, csv_rows, effect_text, json_values,
 from plan import Plan, read_plan
 
 from deadpan.api import processors
-from deadpan.benchmark.runner import GridWatch, alone, finished, run_cases
-from deadpan.benchmark.verdicts import decide
+from deadpan.benchmarking.runner import GridWatch, alone, finished, run_cases
+from deadpan.benchmarking.verdicts import decide
 from deadpan.cli.progress import watching_grid
 from deadpan.errors import DeadpanError
 from deadpan.files import home_path, write_atomically, write_csv, write_json

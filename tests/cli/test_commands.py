@@ -544,7 +544,7 @@ def test_a_grid_shows_its_progress_and_its_tables(deadpan, grid, tmp_path):
 
 def test_wrong_grids_are_refused(refused, grid, tmp_path):
     out = tmp_path / "out"
-    assert "is not there" in refused("benchmark", tmp_path / "none.yaml", "--out", out)
+    assert "is missing" in refused("benchmark", tmp_path / "none.yaml", "--out", out)
     assert "unknown data set" in refused("benchmark", grid, "--out", out, "--only=three")
     assert "workers must be 1 or more" in refused("benchmark", grid, "--out", out, "--workers=0")
     assert "no grid here" in refused("benchmark", grid, "--out", out, "--resume")

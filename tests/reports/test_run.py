@@ -262,7 +262,7 @@ def test_drawing_is_paid_for_only_when_drawn():
 
 
 @pytest.fixture
-def gated_run(tmp_path):
+def two_epochs(tmp_path):
     return fake_run(tmp_path / "run", epochs=2, batches=3)
 
 
@@ -273,26 +273,26 @@ def facts_of(run, gate, **changes):
     return {fact.term: fact for fact in found}
 
 
-def test_the_facts_of_a_run(gated_run):
+def test_the_facts_of_a_run(two_epochs):
     found = facts_of(
-        gated_run, gate_history(gated_run / "gate.csv", epoch_history(gated_run / "epochs.csv"))
+        two_epochs, gate_history(two_epochs / "gate.csv", epoch_history(two_epochs / "epochs.csv"))
     )
     assert found["Data"].note == "clips: train 1284, valid 229, test 686"
     assert found["Model"].note == "540,684 parameters, seed 1"
     assert found["Training"].note == "best: epoch 2, 7 s"
-    assert found["Primary modality"].value == RunDirectory(gated_run).gate().primary
+    assert found["Primary modality"].value == RunDirectory(two_epochs).gate().primary
     assert found["Primary modality"].note == "frozen at epoch 2"
 
 
-def test_the_primary_modality_is_that_of_the_weights_that_are_scored(gated_run):
-    fact = facts_of(gated_run, HAND, best_epoch=1)["Primary modality"]
+def test_the_primary_modality_is_that_of_the_weights_that_are_scored(two_epochs):
+    fact = facts_of(two_epochs, HAND, best_epoch=1)["Primary modality"]
     assert fact.value == "audio"
     assert fact.note == "in epoch 1, the one scored; text at the end, frozen at epoch 2"
-    assert facts_of(gated_run, HAND, best_epoch=None)["Primary modality"].value == "text"
+    assert facts_of(two_epochs, HAND, best_epoch=None)["Primary modality"].value == "text"
 
 
-def test_no_gate(gated_run):
-    fact = facts_of(gated_run, None)["Primary modality"]
+def test_no_gate(two_epochs):
+    fact = facts_of(two_epochs, None)["Primary modality"]
     assert (fact.value, fact.note) == ("no gate", "uses text, audio, vision")
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deadpan.benchmark.grid import read_grid
+from deadpan.benchmarking.grid import read_grid
 from deadpan.models import MODELS
 
 COMPARE = Path(__file__).parents[2] / "studies/compare/compare.yaml"

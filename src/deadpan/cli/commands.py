@@ -17,7 +17,7 @@ from deadpan.errors import DeadpanError
 from deadpan.files import home_path
 
 if TYPE_CHECKING:
-    from deadpan.benchmark.study import Study
+    from deadpan.benchmarking.run import Benchmark
     from deadpan.data import Dataset
     from deadpan.data.fetching.fetch import CorpusFile
     from deadpan.exporting.run import Exported
@@ -105,7 +105,7 @@ def _export(exported: "Exported", options: Options, outputs: Outputs) -> None:
     print(line)
 
 
-def _benchmark(study: "Study", options: Options, outputs: Outputs) -> None:
+def _benchmark(study: "Benchmark", options: Options, outputs: Outputs) -> None:
     from deadpan.cli.run_tables import grid_table
 
     out = _grid_folder(options)

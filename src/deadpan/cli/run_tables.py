@@ -15,7 +15,7 @@ from deadpan.training.opened import RunDirectory
 from deadpan.training.scores import RunScores
 
 if TYPE_CHECKING:
-    from deadpan.benchmark.table import GridTable
+    from deadpan.benchmarking.table import GridTable
 
 WIDEST = 8  # metrics that fit side by side; more stand below each other
 MOST_LABELS = 4  # predictions that fit side by side; more stand in one column, by name
@@ -120,7 +120,7 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def grid_table(table: "GridTable") -> Table:
     """The first metrics of a grid's table."""
-    from deadpan.benchmark.rendering import HEADINGS, headings, row_texts
+    from deadpan.benchmarking.rendering import HEADINGS, headings, row_texts
 
     columns = table.columns[:GRID_METRICS]
     first, *others = headings(table)[: len(HEADINGS) + len(columns)]

@@ -3,7 +3,7 @@
 import pytest
 from catalogue import FIXED, OURS, RIVALS, claims
 
-from deadpan.benchmark.verdicts import FAILS, HOLDS, UNDECIDED, decide
+from deadpan.benchmarking.verdicts import FAILS, HOLDS, UNDECIDED, decide
 
 from .made_up import columns, evidence, gate
 from .tiny_study import SIZES, plan_of

@@ -10,7 +10,7 @@ from catalogue import claims
 from figures import error_points, flip_points, gain_points, make_figures
 from page import Page, as_html, as_markdown, cell_text, csv_rows, interval_text, json_values, p_text
 
-from deadpan.benchmark.verdicts import decide
+from deadpan.benchmarking.verdicts import decide
 from deadpan.files import write_csv, write_json
 from deadpan.metrics.intervals import Interval
 

@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 from plan import read_plan
 
-from deadpan.benchmark.grid import laid_over
+from deadpan.benchmarking.grid import laid_over
 from deadpan.errors import DeadpanError
 
 from .tiny_study import TINY, plan_of, write

@@ -12,7 +12,7 @@ import run as script
 from measuring import Measuring
 from plan import read_plan
 
-from deadpan.benchmark.runner import Silent, alone
+from deadpan.benchmarking.runner import Silent, alone
 from deadpan.errors import DeadpanError
 
 from ...show.page import Page

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from deadpan.benchmark.evidence import SMALLEST_EFFECT, Evidence, MeasuredRun, error_avoided
+from deadpan.benchmarking.evidence import SMALLEST_EFFECT, Evidence, MeasuredRun, error_avoided
 from deadpan.metrics.intervals import seed_interval
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from deadpan.benchmark.grid import read_grid
+from deadpan.benchmarking.grid import read_grid
 from deadpan.training.checkpoint import State
 
 ROOT = Path(__file__).parents[2]

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import yaml
 
-from deadpan.benchmark.published import TABLES, notes, published
+from deadpan.benchmarking.published import TABLES, notes, published
 from deadpan.metrics.classification import emotion_accuracies, emotion_f1s
 from deadpan.tasks import Emotions, Regression
 
-FOLDER = resources.files("deadpan.benchmark.published")
+FOLDER = resources.files("deadpan.benchmarking.published")
 EMOTIONS = ("Neutral", "Happy", "Sad", "Angry")
 ABSENT = {"Happy": 803, "Sad": 745, "Angry": 711, "Neutral": 555}  # of the 938 test clips
 SENTIMENT = {"acc7", "acc2_non0", "f1_non0", "corr", "mae"}
@@ -137,7 +137,7 @@ def test_the_notes_name_exactly_where_fixed_text_is_better(data):
 
 def test_importing_reads_no_file():
     code = (
-        "import sys; import deadpan.benchmark.published as module\n"
+        "import sys; import deadpan.benchmarking.published as module\n"
         "assert not module._figures.cache_info().currsize\n"
         "assert not module._entries.cache_info().currsize\n"
         "assert module.published('MOSI', 'HCT-MG', 'acc7') == 39.4\n"

@@ -6,9 +6,8 @@ import re
 
 import pytest
 
-from deadpan.benchmark import rendering
-from deadpan.benchmark.collect import SeedScores
-from deadpan.benchmark.table import make_table
+from deadpan.benchmarking import rendering
+from deadpan.benchmarking.table import SeedScores, make_table
 from deadpan.tasks.task import MetricColumn
 
 COLUMNS = (

@@ -12,9 +12,9 @@ import sys
 import numpy as np
 import pytest
 
-from deadpan.benchmark.grid import read_grid
-from deadpan.benchmark.runner import RETRIES, Silent, alone, run_cases, work
-from deadpan.benchmark.study import run_grid
+from deadpan.benchmarking.grid import read_grid
+from deadpan.benchmarking.run import run_grid
+from deadpan.benchmarking.runner import RETRIES, Silent, alone, run_cases, work
 from deadpan.errors import DataError, DeadpanError
 
 from .small_grid import ROOT, SMALL, Dying, DyingInTraining, Memory, grid_of, killed, write
@@ -126,7 +126,7 @@ def test_a_worker_that_is_killed_every_time_is_given_up(tmp_path, monkeypatch):
 def test_a_grid_that_is_killed_goes_on_to_the_same_tables(tmp_path, whole):
     write(tmp_path)
     for word in ("step", "end"):  # in two runs, which are left at work; behind the first that ends
-        killed("benchmark.killed_grid", tmp_path, word)
+        killed("benchmarking.killed_grid", tmp_path, word)
     memory = Memory()
     run(tmp_path, resume=True, watch=memory)
     assert 0 < memory.finished < 4

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
-from deadpan.benchmark.verdicts import UNKNOWN, Finding
+from deadpan.benchmarking.verdicts import UNKNOWN, Finding
 from deadpan.metrics.intervals import Interval, clip_variance, seed_interval, share_interval
 
 Columns = Mapping[str, np.ndarray]

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from deadpan.benchmark.published import data_sets
-from deadpan.benchmark.search import Search
+from deadpan.benchmarking.published import data_sets
+from deadpan.benchmarking.search import Search
 from deadpan.data import DATASETS, check_data_options
 from deadpan.data.folds import groups_of
 from deadpan.errors import DeadpanError, unknown_name

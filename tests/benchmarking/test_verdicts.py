@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from deadpan.benchmark.verdicts import (
+from deadpan.benchmarking.verdicts import (
     FAILS,
     HOLDS,
     UNDECIDED,

@@ -1,13 +1,13 @@
 """Runs the grid of a folder in a process that is killed at a word of a run; goes on if it was.
 
-``python -m tests.benchmark.killed_grid FOLDER WORD``: at the first WORD, ``step`` or ``end``.
+``python -m tests.benchmarking.killed_grid FOLDER WORD``: at the first WORD, ``step`` or ``end``.
 """
 
 import sys
 from pathlib import Path
 
-from deadpan.benchmark.grid import read_grid
-from deadpan.benchmark.study import run_grid
+from deadpan.benchmarking.grid import read_grid
+from deadpan.benchmarking.run import run_grid
 
 from .small_grid import KilledAt
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deadpan.benchmark.grid import read_grid
-from deadpan.benchmark.runner import Silent
-from deadpan.benchmark.study import run_grid
+from deadpan.benchmarking.grid import read_grid
+from deadpan.benchmarking.run import run_grid
+from deadpan.benchmarking.runner import Silent
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"

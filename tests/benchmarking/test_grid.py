@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from deadpan.benchmark.grid import read_grid
+from deadpan.benchmarking.grid import read_grid
 from deadpan.errors import DeadpanError
 
 from .small_grid import SMALL, grid_of, write

@@ -1,15 +1,13 @@
 """A grid's table as Markdown, CSV, LaTeX, HTML and JSON."""
 
 import dataclasses
-import io
-import json
 import math
 import re
 from collections.abc import Callable, Sequence
-from csv import DictWriter
 from typing import Any
 
-from deadpan.benchmark.table import Cell, GridTable, Row
+from deadpan.benchmarking.table import Cell, GridTable, Row
+from deadpan.files import csv_text, json_text
 from deadpan.show.page import render
 from deadpan.tasks.task import MetricColumn
 
@@ -93,31 +91,23 @@ def _cost_texts(row: Row) -> list[str]:
 
 def csv(table: GridTable) -> str:
     """One row per system with plain numbers; empty where there is none."""
-    text = io.StringIO(newline="")
-    rows = [_plain(row) for row in table.rows]
-    fields = list(dict.fromkeys(key for row in rows for key in row))
-    writer = DictWriter(text, fields, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text([_plain(row) for row in table.rows])
 
 
 def as_json(tables: Sequence[GridTable]) -> str:
-    """All tables, NaN as null."""
-    values = [
-        {
-            "data": table.data,
-            "against": table.against,
-            "columns": [dataclasses.asdict(column) for column in table.columns],
-            "rows": [
-                {key: None if value == "" else value for key, value in _plain(row).items()}
-                for row in table.rows
-            ],
-            "notes": table_notes(table),
-        }
-        for table in tables
-    ]
-    return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """All tables, with null where there is no number."""
+    return json_text(
+        [
+            {
+                "data": table.data,
+                "against": table.against,
+                "columns": [dataclasses.asdict(column) for column in table.columns],
+                "rows": [_plain(row) for row in table.rows],
+                "notes": table_notes(table),
+            }
+            for table in tables
+        ]
+    )
 
 
 def table_notes(table: GridTable) -> list[str]:
@@ -160,17 +150,14 @@ def _plain(row: Row) -> dict[str, Any]:
         "parameters": row.parameters,
         "seconds": row.seconds,
         "p": row.p,
-        "failure": row.failure,
+        "failure": row.failure or None,
     }
     for key, cell in row.cells.items():
         values |= {key: cell.mean, f"{key}_sd": cell.deviation, f"{key}_paper": cell.paper}
-    return {key: _known(value) for key, value in values.items()}
-
-
-def _known(value: object) -> object:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return round(value, 6) if isinstance(value, float) else value
+    for name, value in values.items():
+        if isinstance(value, float):
+            values[name] = None if math.isnan(value) else round(value, 6)
+    return values
 
 
 def _duration(seconds: float) -> str:

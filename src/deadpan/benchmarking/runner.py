@@ -16,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-from deadpan.benchmark.grid import Case
+from deadpan.benchmarking.grid import Case
 from deadpan.errors import DeadpanError, os_failure
 from deadpan.training.opened import RunDirectory, refuse_changed_data
 from deadpan.training.run import train_run
@@ -224,7 +224,7 @@ def _context() -> ForkServerContext:
     os.environ["OMP_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["deadpan.benchmark.runner", "sklearn.metrics", "sklearn.linear_model"]
+        ["deadpan.benchmarking.runner", "sklearn.metrics", "sklearn.linear_model"]
     )
     return context
 

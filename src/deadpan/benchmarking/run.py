@@ -1,0 +1,126 @@
+"""``run_grid``: a whole grid in one call, from the search through the runs to the tables."""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deadpan.benchmarking import rendering
+from deadpan.benchmarking.grid import Case, Grid
+from deadpan.benchmarking.runner import GridWatch, alone, finished, run_cases
+from deadpan.benchmarking.table import GridTable, make_tables, read_run
+from deadpan.errors import DeadpanError
+from deadpan.files import write_atomically, write_json
+from deadpan.training.opened import RunDirectory
+
+CellName = tuple[str, str, str | None]
+"""Data set, system, fold."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """The results of a grid.
+
+    Attributes:
+        tables: one per data set that has a result.
+        failures: why each run that was given up was, by its place below ``runs``.
+    """
+
+    tables: Sequence[GridTable]
+    failures: Mapping[str, str]
+
+
+def run_grid(grid: Grid, out: Path, *, workers: int, resume: bool, watch: GridWatch) -> Benchmark:
+    """Run what has not finished, and write the tables of what has.
+
+    ``out`` holds ``grid.yaml`` (a copy), ``runs/DATA/SYSTEM/...`` and, for each data set,
+    ``DATA.md``, ``.csv`` and ``.tex``, with all of them in ``tables.html`` and ``tables.json``.
+    A run's place tells its settings: a changed grid makes new runs beside the old ones.
+
+    Args:
+        grid: what to run.
+        out: must not exist, unless ``resume``.
+        workers: processes at once, one thread each.
+        resume: go on with the grid in ``out``.
+        watch: is told of progress.
+
+    Raises:
+        DeadpanError: ``out`` is taken or not there, or another process works in it.
+    """
+    if out.exists() and not out.is_dir():
+        raise DeadpanError(f"{out}: is a file; give a directory as --out")
+    if out.exists() and not resume and any(out.iterdir()):
+        raise DeadpanError(f"{out}: exists already; go on with --resume, or give another --out")
+    if resume and not out.exists():
+        raise DeadpanError(f"{out}: no grid here to go on with; leave out --resume")
+    folds = {data: grid.folds_of(data) for data in grid.data}  # refuses before anything is made
+    out.mkdir(parents=True, exist_ok=True)
+    with alone(out):
+        shutil.copyfile(grid.path, out / "grid.yaml")
+        runs, failures = out / "runs", dict[Path, str]()
+        trials = list(grid.trials(folds))
+        if trials:
+            failures |= run_cases(trials, runs, workers=workers, watch=watch)
+        chosen, searched = _choices(grid, trials, runs)
+        if searched:
+            write_json(out / "search.json", searched)
+        cases = list(grid.cases(folds, chosen))
+        failures |= run_cases(cases, runs, workers=workers, watch=watch)
+        tables = make_tables(grid, cases, runs, failures)
+        _write_tables(tables, out, title=grid.path.stem)
+        reasons = {str(place): why for place, why in failures.items()}
+        write_json(out / "failures.json", reasons)
+    return Benchmark(tables=tables, failures=reasons)
+
+
+def _choices(
+    grid: Grid, trials: Sequence[Case], runs: Path
+) -> tuple[dict[CellName, Mapping[str, Any]], dict[str, Any]]:
+    """The settings of the best trial of each cell, by validation loss; and the record of all."""
+    if not grid.search:
+        return {}, {}
+    chosen: dict[CellName, Mapping[str, Any]] = {}
+    record: dict[str, Any] = {}
+    by_cell: dict[CellName, list[Case]] = {}
+    for case in trials:
+        by_cell.setdefault((case.data, case.system, case.fold), []).append(case)
+    for cell, cases in by_cell.items():
+        losses = {
+            case.trial or 0: _trial_loss(case, runs) for case in cases if finished(case, runs)
+        }
+        if not losses:
+            continue
+        draws = grid.draws(cell[1])
+        best = min(losses, key=lambda trial: losses[trial])
+        chosen[cell] = draws[best]
+        record[" | ".join(str(part) for part in cell if part)] = {
+            "chosen": best,
+            "trials": [
+                {"settings": drawn, "valid_loss": losses.get(trial)}
+                for trial, drawn in enumerate(draws)
+            ],
+        }
+    return chosen, record
+
+
+def _trial_loss(case: Case, runs: Path) -> float:
+    """The lowest validation loss of a trial; infinite if it never had one."""
+    losses = read_run(runs / case.place, RunDirectory.epochs).valid_loss
+    return float(min(losses[~np.isnan(losses)], default=np.inf))
+
+
+def _write_tables(tables: Sequence[GridTable], out: Path, *, title: str) -> None:
+    """Write every format of every table."""
+    texts: dict[str, str] = {}
+    for table in tables:
+        texts[f"{table.data}.md"] = rendering.markdown(table)
+        texts[f"{table.data}.csv"] = rendering.csv(table)
+        texts[f"{table.data}.tex"] = rendering.latex(table)
+    if tables:
+        texts["tables.html"] = rendering.html(tables, title)
+        texts["tables.json"] = rendering.as_json(tables)
+    for name, text in texts.items():
+        write_atomically(out / name.replace("/", "_"), text.encode())
