@@ -1,7 +1,6 @@
 """``deadpan data inspect --html``: the health of a data set as one self-contained HTML page."""
 
 import base64
-import json
 import math
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ import numpy as np
 
 from deadpan.data.health.findings import count_of, percent
 from deadpan.errors import DeadpanError
-from deadpan.files import write_atomically
+from deadpan.files import json_text, write_atomically
 from deadpan.reports.data_tables import (
     findings_verdict,
     modality_columns,
@@ -59,7 +58,6 @@ def write_data_report(facts: Mapping[str, Any], path: Path) -> Path:
 def data_page(facts: Mapping[str, Any]) -> str:
     """The page as HTML; every text of the data is escaped."""
     sentences = [text for text in (facts["layout"], findings_verdict(facts)) if text]
-    numbers = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False)
     return render(
         "data.html.j2",
         title=facts["name"],
@@ -72,7 +70,7 @@ def data_page(facts: Mapping[str, Any]) -> str:
         rows_of=rows_of,
         notes=list(reading_notes(facts)),
         baseline=facts["baseline"],
-        json=base64.b64encode(numbers.encode("utf-8", "replace")).decode(),
+        json=base64.b64encode(json_text(facts).encode("utf-8", "replace")).decode(),
     )
 
 
