@@ -25,7 +25,7 @@ from deadpan.data.dataset import Clip
 from deadpan.layers.attention import Attention, record_attention
 from deadpan.layers.transformer import Encoder, EncoderLayer
 from deadpan.models import HCTMG
-from deadpan.reports.clip.figures import heatmap
+from deadpan.reports.clip_figures import heatmap
 from deadpan.show.drawing import picture
 from deadpan.types import AUDIO, TEXT, VISION, Batch
 
@@ -132,8 +132,8 @@ def heatmap_seconds() -> dict[str, float]:
         drawn = CrossmodalMap(source=source, target=target, weights=weights)
 
         def draw(drawn=drawn) -> None:
-            size, font, paint = heatmap(drawn)
-            picture("long", paint, size, families=font.families)
+            size, _, paint = heatmap(drawn)
+            picture("long", paint, size)
 
         found[name] = min(seconds(draw) for _ in range(3))
     return found

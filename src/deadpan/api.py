@@ -67,9 +67,9 @@ def train(
     values = settings if data is None else {"data": str(data), **settings}
     if data is None and resume and out is not None:
         values = RunDirectory(_home_path(out)).settings().to_dict() | values
-    chosen = Settings.from_dict(values)
-    folder = _home_path(out) if out else default_run(chosen)
-    return train_run(chosen, folder, resume=resume, watch=watch)
+    resolved = Settings.from_dict(values)
+    folder = _home_path(out) if out else default_run(resolved)
+    return train_run(resolved, folder, resume=resume, watch=watch)
 
 
 def default_run(settings: "Settings") -> Path:
@@ -120,7 +120,7 @@ def report(run: str | Path) -> Path:
     Returns:
         The page's path, ``report.html`` in the run.
     """
-    from deadpan.reports.run.page import write_report
+    from deadpan.reports.run import write_report
 
     evaluate(run)
     return write_report(_home_path(run))
@@ -158,7 +158,7 @@ def explain(
         The page's path.
     """
     from deadpan.analysis.explanation import explain_run
-    from deadpan.reports.clip.page import write_explanation
+    from deadpan.reports.clip import write_explanation
 
     folder = _home_path(out) if out else _home_path(run) / "explain"
     if folder.exists() and not folder.is_dir():
@@ -305,8 +305,8 @@ def corpora(name: str | None = None) -> list[dict[str, Any]]:
     """
     from deadpan.data.corpora import CORPORA, find_corpus
 
-    chosen = list(CORPORA.values()) if name is None else [find_corpus(name)]
-    return [dataclasses.asdict(corpus) for corpus in chosen]
+    listed = list(CORPORA.values()) if name is None else [find_corpus(name)]
+    return [dataclasses.asdict(corpus) for corpus in listed]
 
 
 def fetch(
@@ -356,10 +356,10 @@ def demo(
     from deadpan.training.run import train_run
     from deadpan.training.settings import Settings
 
-    chosen = Settings.from_dict({"data": "controlled", **DEMO, **settings})
+    resolved = Settings.from_dict({"data": "controlled", **DEMO, **settings})
     folder = _home_path(out)
     try:
-        run = train_run(chosen, folder, resume=folder.exists(), watch=watch)
+        run = train_run(resolved, folder, resume=folder.exists(), watch=watch)
     except (RunError, DataError) as error:
         if not folder.exists():
             raise

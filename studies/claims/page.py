@@ -117,6 +117,7 @@ def as_html(page: Page) -> str:
     return render(
         "claims.html.j2",
         folder=Path(__file__).parent,
+        title="What the paper claims, tested",
         page=page,
         marks=MARKS,
         plurals={HOLDS: "hold", FAILS: "do not hold", UNDECIDED: UNDECIDED},

@@ -28,9 +28,9 @@ from deadpan.data.corpora import CORPORA, Corpus, Source
 from deadpan.data.dataset import fingerprint
 from deadpan.data.store.reading import store_dataset
 from deadpan.layers.attention import record_attention
-from deadpan.reports.clip import page as explain_report
-from deadpan.reports.clip.figures import heatmap
-from deadpan.reports.clip.page import clip_tables, explanation_files, label_text
+from deadpan.reports import clip as explain_report
+from deadpan.reports.clip import clip_tables, explanation_files, label_text
+from deadpan.reports.clip_figures import heatmap
 from deadpan.serving.predictor import Predictor
 from deadpan.training.opened import open_run
 

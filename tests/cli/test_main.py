@@ -101,6 +101,11 @@ def test_a_commands_help_and_its_typos_import_no_torch(name):
     assert imported([*name.split(), "--hlep"], heavy) == []
 
 
+@pytest.mark.parametrize("arguments", (["data", "list"], ["data", "fetch", "none"]))
+def test_corpora_are_listed_and_fetched_without_torch(arguments):
+    assert imported(arguments, {"torch", "numpy", "scipy", "sklearn", "matplotlib"}) == []
+
+
 def test_the_module_runs_and_leaves_with_the_status():
     command = [sys.executable, "-m", "deadpan", "data", "list", "MOSSI"]
     process = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -13,7 +13,7 @@ from deadpan.training.evaluation import predict_clips
 from deadpan.types import Modality
 
 Outputs = Mapping[frozenset[Modality], Float[np.ndarray, "clip output"]]
-"""What a model says when it is given just these modalities, by subset."""
+"""Raw outputs of a model that is given just these modalities, by subset."""
 
 
 def subset_outputs(

@@ -12,6 +12,8 @@ from deadpan.models.base import FUSED, AttentionPath, Model
 from deadpan.types import TEXT, VISION, Modality
 
 MARKED = 5
+"""Cells that are marked as the strongest."""
+
 MOST_NAMED = 90
 """Rows that each have their name."""
 
@@ -33,7 +35,7 @@ class Axis:
     unit: str
 
     def at(self, step: int) -> str:
-        """The step as it is told: its word, its middle in seconds, or its number."""
+        """Name a step: its word, its middle in seconds, or its number."""
         if self.words:
             # Isolated, so that a word read from right to left does not turn the text around it.
             return f"“\u2068{self.words[step]}\u2069”"
@@ -89,13 +91,13 @@ class CrossmodalMap:
         """
         columns = self.weights.argmax(axis=1)
         peaks = self.weights[np.arange(len(columns)), columns]
-        found: list[tuple[int, int]] = []
+        cells: list[tuple[int, int]] = []
         for row in np.argsort(-peaks, kind="stable").tolist():
-            if all(abs(row - other) >= self.apart for other, _ in found):
-                found.append((row, int(columns[row])))
-            if len(found) == MARKED:
+            if all(abs(row - other) >= self.apart for other, _ in cells):
+                cells.append((row, int(columns[row])))
+            if len(cells) == MARKED:
                 break
-        return found
+        return cells
 
     @property
     def apart(self) -> int:

@@ -121,7 +121,7 @@ def explain_run(
     """Explain what a run predicts of a clip; see ``deadpan explain --help`` for the arguments.
 
     Each model attends to the clip once; it is asked again only about other inputs: fewer
-    modalities, weights in disorder, other clips.
+    modalities, shuffled weights, other clips.
 
     Raises:
         DeadpanError: what cannot be explained, in one line.

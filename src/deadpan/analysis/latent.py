@@ -20,7 +20,9 @@ from deadpan.types import Modality
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LatentIncongruity:
-    """Of one target modality, in each clip; see ``deadpan.metrics.incongruity.view_distance``.
+    """Latent incongruity of one target modality in each clip.
+
+    The measure is ``deadpan.metrics.incongruity.view_distance``.
 
     Attributes:
         before: between its two views, one per source, as self-attention receives them.
@@ -50,7 +52,7 @@ def latent_incongruity(model: Model, clips: Sequence[Clip]) -> dict[Modality, La
         return {}
     modules = [name for views, own in targets.values() for name in (*views, own)]
     model.eval()
-    found: dict[tuple[Modality, int], tuple[float, float]] = {}
+    by_clip: dict[tuple[Modality, int], tuple[float, float]] = {}
     for chosen in evaluation_batches(lengths_of(clips), EVALUATION_BATCH):
         batch = collate([clips[i] for i in chosen], model.widths)
         with torch.no_grad(), captured(model, modules) as outputs:
@@ -60,11 +62,11 @@ def latent_incongruity(model: Model, clips: Sequence[Clip]) -> dict[Modality, La
                 steps = len(clips[index].sequences.get(target, ()))  # padding stands last
                 views = [outputs[name][row, :steps].numpy() for name in (first, second)]
                 halves = outputs[own][row, :steps].chunk(2, dim=1)
-                found[target, index] = (
+                by_clip[target, index] = (
                     view_distance(views[0], views[1]),
                     view_distance(halves[0].numpy(), halves[1].numpy()),
                 )
-    both = {t: np.array([found[t, i] for i in range(len(clips))]) for t in targets}
+    both = {t: np.array([by_clip[t, i] for i in range(len(clips))]) for t in targets}
     return {t: LatentIncongruity(before=x[:, 0], after=x[:, 1]) for t, x in both.items()}
 
 

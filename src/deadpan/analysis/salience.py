@@ -1,7 +1,8 @@
-"""How much each step of a clip counts for what a model says of it, read from its attention."""
+"""Salience: how much each step of a clip counts for a prediction, read from attention."""
 
 import copy
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
@@ -29,7 +30,7 @@ KEPT_AND_TAKEN = {
 
 
 def salience(attention: ClipAttention) -> dict[Modality, Steps]:
-    """How much each real step counts, by where attention leads from what is predicted from.
+    """Salience of each real step: where attention leads from the steps that are predicted from.
 
     A unit of worth stands on the step that is pooled (the last real one, or all alike where the
     model pools their mean) of each modality's final stream, shared alike among the modalities of
@@ -121,12 +122,12 @@ def _through(attention: ClipAttention, path: AttentionPath, worth: Steps) -> tup
         return worth, np.zeros(0)
     handed = np.zeros(attention.steps(path.source))
     for weights in reversed(attention.layers[path.module]):
-        given = take * (worth @ weights)
+        taken = take * (worth @ weights)
         worth = keep * worth
         if path.stage == "self":
-            worth = worth + given
+            worth = worth + taken
         else:
-            handed = handed + given
+            handed = handed + taken
     return worth, handed
 
 
@@ -176,22 +177,22 @@ def salience_of(attention: ClipAttention, target: Modality) -> Steps:
 
 def only(clip: Clip, modalities: Sequence[Modality]) -> Clip:
     """The clip without its other modalities."""
-    kept = {name: x for name, x in clip.sequences.items() if name in modalities}
-    return dataclasses.replace(clip, sequences=kept)
+    sequences = {name: x for name, x in clip.sequences.items() if name in modalities}
+    return dataclasses.replace(clip, sequences=sequences)
 
 
-def randomised(model: Model, *, seed: int = 0) -> Model:
-    """A copy whose every weight tensor has its numbers in a random order; the gate stays.
+def shuffled(model: Model, *, seed: int = 0) -> Model:
+    """Copy a model with the numbers of every weight tensor shuffled; the gate stays.
 
     Their distribution is kept, so that nothing changes but what training arranged; and with the
     gate the primary modality, so that the same maps are compared.
     """
     generator = torch.Generator().manual_seed(seed)
     twin = copy.deepcopy(model)
-    kept = {id(parameter) for parameter in twin.gate_parameters()}
+    gate = {id(parameter) for parameter in twin.gate_parameters()}
     with torch.no_grad():
         for parameter in twin.parameters():
-            if id(parameter) not in kept:
+            if id(parameter) not in gate:
                 order = torch.randperm(parameter.numel(), generator=generator)
                 parameter.copy_(parameter.flatten()[order].view_as(parameter))
     return twin
@@ -200,7 +201,7 @@ def randomised(model: Model, *, seed: int = 0) -> Model:
 def randomisation_check(
     model: Model, clips: Sequence[Clip], *, method: Method = "attention", seeds: int = 3
 ) -> dict[Modality, float]:
-    """Rank correlation of salience under trained and under disordered weights.
+    """Rank correlation of salience under trained and under shuffled weights.
 
     The model parameter randomisation test of Adebayo et al. 2018, Sanity Checks for Saliency Maps,
     all layers at once. Near 0: salience shows what was learned. Near 1: it shows the architecture
@@ -210,16 +211,16 @@ def randomisation_check(
         model: trained.
         clips: already normalised.
         method: see :func:`salience`.
-        seeds: disorders that are tried.
+        seeds: shuffles that are tried.
 
     Returns:
         By modality the mean of Spearman's rho, in [-1, 1], over clips with 3 steps or more and
-        over disorders; NaN where there is no such clip, or salience is the same for all steps.
+        over shuffles; NaN where there is no such clip, or salience is the same for all steps.
     """
     trained = saliences(model, clips, method=method)
     by_modality: dict[Modality, list[float]] = {name: [] for name in model.modalities}
     for seed in range(seeds):
-        other = saliences(randomised(model, seed=seed), clips, method=method)
+        other = saliences(shuffled(model, seed=seed), clips, method=method)
         for name, values in by_modality.items():
             pairs = [(mine[name], its[name]) for mine, its in zip(trained, other, strict=True)]
             values += [rank_correlation(a, b) for a, b in pairs if len(a) >= 3]
@@ -227,5 +228,5 @@ def randomisation_check(
 
 
 def _mean(values: Sequence[float]) -> float:
-    known: Float[np.ndarray, " clip"] = np.array([x for x in values if x == x])  # noqa: PLR0124
-    return float(known.mean()) if len(known) else float("nan")
+    defined = [x for x in values if not math.isnan(x)]
+    return sum(defined) / len(defined) if defined else math.nan

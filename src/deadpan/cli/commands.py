@@ -129,7 +129,7 @@ def _list_models(models: Sequence[Mapping[str, Any]], options: Options, outputs:
 
 def _inspect(figures: Mapping[str, Any], options: Options, outputs: Outputs) -> None:
     if outputs.html:
-        from deadpan.reports.data.page import write_data_report
+        from deadpan.reports.data import write_data_report
 
         print(write_data_report(figures, outputs.html))
     else:

@@ -193,7 +193,7 @@ def health_table(facts: Mapping[str, Any]) -> RenderableType:
     Args:
         facts: of ``deadpan.inspect``.
     """
-    from deadpan.reports.data.tables import (
+    from deadpan.reports.data_tables import (
         findings_verdict,
         modality_columns,
         reading_notes,
@@ -242,7 +242,7 @@ def _label_rows(labels: Mapping[str, Any]) -> dict[str, str]:
 
 def _table(columns: Mapping[str, Mapping[str, str]]) -> Table:
     """A column for each name, a row for each key that any of them has."""
-    from deadpan.reports.data.tables import rows_of
+    from deadpan.reports.data_tables import rows_of
 
     table = Table(header_style="bold")
     table.add_column("", overflow="fold")

@@ -163,7 +163,7 @@ def call(command: Command, options: Mapping[str, Any], **more: Any) -> Any:  # n
 
     Args:
         command: whose function.
-        options: of :func:`parse`; None = not given.
+        options: of :func:`parse`; those that are None are left to the function.
         **more: further arguments of the function.
     """
     function = getattr(api, command.function)
@@ -191,21 +191,20 @@ def parse(
         Reply: the user asked for help.
         DeadpanError: an option or a value that does not fit.
     """
-    typed, meant = (f"--{prefix}" for prefix in alias or ("", ""))
-    if alias:
-        arguments = [meant + a.removeprefix(typed) if a.startswith(typed) else a for a in arguments]
+    short, full = (f"--{prefix}" for prefix in alias or ("", ""))
+    arguments = [full + a.removeprefix(short) if a.startswith(short) else a for a in arguments]
     if {"-h", "--help"} & set(arguments):
         text = re.sub(
             r" +--\w+ CONFIG\n +Path to a configuration file.\n", "", parser.format_help()
         )
-        raise Reply((text.replace(meant, typed) if alias else text).replace("``", "'").rstrip())
+        raise Reply(text.replace(full, short).replace("``", "'").rstrip())
     try:
         _check_names(parser, arguments)
         values = parser.parse_args(arguments).as_dict()
     except (argparse.ArgumentError, TypeError, ValueError) as error:
-        raise DeadpanError(_plain(str(error), parser).replace(meant, typed)) from error
+        raise DeadpanError(_plain(str(error), parser).replace(full, short)) from error
     except DeadpanError as error:
-        raise DeadpanError(str(error).replace(meant, typed) if alias else str(error)) from error
+        raise DeadpanError(str(error).replace(full, short)) from error
     # A shell's unset variable: as "not given" it would write somewhere else.
     if empty := [name for name, value in values.items() if value == ""]:
         raise DeadpanError(f"--{empty[0]} got an empty text; give it a value or leave it out")
@@ -235,7 +234,7 @@ def outputs_of(options: Mapping[str, Any]) -> Outputs:
 
 
 def last_value(arguments: Sequence[str], option: str) -> str | None:
-    """The value that an option was given last, known before there is a parser; None without."""
+    """Find the last value of an option, before there is a parser; None without one."""
     value = None
     for i, argument in enumerate(arguments):
         if argument.startswith(f"{option}="):

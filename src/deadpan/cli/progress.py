@@ -20,10 +20,10 @@ from rich.progress import (
 )
 
 from deadpan.data.fetching.download import DownloadWatch
-from deadpan.training.opened import RunDirectory
 
 if TYPE_CHECKING:
     from deadpan.benchmarking.grid import Case
+    from deadpan.training.opened import RunDirectory
 
 
 class TrainingLines:
@@ -49,7 +49,7 @@ class TrainingLines:
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
         """Take note of a step."""
         if not self.started:
-            self.begin(epoch, RunDirectory(self.run).settings().epochs)
+            self.begin(epoch, _directory(self.run).settings().epochs)
 
     def epoch(self, row: dict[str, int | float]) -> None:
         """Print an epoch's losses and the time left; its row is on the disk."""
@@ -96,7 +96,7 @@ class TrainingBar(TrainingLines):
 
 def preamble(run: Path) -> Iterator[str]:
     """What a run is trained on: its data set, repairs of it, and warnings; a line each."""
-    environment = RunDirectory(run).environment()
+    environment = _directory(run).environment()
     dataset = environment.dataset
     clips = ", ".join(f"{name} {n}" for name, n in dataset.splits.items())
     yield f"{run}: {dataset.name} ({clips} clips), {', '.join(environment.modalities)}"
@@ -108,7 +108,7 @@ def preamble(run: Path) -> Iterator[str]:
 
 def losses(run: Path) -> str:
     """The losses of a run's last and best epochs, and the largest weight of its gate."""
-    directory = RunDirectory(run)
+    directory = _directory(run)
     history, gate = directory.epochs(), directory.gate()
     parts = [f"train {history.train_loss[-1]:.3f}", f"valid {history.valid_loss[-1]:.3f}"]
     if best := history.best_epoch:
@@ -116,6 +116,12 @@ def losses(run: Path) -> str:
     if gate:
         parts.append(f"gate {gate.primary} {gate.weights[-1].max():.2f}")
     return "  ".join(parts)
+
+
+def _directory(run: Path) -> "RunDirectory":
+    from deadpan.training.opened import RunDirectory  # not for a download
+
+    return RunDirectory(run)
 
 
 def duration(seconds: int | float) -> str:

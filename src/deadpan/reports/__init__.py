@@ -1,1 +1,1 @@
-"""Reports: they only show what training and analysis computed."""
+"""Pages of a finished run, of one clip and of a data set, and the figures on them."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int
 
-from deadpan.show.drawing import INK, MUTED, font_lacks
+from deadpan.show.drawing import INK, MUTED
+from deadpan.show.fonts import lacks_letters
 
 if typing.TYPE_CHECKING:
     import matplotlib.axes
@@ -84,7 +85,7 @@ def short_names(names: Sequence[str], *, longest: int) -> tuple[str, ...]:
     Long ones are cut. Where the font lacks a letter of one, or two would look the same once cut,
     each starts with its position from 1, and one that cannot be drawn is nothing but that.
     """
-    drawn = ["" if font_lacks(name) else " ".join(name.split()) for name in names]
+    drawn = ["" if lacks_letters(name) else " ".join(name.split()) for name in names]
     cut = [_cut(name, longest) for name in drawn]
     if all(cut) and len(set(cut)) == len(cut):
         return tuple(cut)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from deadpan.show.fonts import installed_families
+
 if typing.TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
@@ -103,7 +105,7 @@ def to_svg(
         height: in inches.
     """
     buffer = io.StringIO()
-    with _drawn(name, paint, (WIDTH, height)) as figure:
+    with _painted(name, paint, (WIDTH, height)) as figure:
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     return _inline(buffer.getvalue(), name)
 
@@ -132,20 +134,16 @@ def picture(
     name: str,
     paint: "Callable[[matplotlib.figure.Figure], None]",
     size: tuple[float, float],
-    *,
-    families: Sequence[str] = (),
 ) -> Picture:
-    """A figure as SVG and PNG.
+    """A figure as SVG and PNG, its letters from any of ``FAMILIES``.
 
     Args:
         name: of its files.
         paint: draws on the empty figure it is given.
         size: width and height in inches.
-        families: of fonts; none = the house's.
     """
     svg, png = io.StringIO(), io.BytesIO()
-    style = {"font.family": list(families)} if families else {}
-    with _drawn(name, paint, size, style) as figure:
+    with _painted(name, paint, size, {"font.family": list(installed_families())}) as figure:
         figure.savefig(svg, format="svg", metadata={"Date": None}, dpi=200)
         figure.savefig(png, format="png", dpi=300)
     # matplotlib's comments repeat every text of the figure.
@@ -154,7 +152,7 @@ def picture(
 
 
 @contextmanager
-def _drawn(
+def _painted(
     name: str,
     paint: "Callable[[matplotlib.figure.Figure], None]",
     size: tuple[float, float],
@@ -180,14 +178,6 @@ def whole_ticks(axes: "matplotlib.axes.Axes") -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True, min_n_ticks=1))
-
-
-def font_lacks(text: str) -> bool:
-    """Whether figures cannot show a text: their font has no glyph for one of its letters."""
-    from matplotlib.font_manager import FontProperties, findfont, get_font
-
-    known = get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap()
-    return any(ord(letter) not in known for letter in text if not letter.isspace())
 
 
 def _inline(svg: str, name: str) -> str:

@@ -1,92 +1,107 @@
-"""Which font shows the words of a clip, and which words no font of this machine can show."""
+"""Fonts of figures: matplotlib takes each letter from the first family that has it."""
 
 import dataclasses
+import functools
 import unicodedata
 from collections.abc import Sequence
 
-DEFAULT = "DejaVu Sans"
+HOUSE = "DejaVu Sans"  # comes with matplotlib
+
+FAMILIES = (
+    HOUSE,
+    # Free fonts, as Linux distributions ship them.
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR"),
+    *("WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback", "Unifont"),
+    *("Noto Sans Arabic", "Noto Naskh Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari"),
+    *("Noto Sans Bengali", "Noto Sans Tamil", "Noto Sans Telugu", "Noto Sans Thai"),
+    *("Noto Emoji", "Symbola"),
+    # macOS.
+    *("PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Arial Unicode MS"),
+    # Windows.
+    *("Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "Nirmala UI", "Leelawadee UI"),
+    *("Segoe UI", "Segoe UI Emoji"),
+)
+"""Families that are tried for the words of a clip, as far as they are installed."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class WordFont:
-    """How figures show some words.
+class DrawnWords:
+    """Words as a figure can draw them.
 
     Attributes:
-        families: of fonts, the first that has a glyph is used for it.
-        shown: each word as it is drawn; its number from 1 in brackets where no font has it.
+        texts: each word, or its number from 1 in brackets where no font has its letters.
         right_to_left: whether most words are read from right to left.
-        note: what must be said of numbered words; empty where there are none.
+        note: says which words are numbered; empty where none is.
     """
 
-    families: tuple[str, ...]
-    shown: tuple[str, ...]
+    texts: tuple[str, ...]
     right_to_left: bool
     note: str
 
     def widths(self, size: float) -> list[float]:
-        """How wide each word is drawn, in points, at a size in points."""
-        from matplotlib.font_manager import FontProperties, findfont, get_font
+        """Width of each word in points, at a font size in points."""
+        from matplotlib.font_manager import get_font
 
-        font = get_font([findfont(FontProperties(family=family)) for family in self.families])
-        found: list[float] = []
-        for word in self.shown:
+        font = get_font([_path(family) for family in installed_families()])
+        widths: list[float] = []
+        for text in self.texts:
             font.set_size(10 * size, 72)  # so large that hinting does not round
-            font.set_text(word)
-            found.append(font.get_width_height()[0] / 640)
-        return found
+            font.set_text(text)
+            widths.append(font.get_width_height()[0] / 640)
+        return widths
 
 
-def word_font(words: Sequence[str]) -> WordFont:
-    """Fonts of this machine that have the letters of the words, and what to draw for each word.
+def drawn_words(words: Sequence[str]) -> DrawnWords:
+    """What to draw for each word: the word itself, or its number where no font can show it.
 
-    A word is drawn as it is where a font has each of its letters and matplotlib can set it; else
-    as its number, for the page, which a browser sets, has it right. Nothing is ever cut.
+    The page, which a browser sets, has all words right. Nothing is ever cut.
     """
     plain = [" ".join(word.split()) for word in words]
-    families, letters = _families({letter for word in plain for letter in word} - {" "})
-    drawn = [bool(word) and set(word) <= letters | {" "} and _can_set(word) for word in plain]
-    shown = tuple(
-        word if fits else f"[{index}]"
-        for index, (word, fits) in enumerate(zip(plain, drawn, strict=True), start=1)
-    )
-    missing = drawn.count(False)
-    backwards = sum(_backwards(word) for word in plain)
-    told = f"{missing} of {len(words)} words are" if missing > 1 else "A word is"
-    return WordFont(
-        families=families,
-        shown=shown,
-        right_to_left=2 * backwards > len(plain),
-        note=f"{told} numbered: no font here has the letters." if missing else "",
+    families = installed_families()
+    fits = [bool(word) and not lacks_letters(word, *families) and _can_set(word) for word in plain]
+    missing = fits.count(False)
+    subject = f"{missing} of {len(words)} words are" if missing > 1 else "A word is"
+    return DrawnWords(
+        texts=tuple(
+            word if drawn else f"[{index}]"
+            for index, (word, drawn) in enumerate(zip(plain, fits, strict=True), start=1)
+        ),
+        right_to_left=2 * sum(map(_backwards, plain)) > len(plain),
+        note=f"{subject} numbered: no font here has the letters." if missing else "",
     )
 
 
-def _families(letters: set[str]) -> tuple[tuple[str, ...], set[str]]:
-    """The house's font and up to three more that add letters, the most first; what they have."""
-    from matplotlib.font_manager import FontProperties, findfont, fontManager
+def installed_families() -> tuple[str, ...]:
+    """Those of ``FAMILIES`` that this machine has, for matplotlib's ``font.family``."""
+    from matplotlib.font_manager import fontManager
 
-    families, known = [DEFAULT], _has(findfont(FontProperties(family=DEFAULT)), letters)
-    if letters - known:
-        plain = [f for f in fontManager.ttflist if f.style == "normal" and f.weight == 400]
-        upright = {f.name: f.fname for f in plain}
-        named = sorted(upright, key=lambda name: ("Noto Sans" not in name, name))
-        have = {name: _has(upright[name], letters) for name in named if "Last Resort" not in name}
-        for _ in range(3):
-            best = max(have, key=lambda name: len(have[name] - known), default=DEFAULT)
-            if not have.get(best, set()) - known:
-                break
-            families.append(best)
-            known |= have[best]
-    return tuple(families), known
+    names = set(fontManager.get_font_names())
+    return tuple(family for family in FAMILIES if family in names)
 
 
-def _has(path: str, letters: set[str]) -> set[str]:
+def lacks_letters(text: str, *families: str) -> bool:
+    """Whether none of the families has one of the letters; none given = the house's font."""
+    return any(
+        not any(ord(letter) in _letters(family) for family in families or (HOUSE,))
+        for letter in text
+        if not letter.isspace()
+    )
+
+
+@functools.cache
+def _letters(family: str) -> frozenset[int]:
     from matplotlib.font_manager import get_font
 
     try:
-        charmap = get_font(path).get_charmap()
-    except (OSError, RuntimeError):  # a file that is no font after all
-        return set()
-    return {letter for letter in letters if ord(letter) in charmap}
+        return frozenset(get_font(_path(family)).get_charmap())
+    except (OSError, RuntimeError):  # a broken file
+        return frozenset()
+
+
+def _path(family: str) -> str:
+    from matplotlib.font_manager import FontProperties, findfont
+
+    return findfont(FontProperties(family=family))
 
 
 def _backwards(word: str) -> bool:

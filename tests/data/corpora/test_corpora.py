@@ -1,15 +1,17 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import get_args
 from urllib.parse import urlsplit
 
 import pytest
 
-from deadpan.data.corpora import CORPORA, find_corpus
+import deadpan.data.corpora
+from deadpan.data.corpora import CORPORA, find_corpus, read_corpus
 from deadpan.data.corpora.corpus import WITH_FOLDS, standard_folds
 from deadpan.data.dataset import TaskName
-from deadpan.errors import DataError
+from deadpan.errors import DataError, DeadpanError
 from deadpan.types import SPLITS
 
 ALONE = """
@@ -107,6 +109,57 @@ def test_a_name_is_found_whatever_its_capitals():
     assert find_corpus("mustard") is CORPORA["MUStARD"]
     with pytest.raises(DataError, match="unknown data set 'MOSSI'; did you mean 'MOSI'"):
         find_corpus("MOSSI")
+
+
+TINY = """
+name: TINY
+title: Tiny
+about: Few.
+task: scores
+labels: [a, b]
+label_range: [0, 1]
+language: English
+clips: 3
+videos: null
+hours: 1
+licence: None.
+citation: None.
+traps: [$TRAP, Small.]
+layout: None.
+sources:
+  - {url: "$PAGE/a.csv", file: a.csv, note: all}
+"""
+
+
+def test_a_file_of_facts_is_read(tmp_path):
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY)
+    corpus = read_corpus(file, {"PAGE": "https://x.org", "TRAP": "Beware."})
+    assert (corpus.labels, corpus.label_range, corpus.hours) == (("a", "b"), (0.0, 1.0), 1.0)
+    assert (corpus.traps, corpus.splits) == (("Beware.", "Small."), {})
+    assert corpus.files()["a.csv"][0].url == "https://x.org/a.csv"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("hours:", "hour:", "unknown key 'hour'; did you mean 'hours'"),
+        ("clips: 3\n", "", "has no 'clips'"),
+        ("clips: 3", "clips: many", "clips wants a whole number; got 'many'"),
+        ("note: all", "notes: all", "sources: unknown key 'notes'; did you mean 'note'"),
+        (", note: all", "", "sources: has no 'note'"),
+    ],
+)
+def test_a_file_of_facts_with_an_error_is_refused(tmp_path, old, new, message):
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY.replace(old, new))
+    with pytest.raises(DeadpanError, match=message):
+        read_corpus(file, {"PAGE": "https://x.org", "TRAP": "Beware."})
+
+
+def test_every_file_of_facts_is_shown():
+    folder = Path(deadpan.data.corpora.__file__).parent
+    assert len(CORPORA) == len(list(folder.glob("*.yaml"))) - 1  # less shared.yaml
 
 
 def test_the_network_is_asked_for_nothing(tmp_path):

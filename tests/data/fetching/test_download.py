@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
+from deadpan.data.corpora import Source
 from deadpan.data.fetching.download import (
-    DownloadRequest,
     DownloadWatch,
     PartialFile,
     Unavailable,
@@ -35,6 +35,10 @@ class Told(DownloadWatch):
         self.lines.append(line)
 
 
+def source(url, **known):
+    return Source(url=url, file="file", note="a file", **known)
+
+
 @pytest.fixture
 def get(web, tmp_path):
     """Fetch /file, answered thus; what was told is under ``.told``."""
@@ -42,9 +46,7 @@ def get(web, tmp_path):
     def get(*answers, patience=FAST, **known):
         get.told = Told()
         url = web("/file", *answers)
-        return download(
-            DownloadRequest(url=url, path=tmp_path / "file", **known), get.told, patience
-        )
+        return download(source(url, **known), tmp_path / "file", get.told, patience)
 
     return get
 
@@ -272,9 +274,9 @@ def test_a_server_that_says_nothing_is_dead(get, web):
 
 
 def test_a_machine_without_a_server_is_dead(web, tmp_path):
-    wanted = DownloadRequest(url="http://127.0.0.1:9/file", path=tmp_path / "file")
+    wanted = source("http://127.0.0.1:9/file")
     with pytest.raises(Unavailable, match="no connection") as refused:
-        download(wanted, DownloadWatch(), FAST)
+        download(wanted, tmp_path / "file", DownloadWatch(), FAST)
     assert refused.value.host_is_dead
 
 
@@ -283,9 +285,9 @@ def test_a_name_that_nobody_knows_is_dead(web, tmp_path, monkeypatch):
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr("socket.getaddrinfo", unknown)
-    wanted = DownloadRequest(url="http://corpus.invalid/file", path=tmp_path / "file")
+    wanted = source("http://corpus.invalid/file")
     with pytest.raises(Unavailable, match="is there a network") as refused:
-        download(wanted, DownloadWatch(), FAST)
+        download(wanted, tmp_path / "file", DownloadWatch(), FAST)
     assert refused.value.host_is_dead
 
 
@@ -311,7 +313,7 @@ def test_a_redirect_leads_nowhere_but_to_the_web(get, tmp_path, place):
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/y", "/etc/passwd", "http://", "x"])
 def test_an_address_is_of_the_web(tmp_path, url):
     with pytest.raises(DataError, match="not an address of the web"):
-        download(DownloadRequest(url=url, path=tmp_path / "file"), DownloadWatch(), FAST)
+        download(source(url), tmp_path / "file", DownloadWatch(), FAST)
     assert left(tmp_path) == []
 
 
@@ -330,8 +332,8 @@ def test_the_proxy_of_the_environment_is_used(web, tmp_path, monkeypatch):
     monkeypatch.setenv("http_proxy", web.address)
     monkeypatch.setenv("no_proxy", "")
     web("http://corpus.invalid/file", whole(BODY))
-    wanted = DownloadRequest(url="http://corpus.invalid/file", path=tmp_path / "file")
-    download(wanted, DownloadWatch(), FAST)
+    wanted = source("http://corpus.invalid/file")
+    download(wanted, tmp_path / "file", DownloadWatch(), FAST)
     assert (tmp_path / "file").read_bytes() == BODY
 
 

@@ -60,11 +60,11 @@ def test_constants_are_those_of_train():
 def test_the_farthest_value_on_either_side():
     everywhere = stream(*CLIPS).over_all()
     worst = everywhere.farthest(np.array([0.0, 5.0]), np.array([1.0, 4.0]))
-    assert (worst.feature, worst.clip, worst.value, worst.deviations) == (0, 2, -3, 3)
+    assert worst == (0, 2, -3, 3)
     worst = everywhere.farthest(np.array([0.0, 4.5]), np.array([9.0, 1.0]))
-    assert (worst.feature, worst.clip, worst.value, worst.deviations) == (1, 2, 0, 4.5)
+    assert worst == (1, 2, 0, 4.5)
     worst = everywhere.farthest(np.array([0.0, 4.0]), np.array([9.0, 1.0]))
-    assert (worst.feature, worst.clip, worst.value, worst.deviations) == (1, 2, 9, 5)
+    assert worst == (1, 2, 9, 5)
 
 
 def counted_steps(first, count):

@@ -13,7 +13,7 @@ import mmap
 import pickletools
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -98,7 +98,14 @@ def reconstruct(kind: object, _shape: object, _code: object) -> Pending:
     """Evaluate ``_reconstruct(ndarray, (0,), b'b')``: shape, type and bytes follow as state."""
     if kind is not ndarray:
         raise DataError("holds a subclass of numpy.ndarray; save plain arrays")
-    return Pending(_array_from_state)
+
+    def finish(state: object) -> np.ndarray:
+        if not isinstance(state, tuple) or len(state) != 5:
+            raise ValueError("state of an array")
+        _version, shape, code, fortran, raw = state
+        return _array(raw, code, shape, fortran=bool(fortran))
+
+    return Pending(finish)
 
 
 def dtype(code: object, *_: object) -> Pending:
@@ -146,13 +153,6 @@ def empty_bytes(*args: object) -> bytes:
     return b""
 
 
-def _array_from_state(state: object) -> np.ndarray:
-    if not isinstance(state, tuple) or len(state) != 5:
-        raise ValueError("state of an array")
-    _version, shape, kind, fortran, raw = state
-    return _array(raw, kind, shape, fortran=bool(fortran))
-
-
 def _array(raw: object, kind: object, shape: object, *, fortran: bool) -> np.ndarray:
     """View bytes as a read-only array; an array of objects is made of values already read.
 
@@ -198,7 +198,6 @@ GLOBALS: Mapping[tuple[str, str], Maker] = {
 
 
 OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
-CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 LITERALS = frozenset(
     (
         *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "FLOAT", "BINFLOAT"),
@@ -219,7 +218,6 @@ PAYLOADS = {
 """Opcodes whose argument may be long, and the number of bytes that encode its length."""
 LONG = 4096
 """Bytes values of at least this size are views of the file."""
-TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 PYTHON2_STR = re.compile(rb"""(['"])((?:[^\\]|\\[\\'"ntr]|\\x[0-9a-f]{2})*)\1\r?\n""")
 POLICY = "deadpan never executes pickles and reads only plain values and numpy arrays"
 OPENING = re.compile(rb"\x80[\x02-\x05]|\([dl](?:p\d+\n|[SV(])|[}\]][qr(.XU]")
@@ -286,9 +284,9 @@ class _Machine:
             opcode = OPCODES[self.file.read(1)]
             if opcode.name == "STOP":
                 return self.stack.pop()
-            if opcode.name not in SUPPORTED:
+            if opcode.name not in ACTIONS:
                 raise _UnknownOpcodeError(f"uses opcode {opcode.name}; {POLICY}")
-            self.step(opcode.name, self.argument(opcode))
+            ACTIONS[opcode.name](self, self.argument(opcode))
 
     def argument(self, opcode: pickletools.OpcodeInfo) -> object:
         if opcode.name == "GLOBAL":  # pickletools would undo escapes, which names have none of
@@ -320,18 +318,8 @@ class _Machine:
             raise EOFError
         return line[:-1]
 
-    def step(self, name: str, argument: object) -> None:
-        if name in LITERALS:
-            self.stack.append(argument)
-        elif name in CONSTANTS:
-            self.stack.append(CONSTANTS[name])
-        elif name in TUPLES:
-            start = len(self.stack) - TUPLES[name]
-            if start < 0:
-                raise IndexError
-            self.stack[start:] = [tuple(self.stack[start:])]
-        else:
-            ACTIONS[name](self, argument)
+    def last(self, count: int) -> tuple[object, ...]:
+        return tuple([self.stack.pop() for _ in range(count)][::-1])
 
     def since_mark(self) -> list[object]:
         start = self.marks.pop()
@@ -344,13 +332,13 @@ class _Machine:
         if isinstance(value, Pending):
             value.memo.append(key)
 
-    def extend(self, values: list[object]) -> None:
+    def extend(self, values: Sequence[object]) -> None:
         target = self.stack[-1]
         if not isinstance(target, list):
             raise TypeError
         cast("list[object]", target).extend(values)
 
-    def update(self, values: list[object]) -> None:
+    def update(self, values: Sequence[object]) -> None:
         target = self.stack[-1]
         # Only flat keys: hashing a tuple nested a million deep would end the process.
         if not isinstance(target, dict) or not all(
@@ -359,13 +347,9 @@ class _Machine:
             raise TypeError
         cast("dict[object, object]", target).update(zip(values[::2], values[1::2], strict=True))
 
-    def new_dict(self, values: list[object]) -> None:
+    def new_dict(self, values: Sequence[object]) -> None:
         self.stack.append({})
         self.update(values)
-
-    def pop_pair(self) -> list[object]:
-        second, first = self.stack.pop(), self.stack.pop()
-        return [first, second]
 
     def find(self, module: object, name: object) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
@@ -393,18 +377,26 @@ class _Machine:
 Action = Callable[[_Machine, Any], object]
 ACTIONS: Mapping[str, Action] = {
     **dict.fromkeys(("PROTO", "FRAME"), lambda _machine, _: None),  # change nothing
+    **dict.fromkeys(LITERALS, lambda machine, value: machine.stack.append(value)),
+    "NONE": lambda machine, _: machine.stack.append(None),
+    "NEWTRUE": lambda machine, _: machine.stack.append(True),
+    "NEWFALSE": lambda machine, _: machine.stack.append(False),
     "MARK": lambda machine, _: machine.marks.append(len(machine.stack)),
     "POP": lambda machine, _: machine.stack.pop(),
     "POP_MARK": lambda machine, _: machine.since_mark(),
     "DUP": lambda machine, _: machine.stack.append(machine.stack[-1]),
     "TUPLE": lambda machine, _: machine.stack.append(tuple(machine.since_mark())),
+    "EMPTY_TUPLE": lambda machine, _: machine.stack.append(()),
+    "TUPLE1": lambda machine, _: machine.stack.append(machine.last(1)),
+    "TUPLE2": lambda machine, _: machine.stack.append(machine.last(2)),
+    "TUPLE3": lambda machine, _: machine.stack.append(machine.last(3)),
     "EMPTY_LIST": lambda machine, _: machine.stack.append([]),
     "LIST": lambda machine, _: machine.stack.append(machine.since_mark()),
-    "APPEND": lambda machine, _: machine.extend([machine.stack.pop()]),
+    "APPEND": lambda machine, _: machine.extend(machine.last(1)),
     "APPENDS": lambda machine, _: machine.extend(machine.since_mark()),
     "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
     "DICT": lambda machine, _: machine.new_dict(machine.since_mark()),
-    "SETITEM": lambda machine, _: machine.update(machine.pop_pair()),
+    "SETITEM": lambda machine, _: machine.update(machine.last(2)),
     "SETITEMS": lambda machine, _: machine.update(machine.since_mark()),
     "MEMOIZE": lambda machine, _: machine.remember(len(machine.memo)),
     **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), lambda machine, key: machine.remember(key)),
@@ -413,11 +405,9 @@ ACTIONS: Mapping[str, Action] = {
         lambda machine, key: machine.stack.append(machine.memo[key]),
     ),
     "GLOBAL": lambda machine, names: machine.find(*names),
-    "STACK_GLOBAL": lambda machine, _: machine.find(*machine.pop_pair()),
+    "STACK_GLOBAL": lambda machine, _: machine.find(*machine.last(2)),
     "REDUCE": lambda machine, _: machine.reduce(),
     "BUILD": lambda machine, _: machine.build(),
 }
-"""The actions of the other opcodes."""
-SUPPORTED = LITERALS | CONSTANTS.keys() | TUPLES.keys() | ACTIONS.keys()
-"""The supported opcodes. No file of features needs the others (objects of classes, sets,
-extensions, out-of-band buffers, persistent ids)."""
+"""The actions of the supported opcodes. No file of features needs the others (objects of classes,
+sets, extensions, out-of-band buffers, persistent ids)."""

@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
+from typing import TYPE_CHECKING
 
-from deadpan.data.dataset import TaskName
 from deadpan.errors import DataError, unknown_name
-from deadpan.types import SPLITS
+
+if TYPE_CHECKING:  # a list of corpora is shown without torch
+    from deadpan.data.dataset import TaskName
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ class Corpus:
     name: str
     title: str
     about: str
-    task: TaskName
+    task: "TaskName"
     labels: tuple[str, ...]
     label_range: tuple[float, float] | None
     language: str
@@ -92,34 +94,6 @@ class Corpus:
         return {name: tuple(s for s in chosen if s.file == name) for name in names}
 
 
-CMU = "http://immortal.multicomp.cs.cmu.edu"
-CMU_NOTE = "CMU MultiComp Lab, the list of CMU-MultimodalSDK 1.2.0"
-CMU_TRAP = (
-    "CMU's server has been down or has refused files for weeks in 2021, 2022, 2023 and 2024: fetch "
-    "again later, or take a prepared file by hand."
-)
-MULT_PAGE = "https://www.dropbox.com/sh/hyzpgx1hp9nj37s/AAB7FhBqJOFDw2hEyvv2ZXHxa?dl=0"
-MMSA_PAGE = "https://drive.google.com/drive/folders/1A2S4pqCHryGmiqnNSPLv7rEg63WvjCSk"
-MULTIBENCH_PAGE = "https://github.com/pliang279/MultiBench"
-
-
-def computational_sequence(path: str, what: str) -> Source:
-    """A source of a ``.csd`` file on CMU's server, at a path below its root."""
-    return Source(url=f"{CMU}/{path}", file=path.rpartition("/")[2], note=f"{what}; {CMU_NOTE}")
-
-
-def mult_pickle(file: str) -> Source:
-    """A source of a pickle of the MulT release."""
-    note = "prepared by MulT's authors, linked from yaohungt/Multimodal-Transformer"
-    return Source(url=MULT_PAGE, file=file, note=note, by_hand=True)
-
-
-def mmsa_pickle(file: str, sha256: str, inside: str) -> Source:
-    """A source of a pickle of the MMSA release, whose README publishes the hash."""
-    note = f"prepared by MMSA's authors (thuiar/MMSA), in the folder {inside}"
-    return Source(url=MMSA_PAGE, file=file, note=note, sha256=sha256, by_hand=True)
-
-
 WITH_FOLDS = ("MOSI", "MOSEI", "POM")
 """Corpora that have standard folds."""
 
@@ -136,6 +110,8 @@ def standard_folds(name: str) -> dict[str, frozenset[str]]:
     """
     if name not in WITH_FOLDS:
         raise DataError(unknown_name("corpus with standard folds", name, WITH_FOLDS))
+    from deadpan.types import SPLITS
+
     folder = resources.files("deadpan.data") / "corpora" / "folds"
     lines = (folder / f"{name}.txt").read_text(encoding="ascii").splitlines()
     starts = [lines.index(f"[{split}]") for split in SPLITS]

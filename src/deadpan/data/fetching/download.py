@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from deadpan.data.containers.files import file_sha256, printable
+from deadpan.data.corpora import Source
 from deadpan.errors import DataError
 
 CHUNK = 1 << 16
@@ -70,33 +71,23 @@ class CutShort(Exception):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Answer:
-    """A server's response.
-
-    Attributes:
-        status: 200 for a file, 206 for a part of it.
-        reason: the meaning of the status.
-        headers: headers by name; names are case-insensitive.
-        chunks: the bytes as they come, never decoded; raises CutShort.
-    """
+class _Answer:
+    """A server's response: status 200 for a file, 206 for a part of it."""
 
     status: int
     reason: str
-    headers: Mapping[str, str]
-    chunks: Iterator[bytes]
+    headers: Mapping[str, str]  # names are case-insensitive
+    chunks: Iterator[bytes]  # as they come, never decoded; raises CutShort
 
 
 @contextmanager
-def http_get(
+def _http_get(
     url: str, headers: Mapping[str, str], patience: Patience
-) -> Generator[Answer, None, None]:
+) -> Generator[_Answer, None, None]:
     """Send a GET request, through the proxy of the environment if there is one.
 
-    Redirects are followed, to http and https only; temporary errors are retried.
-
-    Raises:
-        Unavailable: there is no response.
-        DataError: the address is not http or https.
+    Redirects are followed, to http and https only; temporary errors are retried. Raises Unavailable
+    if there is no response, DataError if the address is not http or https.
     """
     import urllib3
     from urllib3.exceptions import HTTPError
@@ -132,7 +123,7 @@ def http_get(
         except HTTPError as error:
             raise _unavailable(error) from None
         try:
-            yield Answer(
+            yield _Answer(
                 status=response.status,
                 reason=response.reason or "",
                 headers=response.headers,
@@ -164,22 +155,20 @@ def _unavailable(error: Exception) -> Unavailable:
     reason = error.reason
     if isinstance(reason, exceptions.ResponseError):  # too many 503 error responses, redirects
         return Unavailable(f"answers again and again: {reason}")
-    text = next(
-        (text for kind, text in _connection_errors() if isinstance(reason, kind)), "no connection"
-    )
+    match reason:
+        case exceptions.NameResolutionError():
+            text = "no such name is known; is there a network?"
+        case exceptions.NewConnectionError():  # a TimeoutError too
+            text = "no connection"
+        case exceptions.SSLError():
+            text = "its certificate cannot be trusted"
+        case exceptions.ProxyError():
+            text = "the proxy that the environment names does not"
+        case exceptions.TimeoutError():
+            text = "not in time"
+        case _:
+            text = "no connection"
     return Unavailable(f"does not answer ({text})", host_is_dead=True)
-
-
-def _connection_errors() -> tuple[tuple[type[Exception], str], ...]:
-    from urllib3 import exceptions
-
-    return (
-        (exceptions.NameResolutionError, "no such name is known; is there a network?"),
-        (exceptions.NewConnectionError, "no connection"),
-        (exceptions.SSLError, "its certificate cannot be trusted"),
-        (exceptions.ProxyError, "the proxy that the environment names does not"),
-        (exceptions.TimeoutError, "not in time"),
-    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -201,12 +190,13 @@ class PartialFile:
     """A partial download; the file gets its own name only when it is complete.
 
     Attributes:
+        file: final path of the file.
         path: path of the part.
     """
 
     def __init__(self, file: Path) -> None:
-        """Name the part and its note beside the final path ``file``."""
-        self._file = file
+        """Name the part and its note beside the final path."""
+        self.file = file
         self.path = file.with_name(f"{file.name}.part")
         self._note = file.with_name(f"{file.name}.part.json")
 
@@ -234,30 +224,22 @@ class PartialFile:
             self._note.write_text(json.dumps(dataclasses.asdict(origin)), encoding="utf-8")
         return stream
 
-    def resume(self) -> BinaryIO:
-        """Open the part for appending."""
-        return self.path.open("ab")
-
     def finish(self) -> None:
         """Rename the part to its final path, atomically."""
         with self.path.open("rb") as stream:
             os.fsync(stream.fileno())
-        self.path.replace(self._file)
+        self.path.replace(self.file)
         self.forget()
 
     def forget(self) -> None:
         """Remove the note, so that the part is not resumed."""
         self._note.unlink(missing_ok=True)
 
-    def drop_if_useless(self) -> None:
-        """Remove the part if it cannot be resumed."""
-        if not self._note.is_file():
-            self.drop()
-
-    def drop(self) -> None:
-        """Remove the part and its note."""
-        self.forget()
-        self.path.unlink(missing_ok=True)
+    def drop(self, *, if_useless: bool = False) -> None:
+        """Remove the part and its note; ``if_useless``: unless it can be resumed."""
+        if not (if_useless and self._note.is_file()):
+            self.forget()
+            self.path.unlink(missing_ok=True)
 
 
 PROGRESS_THAT_RESETS = 1 << 20
@@ -277,24 +259,7 @@ class DownloadWatch:
         """There is a problem to report, and what is done about it."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DownloadRequest:
-    """A file to download.
-
-    Attributes:
-        url: address of the file.
-        path: path to save it at.
-        size: size in bytes; None if unknown.
-        sha256: SHA-256 in lower-case hexadecimal; None if unknown.
-    """
-
-    url: str
-    path: Path
-    size: int | None = None
-    sha256: str | None = None
-
-
-def download(request: DownloadRequest, watch: DownloadWatch, patience: Patience) -> str:
+def download(source: Source, path: Path, watch: DownloadWatch, patience: Patience) -> str:
     """Download a file to a path that does not exist, in a folder that does.
 
     Returns:
@@ -305,70 +270,76 @@ def download(request: DownloadRequest, watch: DownloadWatch, patience: Patience)
             resumed.
         OSError: the disk is full or not writable.
     """
-    part = PartialFile(request.path)
+    part = PartialFile(path)
     try:
         for last_time in (False, True):
-            resumed = _download_with_retries(part, request, watch, patience)
+            resumed = _download_with_retries(part, source, watch, patience)
             digest = file_sha256(part.path)
-            if request.sha256 in (None, digest):
+            if source.sha256 in (None, digest):
                 part.finish()
                 return digest
             part.drop()
             if last_time or not resumed:
                 break
-            watch.say(f"{request.path.name}: its parts do not fit together; starting again")
-        raise Unavailable(f"sends another file (SHA-256 {digest}, wanted {request.sha256})")
+            watch.say(f"{path.name}: its parts do not fit together; starting again")
+        raise Unavailable(f"sends another file (SHA-256 {digest}, wanted {source.sha256})")
     finally:
-        part.drop_if_useless()
+        part.drop(if_useless=True)
 
 
 def _download_with_retries(
-    part: PartialFile, request: DownloadRequest, watch: DownloadWatch, patience: Patience
+    part: PartialFile, source: Source, watch: DownloadWatch, patience: Patience
 ) -> bool:
     """Download until the part is complete; return whether it was resumed or interrupted."""
     failures, furthest, resumed = 0, part.size, False
     while True:
-        resumed |= part.origin(request.url) is not None
+        resumed |= part.origin(source.url) is not None
         try:
-            _download_once(part, request, watch, patience)
+            _download_once(part, source, watch, patience)
             return resumed
         except CutShort as error:
             failures = 1 if part.size >= furthest + PROGRESS_THAT_RESETS else failures + 1
             furthest = max(furthest, part.size)
             if failures >= patience.attempts:
-                hint = f"; {part.path} is kept to resume from" if part.origin(request.url) else ""
+                hint = f"; {part.path} is kept to resume from" if part.origin(source.url) else ""
                 raise Unavailable(f"stops: {error}, {failures} times{hint}") from None
             pause = min(patience.longest_wait, patience.wait * 2 ** (failures - 1))
             pause += random.SystemRandom().uniform(0, patience.jitter)
-            watch.say(f"{request.path.name}: {error}; trying again in {pause:.0f} s")
+            watch.say(f"{part.file.name}: {error}; trying again in {pause:.0f} s")
             time.sleep(pause)
 
 
 def _download_once(
-    part: PartialFile, request: DownloadRequest, watch: DownloadWatch, patience: Patience
+    part: PartialFile, source: Source, watch: DownloadWatch, patience: Patience
 ) -> None:
     """Request the file or the rest of it once, and write what is received."""
-    origin = part.origin(request.url)
+    origin = part.origin(source.url)
     if origin and origin.total == part.size:
         return  # complete, and only not renamed
     rest = {"Range": f"bytes={part.size}-", "If-Range": origin.validator} if origin else {}
-    with http_get(request.url, rest, patience) as answer:
-        total = _total_size(answer, part, origin, request)
+    with _http_get(source.url, rest, patience) as answer:
+        total = _total_size(answer, part, origin, source)
         _check_free_space(part, total, had=part.size if answer.status == 206 else 0)
-        with _open_part(answer, part, request.url, total) as stream:
-            watch.begin(request.path.name, part.size, total)
+        if answer.status == 206:
+            opened = part.path.open("ab")
+        elif validator := _validator(answer):
+            opened = part.restart(Origin(url=source.url, validator=validator, total=total))
+        else:
+            opened = part.restart(None)
+        with opened as stream:
+            watch.begin(part.file.name, part.size, total)
             for chunk in answer.chunks:
                 stream.write(chunk)
                 watch.received(len(chunk))
-                if request.size is not None and stream.tell() > request.size:
+                if source.size is not None and stream.tell() > source.size:
                     part.forget()
-                    raise Unavailable(f"sends another file (more than {request.size:,} bytes)")
+                    raise Unavailable(f"sends another file (more than {source.size:,} bytes)")
     if total is not None and part.size != total:
         raise CutShort(f"{part.size:,} of {total:,} bytes came")
 
 
 def _total_size(
-    answer: Answer, part: PartialFile, origin: Origin | None, request: DownloadRequest
+    answer: _Answer, part: PartialFile, origin: Origin | None, source: Source
 ) -> int | None:
     """The size of the whole file; raises unless the answer is the file or the rest of it."""
     status, headers = answer.status, answer.headers
@@ -387,21 +358,14 @@ def _total_size(
         total = int(length[0]) if length else None
     else:
         raise Unavailable(f"answers {status} {printable(answer.reason)}".rstrip())
-    if "text/html" in headers.get("Content-Type", "") and request.path.suffix != ".html":
+    if "text/html" in headers.get("Content-Type", "") and part.file.suffix != ".html":
         raise Unavailable("answers with a web page, not with the file")
-    if total is not None and request.size not in (None, total):
-        raise Unavailable(f"sends another file ({total:,} bytes, wanted {request.size:,})")
-    return request.size if total is None else total
+    if total is not None and source.size not in (None, total):
+        raise Unavailable(f"sends another file ({total:,} bytes, wanted {source.size:,})")
+    return source.size if total is None else total
 
 
-def _open_part(answer: Answer, part: PartialFile, url: str, total: int | None) -> BinaryIO:
-    if answer.status == 206:
-        return part.resume()
-    validator = _validator(answer)
-    return part.restart(Origin(url=url, validator=validator, total=total) if validator else None)
-
-
-def _validator(answer: Answer) -> str:
+def _validator(answer: _Answer) -> str:
     """The server's name for this version of the file: a strong ETag, or the date."""
     etag = answer.headers.get("ETag", "")
     return etag if etag.startswith('"') else answer.headers.get("Last-Modified", "")

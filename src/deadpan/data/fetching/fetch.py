@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from deadpan.data.containers.files import file_sha256
 from deadpan.data.corpora import Corpus, Source
 from deadpan.data.fetching.download import (
-    DownloadRequest,
     DownloadWatch,
     Patience,
     Unavailable,
@@ -133,9 +132,8 @@ def _fetch_file(
         if host in dead:
             reasons.append(f"{host} does not answer")
             continue
-        request = DownloadRequest(url=source.url, path=path, size=source.size, sha256=source.sha256)
         try:
-            digest = download(request, watch, patience)
+            digest = download(source, path, watch, patience)
         except Unavailable as reason:
             reasons.append(f"{host} {reason}")
             if reason.host_is_dead:

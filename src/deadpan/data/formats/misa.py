@@ -21,14 +21,8 @@ from deadpan.types import AUDIO, TEXT, VISION, Modality
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MisaWords:
-    """The words of a clip.
-
-    Attributes:
-        count: number of words.
-        texts: the words; empty if the file has only indices or vectors.
-        vectors: one vector per word; None if the file has none.
-    """
+class _Words:
+    """The words of a clip: texts, vectors, or only their number where the file has indices."""
 
     count: int
     texts: tuple[str, ...] = ()
@@ -42,17 +36,13 @@ class MisaWords:
         return "texts" if self.texts else "numbers of a vocabulary"
 
 
-def parse_words(value: object) -> MisaWords:
-    """Parse the words of a clip: texts (list, array or one text), vocabulary indices or vectors.
-
-    Raises:
-        DataError: the value is none of these.
-    """
+def _parse_words(value: object) -> _Words:
+    """Parse the words of a clip: texts (list, array or one text), vocabulary indices or vectors."""
     if isinstance(value, str | bytes):
         value = as_text(value).split()
     if isinstance(value, np.ndarray) and value.ndim:
         if value.ndim == 2 and value.dtype.kind == "f" and value.size:
-            return MisaWords(count=len(value), vectors=value)
+            return _Words(count=len(value), vectors=value)
         value = list(value.ravel()) if value.size == len(value) else value  # [N, 1] too
     if not isinstance(value, list | tuple):
         raise DataError(
@@ -60,13 +50,13 @@ def parse_words(value: object) -> MisaWords:
         )
     entries = list(cast("list[object]", value))
     if all(isinstance(entry, str | bytes) for entry in entries):
-        return MisaWords(count=len(entries), texts=tuple(map(as_text, entries)))
+        return _Words(count=len(entries), texts=tuple(map(as_text, entries)))
     for entry in entries:
         if isinstance(entry, bool) or not isinstance(entry, int | np.integer):
             raise DataError(
                 f"words hold {_describe_type(entry)}; wanted words, or numbers of a vocabulary"
             )
-    return MisaWords(count=len(entries))
+    return _Words(count=len(entries))
 
 
 def _describe_type(value: object) -> str:
@@ -149,21 +139,21 @@ def misa_clips(path: Path, splits: Mapping[str | None, object]) -> RawClips:
         for index, entry in enumerate(cast("Entries", entries)):
             try:
                 clip, words = _clip(split, entry)
-                form = _check_form(form, words)
-                _check_widths(widths, clip)
+                form = form or (words.form if words.count else "")
+                _check_like_before(clip, words, form, widths)
             except DataError as error:
                 raise DataError(f"{where}: clip {index}{_segment_suffix(entry)}: {error}") from None
             clips.append(clip)
     return RawClips(clips=clips, widths=widths)
 
 
-def _clip(split: str | None, entry: object) -> tuple[RawClip, MisaWords]:
+def _clip(split: str | None, entry: object) -> tuple[RawClip, _Words]:
     if not _looks_like_clip(entry):
         raise DataError(f"is no such clip; wanted {WANTED}")
     features, label, segment = cast("tuple[Entries, object, object]", entry)
-    words = parse_words(features[0])
+    words = _parse_words(features[0])
     if len(features) == 4:
-        actual = parse_words(features[3])
+        actual = _parse_words(features[3])
         if actual.form == "texts" or not actual.count:
             _check_count("words", actual.count, words.count)
             words = dataclasses.replace(words, texts=actual.texts)
@@ -183,31 +173,21 @@ def _clip(split: str | None, entry: object) -> tuple[RawClip, MisaWords]:
             raise DataError(f"'{name}' has shape {array.shape}; wanted [word, width]")
         _check_count(f"steps of '{name}'", len(array), words.count)
         sequences[modality] = array
+    if isinstance(label, np.ndarray):
+        values = numeric_array("label", label)
+    else:
+        values = number_column("label", label if isinstance(label, list | tuple) else [label])
     clip = RawClip(
-        name=id_parts(segment),
-        split=split,
-        sequences=sequences,
-        label=_label_array(label),
-        words=words.texts,
+        name=id_parts(segment), split=split, sequences=sequences, label=values, words=words.texts
     )
     return clip, words
 
 
-def _label_array(value: object) -> Num[np.ndarray, "*shape"]:
-    if isinstance(value, np.ndarray):
-        return numeric_array("label", value)
-    return number_column("label", value if isinstance(value, list | tuple) else [value])
-
-
-def _check_form(form: str, words: MisaWords) -> str:
-    if not words.count:
-        return form
-    if form and words.form != form:
+def _check_like_before(
+    clip: RawClip, words: _Words, form: str, widths: dict[Modality, int]
+) -> None:
+    if words.count and words.form != form:
         raise DataError(f"words are {words.form}; wanted {form}, as in the clips before")
-    return words.form
-
-
-def _check_widths(widths: dict[Modality, int], clip: RawClip) -> None:
     for name, array in clip.sequences.items():
         if widths.setdefault(name, array.shape[1]) != array.shape[1]:
             raise DataError(f"{name} has width {array.shape[1]}; wanted {widths[name]} as before")
@@ -265,26 +245,7 @@ def misa_dataset(path: Path, content: object, *, vectors: Path | None = None) ->
         DataError: the value does not fit the format, labels are out of range, or vectors cannot be
             used.
     """
-    return _dataset(path, misa_splits(path, content), vectors)
-
-
-def misa_folder_dataset(path: Path, *, vectors: Path | None = None) -> Dataset:
-    """Read a data set from a folder with train.pkl, dev.pkl (or valid.pkl) and test.pkl.
-
-    Args:
-        path: the folder.
-        vectors: see ``misa_dataset``.
-
-    Raises:
-        DataError: a file is missing or does not fit the format, labels are out of range, or vectors
-            cannot be used.
-    """
-    files = misa_files(path)
-    return _dataset(path, {split: read_pickle(file) for split, file in files.items()}, vectors)
-
-
-def _dataset(path: Path, splits: Mapping[str | None, object], vectors: Path | None) -> Dataset:
-    raw = misa_clips(path, splits)
+    raw = misa_clips(path, misa_splits(path, content))
     repairs: Counter[str] = Counter()
     warnings: list[str] = []
     if any(clip.label.size == MOSEI_LABELS for clip in raw.clips):
@@ -307,6 +268,20 @@ def _dataset(path: Path, splits: Mapping[str | None, object], vectors: Path | No
         repairs=repairs,
         warnings=warnings,
     )
+
+
+def misa_folder_dataset(path: Path, *, vectors: Path | None = None) -> Dataset:
+    """Read a data set from a folder with train.pkl, dev.pkl (or valid.pkl) and test.pkl.
+
+    Args:
+        path: the folder.
+        vectors: see ``misa_dataset``, also for the errors.
+
+    Raises:
+        DataError: a file is missing or cannot be read.
+    """
+    content = {split: read_pickle(file) for split, file in misa_files(path).items()}
+    return misa_dataset(path, content, vectors=vectors)
 
 
 def _sentiment(path: Path, clip: RawClip) -> np.ndarray:

@@ -39,6 +39,9 @@ def looks_like_mult(content: object) -> bool:
 def mult_clips(path: Path, content: object) -> RawClips:
     """Parse the clips of a pickle in MulT's format, cut to their real steps.
 
+    A split, a modality or the ids may be missing. Ids are str, bytes or numbers, one per clip or a
+    row of several parts.
+
     Steps of zeros at either end of a sequence are padding; a step of zeros within it is real. A
     sequence of only zeros means that the clip lacks the modality. If the arrays of a file are
     word-aligned (see ``looks_aligned``), a step is padding only if it is zero in every modality the
@@ -53,14 +56,7 @@ def mult_clips(path: Path, content: object) -> RawClips:
 
 
 def mult_splits(path: Path, content: object) -> dict[str, PaddedSplit]:
-    """Parse the arrays of a pickle in MulT's format.
-
-    A split, a modality or the ids may be missing. Ids are str, bytes or numbers, one per clip or a
-    row of several parts.
-
-    Raises:
-        DataError: the value does not fit the format, or shapes do not match.
-    """
+    """Parse the arrays of a pickle in MulT's format, padding included (see ``mult_clips``)."""
     return parse_splits(path, content, "text, audio, vision, labels", _split)
 
 

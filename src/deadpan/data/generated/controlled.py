@@ -65,15 +65,9 @@ class World:
 
 @dataclasses.dataclass(frozen=True)
 class Beat:
-    """A moment at which every modality shows valence.
+    """A moment at which every modality shows valence; voice or face may emphasise it."""
 
-    Attributes:
-        word: index of the word with valence; the one before it may negate it.
-        voice: whether the voice emphasises it.
-        face: whether the face emphasises it.
-    """
-
-    word: int
+    word: int  # index of the word with valence; the one before it may negate it
     voice: bool
     face: bool
 
@@ -110,7 +104,7 @@ def make_world(widths: Mapping[Modality, int], carrier: Modality) -> World:
     return World(words=words, pitch=pitch, energy=energy, expression=expression, brows=brows)
 
 
-def generate_words(
+def _generate_words(
     random: np.random.Generator, beats: Sequence[Beat], count: int, tendency: float
 ) -> tuple[list[str], tuple[int, ...]]:
     """Generate the words of a clip, and the indices of those that are emphasised."""
@@ -128,30 +122,18 @@ def generate_words(
     return words, tuple(salient)
 
 
-def generate_frames(
+def _generate_frames(
     random: np.random.Generator,
-    gesture: Float[np.ndarray, " width"],
-    emphasis: Float[np.ndarray, " width"],
-    duration: float,
-    rate: float,
-    moments: Float[np.ndarray, " beat"],
-    tendency: float,
-    counts: list[bool],
-    emphasised: list[bool],
+    gesture: Float[np.ndarray, " width"],  # direction of pitch or expression
+    emphasis: Float[np.ndarray, " width"],  # direction of energy or brows
+    duration: float,  # of the clip in seconds
+    rate: float,  # frames per second
+    moments: Float[np.ndarray, " beat"],  # middle of each gesture in seconds
+    tendency: float,  # the sentiment that the modality shows, in [-1, 1]
+    counts: list[bool],  # whether each beat counts for the label
+    emphasised: list[bool],  # whether this modality emphasises each beat
 ) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
-    """Generate the frames of voice or face, their times, and the indices of those that count.
-
-    Args:
-        random: the clip's generator.
-        gesture: direction of the gesture (pitch or expression).
-        emphasis: direction of the emphasis (energy or brows).
-        duration: duration of the clip in seconds.
-        rate: frames per second.
-        moments: middle of each gesture in seconds.
-        tendency: the sentiment that the modality shows, in [-1, 1].
-        counts: whether each beat counts for the label.
-        emphasised: whether this modality emphasises each beat.
-    """
+    """Generate the frames of voice or face, their times, and the indices of those that count."""
     steps = max(2, round(duration * rate))
     frames = random.normal(0, NOISE, (steps, len(gesture)))
     half = max(1, round(BURST * rate / 2))
@@ -270,11 +252,11 @@ def _generate_clip(
     ends *= duration / ends[-1]
     times = np.stack([np.concatenate([[0.0], ends[:-1]]), ends], axis=1)
     beats = _draw_beats(random, count)
-    words, text_salient = generate_words(random, beats, count, tendencies[TEXT])
+    words, text_salient = _generate_words(random, beats, count, tendencies[TEXT])
     middles = times.mean(axis=1)
     counts = [beat.counts for beat in beats]
     moments = np.array([middles[beat.word] for beat in beats])
-    audio, audio_times, audio_salient = generate_frames(
+    audio, audio_times, audio_salient = _generate_frames(
         random,
         world.pitch,
         world.energy,
@@ -285,7 +267,7 @@ def _generate_clip(
         counts,
         [beat.voice for beat in beats],
     )
-    vision, vision_times, vision_salient = generate_frames(
+    vision, vision_times, vision_salient = _generate_frames(
         random,
         world.expression,
         world.brows,

@@ -1,6 +1,6 @@
 """Findings on a data set: sentences about its statistics, the most serious first."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deadpan.data.containers.files import printable
@@ -28,13 +28,17 @@ def findings(figures: Mapping[str, Any]) -> list[dict[str, str]]:
     Returns:
         A dict of ``gravity`` ("serious", "warning" or "note") and ``sentence`` per finding.
     """
+    empty = [split for split in SPLITS if not figures["splits"][split]["clips"]]
     entries = [
-        *_splits(figures),
+        *((SERIOUS if split == "train" else WARNING, f"{split}: no clips") for split in empty),
         *_duplicates(figures["duplicates"]),
-        *_warnings(figures["warnings"]),
+        *((_gravity(warning), warning) for warning in figures["warnings"]),
         *_labels(figures),
         *_modalities(figures),
-        *_repairs(figures["repairs"]),
+        *(
+            (WARNING, f"repaired {count_of(count, 'time')}: {what}")
+            for what, count in figures["repairs"].items()
+        ),
     ]
     entries.sort(key=lambda finding: GRAVITIES.index(finding[0]))
     return [{"gravity": gravity, "sentence": sentence} for gravity, sentence in entries]
@@ -56,12 +60,6 @@ def examples(values: Mapping[str, Any]) -> str:
     """Format the first ids or indices of a count: ``(a, b, ...)``."""
     more = ", ..." if values["count"] > len(values["first"]) else ""
     return f"({', '.join(map(printable, values['first']))}{more})"
-
-
-def _splits(figures: Mapping[str, Any]) -> Iterator[GradedSentence]:
-    for split in SPLITS:
-        if not figures["splits"][split]["clips"]:
-            yield SERIOUS if split == "train" else WARNING, f"{split}: no clips"
 
 
 def _duplicates(duplicates: Mapping[str, Any]) -> Iterator[GradedSentence]:
@@ -86,9 +84,8 @@ def _between(split: str, other_split: str) -> str:
     return f"within {split}" if split == other_split else f"across {split} and {other_split}"
 
 
-def _warnings(warnings: Iterable[str]) -> Iterator[GradedSentence]:
-    for warning in warnings:
-        yield SERIOUS if any(leak in warning for leak in LEAKS) else WARNING, warning
+def _gravity(warning: str) -> str:
+    return SERIOUS if any(leak in warning for leak in LEAKS) else WARNING
 
 
 def _labels(figures: Mapping[str, Any]) -> Iterator[GradedSentence]:
@@ -180,8 +177,3 @@ def _outliers(name: str, modality: Mapping[str, Any]) -> Iterator[GradedSentence
             f"{name}: --normalization robust cuts {share} of values to {LIMIT:.0f} deviations"
         )
         yield NOTE, sentence
-
-
-def _repairs(repairs: Mapping[str, int]) -> Iterator[GradedSentence]:
-    for what, count in repairs.items():
-        yield WARNING, f"repaired {count:,} time{'' if count == 1 else 's'}: {what}"

@@ -70,15 +70,16 @@ def sequence_digest(steps: Float[np.ndarray, "step width"]) -> bytes:
 def repeated_ids(ids: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Count clips that were renamed because their id was repeated, and ids in two splits."""
     all_ids = {clip for clips in ids.values() for clip in clips}
-    homes: dict[str, set[str]] = {}
-    renamed = 0
-    for split, clips in ids.items():
-        for clip in clips:
-            match = RENAMED.fullmatch(clip)
-            was_renamed = match is not None and match["id"] in all_ids
-            renamed += was_renamed
-            homes.setdefault(match["id"] if match and was_renamed else clip, set()).add(split)
-    return {"repeated": renamed, **_in_two_splits(homes)}
+    matches = {clip: RENAMED.fullmatch(clip) for clip in all_ids}
+    originals = {clip: m["id"] for clip, m in matches.items() if m and m["id"] in all_ids}
+    names = {split: [originals.get(clip, clip) for clip in clips] for split, clips in ids.items()}
+    figures = groups_in_two_splits(names)
+    renamed = sum(clip in originals for clips in ids.values() for clip in clips)
+    return {
+        "repeated": renamed,
+        "in_two_splits": figures["in_two_splits"],
+        "first": figures["first"],
+    }
 
 
 def groups_in_two_splits(groups: Mapping[str, Iterable[str]]) -> dict[str, Any]:
@@ -87,9 +88,5 @@ def groups_in_two_splits(groups: Mapping[str, Iterable[str]]) -> dict[str, Any]:
     for split, names in groups.items():
         for name in names:
             homes.setdefault(name, set()).add(split)
-    return {"count": len(homes), **_in_two_splits(homes)}
-
-
-def _in_two_splits(homes: Mapping[str, set[str]]) -> dict[str, Any]:
     shared = [name for name, splits in homes.items() if len(splits) > 1]
-    return {"in_two_splits": len(shared), "first": shared[:FIRST]}
+    return {"count": len(homes), "in_two_splits": len(shared), "first": shared[:FIRST]}

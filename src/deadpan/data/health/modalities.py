@@ -1,7 +1,7 @@
 """Statistics of one modality, collected clip by clip in bounded memory and made ready for JSON."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,8 @@ class ModalityStatistics:
         if not len(steps):
             return
         low, high = steps.min(axis=0), steps.max(axis=0)
-        self.extremes[split].add(clip, low, high)
+        index = np.full(len(low), clip)
+        self.extremes[split].merge(Extremes(low=low, high=high, low_clip=index, high_clip=index))
         zero = len(steps) - int(steps.any(axis=1).sum())
         self.zero_steps += zero
         self.zero_clips += zero > 0
@@ -58,13 +59,13 @@ class ModalityStatistics:
         """Extremes over all splits."""
         merged = Extremes.none(len(self.extremes["train"].low))
         for part in self.extremes.values():
-            merged.merge(part.low_clip, part.low, part.high_clip, part.high)
+            merged.merge(part)
         return merged
 
     def fitted(self) -> "Extremes":
         """Extremes over the training split; over all splits if it lacks the modality."""
         train = self.extremes["train"]
-        return train if train.nonempty else self.over_all()
+        return train if (train.low <= train.high).any() else self.over_all()
 
 
 @dataclasses.dataclass
@@ -93,62 +94,34 @@ class Extremes:
             high_clip=np.full(width, -1),
         )
 
-    @property
-    def nonempty(self) -> bool:
-        """Whether any clip was added."""
-        return bool((self.low <= self.high).any())
+    def merge(self, other: "Extremes") -> None:
+        """Replace the extremes that others exceed."""
+        lower, higher = other.low < self.low, other.high > self.high
+        self.low = np.where(lower, other.low, self.low)
+        self.high = np.where(higher, other.high, self.high)
+        self.low_clip = np.where(lower, other.low_clip, self.low_clip)
+        self.high_clip = np.where(higher, other.high_clip, self.high_clip)
 
     @property
     def constant(self) -> Bool[np.ndarray, " width"]:
         """Mask of the features with one value."""
         return self.low == self.high
 
-    def add(
-        self, clip: int, low: Float[np.ndarray, " width"], high: Float[np.ndarray, " width"]
-    ) -> None:
-        """Add the extremes of a clip."""
-        index = np.full(len(low), clip)
-        self.merge(index, low, index, high)
-
-    def merge(
-        self,
-        low_clip: Int[np.ndarray, " width"],
-        low: Float[np.ndarray, " width"],
-        high_clip: Int[np.ndarray, " width"],
-        high: Float[np.ndarray, " width"],
-    ) -> None:
-        """Replace the extremes that others exceed."""
-        lower, higher = low < self.low, high > self.high
-        self.low = np.where(lower, low, self.low)
-        self.high = np.where(higher, high, self.high)
-        self.low_clip = np.where(lower, low_clip, self.low_clip)
-        self.high_clip = np.where(higher, high_clip, self.high_clip)
-
     def farthest(
         self, centers: Float[np.ndarray, " width"], scales: Float[np.ndarray, " width"]
-    ) -> "Farthest":
-        """The value with most deviations from the center of its feature."""
+    ) -> tuple[int, int, float, float]:
+        """Find the value with most deviations from the center of its feature.
+
+        Returns:
+            Its feature, its clip, the value, and its deviations.
+        """
         below, above = (centers - self.low) / scales, (self.high - centers) / scales
         feature = int(np.maximum(below, above).argmax())
-        value, clip = self.low, self.low_clip
         if above[feature] > below[feature]:
-            value, clip = self.high, self.high_clip
-        return Farthest(
-            feature=feature,
-            clip=int(clip[feature]),
-            value=float(value[feature]),
-            deviations=float(max(below[feature], above[feature])),
-        )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Farthest:
-    """An outlier: its value, feature and clip, and its deviations from the feature's center."""
-
-    feature: int
-    clip: int
-    value: float
-    deviations: float
+            clip, value, deviations = self.high_clip, self.high, above
+        else:
+            clip, value, deviations = self.low_clip, self.low, below
+        return feature, int(clip[feature]), float(value[feature]), float(deviations[feature])
 
 
 STEPS = 100_000
@@ -317,7 +290,8 @@ def summarize_modality(
         "width": dataset.widths[name],
         "clips": len(lengths),
         "missing": 1 - len(lengths) / len(clips) if clips else 0.0,
-        "mended": _repaired_values(dataset.repairs, name),
+        # As ``assembly.zero_non_finite`` counts them.
+        "mended": {k: dataset.repairs.get(f"{name}: {k} set to 0", 0) for k in NOT_FINITE},
         "padding": {"side": padding.side, "share": padding.share} if padding else None,
     }
     if not any(lengths) or not dataset.widths[name]:
@@ -342,7 +316,9 @@ def _values(
     everywhere, fitted = modality.over_all(), modality.fitted()
     steps = sum(map(sum, modality.lengths.values()))
     robust = measure_scaling(modality.sample)
-    worst = everywhere.farthest(robust.centers, robust.scales)
+    feature, clip, value, deviations = everywhere.farthest(robust.centers, robust.scales)
+    worst = {"clip": clips[clip][0], "split": clips[clip][1], "feature": feature}
+    worst |= {"value": value, "deviations": deviations}
     away = np.maximum(robust.centers - everywhere.low, everywhere.high - robust.centers)
     figures: dict[str, Any] = {
         "range": {"min": float(everywhere.low.min()), "max": float(everywhere.high.max())},
@@ -360,19 +336,11 @@ def _values(
         "outliers": {
             "share": robust.far,
             "features": _features(away > FAR * robust.scales),
-            "worst": None,
+            "worst": worst if deviations > FAR else None,
         },
         "normalization": None,
         "sample": {"steps": len(modality.sample), "every": modality.sample.every},
     }
-    if worst.deviations > FAR:
-        figures["outliers"]["worst"] = {
-            "clip": clips[worst.clip][0],
-            "split": clips[worst.clip][1],
-            "feature": worst.feature,
-            "value": worst.value,
-            "deviations": worst.deviations,
-        }
     if name != TEXT:  # word vectors are not scaled
         figures["normalization"] = {
             "cut": robust.cut,
@@ -384,8 +352,3 @@ def _values(
 def _features(chosen: Bool[np.ndarray, " width"]) -> dict[str, Any]:
     indices = np.flatnonzero(chosen).tolist()
     return {"count": len(indices), "first": indices[:FIRST]}
-
-
-def _repaired_values(repairs: Mapping[str, int], name: Modality) -> dict[str, int]:
-    """Number of values of each kind that were set to 0 (see ``assembly.zero_non_finite``)."""
-    return {kind: repairs.get(f"{name}: {kind} set to 0", 0) for kind in NOT_FINITE}

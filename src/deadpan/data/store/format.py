@@ -89,15 +89,6 @@ class StoreMetadata(TypedDict):
     figures: NotRequired[dict[str, str]]
 
 
-class ClipRecord(TypedDict):
-    """The attributes of a clip that are no arrays."""
-
-    id: str
-    group: str | None
-    words: tuple[str, ...]
-    truth: Truth | None
-
-
 def dump_metadata(dataset: Dataset, **more: Any) -> str:
     """Serialise the attributes of a data set, and ``more``, as JSON."""
     metadata: StoreMetadata = {
@@ -148,8 +139,8 @@ def dump_record(clip: Clip) -> bytes:
     return json.dumps(record).encode() + b"\n"
 
 
-def parse_record(line: bytes) -> ClipRecord:
-    """Parse and check the record of a clip.
+def parse_record(line: bytes) -> dict[str, Any]:
+    """Parse and check the record of a clip: the arguments of ``Clip`` that are no arrays.
 
     Raises:
         DataError: the record is damaged.
@@ -160,17 +151,17 @@ def parse_record(line: bytes) -> ClipRecord:
         truth is None or matches_schema(truth, TRUTH_SCHEMA)
     ):
         raise DataError("damaged (its id, words or truth)")
-    return ClipRecord(
-        id=record["id"],
-        group=record["group"],
-        words=tuple(record["words"]),
-        truth=truth
+    return {
+        "id": record["id"],
+        "group": record["group"],
+        "words": tuple(record["words"]),
+        "truth": truth
         and Truth(
             kind=truth["kind"],
             tendencies={name: float(x) for name, x in truth["tendencies"].items()},
             salient={name: tuple(steps) for name, steps in truth["salient"].items()},
         ),
-    )
+    }
 
 
 def matches_schema(value: object, schema: Any) -> bool:  # noqa: ANN401 - a type, or types in a list or dict

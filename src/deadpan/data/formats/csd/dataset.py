@@ -55,22 +55,12 @@ class Roles:
     unused: tuple[str, ...]
 
 
-def assign_roles(folder: Path, files: Sequence[CsdFile], chosen: Mapping[str, str]) -> Roles:
+def _assign_roles(folder: Path, files: Sequence[CsdFile], chosen: Mapping[str, str]) -> Roles:
     """Assign a role to every file of a folder.
 
-    The role of a file that the user did not choose follows from the name of its root group, or else
-    from the description in its metadata. A file of numbers whose name matches no pattern is a
-    modality of that name. Of files of texts only the words are used.
-
-    Args:
-        folder: the folder, for messages.
-        files: all sequences in the folder.
-        chosen: name of the file per role (a modality or "labels") as chosen by the user; "" if not
-            chosen.
-
-    Raises:
-        DataError: a chosen file is missing, two files have one role, or there are no labels or no
-            features.
+    The role of a file that the user did not choose ("" in ``chosen``) follows from the name of its
+    root group, or else from the description in its metadata. A file of numbers whose name matches
+    no pattern is a modality of that name. Of files of texts only the words are used.
     """
     roles = {role: _file_named(folder, files, name) for role, name in chosen.items() if name}
     chosen_paths = {file.path for file in roles.values()}
@@ -214,7 +204,7 @@ def _roles(path: Path, chosen: Mapping[str, str]) -> Roles:
         raise DataError(f"{path}: cannot be opened ({error.strerror}); give a folder") from None
     if not paths:
         raise DataError(f"{path}: holds no .csd file; give a folder of them")
-    return assign_roles(path, [csd_file(file) for file in paths], chosen)
+    return _assign_roles(path, [csd_file(file) for file in paths], chosen)
 
 
 def _segments(
@@ -280,11 +270,7 @@ def _parts(
 
 
 def _words(
-    roles: Roles,
-    segments: Sequence[Segment],
-    parts: Parts,
-    repairs: Counter[str],
-    warnings: list[str],
+    roles: Roles, segments: list[Segment], parts: Parts, repairs: Counter[str], warnings: list[str]
 ) -> dict[int, tuple[str, ...]]:
     """The words of each segment, by its index, if they match the steps of its text one by one."""
     if roles.words is None or TEXT not in parts:

@@ -186,6 +186,15 @@ class FeatureFolder:
     files: Mapping[str, Path]
     other: bool
 
+    def files_of(self, ids: Sequence[str]) -> dict[str, Path]:
+        """The file of each clip that has one, by id; Unicode may write accents in two forms."""
+        files: dict[str, Path] = {}
+        for clip in ids:
+            spellings = (clip, *(unicodedata.normalize(form, clip) for form in ("NFC", "NFD")))
+            if name := next((name for name in spellings if name in self.files), None):
+                files[clip] = self.files[name]
+        return files
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModalityFeatures:
@@ -248,12 +257,6 @@ def feature_folders(home: Path) -> list[FeatureFolder]:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
 
 
-def clip_files(folder: FeatureFolder, ids: Sequence[str]) -> dict[str, Path]:
-    """The file of each clip that has one, by id."""
-    paths = {clip: _file_of(folder, clip) for clip in ids}
-    return {clip: path for clip, path in paths.items() if path is not None}
-
-
 def read_modality(folder: FeatureFolder, ids: Sequence[str]) -> ModalityFeatures:
     """Read the features of these clips from a folder.
 
@@ -265,7 +268,7 @@ def read_modality(folder: FeatureFolder, ids: Sequence[str]) -> ModalityFeatures
         raise DataError(
             f"{folder.path}: a modality's name has only letters, digits, - and _; rename the folder"
         )
-    files = clip_files(folder, ids)
+    files = folder.files_of(ids)
     if not files:
         example = next(iter(folder.files.values())).name
         raise DataError(
@@ -317,12 +320,6 @@ def _folder(path: Path) -> FeatureFolder:
         else:
             files[entry.stem] = entry
     return FeatureFolder(path=path, files=files, other=other)
-
-
-def _file_of(folder: FeatureFolder, clip: str) -> Path | None:
-    """The file of a clip, in whichever Unicode form the file system writes accents; or None."""
-    spellings = (clip, *(unicodedata.normalize(form, clip) for form in ("NFC", "NFD")))
-    return next((folder.files[name] for name in spellings if name in folder.files), None)
 
 
 def _check_same(path: Path, features: Features, other: Path, others: Features) -> None:
@@ -400,7 +397,7 @@ def _folders(
     ignored: list[str] = []
     for folder in feature_folders(path.parent):
         name = printable(folder.path.name)
-        if folder.files and vectors is not None and not clip_files(folder, ids):
+        if folder.files and vectors is not None and not folder.files_of(ids):
             # Word vectors give features already, and the folder may be no part of the data.
             ignored.append(f"folder '{name}' has no file named by an id")
         elif folder.files:

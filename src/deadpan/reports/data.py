@@ -1,16 +1,27 @@
-"""The figures of a data set, each with the sentence it shows and the numbers behind it."""
+"""``deadpan data inspect --html``: the health of a data set as one self-contained HTML page."""
 
+import base64
 import math
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deadpan.data.health.findings import count_of, percent
+from deadpan.errors import DeadpanError
+from deadpan.files import json_text, write_atomically
+from deadpan.reports.data_tables import (
+    findings_verdict,
+    modality_columns,
+    reading_notes,
+    rows_of,
+    split_columns,
+)
 from deadpan.show.confusion import short_names
 from deadpan.show.drawing import PLAIN, modality_looks, to_svg
-from deadpan.show.page import Panel
+from deadpan.show.page import Fact, Panel, render
 
 if typing.TYPE_CHECKING:
     import matplotlib.axes
@@ -18,6 +29,74 @@ if typing.TYPE_CHECKING:
 
 MOST = 12
 """Labels drawn one by one; the figures of the others are in the JSON."""
+
+
+def write_data_report(facts: Mapping[str, Any], path: Path) -> Path:
+    """Write a page on what ``inspect`` found of a data set.
+
+    The page needs no other file and no network; the JSON of ``inspect`` is inside it. An earlier
+    page is replaced whole or, on any error, left as it was.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        DeadpanError: the path is a directory, its folder is missing, or it cannot be written.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        raise DeadpanError(f"{path}: not a file in a directory that exists; give another path")
+    page = data_page(facts).encode("utf-8", "replace")
+    try:
+        write_atomically(path, page)
+    except OSError as error:
+        raise DeadpanError(
+            f"{path}: cannot be written ({error.strerror}); make room or give yourself permission"
+        ) from None
+    return path
+
+
+def data_page(facts: Mapping[str, Any]) -> str:
+    """The page as HTML; every text of the data is escaped."""
+    sentences = [text for text in (facts["layout"], findings_verdict(facts)) if text]
+    return render(
+        "data.html.j2",
+        title=facts["name"],
+        verdict=" ".join(f"{text[0].upper()}{text[1:]}." for text in sentences),
+        facts=_cards(facts),
+        findings=facts["findings"],
+        panels=data_panels(facts),
+        splits=split_columns(facts),
+        modalities=modality_columns(facts),
+        rows_of=rows_of,
+        notes=list(reading_notes(facts)),
+        baseline=facts["baseline"],
+        json=base64.b64encode(json_text(facts).encode("utf-8", "replace")).decode(),
+    )
+
+
+def _cards(facts: Mapping[str, Any]) -> list[Fact]:
+    splits = facts["splits"]
+    clips = ", ".join(f"{name} {split['clips']:,}" for name, split in splits.items())
+    widths = ", ".join(f"{name} {width}" for name, width in facts["widths"].items())
+    groups = facts["groups"]
+    videos, shared = "unknown", ""
+    if groups["count"]:
+        videos, shared = f"{groups['count']:,}", f"{groups['in_two_splits']:,} in two splits"
+    labels = ", ".join(facts["labels"][:8]) + (", ..." if len(facts["labels"]) > 8 else "")
+    return [
+        Fact(
+            term="Clips",
+            value=f"{sum(split['clips'] for split in splits.values()):,}",
+            note=clips,
+        ),
+        Fact(term="Task", value=facts["task"], note=labels),
+        Fact(term="Videos or speakers", value=videos, note=shared),
+        Fact(
+            term="Modalities",
+            value=f"{len(facts['widths'])}",
+            note=f"features per step: {widths or 'none'}",
+        ),
+    ]
 
 
 def data_panels(facts: Mapping[str, Any]) -> list[Panel]:
@@ -67,14 +146,14 @@ def _label_shares(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> Panel:
     where, first = next(iter(by_name.items()))
     most = max(first, key=first.__getitem__)
     verb = "is present in" if emotions else "is the class of"
-    told = f"Most frequent: {most}, which {verb} {percent(first[most])} of the {where} clips."
+    frequent = f"Most frequent: {most}, which {verb} {percent(first[most])} of the {where} clips."
     shares = {
         split: [values[name] for name in facts["labels"][: len(drawn)]]
         for split, values in by_name.items()
     }
     return Panel(
         title="Emotions present" if emotions else "Classes",
-        finding=f"{told}{more}",
+        finding=f"{frequent}{more}",
         svg=to_svg(
             "labels",
             lambda figure: level_bars(figure, drawn, shares),
@@ -115,11 +194,11 @@ def _label_bins(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> Panel:
 
 
 def _drawable(labels: Sequence[str]) -> tuple[tuple[str, ...], str]:
-    """The first labels as a figure can show them, and what the reader must be told of that."""
+    """The first labels as a figure can show them, and a note on what is not drawn."""
     drawn = short_names(labels[:MOST], longest=24)
-    told = f" Drawn are the first {MOST} of {len(labels)}." if len(labels) > MOST else ""
+    note = f" Drawn are the first {MOST} of {len(labels)}." if len(labels) > MOST else ""
     pairs = [f"{s} = {name}" for s, name in zip(drawn, labels[:MOST], strict=True) if name not in s]
-    return drawn, f"{told} In the figure: {'; '.join(pairs)}." if pairs else told
+    return drawn, f"{note} In the figure: {'; '.join(pairs)}." if pairs else note
 
 
 def _lengths(facts: Mapping[str, Any]) -> Iterator[Panel]:
@@ -134,22 +213,22 @@ def _lengths(facts: Mapping[str, Any]) -> Iterator[Panel]:
 
 
 def _length_panel(facts: Mapping[str, Any], histograms: Mapping[str, Any], unit: str) -> Panel:
-    told: list[str] = []
+    medians: list[str] = []
     rows: list[tuple[str, ...]] = []
     for name, bins in histograms.items():
         edges, digits = bins["edges"], 0 if unit == "steps" else 1
         if unit == "steps":
             steps = facts["modalities"][name]["steps"]
-            told.append(f"{name} {steps['median']:.0f}")
+            medians.append(f"{name} {steps['median']:.0f}")
         for low, high, count in zip(edges[:-1], edges[1:], bins["counts"], strict=True):
             last = high - 1 if unit == "steps" else high
             between = f"{low:.{digits}f}" + (f" to {last:.{digits}f}" if last > low else "")
             rows.append((name, between, f"{count:,}"))
     longest = max(bins["edges"][-1] for bins in histograms.values())
-    median = f"Median: {', '.join(told)}."
+    median = f"Median: {', '.join(medians)}."
     return Panel(
         title=f"Lengths in {unit}",
-        finding=median if told else f"The last step ends after at most {longest:.1f} seconds.",
+        finding=median if medians else f"The last step ends after at most {longest:.1f} seconds.",
         svg=to_svg(
             f"lengths-{unit}",
             lambda figure: length_bars(figure, histograms, unit),
@@ -169,14 +248,14 @@ def _missing(facts: Mapping[str, Any], splits: Mapping[str, Any]) -> Iterator[Pa
         for split, values in splits.items()
     }
     clips = sum(split["clips"] for split in splits.values())
-    told = ", ".join(
+    lacking = ", ".join(
         f"{name} by {count_of(clips - modality['clips'], 'clip')}"
         for name, modality in facts["modalities"].items()
         if modality["missing"]
     )
     yield Panel(
         title="Clips that lack a modality",
-        finding=f"Lacked: {told}.",
+        finding=f"Lacked: {lacking}.",
         svg=to_svg(
             "missing",
             lambda figure: level_bars(figure, names, shares),

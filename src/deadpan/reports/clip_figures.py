@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from deadpan.analysis.crossmodal import MOST_NAMED, Axis, CrossmodalMap
 from deadpan.show.drawing import INK, MUTED
-from deadpan.show.fonts import WordFont, word_font
+from deadpan.show.fonts import DrawnWords, drawn_words
 
 if typing.TYPE_CHECKING:
     import matplotlib.axes
@@ -26,14 +26,14 @@ LINE, TITLE, PAD, GAP, FOOT = 16.5, 17.0, 2.6, 1.6, 40.0
 
 def heatmap(
     drawn: CrossmodalMap,
-) -> tuple[tuple[float, float], WordFont, "Callable[[matplotlib.figure.Figure], None]"]:
+) -> tuple[tuple[float, float], DrawnWords, "Callable[[matplotlib.figure.Figure], None]"]:
     """Rows are the target's steps, columns the source's; the darker, the more is attended to.
 
     Returns:
-        Its size in inches, the font of its words, and what draws it.
+        Its size in inches, its words as they are drawn, and what draws it.
     """
-    font = word_font(drawn.target.words)
-    longest = max(font.widths(ROW_FONT), default=20.0)
+    labels = drawn_words(drawn.target.words)
+    longest = max(labels.widths(ROW_FONT), default=20.0)
     rows = len(drawn.weights)
     named = bool(drawn.target.words)
     height = min(max(ROW * rows, 90.0), ROW * MOST_NAMED) if named else 260.0
@@ -50,7 +50,7 @@ def heatmap(
             _mark(axes, number, x[column : column + 2].mean(), y[row : row + 2].mean())
         axes.set_xlabel(f"{drawn.source.name} ({drawn.source.unit})")
         if named:
-            _name_rows(axes, drawn, font)
+            _name_rows(axes, drawn, labels)
         else:
             axes.set_ylabel(f"{drawn.target.name} ({drawn.target.unit})")
         bar = figure.colorbar(
@@ -59,7 +59,7 @@ def heatmap(
         bar.set_label("attention (1 = all alike)")
         bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
 
-    return size, font, paint
+    return size, labels, paint
 
 
 def _mark(axes: "matplotlib.axes.Axes", number: int, x: float, y: float) -> None:
@@ -77,7 +77,7 @@ def _mark(axes: "matplotlib.axes.Axes", number: int, x: float, y: float) -> None
     )
 
 
-def _name_rows(axes: "matplotlib.axes.Axes", drawn: CrossmodalMap, font: WordFont) -> None:
+def _name_rows(axes: "matplotlib.axes.Axes", drawn: CrossmodalMap, labels: DrawnWords) -> None:
     """Name every row; where they are too many, the marked ones and as many others as fit."""
     rows = range(len(drawn.weights))
     marked = {row for row, _ in drawn.strongest()}
@@ -86,7 +86,7 @@ def _name_rows(axes: "matplotlib.axes.Axes", drawn: CrossmodalMap, font: WordFon
         apart = drawn.apart
         far = [row for row in rows[::apart] if all(abs(row - mark) >= apart for mark in marked)]
         chosen = sorted(marked | set(far))
-    axes.set_yticks([row + 0.5 for row in chosen], [font.shown[row] for row in chosen])
+    axes.set_yticks([row + 0.5 for row in chosen], [labels.texts[row] for row in chosen])
     for row, label in zip(chosen, axes.get_yticklabels(), strict=True):
         strong = row in marked
         label.set(parse_math=False, fontsize=ROW_FONT, fontweight="bold" if strong else "normal")
@@ -120,7 +120,7 @@ def scale_of(strips: Sequence[Strip]) -> tuple[float, float]:
 
 def word_strips(
     words: Sequence[str], strips: Sequence[Strip]
-) -> tuple[tuple[float, float], WordFont, "Callable[[matplotlib.figure.Figure], None]"]:
+) -> tuple[tuple[float, float], DrawnWords, "Callable[[matplotlib.figure.Figure], None]"]:
     """Every strip shows all words, wrapped, none of them cut; the darker, the more it counts.
 
     Args:
@@ -128,10 +128,10 @@ def word_strips(
         strips: at least one, each with a number per word.
 
     Returns:
-        The figure's size in inches, the font of its words, and what draws it.
+        The figure's size in inches, its words as they are drawn, and what draws it.
     """
-    font = word_font(words)
-    sizes = [width + 2 * PAD for width in font.widths(FONT)]
+    labels = drawn_words(words)
+    sizes = [width + 2 * PAD for width in labels.widths(FONT)]
     width = max(WIDTH, max(sizes) + 2 * MARGIN)
     places = _places(sizes, width - 2 * MARGIN)
     block = TITLE + LINE * (places[-1][1] + 1)
@@ -145,28 +145,28 @@ def word_strips(
         axes.set_axis_off()
         for index, (title, values) in enumerate(strips):
             top = index * block
-            x, side = (width - MARGIN, "right") if font.right_to_left else (MARGIN, "left")
+            x, side = (width - MARGIN, "right") if labels.right_to_left else (MARGIN, "left")
             axes.text(x, top + TITLE - 4, title, fontsize=8, color=MUTED, ha=side, parse_math=False)
-            cells = zip(font.shown, sizes, places, values.tolist(), strict=True)
+            cells = zip(labels.texts, sizes, places, values.tolist(), strict=True)
             for word, size, (x, line), share in cells:
-                left = width - MARGIN - x - size if font.right_to_left else MARGIN + x
+                left = width - MARGIN - x - size if labels.right_to_left else MARGIN + x
                 corner = (left, top + TITLE + line * LINE)
                 _word(axes, word, corner, size, shade(share, scale))
         _scale(axes, height - FOOT + 10, scale)
 
-    return (width / 72, height / 72), font, paint
+    return (width / 72, height / 72), labels, paint
 
 
 def _places(sizes: Sequence[float], room: float) -> list[tuple[float, int]]:
     """Where each word begins in its line, in points, and which line that is."""
     x, line = 0.0, 0
-    found: list[tuple[float, int]] = []
+    places: list[tuple[float, int]] = []
     for size in sizes:
         if x and x + size > room:
             x, line = 0.0, line + 1
-        found.append((x, line))
+        places.append((x, line))
         x += size + GAP
-    return found
+    return places
 
 
 def _word(
@@ -204,9 +204,9 @@ def _scale(axes: "matplotlib.axes.Axes", top: float, scale: tuple[float, float])
     for share in dict.fromkeys((low, 1.0, high)):
         place = (share - low) / (high - low)
         if share in scale or 0.12 < place < 0.88:
-            told = f"{share:.2f}".rstrip("0").rstrip(".")
+            text = f"{share:.2f}".rstrip("0").rstrip(".")
             x = start + length * place
-            axes.text(x, top + 16, told, fontsize=7, color=MUTED, ha="center")
+            axes.text(x, top + 16, text, fontsize=7, color=MUTED, ha="center")
     axes.text(
         start + length + 14, top + 7, "salience (1 = every word alike)", fontsize=8, color=MUTED
     )

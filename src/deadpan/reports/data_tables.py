@@ -1,4 +1,4 @@
-"""What ``inspect`` found, as cells: the same rows on the screen and on the page."""
+"""Statistics of a data set as table cells: the same rows on the screen and on the page."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ def rows_of(columns: Columns) -> list[str]:
 
 
 def reading_notes(facts: Mapping[str, Any]) -> Iterator[str]:
-    """What must be known to read the columns of modalities, a sentence each."""
+    """Notes for reading the columns of modalities, a sentence each."""
     if any("range" in modality for modality in facts["modalities"].values()):
         yield "deviations: robust ones, from the median of each feature over the train steps"
     for name, modality in facts["modalities"].items():
@@ -42,10 +42,10 @@ def findings_verdict(facts: Mapping[str, Any]) -> str:
     """How many findings of each gravity there are."""
     counts = Counter(finding["gravity"] for finding in facts["findings"])
     nouns = {"serious": "serious finding"}
-    told = [count_of(counts[g], nouns.get(g, g)) for g in GRAVITIES if counts[g]]
-    if not told:
+    counted = [count_of(counts[g], nouns.get(g, g)) for g in GRAVITIES if counts[g]]
+    if not counted:
         return "nothing to mend, nothing to warn of"
-    return " and ".join([", ".join(told[:-1]), told[-1]] if told[1:] else told)
+    return " and ".join([", ".join(counted[:-1]), counted[-1]] if counted[1:] else counted)
 
 
 def _split(split: Mapping[str, Any]) -> dict[str, str]:

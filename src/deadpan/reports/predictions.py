@@ -122,18 +122,18 @@ def _worst_confusion(counts: Int[np.ndarray, "class class"], names: Sequence[str
     wrong = counts * (1 - np.eye(len(names), dtype=int))
     if not wrong.any():
         return "No clip is given a wrong class."
-    true, said = divmod(int(wrong.argmax()), len(names))
+    true, predicted = divmod(int(wrong.argmax()), len(names))
     return (
-        f"Most often mistaken: {names[true]} for {names[said]}, "
-        f"{wrong[true, said]} of {count_text(int(counts[true].sum()), 'clip')}."
+        f"Most often mistaken: {names[true]} for {names[predicted]}, "
+        f"{wrong[true, predicted]} of {count_text(int(counts[true].sum()), 'clip')}."
     )
 
 
 def _corr_range(corrs: Sequence[float], names: Sequence[str]) -> str:
-    known = [(corr, name) for corr, name in zip(corrs, names, strict=True) if not np.isnan(corr)]
-    if not known:
+    defined = [(corr, name) for corr, name in zip(corrs, names, strict=True) if not np.isnan(corr)]
+    if not defined:
         return ""
-    (low, worst), (high, best) = min(known), max(known)
+    (low, worst), (high, best) = min(defined), max(defined)
     return f" Corr is {_minus(low)} ({worst}) to {_minus(high)} ({best})."
 
 
@@ -275,7 +275,7 @@ class TaskView:
     Attributes:
         loss_unit: what the loss is.
         panel: draws the predictions.
-        score_note: what must be known to read the scores; empty where nothing.
+        score_note: how to read the scores; empty where nothing needs to be said.
         faults: how wrong each prediction is; decides which clips are the hardest.
         hard_note: the order of the hardest clips, in words.
         hard_columns: headings of their columns; the last is emphasised.

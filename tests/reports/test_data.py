@@ -9,10 +9,9 @@ import pytest
 from deadpan.data.dataset import Clip, Dataset
 from deadpan.data.health.inspection import inspect_dataset
 from deadpan.errors import DeadpanError
-from deadpan.reports.data.page import data_page, write_data_report
-from deadpan.reports.data.panels import data_panels
+from deadpan.reports.data import data_page, data_panels, write_data_report
 
-from ...show.page import Page
+from ..show.page import Page
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)> \" & $\\frac{"
 LABELS = {

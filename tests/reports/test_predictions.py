@@ -6,8 +6,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from deadpan.data.dataset import TaskName
-from deadpan.reports.run import predictions as module
-from deadpan.reports.run.predictions import (
+from deadpan.reports import predictions as module
+from deadpan.reports.predictions import (
     MOST_SCATTERS,
     VIEWS,
     classes_panel,
@@ -21,7 +21,7 @@ from deadpan.reports.run.predictions import (
 from deadpan.show.drawing import to_svg
 from deadpan.training.predictions import hardest
 
-from ...training.test_predictions import predictions
+from ..training.test_predictions import predictions
 
 
 def test_sentiment_in_words():

@@ -10,7 +10,7 @@ import numpy as np
 from deadpan.errors import RunError, unknown_name
 from deadpan.files import write_atomically
 from deadpan.reports.gate import gate_panels
-from deadpan.reports.run.predictions import VIEWS
+from deadpan.reports.predictions import VIEWS
 from deadpan.show.drawing import FAINT, INK, MUTED, kind_looks, modality_looks, to_svg, whole_ticks
 from deadpan.show.page import Fact, Panel, count_text, render
 from deadpan.training.environment import Environment
@@ -78,7 +78,7 @@ def scores_verdict(scores: RunScores, model: str) -> str:
 
 
 def _score_notes(scores: RunScores, note: str) -> list[str]:
-    """What must be known to read the table: ``note``, and what its columns call for."""
+    """Notes for reading the table: ``note``, and what its columns call for."""
     notes = [note] if note else []
     if any(column.key == "acc2_non0" for column in scores.columns):
         notes.append(

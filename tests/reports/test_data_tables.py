@@ -4,7 +4,7 @@ import pytest
 from deadpan.data.dataset import Clip, Dataset
 from deadpan.data.health.inspection import inspect_dataset
 from deadpan.data.raw import Padding
-from deadpan.reports.data.tables import (
+from deadpan.reports.data_tables import (
     findings_verdict,
     modality_columns,
     reading_notes,

@@ -1,1 +1,0 @@
-"""The health page of a data set."""
