@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from deadpan.data.dataset import Clip, LazyClips
 from deadpan.types import Batch, Modality
@@ -96,7 +96,8 @@ def collate(clips: Sequence[Clip], widths: Mapping[Modality, int]) -> Batch:
     sequences: dict[Modality, torch.Tensor] = {}
     masks: dict[Modality, torch.Tensor] = {}
     for name, width in widths.items():
-        present = [clip.sequences.get(name, _no_steps(width)) for clip in clips]
+        none = np.zeros((0, width), dtype=np.float32)
+        present = [clip.sequences.get(name, none) for clip in clips]
         steps = max(1, *(len(x) for x in present))
         # Torch aligns memory to 64 bytes, numpy at random to 16, and a matrix product of the same
         # numbers may differ with it in the last bit: a resumed run would not end bit-identical.
@@ -114,7 +115,3 @@ def collate(clips: Sequence[Clip], widths: Mapping[Modality, int]) -> Batch:
         labels=labels,
         groups=tuple(clip.group for clip in clips),
     )
-
-
-def _no_steps(width: int) -> Float[np.ndarray, "0 width"]:
-    return np.zeros((0, width), dtype=np.float32)

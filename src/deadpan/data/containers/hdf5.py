@@ -79,15 +79,10 @@ class _Chunk(NamedTuple):
     skipped: int
 
 
-def read_array(
+def _read_array(
     file: BoundedFile, entry: Entry, dtype: np.dtype[Any]
 ) -> Shaped[np.ndarray, "*shape"]:
-    """Read an array after checking its declared size against the bytes stored for it.
-
-    Raises:
-        ValueError: the array is incomplete, or stored in a way that is not supported.
-        Exception: any exception of pyfive, if the file is damaged.
-    """
+    """Read an array after checking its declared size against the bytes stored for it."""
     shape = entry.shape
     if shape is None or not dtype.itemsize:
         raise ValueError("holds no values")
@@ -160,14 +155,10 @@ def _chunk_index(
 def _undo_filters(
     content: bytes, filters: Sequence[Mapping[str, Any]], skipped: int, size: int, width: int
 ) -> bytes:
-    """Undo the filters (compression, shuffling) of a chunk.
+    """Undo the filters (compression, shuffling) of a chunk, which are in the order of writing.
 
-    Args:
-        content: the chunk's bytes in the file.
-        filters: the filters in the order in which they were applied.
-        skipped: bit k is set if filter k was not applied.
-        size: size of the unpacked chunk in bytes.
-        width: size of an item in bytes.
+    Bit k of ``skipped`` is set if filter k was not applied; ``size`` is that of the unpacked chunk
+    and ``width`` that of an item, in bytes.
     """
     for index in reversed(range(len(filters))):
         number = filters[index]["filter_id"]
@@ -239,7 +230,7 @@ class Hdf5Group:
         """Read an array of integers or floating point numbers."""
         with self._located_errors(name):
             entry = self._dataset(name, "numbers")
-            return read_array(self._source.file, entry, entry.ptype.dtype)
+            return _read_array(self._source.file, entry, entry.ptype.dtype)
 
     def texts(self, name: str) -> Shaped[np.ndarray, "*shape"]:
         """Read an array of texts (of type object); bytes that are not UTF-8 become escapes."""
@@ -247,7 +238,7 @@ class Hdf5Group:
             entry = self._dataset(name, "texts")
             varying = entry.ptype.type_id == 9
             dtype = REFERENCE if varying else entry.ptype.dtype
-            array = read_array(self._source.file, entry, dtype)
+            array = _read_array(self._source.file, entry, dtype)
             if array.size > self._source.file.size:
                 raise ValueError("declares more texts than the file has bytes")
             flat = [self._heap_text(*item) if varying else _text(item) for item in array.flat]

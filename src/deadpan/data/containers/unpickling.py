@@ -23,48 +23,31 @@ from deadpan.data.containers.files import describe_start, first_bytes, open_file
 from deadpan.errors import DataError
 
 
-class MappedFile:
+class _MappedFile:
     """A memory-mapped file, read from its start; reading beyond its end raises EOFError.
 
     The map outlives the stream and is closed with its last view.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
-        """Map an open, regular, non-empty file.
-
-        Args:
-            stream: the file, which may be closed afterwards.
-        """
         self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         self._view = memoryview(self._map)
         self.size = len(self._map)
 
     def start(self, count: int) -> memoryview:
-        """The first bytes of the file, or all of a shorter one."""
         return self._view[:count]
 
     def tell(self) -> int:
-        """The offset of the next byte."""
         return self._map.tell()
 
     def read(self, count: int) -> bytes:
-        """Read the next bytes, as a copy.
-
-        Raises:
-            EOFError: the file has fewer; no memory was allocated for them.
-        """
         return bytes(self.view(count))
 
     def readline(self) -> bytes:
-        """Read the rest of the line, or of the file if the line does not end."""
         return self._map.readline()
 
     def view(self, count: int) -> memoryview:
-        """Read the next bytes, as a read-only view of the file.
-
-        Raises:
-            EOFError: the file has fewer.
-        """
+        """The next bytes as a view; EOFError, before memory is allocated, if there are fewer."""
         start = self._map.tell()
         if not 0 <= count <= self.size - start:
             raise EOFError
@@ -77,16 +60,11 @@ DTYPE = re.compile(r"[<>=|]?[biufSUO?]\d{0,6}")
 
 
 @dataclasses.dataclass
-class Pending:
-    """A value whose state follows in the pickle (opcode BUILD).
+class _Pending:
+    """A value whose state follows in the pickle (opcode BUILD)."""
 
-    Attributes:
-        finish: makes the value from the state.
-        memo: its keys in the machine's memo, where the finished value replaces it.
-    """
-
-    finish: Callable[[object], object]
-    memo: list[int] = dataclasses.field(default_factory=list[int])
+    finish: Callable[[object], object]  # makes the value from the state
+    memo: list[int] = dataclasses.field(default_factory=list[int])  # its keys, to be replaced there
 
 
 def ndarray(*_: object) -> object:
@@ -94,7 +72,7 @@ def ndarray(*_: object) -> object:
     raise DataError("calls numpy.ndarray, which no saved array does; nothing was read")
 
 
-def reconstruct(kind: object, _shape: object, _code: object) -> Pending:
+def reconstruct(kind: object, _shape: object, _code: object) -> _Pending:
     """Evaluate ``_reconstruct(ndarray, (0,), b'b')``: shape, type and bytes follow as state."""
     if kind is not ndarray:
         raise DataError("holds a subclass of numpy.ndarray; save plain arrays")
@@ -105,10 +83,10 @@ def reconstruct(kind: object, _shape: object, _code: object) -> Pending:
         _version, shape, code, fortran, raw = state
         return _array(raw, code, shape, fortran=bool(fortran))
 
-    return Pending(finish)
+    return _Pending(finish)
 
 
-def dtype(code: object, *_: object) -> Pending:
+def dtype(code: object, *_: object) -> _Pending:
     """Evaluate ``dtype('f4', False, True)``; the state that follows holds the byte order.
 
     Booleans, integers, floats, texts and objects are allowed; structured types are not.
@@ -126,7 +104,7 @@ def dtype(code: object, *_: object) -> Pending:
             raise ValueError("byte order")
         return plain if order == "|" else plain.newbyteorder(order)
 
-    return Pending(finish)
+    return _Pending(finish)
 
 
 def scalar(kind: object, raw: object) -> object:
@@ -242,7 +220,7 @@ def read_pickle(path: Path) -> object:
         DataError: the file is missing, no pickle, truncated, or asks for anything else.
     """
     with open_file(path, "a pickle file") as stream:
-        file = MappedFile(stream)
+        file = _MappedFile(stream)
         try:
             return _Machine(file).run()
         except (DataError, *DAMAGE) as error:
@@ -258,7 +236,7 @@ class _UnknownOpcodeError(DataError):
     """The opcode is not supported; in a file that is no pickle, it is a byte by chance."""
 
 
-def _reason(error: Exception, file: MappedFile) -> str:
+def _reason(error: Exception, file: _MappedFile) -> str:
     if isinstance(error, DataError) and not isinstance(error, _UnknownOpcodeError):
         return str(error)
     head = bytes(file.start(64))
@@ -273,7 +251,7 @@ def _reason(error: Exception, file: MappedFile) -> str:
 
 
 class _Machine:
-    def __init__(self, file: MappedFile) -> None:
+    def __init__(self, file: _MappedFile) -> None:
         self.file = file
         self.stack: list[object] = []
         self.marks: list[int] = []
@@ -329,7 +307,7 @@ class _Machine:
 
     def remember(self, key: int) -> None:
         value = self.memo[key] = self.stack[-1]
-        if isinstance(value, Pending):
+        if isinstance(value, _Pending):
             value.memo.append(key)
 
     def extend(self, values: Sequence[object]) -> None:
@@ -368,7 +346,7 @@ class _Machine:
 
     def build(self) -> None:
         state, pending = self.stack.pop(), self.stack[-1]
-        if not isinstance(pending, Pending):
+        if not isinstance(pending, _Pending):
             raise TypeError
         value = self.stack[-1] = pending.finish(state)
         self.memo.update(dict.fromkeys(pending.memo, value))

@@ -133,11 +133,7 @@ def corpus_of_videos(videos: Iterable[str]) -> str | None:
     """
     ids = frozenset(videos)
     matches: Counter[str] = Counter()
-    for name in sorted(WITH_FOLDS, key=_size):
+    for name in sorted(WITH_FOLDS, key=lambda name: sum(map(len, standard_folds(name).values()))):
         matches[name] = len(ids & frozenset[str]().union(*standard_folds(name).values()))
     name, count = matches.most_common(1)[0]  # of equals, the first: the smaller corpus
     return name if ids and count >= MIN_SHARE_IN_FOLDS * len(ids) else None
-
-
-def _size(name: str) -> int:
-    return sum(map(len, standard_folds(name).values()))

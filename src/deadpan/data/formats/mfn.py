@@ -33,18 +33,8 @@ def looks_like_mfn(folder: Path) -> bool:
     return any(looks_like_hdf5(folder / LABELS.format(split)) for split in SPLITS)
 
 
-def mfn_clips(folder: Path) -> RawClips:
-    """Read the clips of a folder of MFN's files; padding is cut as in MulT's pickles.
-
-    The files of a split (train, valid or test) are ``text_SPLIT_emb.h5``, ``audio_SPLIT.h5`` and
-    ``video_SPLIT.h5`` of shape [clip, step, width], or ``X_SPLIT.h5`` with text, audio and vision
-    concatenated (325 features), and ``y_SPLIT.h5`` of shape [clip] or [clip, label]. Each holds one
-    array, ``d1`` or ``data``. A missing file means that the split lacks the modality. Such files
-    have no ids, words or times.
-
-    Raises:
-        DataError: a file cannot be read, labels are missing, or shapes do not match.
-    """
+def _clips(folder: Path) -> RawClips:
+    """Read the clips of a folder; padding is cut as in MulT's pickles."""
     content: dict[object, object] = {}
     used: set[str] = set()
     for split in SPLITS:
@@ -93,15 +83,20 @@ def _separate_modalities(path: Path) -> dict[Modality, Num[np.ndarray, "clip ste
 
 
 def mfn_dataset(path: Path) -> Dataset:
-    """Read a data set from a folder of MFN's HDF5 files (see ``mfn_clips``).
+    """Read a data set from a folder of MFN's HDF5 files.
 
-    The files have neither ids (clips are named by split and index) nor names of labels (see
+    The files of a split (train, valid or test) are ``text_SPLIT_emb.h5``, ``audio_SPLIT.h5`` and
+    ``video_SPLIT.h5`` of shape [clip, step, width], or ``X_SPLIT.h5`` with text, audio and vision
+    concatenated (325 features), and ``y_SPLIT.h5`` of shape [clip] or [clip, label]. Each holds one
+    array, ``d1`` or ``data``. A missing file means that the split lacks the modality. Such files
+    have no ids (clips are named by split and index), words, times or names of labels (see
     ``infer_task``).
 
     Raises:
-        DataError: the files do not fit the format, or labels are not finite.
+        DataError: a file cannot be read or is missing, shapes do not match, or labels are not
+            finite.
     """
-    raw = mfn_clips(path)
+    raw = _clips(path)
     if not raw.clips:
         raise DataError(f"{path}: has no clips; give labels of one or more")
     clips = [dataclasses.replace(clip, label=clip.label.reshape(-1)) for clip in raw.clips]

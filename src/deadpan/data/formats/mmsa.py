@@ -4,7 +4,6 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from jaxtyping import Bool, Float, Num
@@ -17,8 +16,10 @@ from deadpan.data.formats.pickled_values import (
     SplitTable,
     as_list,
     as_text,
+    check_count,
     clip_ids,
     cut_clips,
+    every_split_has,
     number_column,
     numeric_array,
     padded_arrays,
@@ -61,11 +62,7 @@ class _Split(PaddedSplit):
 
 def looks_like_mmsa(content: object) -> bool:
     """Whether an unpickled value is a dict of splits that each have MMSA's keys of labels."""
-    if not isinstance(content, dict) or not content:
-        return False
-    keys = {LABELS["M"], LABELS["M"].encode(), CLASSES[0], CLASSES[0].encode()}
-    splits = cast("dict[object, object]", content).values()
-    return all(isinstance(split, dict) and not keys.isdisjoint(split) for split in splits)
+    return every_split_has(content, LABELS["M"], CLASSES[0])
 
 
 def mmsa_clips(path: Path, content: object, repairs: Counter[str]) -> RawClips:
@@ -103,7 +100,7 @@ def _split(table: SplitTable) -> _Split:
     labels = {name: number_column(key, table[key]) for name, key in LABELS.items() if key in table}
     count = len(labels["M"])
     for name, values in labels.items():
-        _check_count(LABELS[name], values, count)
+        check_count(LABELS[name], values, count, LABELS["M"])
     sequences = padded_arrays(table, count, LABELS["M"])
     none = np.full(count, np.nan)
     ignored = table.keys() - UNDERSTOOD
@@ -116,7 +113,7 @@ def _split(table: SplitTable) -> _Split:
     return _Split(
         sequences=sequences,
         labels=np.stack([labels.get(name, none) for name in LABELS], axis=1),
-        ids=clip_ids("id", table["id"], count, LABELS["M"]) if "id" in table else ((),) * count,
+        ids=clip_ids(table, count, LABELS["M"]),
         words=words if mask is None else (),  # by a mask, a step is a token and not a word
         mask=mask,
         lengths={m: _lengths(k, table[k], count) for m, k in LENGTHS.items() if k in table},
@@ -124,14 +121,9 @@ def _split(table: SplitTable) -> _Split:
     )
 
 
-def _check_count(name: str, values: Sequence[object] | np.ndarray, count: int) -> None:
-    if len(values) != count:
-        raise DataError(f"'{name}' has {len(values)} clips, '{LABELS['M']}' {count}")
-
-
 def _lengths(name: str, value: object, count: int) -> Float[np.ndarray, " clip"]:
     lengths = number_column(name, value)
-    _check_count(name, lengths, count)
+    check_count(name, lengths, count, LABELS["M"])
     if (wrong := lengths != np.floor(lengths)).any():  # also true of NaN
         raise DataError(f"'{name}' holds {lengths[wrong][0]:g}; wanted whole numbers of steps")
     return lengths
@@ -139,7 +131,7 @@ def _lengths(name: str, value: object, count: int) -> Float[np.ndarray, " clip"]
 
 def _words(value: object, count: int) -> tuple[tuple[str, ...], ...]:
     texts = as_list("raw_text", value)
-    _check_count("raw_text", texts, count)
+    check_count("raw_text", texts, count, LABELS["M"])
     for text in texts:
         if not isinstance(text, str | bytes):
             raise DataError(f"'raw_text' holds a {type(text).__name__}; wanted text")

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from deadpan.data.formats.pickled_values import (
     SplitTable,
     clip_ids,
     cut_clips,
+    every_split_has,
     numeric_array,
     padded_arrays,
     parse_splits,
@@ -30,10 +30,7 @@ from deadpan.types import MODALITIES
 
 def looks_like_mult(content: object) -> bool:
     """Whether an unpickled value is a dict of splits that each have ``labels``."""
-    if not isinstance(content, dict) or not content:
-        return False
-    splits = cast("dict[object, object]", content).values()
-    return all(isinstance(s, dict) and ("labels" in s or b"labels" in s) for s in splits)
+    return every_split_has(content, "labels")
 
 
 def mult_clips(path: Path, content: object) -> RawClips:
@@ -73,7 +70,7 @@ def _split(table: SplitTable) -> PaddedSplit:
     return PaddedSplit(
         sequences=padded_arrays(table, count, "labels"),
         labels=labels,
-        ids=clip_ids("id", table["id"], count, "labels") if "id" in table else ((),) * count,
+        ids=clip_ids(table, count, "labels"),
         ignored=tuple(map(printable, sorted(table.keys() - {*MODALITIES, "labels", "id"}))),
     )
 

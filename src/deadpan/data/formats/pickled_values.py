@@ -1,7 +1,7 @@
 """Parsing what the pickle formats share: splits, ids, columns of numbers and padded arrays."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -79,6 +79,15 @@ def parse_splits(
     return splits
 
 
+def every_split_has(content: object, *keys: str) -> bool:
+    """Whether an unpickled value is a dict of splits that each have one of these keys."""
+    if not isinstance(content, dict) or not content:
+        return False
+    splits = cast("dict[object, object]", content).values()
+    either = {form for key in keys for form in (key, key.encode())}
+    return all(isinstance(split, dict) and not either.isdisjoint(split) for split in splits)
+
+
 def cut_clips(
     splits: Mapping[str, Split], steps: Callable[[Split], Mapping[Modality, StepRange]]
 ) -> RawClips:
@@ -127,14 +136,22 @@ def as_text(value: object) -> str:
     raise DataError(f"an id is a {type(value).__name__}; wanted text or a number")
 
 
-def clip_ids(name: str, value: object, count: int, beside: str) -> tuple[tuple[str, ...], ...]:
-    """Parse the parts of each clip's id: str, bytes or numbers, one per clip or a row of several.
+def check_count(name: str, values: Sized, count: int, beside: str) -> None:
+    """Refuse values of another number of clips than ``count``, which are under ``beside``."""
+    if len(values) != count:
+        raise DataError(f"'{name}' has {len(values)} clips, '{beside}' {count}")
 
-    ``count`` is the number of clips, which is the length of the value under ``beside``.
+
+def clip_ids(table: SplitTable, count: int, beside: str) -> tuple[tuple[str, ...], ...]:
+    """Parse the parts of each clip's id; empty where a split has none.
+
+    Ids are str, bytes or numbers, one per clip or a row of several. ``count`` is the number of
+    clips, which is the length of the value under ``beside``.
     """
-    ids = tuple(id_parts(entry) for entry in as_list(name, value))
-    if len(ids) != count:
-        raise DataError(f"'{name}' has {len(ids)} clips, '{beside}' {count}")
+    if "id" not in table:
+        return ((),) * count
+    ids = tuple(id_parts(entry) for entry in as_list("id", table["id"]))
+    check_count("id", ids, count, beside)
     return ids
 
 
@@ -202,8 +219,7 @@ def padded_arrays(table: SplitTable, count: int, beside: str) -> dict[Modality, 
             array = numeric_array(modality, table[modality])
             if array.ndim != 3:
                 raise DataError(f"'{modality}' has shape {array.shape}; wanted [clip, step, width]")
-            if len(array) != count:
-                raise DataError(f"'{modality}' has {len(array)} clips, '{beside}' {count}")
+            check_count(modality, array, count, beside)
             if not array.shape[2]:
                 raise DataError(
                     f"'{modality}' has shape {array.shape}; wanted a width of 1 or more"

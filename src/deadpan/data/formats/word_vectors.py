@@ -135,10 +135,5 @@ def embed_words(
     if missing := sum(word not in table for words in clips for word in words):
         repairs[WITHOUT_VECTOR] += missing
     zeros = np.zeros(width, dtype=np.float32)
-    sequences = [
-        np.stack([table.get(word, zeros) for word in words])
-        if words
-        else np.zeros((0, width), dtype=np.float32)
-        for words in clips
-    ]
-    return sequences, width
+    rows = ([table.get(word, zeros) for word in words] for words in clips)
+    return [np.array(x, dtype=np.float32).reshape(len(x), width) for x in rows], width

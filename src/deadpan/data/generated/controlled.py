@@ -240,7 +240,7 @@ def controlled(
 
 
 def _generate_clip(
-    random: np.random.Generator, world: World, name: str, carrier: Modality, incongruity: float
+    random: np.random.Generator, world: World, clip_id: str, carrier: Modality, incongruity: float
 ) -> Clip:
     kind, tendencies, score = _draw_meaning(random, carrier, incongruity)
     sigma = 0.45
@@ -253,45 +253,35 @@ def _generate_clip(
     times = np.stack([np.concatenate([[0.0], ends[:-1]]), ends], axis=1)
     beats = _draw_beats(random, count)
     words, text_salient = _generate_words(random, beats, count, tendencies[TEXT])
-    middles = times.mean(axis=1)
-    counts = [beat.counts for beat in beats]
-    moments = np.array([middles[beat.word] for beat in beats])
-    audio, audio_times, audio_salient = _generate_frames(
-        random,
-        world.pitch,
-        world.energy,
-        duration,
-        AUDIO_RATE,
-        moments,
-        tendencies[AUDIO],
-        counts,
-        [beat.voice for beat in beats],
-    )
-    vision, vision_times, vision_salient = _generate_frames(
-        random,
-        world.expression,
-        world.brows,
-        duration,
-        VISION_RATE,
-        moments - VISION_LEAD,
-        tendencies[VISION],
-        counts,
-        [beat.face for beat in beats],
-    )
-    label = np.clip(3.0 * score + random.normal(0, LABEL_NOISE), -3.0, 3.0)
     text = np.stack([world.words[word] for word in words]).astype(np.float32)
+    sequences, steps = {TEXT: text}, {TEXT: times.astype(np.float32)}
+    salient = {TEXT: text_salient}
+    middles = times.mean(axis=1)
+    moments = np.array([middles[beat.word] for beat in beats])
+    voice, face = [beat.voice for beat in beats], [beat.face for beat in beats]
+    for name, directions, rate, lead, emphasised in (
+        (AUDIO, (world.pitch, world.energy), AUDIO_RATE, 0.0, voice),
+        (VISION, (world.expression, world.brows), VISION_RATE, VISION_LEAD, face),
+    ):
+        sequences[name], steps[name], salient[name] = _generate_frames(
+            random,
+            *directions,
+            duration,
+            rate,
+            moments - lead,
+            tendencies[name],
+            [beat.counts for beat in beats],
+            emphasised,
+        )
+    label = np.clip(3.0 * score + random.normal(0, LABEL_NOISE), -3.0, 3.0)
     return Clip(
-        id=name,
-        sequences={TEXT: text, AUDIO: audio, VISION: vision},
+        id=clip_id,
+        sequences=sequences,
         label=np.array([label], dtype=np.float32),
-        group=name,
+        group=clip_id,
         words=tuple(words),
-        times={TEXT: times.astype(np.float32), AUDIO: audio_times, VISION: vision_times},
-        truth=Truth(
-            kind=kind,
-            tendencies=tendencies,
-            salient={TEXT: text_salient, AUDIO: audio_salient, VISION: vision_salient},
-        ),
+        times=steps,
+        truth=Truth(kind=kind, tendencies=tendencies, salient=salient),
     )
 
 

@@ -154,21 +154,17 @@ class SplitStatistics:
             "clips": len(self.ids),
             "groups": len(self.groups),
             "labels": labels,
-            "modalities": {
-                name: self._modality(modality.lengths[split])
-                for name, modality in modalities.items()
-            },
+            "modalities": {},
         }
+        for name, modality in modalities.items():
+            steps = modality.lengths[split]
+            figures["modalities"][name] = {"missing": 1 - len(steps) / len(self.ids)}
+            if steps:
+                figures["modalities"][name]["steps"] = summary(steps)
         if self.seconds:
             figures["seconds"] = summary(self.seconds)
         if self.kinds:
             figures["kinds"] = dict(sorted(self.kinds.items()))
-        return figures
-
-    def _modality(self, steps: list[int]) -> dict[str, Any]:
-        figures: dict[str, Any] = {"missing": 1 - len(steps) / len(self.ids)}
-        if steps:
-            figures["steps"] = summary(steps)
         return figures
 
 

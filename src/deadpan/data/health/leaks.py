@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations_with_replacement
 from typing import Any
@@ -13,6 +12,7 @@ from jaxtyping import Float
 from deadpan.types import SPLITS, Modality, in_order
 
 FIRST = 5
+"""Largest number of names or indices that are listed of each kind."""
 RENAMED = re.compile(r"(?P<id>.+)#\d+")
 """An id that ``assembly.rename_repeated_ids`` made."""
 
@@ -32,30 +32,24 @@ class Duplicates:
 
     def as_dict(self) -> dict[str, Any]:
         """Count pairs of duplicates, in all and by their splits, with the first pair of each."""
-        pairs: Counter[tuple[str, str]] = Counter()
-        first: dict[tuple[str, str], list[str]] = {}
-        duplicates = [
-            by_split for by_split in self._clips.values() if sum(map(len, by_split.values())) > 1
-        ]
-        for by_split in duplicates:
-            for one, other in combinations_with_replacement(
-                [s for s in SPLITS if s in by_split], 2
-            ):
-                some, others = by_split[one], by_split[other]
-                if one == other and len(some) == 1:
-                    continue
+        duplicates = [ids for ids in self._clips.values() if sum(map(len, ids.values())) > 1]
+        by_splits: list[dict[str, Any]] = []
+        for one, other in combinations_with_replacement(SPLITS, 2):
+            pairs, first = 0, list[str]()
+            for ids in duplicates:
+                some, others = ids.get(one, []), ids.get(other, [])
                 same = len(some) * (len(some) - 1) // 2
-                pairs[one, other] += same if one == other else len(some) * len(others)
-                first.setdefault((one, other), [some[0], others[one == other]])
+                if count := same if one == other else len(some) * len(others):
+                    first = first or [some[0], others[one == other]]
+                    pairs += count
+            if pairs:
+                by_splits.append({"splits": [one, other], "pairs": pairs, "first": first})
+        across = [part["pairs"] for part in by_splits if part["splits"][0] != part["splits"][1]]
         return {
-            "pairs": sum(pairs.values()),
-            "across_splits": sum(n for (one, other), n in pairs.items() if one != other),
-            "clips": sum(len(ids) for by_split in duplicates for ids in by_split.values()),
-            "by_splits": [
-                {"splits": list(pair), "pairs": pairs[pair], "first": first[pair]}
-                for pair in combinations_with_replacement(SPLITS, 2)
-                if pair in pairs
-            ],
+            "pairs": sum(part["pairs"] for part in by_splits),
+            "across_splits": sum(across),
+            "clips": sum(len(clips) for ids in duplicates for clips in ids.values()),
+            "by_splits": by_splits,
         }
 
 

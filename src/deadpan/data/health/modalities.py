@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from deadpan.data.dataset import Clip, Dataset
+from deadpan.data.health.leaks import FIRST
 from deadpan.data.normalization import LIMIT, fit_normalizer
 from deadpan.types import SPLITS, TEXT, Modality
 
@@ -246,7 +247,11 @@ def measure_scaling(sample: Sample) -> Scaling:
     cut = far = 0
     for first in range(0, steps.shape[1], COLUMNS):
         block = steps[:, first : first + COLUMNS]
-        center, scale = _fit(block[fitted])
+        # Fitted as training does, but not by the name of text, which would not be scaled.
+        clip = Clip(id="", sequences={"_": block[fitted]}, label=np.zeros(0, dtype=np.float32))
+        normalizer = fit_normalizer([clip], {"_": block.shape[1]}, "robust")
+        center = normalizer.centers["_"].astype(np.float64)
+        scale = normalizer.scales["_"].astype(np.float64)
         away = np.abs(block.astype(np.float64) - center)
         cut += int((away > LIMIT * scale).sum())
         far += int((away > FAR * scale).sum())
@@ -260,23 +265,6 @@ def measure_scaling(sample: Sample) -> Scaling:
     )
 
 
-def _fit(
-    steps: Float[np.ndarray, "step width"],
-) -> tuple[Float[np.ndarray, " width"], Float[np.ndarray, " width"]]:
-    """Fit center and scale on these steps as training does.
-
-    The steps are passed as a modality that is not ``text``, since text would not be fitted.
-    """
-    clip = Clip(id="", sequences={"features": steps}, label=np.zeros(0, dtype=np.float32))
-    fitted = fit_normalizer([clip], {"features": steps.shape[1]}, "robust")
-    return (
-        fitted.centers["features"].astype(np.float64),
-        fitted.scales["features"].astype(np.float64),
-    )
-
-
-FIRST = 5
-"""Largest number of names or indices that are listed of each kind."""
 NOT_FINITE = ("NaN", "+inf", "-inf")
 
 
@@ -296,18 +284,13 @@ def summarize_modality(
     }
     if not any(lengths) or not dataset.widths[name]:
         return figures
-    return figures | _lengths(modality, lengths) | _values(name, modality, clips)
-
-
-def _lengths(modality: ModalityStatistics, lengths: Sequence[int]) -> dict[str, Any]:
+    figures["steps"] = {"total": sum(lengths), **summary(lengths)}
     histograms: dict[str, Any] = {"steps": length_histogram(lengths)}
     if modality.seconds:
         histograms["seconds"] = second_histogram(modality.seconds)
-    return {
-        "steps": {"total": sum(lengths), **summary(lengths)},
-        "lengths": histograms,
-        "distinct": len(modality.digests),
-    }
+    figures["lengths"] = histograms
+    figures["distinct"] = len(modality.digests)
+    return figures | _values(name, modality, clips)
 
 
 def _values(

@@ -243,7 +243,7 @@ def save(folder, **files):
 
 def read_folder(home, *ids):
     (folder,) = feature_folders(home)
-    return read_modality(folder, ids)
+    return read_modality(folder, ids, "labels.csv")
 
 
 def refusal(call, *arguments):
@@ -312,25 +312,30 @@ def test_what_each_clip_has(tmp_path):
     )
     (folder / "b.c.CSV").write_text("3,4\n5,6\n")
     (folder / ".DS_Store").touch()
-    got = read_folder(tmp_path, "a", "b.c", "none", "absent")
-    assert {name: x.values.tolist() for name, x in got.clips.items()} == {
+    clips, warnings = read_folder(tmp_path, "a", "b.c", "none", "absent")
+    assert {name: x.values.tolist() for name, x in clips.items()} == {
         "a": [[1, 2]],
         "b.c": [[3, 4], [5, 6]],
     }
-    assert (got.width, got.missing, got.unknown) == (2, ("absent",), ("old.npy", "older.npy"))
-    assert [path.name for path in got.empty] == ["none.npy"]
+    assert warnings == [
+        "1 clips have no file in 'face' (first: 'absent'): they lack face",
+        "1 files in 'face' have no step (first: 'none.npy'): their clips lack face",
+        "2 files in 'face' are of no clip in labels.csv (first: 'old.npy', 'older.npy'): they were "
+        "ignored",
+    ]
 
 
 def test_ids_that_differ_in_case_or_are_written_in_any_script(tmp_path):
     save(tmp_path / "face", x=[[1]], X=[[2]], 片段=[[3]])
-    got = read_folder(tmp_path, "x", "X", "片段")
-    assert [x.values.item() for x in got.clips.values()] == [1, 2, 3]
+    clips, _ = read_folder(tmp_path, "x", "X", "片段")
+    assert [x.values.item() for x in clips.values()] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(("name", "clip"), [("NFC", "NFD"), ("NFD", "NFC")])
 def test_accents_written_either_way_are_the_same(name, clip, tmp_path):
     save(tmp_path / "face", **{unicodedata.normalize(name, "café"): [[1]]})
-    assert read_folder(tmp_path, unicodedata.normalize(clip, "café")).missing == ()
+    _, warnings = read_folder(tmp_path, unicodedata.normalize(clip, "café"))
+    assert warnings == []
 
 
 def test_no_file_of_any_clip(tmp_path):
@@ -357,7 +362,7 @@ def test_columns_in_another_order(tmp_path):
     folder = save(tmp_path / "face", c=[[1, 2]])
     (folder / "a.csv").write_text("smile,frown\n1,2\n")
     (folder / "b.csv").write_text("frown,smile\n1,2\n")
-    assert read_folder(tmp_path, "a", "c").width == 2
+    assert list(read_folder(tmp_path, "a", "c")[0]) == ["a", "c"]
     assert "b.csv: feature 1 is 'frown', in a.csv 'smile'" in refusal(
         read_folder, tmp_path, "a", "b"
     )
@@ -373,7 +378,7 @@ def test_two_files_of_one_clip(tmp_path):
 def test_a_file_that_is_none_matters_only_where_a_clip_names_it(tmp_path):
     folder = save(tmp_path / "face", a=[[1]])
     (folder / "b.npy").mkdir()
-    assert read_folder(tmp_path, "a").unknown == ("b.npy",)
+    assert "(first: 'b.npy'): they were ignored" in read_folder(tmp_path, "a")[1][0]
     assert "b.npy: is a directory" in refusal(read_folder, tmp_path, "a", "b")
     (folder / "c.npy").symlink_to(folder / "gone")
     assert "c.npy: no such file" in refusal(read_folder, tmp_path, "c")

@@ -12,16 +12,15 @@ from deadpan.data.assembly import assemble, infer_task
 from deadpan.data.containers.files import printable
 from deadpan.data.corpora.corpus import corpus_of_videos, standard_folds
 from deadpan.data.dataset import Dataset, TaskName
-from deadpan.data.formats.csd.file import CsdFile, csd_file, csd_paths
+from deadpan.data.formats.csd.file import CsdFile, TimedSteps, csd_file, csd_paths
 from deadpan.data.formats.csd.segments import (
     COLLAPSE,
     EPSILON,
-    Part,
     Segment,
     cut_segments,
-    overlapping_part,
     read_segments,
     spoken_words,
+    steps_of_segment,
     word_aligner,
 )
 from deadpan.data.raw import RawClip, RawClips
@@ -40,18 +39,11 @@ NAMES = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Roles:
-    """The roles of a data set's files.
+    """The roles of a data set's files, and the names of those without one."""
 
-    Attributes:
-        labels: the file of segments and their labels.
-        streams: the file of features of each modality.
-        words: the file of the words spoken; None if there is none.
-        unused: names of the files without a role.
-    """
-
-    labels: CsdFile
+    labels: CsdFile  # segments and their labels
     streams: Mapping[Modality, CsdFile]
-    words: CsdFile | None
+    words: CsdFile | None  # the words spoken
     unused: tuple[str, ...]
 
 
@@ -122,7 +114,7 @@ def _role(file: CsdFile) -> str:
 MOSEI_LABELS = ("sentiment", "happy", "sad", "anger", "surprise", "disgust", "fear")
 """Columns of MOSEI's labels: sentiment in [-3, 3], then the strength of emotions in [0, 3]."""
 
-Parts = Mapping[Modality, Mapping[int, Part]]
+Parts = Mapping[Modality, Mapping[int, TimedSteps]]
 """The part of each modality's sequence in each segment, by the segment's index."""
 
 
@@ -258,11 +250,11 @@ def _splits(path: Path, segments: Sequence[Segment], corpus: str) -> dict[str, s
 
 def _parts(
     roles: Roles, segments: Sequence[Segment], collapse: str, repairs: Counter[str]
-) -> dict[Modality, dict[int, Part]]:
+) -> dict[Modality, dict[int, TimedSteps]]:
     """The part of each modality in each segment; text first, to which others may be aligned."""
-    parts: dict[Modality, dict[int, Part]] = {}
+    parts: dict[Modality, dict[int, TimedSteps]] = {}
     for modality in in_order(roles.streams):
-        take = overlapping_part
+        take = steps_of_segment
         if collapse and modality != TEXT:
             take = word_aligner(parts[TEXT], modality, collapse, repairs)
         parts[modality] = cut_segments(roles.streams[modality], segments, take)

@@ -41,18 +41,18 @@ class CsdFile:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CsdEntry:
-    """The steps that a file has under one key.
+class TimedSteps:
+    """The steps that a file has under one key, or those of them that belong to a segment.
 
     Attributes:
-        number: number of the piece of the video; None if the entry is the whole video.
         intervals: start and end of each step in seconds of the video; finite, start <= end.
         features: numbers as stored, or texts (of type object).
+        number: number of the piece of the video; None if the key is that of the whole video.
     """
 
-    number: int | None
     intervals: Float[np.ndarray, "step 2"]
     features: Shaped[np.ndarray, "step width"]
+    number: int | None = None
 
 
 def looks_like_csd(path: Path) -> bool:
@@ -119,7 +119,7 @@ def csd_file(path: Path) -> CsdFile:
         )
 
 
-def csd_videos(file: CsdFile) -> Iterator[tuple[str, list[CsdEntry]]]:
+def csd_videos(file: CsdFile) -> Iterator[tuple[str, list[TimedSteps]]]:
     """Iterate over the videos of a file and their entries; one video at a time is in memory.
 
     Entries ``VIDEO[0]``, ``VIDEO[1]``, ... belong to one video and come in the order of their
@@ -167,7 +167,7 @@ def _metadata(metadata: Hdf5Group | None, name: str) -> object:
         return str(texts[0])
 
 
-def _entry(file: CsdFile, group: Hdf5Group, number: int) -> CsdEntry:
+def _entry(file: CsdFile, group: Hdf5Group, number: int) -> TimedSteps:
     features = group.numbers("features") if file.holds == "numbers" else group.texts("features")
     with np.errstate(invalid="ignore"):  # NaN may be of the kind that signals
         intervals = group.numbers("intervals").astype(np.float64)
@@ -189,4 +189,6 @@ def _entry(file: CsdFile, group: Hdf5Group, number: int) -> CsdEntry:
             f"step {first} is from {start:g} to {end:g} s ({int(wrong.sum())} such steps); wanted "
             f"a start and an end not before it",
         )
-    return CsdEntry(number=number if number >= 0 else None, intervals=intervals, features=features)
+    return TimedSteps(
+        number=number if number >= 0 else None, intervals=intervals, features=features
+    )

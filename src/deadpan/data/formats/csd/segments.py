@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num, Shaped
 
-from deadpan.data.formats.csd.file import CsdEntry, CsdFile, csd_videos
+from deadpan.data.formats.csd.file import CsdFile, TimedSteps, csd_videos
 from deadpan.types import Modality
 
 EPSILON = 1e-5
@@ -101,24 +101,8 @@ class Segment:
     label: Num[np.ndarray, " label"]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Part:
-    """The steps of a sequence that belong to a segment; at least one.
-
-    Attributes:
-        intervals: start and end of each step in seconds of the video, not cut to the segment.
-        features: features of each step.
-    """
-
-    intervals: Float[np.ndarray, "step 2"]
-    features: Shaped[np.ndarray, "step width"]
-
-
-Segments = Mapping[str, Sequence[tuple[int, Segment]]]
-"""The segments of each video, each with its index among all."""
-
-Take = Callable[[int, Segment, CsdEntry], Part | None]
-"""Selects the part of an entry that belongs to the segment of an index; None if there is none."""
+Take = Callable[[int, Segment, TimedSteps], TimedSteps | None]
+"""Selects the steps that belong to the segment of an index, which are not cut; None for none."""
 
 
 def read_segments(labels: CsdFile) -> tuple[list[Segment], int]:
@@ -146,8 +130,8 @@ def read_segments(labels: CsdFile) -> tuple[list[Segment], int]:
     return segments, short
 
 
-def cut_segments(file: CsdFile, segments: Sequence[Segment], take: Take) -> dict[int, Part]:
-    """Cut a file into segments: the part of each segment that has one, by the segment's index.
+def cut_segments(file: CsdFile, segments: Sequence[Segment], take: Take) -> dict[int, TimedSteps]:
+    """Cut a file into segments: the steps of each segment that has any, by the segment's index.
 
     The candidate steps of a segment are those of its whole video, or, if both the labels and the
     file have pieces ``VIDEO[3]``, those of the piece of the segment's number.
@@ -155,7 +139,7 @@ def cut_segments(file: CsdFile, segments: Sequence[Segment], take: Take) -> dict
     by_video: dict[str, list[tuple[int, Segment]]] = {}
     for index, segment in enumerate(segments):
         by_video.setdefault(segment.video, []).append((index, segment))
-    parts: dict[int, Part] = {}
+    parts: dict[int, TimedSteps] = {}
     for video, entries in csd_videos(file):
         if not entries or video not in by_video:
             continue
@@ -168,30 +152,25 @@ def cut_segments(file: CsdFile, segments: Sequence[Segment], take: Take) -> dict
     return parts
 
 
-def overlapping_part(_: int, segment: Segment, entry: CsdEntry) -> Part | None:
+def steps_of_segment(_: int, segment: Segment, entry: TimedSteps) -> TimedSteps | None:
     """Select the steps that overlap with the segment, in order of time."""
     (steps,) = overlapping_steps(entry.intervals, segment.span[None])
     if not len(steps):
         return None
-    return Part(intervals=entry.intervals[steps], features=_float32(entry.features[steps]))
+    return TimedSteps(intervals=entry.intervals[steps], features=_float32(entry.features[steps]))
 
 
 def word_aligner(
-    words: Mapping[int, Part], modality: Modality, collapse: str, repairs: Counter[str]
+    words: Mapping[int, TimedSteps], modality: Modality, collapse: str, repairs: Counter[str]
 ) -> Take:
     """Make a ``Take`` that aggregates to one row per word of the segment (see ``align_to_words``).
 
     A word at the border of a segment has the steps of its whole duration, as in the SDK. A segment
-    without any step in a word has no part.
-
-    Args:
-        words: the text of each segment.
-        modality: the modality that is aligned, for the counts.
-        collapse: a key of ``COLLAPSE``.
-        repairs: receives the number of words without a step.
+    without any step in a word has no part. ``words`` is the text of each segment; ``repairs``
+    receives the number of the modality's words without a step.
     """
 
-    def take(index: int, _: Segment, entry: CsdEntry) -> Part | None:
+    def take(index: int, _: Segment, entry: TimedSteps) -> TimedSteps | None:
         if index not in words:
             return None
         intervals = words[index].intervals
@@ -202,25 +181,25 @@ def word_aligner(
             return None
         if missing := int((~covered).sum()):
             repairs[f"{modality}: words without a step set to 0"] += missing
-        return Part(intervals=intervals, features=_float32(rows))
+        return TimedSteps(intervals=intervals, features=_float32(rows))
 
     return take
 
 
 def spoken_words(
     file: CsdFile, segments: Sequence[Segment], repairs: Counter[str]
-) -> dict[int, Part]:
+) -> dict[int, TimedSteps]:
     """Read the words of each segment without pauses, which are counted."""
-    words: dict[int, Part] = {}
-    for index, part in cut_segments(file, segments, overlapping_part).items():
+    words: dict[int, TimedSteps] = {}
+    for index, part in cut_segments(file, segments, steps_of_segment).items():
         spoken = part.features[:, 0] != SILENCE
         if pauses := int((~spoken).sum()):
             repairs[f"words: pauses ('{SILENCE}') left out"] += pauses
-        words[index] = Part(intervals=part.intervals[spoken], features=part.features[spoken])
+        words[index] = TimedSteps(intervals=part.intervals[spoken], features=part.features[spoken])
     return words
 
 
-def _merge_pieces(entries: Sequence[CsdEntry]) -> CsdEntry:
+def _merge_pieces(entries: Sequence[TimedSteps]) -> TimedSteps:
     if len(entries) == 1:
         return entries[0]
     intervals = np.concatenate([entry.intervals for entry in entries])
@@ -228,7 +207,7 @@ def _merge_pieces(entries: Sequence[CsdEntry]) -> CsdEntry:
     # A step at the border of two pieces is in both.
     _, first = np.unique(intervals, axis=0, return_index=True)
     first.sort()
-    return CsdEntry(number=None, intervals=intervals[first], features=features[first])
+    return TimedSteps(intervals=intervals[first], features=features[first])
 
 
 def _float32(features: Shaped[np.ndarray, "step width"]) -> Shaped[np.ndarray, "step width"]:

@@ -196,36 +196,15 @@ class FeatureFolder:
         return files
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ModalityFeatures:
-    """The features of all clips in one modality.
-
-    Attributes:
-        clips: features by id, at least one. A clip without a file, or whose file has no step, is
-            left out.
-        width: features per step.
-        missing: ids without a file.
-        empty: files without a step.
-        unknown: names of the files that belong to no id.
-    """
-
-    clips: Mapping[str, Features]
-    width: int
-    missing: tuple[str, ...]
-    empty: tuple[Path, ...]
-    unknown: tuple[str, ...]
-
-
 def looks_like_own(path: Path) -> bool:
     """Whether a path is a folder with a clip table and no other CSV file; never raises.
 
     Folders of features are not required: ``own_dataset`` reports that they are missing.
     """
     try:
-        tables = _tables(path) if path.is_dir() else []
-    except OSError:
+        return path.is_dir() and looks_like_clip_table(find_clip_table(path))
+    except (DataError, OSError):
         return False
-    return len(tables) == 1 and looks_like_clip_table(tables[0])
 
 
 def find_clip_table(folder: Path) -> Path:
@@ -235,7 +214,11 @@ def find_clip_table(folder: Path) -> Path:
         DataError: there is none or more than one, or the folder cannot be read.
     """
     try:
-        tables = _tables(folder)
+        tables = sorted(
+            entry
+            for entry in folder.iterdir()
+            if entry.suffix.lower() == ".csv" and entry.name[0] != "." and not entry.is_dir()
+        )
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror}); give a folder") from None
     if len(tables) != 1:
@@ -257,8 +240,19 @@ def feature_folders(home: Path) -> list[FeatureFolder]:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
 
 
-def read_modality(folder: FeatureFolder, ids: Sequence[str]) -> ModalityFeatures:
+def read_modality(
+    folder: FeatureFolder, ids: Sequence[str], table: str
+) -> tuple[dict[str, Features], list[str]]:
     """Read the features of these clips from a folder.
+
+    Args:
+        folder: the folder.
+        ids: ids of all clips.
+        table: name of the clip table, for messages.
+
+    Returns:
+        The features of one clip or more, by id, and warnings: clips without a file, files without a
+        step and files that belong to no clip are left out.
 
     Raises:
         DataError: no file belongs to a clip, a file cannot be read, files differ in width or in the
@@ -277,33 +271,35 @@ def read_modality(folder: FeatureFolder, ids: Sequence[str]) -> ModalityFeatures
         )
     clips: dict[str, Features] = {}
     first: tuple[Path, Features] | None = None
-    empty: list[Path] = []
+    empty: list[str] = []
     for clip, path in files.items():
         features = read_features(path)
         if not len(features.values):
-            empty.append(path)
+            empty.append(path.name)
             continue
         first = first or (path, features)
         _check_same(path, features, *first)
         clips[clip] = features
     if first is None:
         raise DataError(f"{folder.path}: no file has a step; give a row of features per step")
-    used = set(files.values())
-    return ModalityFeatures(
-        clips=clips,
-        width=first[1].values.shape[1],
-        missing=tuple(clip for clip in ids if clip not in files),
-        empty=tuple(empty),
-        unknown=tuple(path.name for path in folder.files.values() if path not in used),
-    )
-
-
-def _tables(folder: Path) -> list[Path]:
-    return sorted(
-        entry
-        for entry in folder.iterdir()
-        if entry.suffix.lower() == ".csv" and entry.name[0] != "." and not entry.is_dir()
-    )
+    modality, used, warnings = folder.path.name, set(files.values()), list[str]()
+    if missing := [clip for clip in ids if clip not in files]:
+        warnings.append(
+            f"{len(missing)} clips have no file in '{modality}' (first: "
+            f"'{printable(missing[0])}'): they lack {modality}"
+        )
+    if empty:
+        warnings.append(
+            f"{len(empty)} files in '{modality}' have no step (first: "
+            f"'{printable(empty[0])}'): their clips lack {modality}"
+        )
+    if unknown := [path.name for path in folder.files.values() if path not in used]:
+        names = ", ".join(f"'{printable(name)}'" for name in unknown[:3])
+        warnings.append(
+            f"{len(unknown)} files in '{modality}' are of no clip in {table} "
+            f"(first: {names}): they were ignored"
+        )
+    return clips, warnings
 
 
 def _folder(path: Path) -> FeatureFolder:
@@ -365,13 +361,11 @@ def own_features(path: Path, table: ClipTable, vectors: Path | None) -> OwnFeatu
     folders, ignored = _folders(path, ids, vectors)
     _check_sources(path, table, [folder.path.name for folder in folders], ignored, vectors)
     warnings = [f"{reason}: it was ignored" for reason in ignored]
-    modalities: dict[Modality, ModalityFeatures] = {}
+    clips: dict[Modality, dict[str, Features]] = {}
     for folder in folders:
-        modality = folder.path.name
-        modalities[modality] = read_modality(folder, ids)
-        warnings += _missing_warnings(modality, path, modalities[modality])
-    clips = {modality: features.clips for modality, features in modalities.items()}
-    widths = {modality: features.width for modality, features in modalities.items()}
+        clips[folder.path.name], left_out = read_modality(folder, ids, path.name)
+        warnings += left_out
+    widths = {name: next(iter(x.values())).values.shape[1] for name, x in clips.items()}
     words: dict[str, tuple[str, ...]] = {}
     repairs: Counter[str] = Counter()
     if vectors is not None:
@@ -382,7 +376,7 @@ def own_features(path: Path, table: ClipTable, vectors: Path | None) -> OwnFeatu
         }
         if wordless := len(words) - len(clips[TEXT]):
             warnings.append(f"{wordless} clips have a transcript without words: they lack text")
-    elif "text" in table.columns and TEXT not in modalities:
+    elif "text" in table.columns and TEXT not in clips:
         warnings.append("the column text was not used; give --data_options.vectors glove.txt")
     return OwnFeatures(
         clips=clips, widths=widths, words=words, repairs=repairs, warnings=tuple(warnings)
@@ -428,24 +422,3 @@ def _check_sources(
         raise DataError(
             f"{path}: text is in the folder text and in the vectors {vectors}; give one of them"
         )
-
-
-def _missing_warnings(modality: Modality, path: Path, features: ModalityFeatures) -> list[str]:
-    warnings: list[str] = []
-    if features.missing:
-        warnings.append(
-            f"{len(features.missing)} clips have no file in '{modality}' (first: "
-            f"'{printable(features.missing[0])}'): they lack {modality}"
-        )
-    if features.empty:
-        warnings.append(
-            f"{len(features.empty)} files in '{modality}' have no step (first: "
-            f"'{printable(features.empty[0].name)}'): their clips lack {modality}"
-        )
-    if features.unknown:
-        first = ", ".join(f"'{printable(name)}'" for name in features.unknown[:3])
-        warnings.append(
-            f"{len(features.unknown)} files in '{modality}' are of no clip in {path.name} "
-            f"(first: {first}): they were ignored"
-        )
-    return warnings

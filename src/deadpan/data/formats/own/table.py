@@ -147,14 +147,7 @@ Numbers = Mapping[str, Sequence[float | None]]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OwnLabels:
-    """The labels of a clip table.
-
-    Attributes:
-        task: the task of the labels.
-        names: names of the labels.
-        values: the labels of each clip.
-        warnings: sentences for the user.
-    """
+    """The labels of a clip table, and sentences for the user."""
 
     task: TaskName
     names: tuple[str, ...]
