@@ -1,21 +1,31 @@
-"""Every command that the README shows is one that exists, and the main road is walked."""
+"""README's commands run as written, on a fresh clone or with the file that they name."""
 
 import re
 import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
 from deadpan.cli import main
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [
-    shlex.split(line.split("  #")[0])[1:]
-    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
-    for line in re.findall(r"^\$ \S*deadpan (.*)$", block, re.MULTILINE)
-    for line in [f"deadpan {line}"]
-]
+FRESH, WITH_YOUR_FILE = README.split("## With your file")
+
+
+def commands(text):
+    """The deadpan commands of a part of the README, as argument lists."""
+    blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+    lines = [line for block in blocks for line in re.findall(r"^\$ \S*deadpan (.*)$", block, re.M)]
+    return [shlex.split(line.split("  #")[0]) for line in lines]
+
+
+def run(command, capsys):
+    extra = ["--epochs", "1"] if command[0] == "train" else []
+    if "controlled" in command and command[0] == "train":
+        extra += ["--data_options.clips", "40"]
+    assert main([*command, *extra]) == 0, (command, capsys.readouterr().err)
 
 
 def test_the_two_commands_of_the_house():
@@ -30,22 +40,48 @@ def test_files_named_exist():
     assert len(links) >= 2
     for link in links:
         assert (ROOT / link).exists(), link
+    for path in re.findall(r"`((?:src|configs|docs|studies|benchmarks)/[\w/.]+)`", README):
+        assert (ROOT / path).exists(), path
 
 
-def test_commands_run_from_top_to_bottom(tmp_path, monkeypatch, mult_pickle, capsys):
-    """As shown, on a small file of the layout they name, for one epoch."""
-    assert len(COMMANDS) == 12
+def test_the_first_screen_runs_on_a_fresh_clone(tmp_path, monkeypatch, capsys):
+    """As shown, but for one epoch on fewer clips."""
+    monkeypatch.chdir(tmp_path)
+    settings = {"seeds": [1], "settings": {"epochs": 1}}
+    grid = yaml.safe_load((ROOT / "configs/small_grid.yaml").read_text())
+    grid["data"]["controlled"]["data_options"]["clips"] = 40
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs/small_grid.yaml").write_text(yaml.safe_dump(grid | settings))
+    assert main(["train", "--data=controlled", "--epochs=1", "--out=runs/demo"]) == 0
+    fresh = commands(FRESH)
+    assert len(fresh) == 6
+    for command in fresh:
+        run(command, capsys)
+    (example,) = re.findall(r"```python\n(.*?)```", FRESH, re.DOTALL)
+    shorter = example.replace("epochs=3", "epochs=1, data_options={'clips': 40}")
+    exec(shorter, {})
+    assert "HCTMG" in capsys.readouterr().out
+    for page in (
+        "runs/demo/explain/explain.html",
+        "controlled.html",
+        "runs/small-grid/tables.html",
+    ):
+        assert (tmp_path / page).stat().st_size > 5_000
+
+
+def test_commands_with_a_file_run_from_top_to_bottom(tmp_path, monkeypatch, mult_pickle, capsys):
+    """As shown, on a small file of the format they name, for one epoch."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "configs").symlink_to(ROOT / "configs")
-    for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+    for block in re.findall(r"```python\n(.*?)```", WITH_YOUR_FILE, re.DOTALL):
         exec(block, {})  # writes mydata/
     for name in ("mosi_data_noalign.pkl", "other.pkl"):
         mult_pickle(tmp_path / name)
-    for command in COMMANDS:
-        extra = ["--epochs", "1"] if command[0] == "train" else []
-        assert main([*command, *extra]) == 0, (command, capsys.readouterr().err)
+    named = commands(WITH_YOUR_FILE)
+    assert len(named) == 10
+    for command in named:
+        run(command, capsys)
     assert (tmp_path / "runs" / "mosi" / "report.html").stat().st_size > 10_000
-    assert (tmp_path / "mosi.html").stat().st_size > 10_000
     assert (tmp_path / "runs" / "mosi" / "explain" / "explain.html").stat().st_size > 10_000
     assert (tmp_path / "runs" / "mosi" / "model.onnx").stat().st_size > 1_000_000
     assert (tmp_path / "runs" / "mydata" / "model.safetensors").exists()
