@@ -56,11 +56,12 @@ def _train(arguments: Sequence[str]) -> None:
     from deadpan.cli.progress import watching_training
     from deadpan.cli.run_tables import training_summary
     from deadpan.cli.training_options import training_options
+    from deadpan.training.opened import CONFIG_FILE
 
     training = training_options(arguments)
     out = training.out
     again = f"deadpan train --resume --out {shlex.quote(str(out))}"
-    with resumable(again, out / "config.yaml"), watching_training(out) as watch:
+    with resumable(again, out / CONFIG_FILE), watching_training(out) as watch:
         values = training.settings.to_dict()
         run = api.train(**values, out=out, resume=training.resume, watch=watch)
     if not watch.started:
@@ -166,7 +167,7 @@ def _fetch(files: "Sequence[CorpusFile]", options: Options, outputs: Outputs) ->
 
 def _demo(run: "RunDirectory", options: Options, outputs: Outputs) -> None:
     _show_scores(run.path)
-    page = (run.path / "report.html").resolve()
+    page = run.report_file.resolve()
     print(f"\nreport: {page}")
     if on_a_desktop():
         webbrowser.open(page.as_uri())
@@ -227,11 +228,12 @@ def _watch_download(options: Options, again: str) -> Generator[dict[str, Any], N
 @contextmanager
 def _watch_demo(options: Options, again: str) -> Generator[dict[str, Any], None, None]:
     from deadpan.cli.progress import watching_training
+    from deadpan.training.opened import CONFIG_FILE, REPORT_FILE
 
     out = home_path(options["out"])
-    if (out / "report.html").is_file():
+    if (out / REPORT_FILE).is_file():
         note(f"{out}: the demo that was trained before; for another, give a new --out")
-    with resumable(again, out / "config.yaml"), watching_training(out) as watch:
+    with resumable(again, out / CONFIG_FILE), watching_training(out) as watch:
         yield {"watch": watch}
 
 

@@ -13,6 +13,7 @@ from deadpan.metrics.regression import correlations_per_label
 from deadpan.show.confusion import confusion_height, confusion_matrix, short_names
 from deadpan.show.drawing import INK, MUTED, PLAIN, kind_looks, to_svg
 from deadpan.show.page import Panel, count_text
+from deadpan.training.opened import PREDICTIONS_FILE
 from deadpan.training.predictions import HardClip, Predictions, disbelief, errors, relative_errors
 
 if typing.TYPE_CHECKING:
@@ -20,7 +21,7 @@ if typing.TYPE_CHECKING:
     import matplotlib.figure
 
 MOST_SCATTERS = 6
-_SOURCES = ("predictions.csv",)
+_SOURCES = (PREDICTIONS_FILE,)
 
 
 def sentiment_panel(predictions: Predictions) -> Panel:

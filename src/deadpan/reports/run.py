@@ -15,7 +15,7 @@ from deadpan.show.drawing import FAINT, INK, MUTED, kind_looks, modality_looks, 
 from deadpan.show.page import Fact, Panel, count_text, render
 from deadpan.training.environment import Environment
 from deadpan.training.history import RETRAIN, EpochHistory, GateHistory, GateSeeds
-from deadpan.training.opened import RunDirectory
+from deadpan.training.opened import EPOCHS_FILE, GATE_FILE, RunDirectory
 from deadpan.training.predictions import hardest
 from deadpan.training.scores import RunScores
 from deadpan.training.settings import Settings
@@ -104,7 +104,7 @@ def loss_panel(history: EpochHistory, unit: str) -> Panel:
         title="Loss",
         finding=finding,
         svg=to_svg("loss", lambda figure: loss_curves(figure, history, unit), height=4.0),
-        sources=("epochs.csv",),
+        sources=(EPOCHS_FILE,),
     )
 
 
@@ -183,10 +183,11 @@ def report_page(run: RunDirectory) -> str:
     panels: list[Panel] = []
     if gate:
         seeds = GateSeeds(names=(run.path.name,), gates=(gate,))
-        panels += gate_panels(seeds, ["gate.csv", "gate.csv", "epochs.csv"])
+        panels += gate_panels(seeds, [GATE_FILE, GATE_FILE, EPOCHS_FILE])
     panels += [loss_panel(history, view.loss_unit), view.panel(predictions)]
     return render(
         "run.html.j2",
+        files=run,
         title=f"{settings.model} on {dataset.name}",
         verdict=scores_verdict(scores, settings.model),
         model=settings.model,

@@ -37,6 +37,16 @@ from deadpan.training.predictions import Predictions, read_predictions
 from deadpan.training.scores import RunScores, read_scores
 from deadpan.training.settings import Settings
 
+CONFIG_FILE = "config.yaml"
+ENVIRONMENT_FILE = "environment.json"
+CHECKPOINT_FILE = "checkpoint.safetensors"
+EPOCHS_FILE = "epochs.csv"
+GATE_FILE = "gate.csv"
+WEIGHTS_FILE = "model.safetensors"
+SCORES_FILE = "scores.json"
+PREDICTIONS_FILE = "predictions.csv"
+REPORT_FILE = "report.html"
+
 
 class RunDirectory:
     """The files of one run.
@@ -57,15 +67,15 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.config_file = path / "config.yaml"
-        self.environment_file = path / "environment.json"
-        self.checkpoint_file = path / "checkpoint.safetensors"
-        self.epochs_file = path / "epochs.csv"
-        self.gate_file = path / "gate.csv"
-        self.weights_file = path / "model.safetensors"
-        self.scores_file = path / "scores.json"
-        self.predictions_file = path / "predictions.csv"
-        self.report_file = path / "report.html"
+        self.config_file = path / CONFIG_FILE
+        self.environment_file = path / ENVIRONMENT_FILE
+        self.checkpoint_file = path / CHECKPOINT_FILE
+        self.epochs_file = path / EPOCHS_FILE
+        self.gate_file = path / GATE_FILE
+        self.weights_file = path / WEIGHTS_FILE
+        self.scores_file = path / SCORES_FILE
+        self.predictions_file = path / PREDICTIONS_FILE
+        self.report_file = path / REPORT_FILE
         if path.exists() and not path.is_dir():
             raise RunError(f"{path}: is a file; a run is a directory made by 'deadpan train'")
         if not self.is_run(path):
@@ -77,7 +87,7 @@ class RunDirectory:
     @staticmethod
     def is_run(path: Path) -> bool:
         """Whether a directory holds a run, finished or not."""
-        return (path / "config.yaml").is_file()
+        return (path / CONFIG_FILE).is_file()
 
     @classmethod
     def create(cls, path: Path, settings: Settings, environment: Environment) -> "RunDirectory":
@@ -89,8 +99,8 @@ class RunDirectory:
         try:
             making.mkdir()
             text = yaml.safe_dump(settings.to_dict(), sort_keys=False)
-            write_atomically(making / "config.yaml", text.encode())
-            write_json(making / "environment.json", dataclasses.asdict(environment))
+            write_atomically(making / CONFIG_FILE, text.encode())
+            write_json(making / ENVIRONMENT_FILE, dataclasses.asdict(environment))
             making.rename(path)
         except BaseException:
             shutil.rmtree(making, ignore_errors=True)
