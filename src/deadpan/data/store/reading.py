@@ -142,13 +142,7 @@ class OpenStore:
 
 
 class StoredClips(LazyClips):
-    """Some clips of a store, each read on access.
-
-    Args:
-        store: the open store.
-        indices: indices of the clips in the store.
-        modalities: the modalities of the clips; None is all.
-    """
+    """The clips of a store at some indices, each read on access; ``modalities`` None is all."""
 
     def __init__(
         self, store: OpenStore, indices: range, modalities: Sequence[Modality] | None = None
