@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int64, Shaped
@@ -22,7 +22,6 @@ from deadpan.data.store.format import (
     TIMES,
     CenterAndScale,
     ScalingStatistics,
-    StoreMetadata,
     parse_metadata,
     parse_record,
     statistics_digest,
@@ -222,7 +221,7 @@ def store_dataset(path: Path) -> Dataset:
     }
     return Dataset(
         name=metadata["name"],
-        task=cast("TaskName", metadata["task"]),
+        task=metadata["task"],
         labels=tuple(metadata["labels"]),
         widths=metadata["widths"],
         splits=splits,
@@ -233,7 +232,7 @@ def store_dataset(path: Path) -> Dataset:
     )
 
 
-def _check(metadata: StoreMetadata) -> None:
+def _check(metadata: Mapping[str, Any]) -> None:
     valid = (
         metadata["task"] in get_args(TaskName)
         and metadata["labels"]
@@ -249,19 +248,19 @@ def _check(metadata: StoreMetadata) -> None:
         raise DataError("damaged (its metadata)")
 
 
-def _split_ranges(metadata: StoreMetadata) -> dict[str, range]:
+def _split_ranges(metadata: Mapping[str, Any]) -> dict[str, range]:
     """Indices of the clips of each split."""
     ends = itertools.accumulate(metadata["splits"].values())
     counts = metadata["splits"].items()
     return {name: range(end - count, end) for (name, count), end in zip(counts, ends, strict=True)}
 
 
-def _open_store(path: Path, file: SafetensorsFile, metadata: StoreMetadata) -> OpenStore:
+def _open_store(path: Path, file: SafetensorsFile, metadata: Mapping[str, Any]) -> OpenStore:
     tensors, count = file.tensors, sum(metadata["splits"].values())
     labels = _tensor(tensors, "labels", FLOATS[:1])
     if labels.shape != (count, len(metadata["labels"])):
         raise DataError(f"damaged (tensor 'labels' has shape {labels.shape})")
-    if (wrong := invalid_labels(labels, cast("TaskName", metadata["task"]))).any():
+    if (wrong := invalid_labels(labels, metadata["task"])).any():
         raise DataError(
             f"damaged ({int(wrong.sum())} labels are not {LABEL_RULES[metadata['task']]})"
         )
