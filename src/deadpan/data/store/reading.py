@@ -57,27 +57,16 @@ class Ragged:
 
 @dataclasses.dataclass(kw_only=True)
 class OpenStore:
-    """The clips of all splits of an open store.
+    """The clips of all splits of an open store."""
 
-    Attributes:
-        path: path of the store, for messages.
-        labels: one row per clip.
-        records: bytes of JSON, see ``dump_record``.
-        features: features of each modality.
-        times: times of each modality that has any.
-        statistics: normalisation of each modality, fitted on the train split.
-        train: indices of the clips of the train split.
-        release: releases the memory of the pages read so far.
-    """
-
-    path: Path
+    path: Path  # for messages
     labels: Float[np.ndarray, "clip label"]
-    records: Ragged
+    records: Ragged  # bytes of JSON, see ``dump_record``
     features: Mapping[Modality, Ragged]
-    times: Mapping[Modality, Ragged]
-    statistics: Mapping[Modality, ScalingStatistics]
-    train: range
-    release: Callable[[], None]
+    times: Mapping[Modality, Ragged]  # of each modality that has any
+    statistics: Mapping[Modality, ScalingStatistics]  # fitted on the train split
+    train: range  # indices of the clips of the train split
+    release: Callable[[], None]  # releases the memory of the pages read so far
 
     def __post_init__(self) -> None:
         """Start without a checked clip."""
