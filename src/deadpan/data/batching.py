@@ -65,17 +65,16 @@ def context_batches(
     """
     videos: dict[str, list[int]] = {}
     for index, clip in enumerate(clips):
-        videos.setdefault(f"clip {index}" if clip.group is None else f"of {clip.group}", []).append(
-            index
-        )
+        video = f"clip {index}" if clip.group is None else f"of {clip.group}"
+        videos.setdefault(video, []).append(index)
     members = list(videos.values())
     if order is not None:
         members = [members[i] for i in order.permutation(len(members))]
     batches: list[list[int]] = []
-    for video in members:
+    for indices in members:
         if not batches or len(batches[-1]) >= size:
             batches.append([])
-        batches[-1] += video
+        batches[-1] += indices
     return [np.array(batch, dtype=np.int64) for batch in batches]
 
 

@@ -45,10 +45,8 @@ def leave_out(dataset: Dataset, group: str) -> Dataset:
         )
     index = groups.index(group)
     split_of = dict.fromkeys(groups, "train")
-    split_of[groups[(index + 1) % len(groups)]] = split_of[groups[(index + 2) % len(groups)]] = (
-        "valid"
-    )
-    split_of[group] = "test"
+    for step, split in enumerate(("test", "valid", "valid")):
+        split_of[groups[(index + step) % len(groups)]] = split
     splits: dict[str, list[Clip]] = {name: [] for name in SPLITS}
     for name in SPLITS:
         for clip in dataset[name]:

@@ -45,7 +45,7 @@ class Normalizer:
         splits = list(dataset.splits.values())
         # A speaker has one level, whatever splits the clips are in.
         if self.by_group:
-            splits = center_groups(splits)
+            splits = _center_groups(splits)
         scaled = [map_clips(clips, self._clip) for clips in splits]
         return dataclasses.replace(dataset, splits=dict(zip(dataset.splits, scaled, strict=True)))
 
@@ -86,7 +86,7 @@ def fit_normalizer(
         DataError: "group", and a clip has no group.
     """
     if method == "group":
-        (clips,) = center_groups([clips])
+        (clips,) = _center_groups([clips])
     stored = clips.scaling(method) if isinstance(clips, LazyClips) else {}
     centers: dict[Modality, np.ndarray] = {}
     scales: dict[Modality, np.ndarray] = {}
@@ -143,13 +143,10 @@ def _center_and_scale(
     return center, np.where(scale > 1e-8, scale, 1.0)
 
 
-def center_groups(splits: Sequence[Sequence[Clip]]) -> list[Sequence[Clip]]:
+def _center_groups(splits: Sequence[Sequence[Clip]]) -> list[Sequence[Clip]]:
     """Subtract from every clip the median of its group's steps, for every modality but text.
 
     The clips of a group are read together, whatever their splits; one group is in memory at a time.
-
-    Raises:
-        DataError: a clip has no group.
     """
     groups: dict[str, list[tuple[Sequence[Clip], int]]] = {}
     for clips in splits:

@@ -67,16 +67,14 @@ def measure_padding(
     splits: Sequence[tuple[Arrays, Mapping[Modality, StepRange]]],
 ) -> dict[Modality, Padding]:
     """Side and share of the padding of each modality that any clip has, over all splits."""
-    left: dict[Modality, int] = {}
-    right: dict[Modality, int] = {}
-    steps: dict[Modality, int] = {}
+    left, right, steps = Counter[Modality](), Counter[Modality](), Counter[Modality]()
     for arrays, ends in splits:
         for name, (first, end) in ends.items():
             present = end > first
             length = arrays[name].shape[1]
-            left[name] = left.get(name, 0) + int(first[present].sum())
-            right[name] = right.get(name, 0) + int((length - end[present]).sum())
-            steps[name] = steps.get(name, 0) + length * int(present.sum())
+            left[name] += int(first[present].sum())
+            right[name] += int((length - end[present]).sum())
+            steps[name] += length * int(present.sum())
     return {
         name: Padding(
             side="both" if left[name] and right[name] else

@@ -146,8 +146,9 @@ def test_a_file_of_facts_is_read(tmp_path):
         ("hours:", "hour:", "unknown key 'hour'; did you mean 'hours'"),
         ("clips: 3\n", "", "has no 'clips'"),
         ("clips: 3", "clips: many", "clips wants a whole number; got 'many'"),
-        ("note: all", "notes: all", "sources: unknown key 'notes'; did you mean 'note'"),
-        (", note: all", "", "sources: has no 'note'"),
+        ("note: all", "note: all, sice: 3", "sources: unknown key 'sice'; did you mean 'size'"),
+        (", note: all", "", r"sources\[0\]: has no 'note'"),
+        ("sources:\n", "source:\n", "unknown key 'source'; did you mean 'sources'"),
     ],
 )
 def test_a_file_of_facts_with_an_error_is_refused(tmp_path, old, new, message):

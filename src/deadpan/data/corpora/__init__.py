@@ -62,9 +62,10 @@ def read_corpus(file: Path, shared: dict[str, str]) -> Corpus:
         DeadpanError: a key that is missing or unknown, or a value of another type.
     """
     values = _fill(read_yaml(file, "see the corpora beside it"), shared)
-    for source in values["sources"]:
-        record(f"{file}: sources", source, Source, unknown="key")  # below, they may have more keys
-    return record(str(file), values, Corpus, unknown="key")
+    corpus = record(str(file), values, Corpus, unknown="key")
+    for source in values["sources"]:  # of which other keys were ignored
+        record(f"{file}: sources", source, Source, unknown="key")
+    return corpus
 
 
 def _fill(value: Any, shared: dict[str, str]) -> Any:  # noqa: ANN401 - as YAML has it

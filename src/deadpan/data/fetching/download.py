@@ -173,17 +173,11 @@ def _unavailable(error: Exception) -> Unavailable:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Origin:
-    """The file that a partial download belongs to.
-
-    Attributes:
-        url: address of the file.
-        validator: the server's name for this version of the file (ETag or Last-Modified).
-        total: bytes of the whole file; None if the server did not say.
-    """
+    """The file that a partial download belongs to."""
 
     url: str
-    validator: str
-    total: int | None
+    validator: str  # the server's name for this version of the file (ETag or Last-Modified)
+    total: int | None  # bytes of the whole file; None if the server did not say
 
 
 class PartialFile:

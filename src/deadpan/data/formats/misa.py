@@ -72,7 +72,9 @@ Entries = list[object] | tuple[object, ...]
 
 def looks_like_misa(content: object) -> bool:
     """Whether an unpickled value is a list of MISA's clips, or a dict of such lists."""
-    lists = list(cast("dict[object, object]", content).values()) if _is_dict(content) else [content]
+    lists = [content]
+    if isinstance(content, dict) and content:
+        lists = list(cast("dict[object, object]", content).values())
     if not all(isinstance(entries, list | tuple) for entries in lists):
         return False
     firsts = [cast("Entries", entries)[0] for entries in lists if entries]
@@ -107,7 +109,7 @@ def misa_splits(path: Path, content: object) -> dict[str | None, object]:
     Raises:
         DataError: a split has an unknown name, or occurs twice.
     """
-    if not _is_dict(content):
+    if not isinstance(content, dict) or not content:
         return {None: content}
     splits: dict[str | None, object] = {}
     for key, entries in cast("dict[object, object]", content).items():
@@ -211,10 +213,6 @@ def _segment_suffix(entry: object) -> str:
         return f" ('{printable('_'.join(id_parts(cast('Entries', entry)[2])))}')"
     except (DataError, TypeError, LookupError):
         return ""
-
-
-def _is_dict(content: object) -> bool:
-    return isinstance(content, dict) and bool(content)
 
 
 def _split_paths(path: Path) -> dict[str, list[Path]]:

@@ -25,10 +25,7 @@ from deadpan.data.formats.pickled_values import (
     padded_arrays,
     parse_splits,
 )
-from deadpan.data.padding import (
-    looks_aligned,
-    real_steps,
-)
+from deadpan.data.padding import looks_aligned, real_steps
 from deadpan.data.raw import RawClips
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, MODALITIES, TEXT, VISION, Modality

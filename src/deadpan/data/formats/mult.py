@@ -19,10 +19,7 @@ from deadpan.data.formats.pickled_values import (
     padded_arrays,
     parse_splits,
 )
-from deadpan.data.padding import (
-    looks_aligned,
-    nonzero_steps,
-)
+from deadpan.data.padding import looks_aligned, nonzero_steps
 from deadpan.data.raw import RawClip, RawClips
 from deadpan.errors import DataError
 from deadpan.types import MODALITIES

@@ -14,29 +14,19 @@ from deadpan.types import SPLITS, TEXT, Modality
 
 
 class ModalityStatistics:
-    """Statistics of one modality, collected clip by clip; clips are not kept.
-
-    Attributes:
-        sample: evenly spaced steps.
-        extremes: extreme values of each feature, per split.
-        lengths: number of steps of each clip that has the modality, per split.
-        seconds: end of the last step of each clip whose times are known.
-        zero_steps: number of steps whose features are all 0.
-        zero_clips: number of clips with such a step.
-        constant: indices of the clips of two steps or more that are all the same.
-        digests: digests of the distinct sequences.
-    """
+    """Statistics of one modality, collected clip by clip; clips are not kept."""
 
     def __init__(self, width: int) -> None:
         """Start the statistics of a modality of ``width`` features, without clips."""
         self.sample = Sample(width)
         self.extremes = {split: Extremes.none(width) for split in SPLITS}
+        # Steps of each clip that has the modality, and ends of those whose times are known.
         self.lengths: dict[str, list[int]] = {split: [] for split in SPLITS}
         self.seconds: list[float] = []
-        self.zero_steps = 0
-        self.zero_clips = 0
-        self.constant: list[int] = []
-        self.digests: set[bytes] = set()
+        self.zero_steps = 0  # steps whose features are all 0
+        self.zero_clips = 0  # clips with such a step
+        self.constant: list[int] = []  # clips of two steps or more that are all the same
+        self.digests: set[bytes] = set()  # of the distinct sequences
 
     def add(
         self, clip: int, split: str, steps: Float[np.ndarray, "step width"], hashed: bytes
@@ -71,13 +61,9 @@ class ModalityStatistics:
 
 @dataclasses.dataclass
 class Extremes:
-    """The smallest and the largest value of each feature, and the first clip that has it.
+    """The smallest and the largest value of each feature, and the index of the first clip with it.
 
-    Attributes:
-        low: the smallest values; infinite before the first clip.
-        high: the largest values; minus infinite before the first clip.
-        low_clip: index of the clip of each smallest value; -1 before the first clip.
-        high_clip: index of the clip of each largest value; -1 before the first clip.
+    Before the first clip, the values are infinite and minus infinite, and the indices -1.
     """
 
     low: Float[np.ndarray, " width"]
@@ -222,19 +208,12 @@ COLUMNS = 16  # features at a time: the memory of a block of float64 stays small
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scaling:
-    """The effect of ``--normalization robust`` on a modality.
+    """The effect of ``--normalization robust`` on a modality."""
 
-    Attributes:
-        centers: median of each feature in the training steps.
-        scales: robust deviation of each feature in the training steps (see ``fit_normalizer``).
-        cut: share of all values farther than ``LIMIT`` deviations from the median.
-        far: share of all values farther than ``FAR`` deviations.
-    """
-
-    centers: Float[np.ndarray, " width"]
-    scales: Float[np.ndarray, " width"]
-    cut: float
-    far: float
+    centers: Float[np.ndarray, " width"]  # median of the training steps
+    scales: Float[np.ndarray, " width"]  # robust deviation of them, see ``fit_normalizer``
+    cut: float  # share of all values farther than ``LIMIT`` deviations from the median
+    far: float  # share of all values farther than ``FAR`` deviations
 
 
 def measure_scaling(sample: Sample) -> Scaling:

@@ -25,7 +25,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from types import NoneType
-from typing import Any, NotRequired, TypedDict, cast
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -61,6 +61,8 @@ METADATA_SCHEMA: Mapping[str, object] = {
     "repairs": {str: int},
     "warnings": [str],
 }
+"""The attributes of a data set. ``splits`` is the number of clips of each split, in the store's
+order. ``figures``, missing in older stores, is the ``statistics_digest`` of each modality."""
 RECORD_SCHEMA: Mapping[str, object] = {"id": str, "group": (str, NoneType), "words": [str]}
 TRUTH_SCHEMA: Mapping[str, object] = {
     "kind": str,
@@ -69,29 +71,9 @@ TRUTH_SCHEMA: Mapping[str, object] = {
 }
 
 
-class StoreMetadata(TypedDict):
-    """The attributes of a data set.
-
-    ``splits`` is the number of clips of each split, in the order of the store; ``figures`` is the
-    ``statistics_digest`` of each modality, missing in older stores.
-    """
-
-    format: int
-    name: str
-    task: str
-    labels: list[str]
-    widths: dict[str, int]
-    splits: dict[str, int]
-    layout: str
-    padding: dict[str, dict[str, Any]]
-    repairs: dict[str, int]
-    warnings: list[str]
-    figures: NotRequired[dict[str, str]]
-
-
 def dump_metadata(dataset: Dataset, **more: Any) -> str:
     """Serialise the attributes of a data set, and ``more``, as JSON."""
-    metadata: StoreMetadata = {
+    metadata = {
         "format": FORMAT,
         "name": dataset.name,
         "task": dataset.task,
@@ -109,7 +91,7 @@ def dump_metadata(dataset: Dataset, **more: Any) -> str:
     return json.dumps({**metadata, **more})
 
 
-def parse_metadata(text: str | None) -> StoreMetadata:
+def parse_metadata(text: str | None) -> dict[str, Any]:
     """Parse and check the metadata of a store.
 
     Raises:
@@ -124,7 +106,7 @@ def parse_metadata(text: str | None) -> StoreMetadata:
         metadata.get("figures", {}), {str: str}
     ):
         raise DataError("damaged (its metadata)")
-    return cast("StoreMetadata", metadata)
+    return metadata
 
 
 def dump_record(clip: Clip) -> bytes:

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int64, Shaped
@@ -22,7 +22,6 @@ from deadpan.data.store.format import (
     TIMES,
     CenterAndScale,
     ScalingStatistics,
-    StoreMetadata,
     parse_metadata,
     parse_record,
     statistics_digest,
@@ -58,27 +57,16 @@ class Ragged:
 
 @dataclasses.dataclass(kw_only=True)
 class OpenStore:
-    """The clips of all splits of an open store.
+    """The clips of all splits of an open store."""
 
-    Attributes:
-        path: path of the store, for messages.
-        labels: one row per clip.
-        records: bytes of JSON, see ``dump_record``.
-        features: features of each modality.
-        times: times of each modality that has any.
-        statistics: normalisation of each modality, fitted on the train split.
-        train: indices of the clips of the train split.
-        release: releases the memory of the pages read so far.
-    """
-
-    path: Path
+    path: Path  # for messages
     labels: Float[np.ndarray, "clip label"]
-    records: Ragged
+    records: Ragged  # bytes of JSON, see ``dump_record``
     features: Mapping[Modality, Ragged]
-    times: Mapping[Modality, Ragged]
-    statistics: Mapping[Modality, ScalingStatistics]
-    train: range
-    release: Callable[[], None]
+    times: Mapping[Modality, Ragged]  # of each modality that has any
+    statistics: Mapping[Modality, ScalingStatistics]  # fitted on the train split
+    train: range  # indices of the clips of the train split
+    release: Callable[[], None]  # releases the memory of the pages read so far
 
     def __post_init__(self) -> None:
         """Start without a checked clip."""
@@ -142,13 +130,7 @@ class OpenStore:
 
 
 class StoredClips(LazyClips):
-    """Some clips of a store, each read on access.
-
-    Args:
-        store: the open store.
-        indices: indices of the clips in the store.
-        modalities: the modalities of the clips; None is all.
-    """
+    """The clips of a store at some indices, each read on access; ``modalities`` None is all."""
 
     def __init__(
         self, store: OpenStore, indices: range, modalities: Sequence[Modality] | None = None
@@ -228,7 +210,7 @@ def store_dataset(path: Path) -> Dataset:
     }
     return Dataset(
         name=metadata["name"],
-        task=cast("TaskName", metadata["task"]),
+        task=metadata["task"],
         labels=tuple(metadata["labels"]),
         widths=metadata["widths"],
         splits=splits,
@@ -239,7 +221,7 @@ def store_dataset(path: Path) -> Dataset:
     )
 
 
-def _check(metadata: StoreMetadata) -> None:
+def _check(metadata: Mapping[str, Any]) -> None:
     valid = (
         metadata["task"] in get_args(TaskName)
         and metadata["labels"]
@@ -255,19 +237,19 @@ def _check(metadata: StoreMetadata) -> None:
         raise DataError("damaged (its metadata)")
 
 
-def _split_ranges(metadata: StoreMetadata) -> dict[str, range]:
+def _split_ranges(metadata: Mapping[str, Any]) -> dict[str, range]:
     """Indices of the clips of each split."""
     ends = itertools.accumulate(metadata["splits"].values())
     counts = metadata["splits"].items()
     return {name: range(end - count, end) for (name, count), end in zip(counts, ends, strict=True)}
 
 
-def _open_store(path: Path, file: SafetensorsFile, metadata: StoreMetadata) -> OpenStore:
+def _open_store(path: Path, file: SafetensorsFile, metadata: Mapping[str, Any]) -> OpenStore:
     tensors, count = file.tensors, sum(metadata["splits"].values())
     labels = _tensor(tensors, "labels", FLOATS[:1])
     if labels.shape != (count, len(metadata["labels"])):
         raise DataError(f"damaged (tensor 'labels' has shape {labels.shape})")
-    if (wrong := invalid_labels(labels, cast("TaskName", metadata["task"]))).any():
+    if (wrong := invalid_labels(labels, metadata["task"])).any():
         raise DataError(
             f"damaged ({int(wrong.sum())} labels are not {LABEL_RULES[metadata['task']]})"
         )

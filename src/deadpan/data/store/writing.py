@@ -172,7 +172,9 @@ def write_store(dataset: Dataset, path: Path, *, source: Mapping[str, Any]) -> N
     clips = _Clips(dataset)
     _check(dataset, clips)
     tensors = {"labels": _constant_tensor(_labels(dataset, clips))}
-    tensors |= _ragged(clips, _record, RECORDS, "U8", ())
+    tensors |= _ragged(
+        clips, lambda clip: np.frombuffer(dump_record(clip), dtype=np.uint8), RECORDS, "U8", ()
+    )
     for name, width in dataset.widths.items():
         tensors |= _ragged(clips, _features(name), tensor_names(FEATURES, name), "F32", (width,))
     for name in in_order(name for clip in clips for name in clip.times):
@@ -250,10 +252,6 @@ def _ragged(
 
 def _constant_tensor(values: Shaped[np.ndarray, "..."]) -> Tensor:
     return Tensor(dtype=DTYPE_NAMES[values.dtype], shape=values.shape, parts=lambda: [values])
-
-
-def _record(clip: Clip) -> Shaped[np.ndarray, " byte"]:
-    return np.frombuffer(dump_record(clip), dtype=np.uint8)
 
 
 def _features(name: Modality) -> Callable[[Clip], Shaped[np.ndarray, "_ width"] | None]:

@@ -21,23 +21,14 @@ WANTED = "a computational sequence (.csd)"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CsdFile:
-    """The header of a file.
-
-    Attributes:
-        path: path of the file.
-        root: name of its root group ("glove_vectors", "Opinion Segment Labels", ...).
-        description: description of the sequence in its metadata; "" if there is none.
-        dimensions: names of the features in its metadata; empty if there are none.
-        holds: whether its features are numbers or texts.
-        width: features per step.
-    """
+    """The header of a file."""
 
     path: Path
-    root: str
-    description: str
-    dimensions: tuple[str, ...]
+    root: str  # name of its root group ("glove_vectors", "Opinion Segment Labels", ...)
+    description: str  # of the sequence in its metadata; "" if there is none
+    dimensions: tuple[str, ...]  # names of the features in its metadata; empty if there are none
     holds: Literal["numbers", "texts"]
-    width: int
+    width: int  # features per step
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -84,20 +84,12 @@ SILENCE = "sp"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Segment:
-    """A labelled segment of a video.
+    """A labelled segment of a video, with the label as stored."""
 
-    Attributes:
-        video: the key without its number.
-        number: number of the piece in the key of the labels; None if the entry is the video.
-        index: index of the segment in its video: the number, or its rank by start.
-        span: start and end in seconds of the video.
-        label: the label as stored.
-    """
-
-    video: str
-    number: int | None
-    index: int
-    span: Float[np.ndarray, "2"]
+    video: str  # the key of the labels without its number
+    number: int | None  # number of the piece in the key; None if the entry is the video
+    index: int  # index of the segment in its video: the number, or its rank by start
+    span: Float[np.ndarray, "2"]  # start and end in seconds of the video
     label: Num[np.ndarray, " label"]
 
 

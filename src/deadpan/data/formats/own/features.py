@@ -174,17 +174,11 @@ def _spans(starts: Float[np.ndarray, " step"]) -> Float[np.ndarray, "step 2"]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FeatureFolder:
-    """A folder beside a clip table.
-
-    Attributes:
-        path: the folder; its name is the modality's.
-        files: paths of the files of features by their names without suffix, which should be ids.
-        other: whether it holds other files, or nothing at all.
-    """
+    """A folder beside a clip table, whose name is the modality's."""
 
     path: Path
-    files: Mapping[str, Path]
-    other: bool
+    files: Mapping[str, Path]  # of features, by names without suffix, which should be ids
+    other: bool  # whether it holds other files, or nothing at all
 
     def files_of(self, ids: Sequence[str]) -> dict[str, Path]:
         """The file of each clip that has one, by id; Unicode may write accents in two forms."""
@@ -334,20 +328,12 @@ def _check_same(path: Path, features: Features, other: Path, others: Features) -
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OwnFeatures:
-    """The features of all clips of a table in all modalities.
+    """The features of all clips of a table in all modalities, and sentences for the user."""
 
-    Attributes:
-        clips: features per modality and id; a clip that lacks the modality is left out.
-        widths: features per step of each modality.
-        words: words by id, one per step of ``text``; empty without word vectors.
-        repairs: number of words without a vector.
-        warnings: sentences for the user.
-    """
-
-    clips: Mapping[Modality, Mapping[str, Features]]
+    clips: Mapping[Modality, Mapping[str, Features]]  # by id, without clips that lack the modality
     widths: Mapping[Modality, int]
-    words: Mapping[str, tuple[str, ...]]
-    repairs: Counter[str]
+    words: Mapping[str, tuple[str, ...]]  # by id, one per step of text; none without vectors
+    repairs: Counter[str]  # words without a vector
     warnings: tuple[str, ...]
 
 

@@ -37,12 +37,7 @@ class ClipRow:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClipTable:
-    """A clip table.
-
-    Attributes:
-        columns: names of the columns, in the order of the file.
-        rows: the rows, one or more, in the order of the file.
-    """
+    """A clip table: its columns and its rows, one or more, in the order of the file."""
 
     columns: tuple[str, ...]
     rows: tuple[ClipRow, ...]
