@@ -61,13 +61,7 @@ def _reader_and_options(
             raise DataError(
                 f"{source}: needs the option '{name}'; give --data_options.{name} VALUE"
             )
-    try:  # the command line and YAML have no paths
-        checked = {
-            k: typed(f"option '{k}'", v, parameters[k].annotation) for k, v in options.items()
-        }
-    except DeadpanError as error:
-        raise DataError(str(error)) from None
-    return _partial(read, *arguments), checked
+    return _partial(read, *arguments), _typed(parameters, options)
 
 
 def _reader_of(source: str) -> tuple[Callable[..., Dataset], tuple[Any, ...]]:
@@ -81,3 +75,13 @@ def _reader_of(source: str) -> tuple[Callable[..., Dataset], tuple[Any, ...]]:
     if not exists:
         raise DataError(f"no file '{source}', and {unknown_name('data set', source, DATASETS)}")
     return detect_format(path)
+
+
+def _typed(
+    parameters: Mapping[str, _inspect.Parameter], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Convert options to the types of their parameters: the command line and YAML have no paths."""
+    try:
+        return {k: typed(f"option '{k}'", v, parameters[k].annotation) for k, v in options.items()}
+    except DeadpanError as error:
+        raise DataError(str(error)) from None
