@@ -38,17 +38,11 @@ AROUND = 128 << 10
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ragged:
-    """Concatenated rows of several clips.
-
-    Attributes:
-        values: the rows of all clips.
-        offsets: clip i has the rows ``offsets[i]`` to ``offsets[i + 1]``.
-        present: mask of the clips that have an array, be it empty; the others have no rows.
-    """
+    """Concatenated rows of several clips: clip i has those at ``offsets[i]`` to ``[i + 1]``."""
 
     values: Shaped[np.ndarray, "row ..."]
     offsets: Int64[np.ndarray, " clips_and_1"]
-    present: Bool[np.ndarray, " clip"]
+    present: Bool[np.ndarray, " clip"]  # has an array, be it empty; the others have no rows
 
     def __getitem__(self, clip: int) -> Shaped[np.ndarray, "row ..."]:
         """The rows of a clip, as a view."""

@@ -39,17 +39,11 @@ from deadpan.types import Modality, in_order
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Tensor:
-    """A tensor that is written in parts and never in memory as a whole.
+    """A tensor that is written in parts and never in memory as a whole."""
 
-    Attributes:
-        dtype: a key of ``DTYPES``.
-        shape: shape of the whole tensor.
-        parts: returns the parts in order, along the first axis; called once.
-    """
-
-    dtype: str
-    shape: tuple[int, ...]
-    parts: Callable[[], Iterable[Shaped[np.ndarray, "..."]]]
+    dtype: str  # a key of ``DTYPES``
+    shape: tuple[int, ...]  # of the whole tensor
+    parts: Callable[[], Iterable[Shaped[np.ndarray, "..."]]]  # in order, along the first axis
 
     @property
     def size(self) -> int:

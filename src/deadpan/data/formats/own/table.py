@@ -22,17 +22,11 @@ MARKS = frozenset({*ID_COLUMNS, "label", "split", "mode"})
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClipRow:
-    """One row of a clip table.
+    """One row of a clip table."""
 
-    Attributes:
-        line: number of the row's (last) line in the file, from 1.
-        id: id of the clip, unique and without a path separator.
-        cells: the fields as written, by column.
-    """
-
-    line: int
-    id: str
-    cells: Mapping[str, str]
+    line: int  # number of the row's (last) line in the file, from 1
+    id: str  # of the clip, unique and without a path separator
+    cells: Mapping[str, str]  # the fields as written, by column
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
