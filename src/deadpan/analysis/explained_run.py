@@ -157,7 +157,11 @@ def telling_clip(run: ExplainedRun, needed: Sequence[Modality]) -> tuple[Clip, s
         (needed, good, 1),
         (needed, every, 1),
     ):
-        fitting = (int(i) for i in pool if _has(clips[int(i)], wanted, steps))
+        fitting = (
+            int(i)
+            for i in pool
+            if all(len(clips[int(i)].sequences.get(name, ())) >= steps for name in wanted)
+        )
         if candidates := list(islice(fitting, CANDIDATES)):
             break
     else:
@@ -172,7 +176,3 @@ def telling_clip(run: ExplainedRun, needed: Sequence[Modality]) -> tuple[Clip, s
         f"chosen as the one whose single modalities disagree most ({gaps.max():.2f} between "
         f"their predictions) of {len(candidates)} {run.split} clips {well}"
     )
-
-
-def _has(clip: Clip, modalities: Sequence[Modality], steps: int) -> bool:
-    return all(len(clip.sequences.get(name, ())) >= steps for name in modalities)

@@ -30,7 +30,7 @@ def score_table(scores: RunScores) -> Table:
     systems = [row.system for row in scores.rows]
     sizes = [f"{row.parameters:,}" if row.parameters else "" for row in scores.rows]
     cells = [[_cell(scores, column, system) for column in scores.columns] for system in systems]
-    titles = [f"{column.title} {_arrow(column)}" for column in scores.columns]
+    titles = [f"{c.title} {'↑' if c.higher_is_better else '↓'}" for c in scores.columns]
     title = f"{scores.split} split, {scores.clips:,} clips"
     if len(titles) > WIDEST:
         table = _table(title, "", *systems)
@@ -145,10 +145,6 @@ def _cell(scores: RunScores, column: MetricColumn, system: str) -> Text:
     row = next(row for row in scores.rows if row.system == system)
     style = "bold" if system in scores.best(column) else ""
     return Text(column.shown(row.metrics[column.key]), style=style)
-
-
-def _arrow(column: MetricColumn) -> str:
-    return "↑" if column.higher_is_better else "↓"
 
 
 def _truth(row: Mapping[str, Any], names: Sequence[str], *, named: bool) -> str:

@@ -65,7 +65,8 @@ def lf_dnn(graph: Graph, model: LFDNN, streams: Streams) -> str:
 def tfn(graph: Graph, model: TFN, streams: Streams) -> str:
     """Tensor fusion: an MLP of the outer product of all vectors, each with a 1 prepended."""
     first, *others = (
-        _with_one(graph, h) for h in _vectors(graph, model.subnets, model.widths, streams)
+        graph.op("Pad", h, graph.whole(0, 1, 0, 0), graph.constant(1.0))
+        for h in _vectors(graph, model.subnets, model.widths, streams)
     )
     for other in others:
         pairs = graph.op(
@@ -113,10 +114,6 @@ def _vector(graph: Graph, subnet: nn.Module, width: int, x: str, steps: Steps) -
         assert isinstance(subnet, MeanSubnet)
         vector = graph.op("Relu", mlp(graph, mean_real_step(graph, x, steps, width), subnet.mlp))
     return graph.op("Mul", vector, has_step(graph, steps))
-
-
-def _with_one(graph: Graph, h: str) -> str:
-    return graph.op("Pad", h, graph.whole(0, 1, 0, 0), graph.constant(1.0))
 
 
 def hct_mg(graph: Graph, model: HCTMG, streams: Streams) -> str:

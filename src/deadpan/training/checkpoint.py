@@ -149,7 +149,10 @@ class State:
             "rows": self.rows,
             "steps": self.steps,
             "scheduler": self.scheduler.state_dict(),
-            "groups": [_settings(group) for group in self.optimizer.state_dict()["param_groups"]],
+            "groups": [
+                {name: value for name, value in group.items() if name != "params"}
+                for group in self.optimizer.state_dict()["param_groups"]
+            ],
         }
         save_tensors(path, tensors, meta)
 
@@ -168,7 +171,3 @@ class State:
         self.gate = tensors.get("gate")
         self.epoch, self.best_loss = meta["epoch"], meta["best_loss"]
         self.rows, self.steps = meta["rows"], meta["steps"]
-
-
-def _settings(group: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in group.items() if name != "params"}

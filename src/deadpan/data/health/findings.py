@@ -32,7 +32,10 @@ def findings(figures: Mapping[str, Any]) -> list[dict[str, str]]:
     entries = [
         *((SERIOUS if split == "train" else WARNING, f"{split}: no clips") for split in empty),
         *_duplicates(figures["duplicates"]),
-        *((_gravity(warning), warning) for warning in figures["warnings"]),
+        *(
+            (SERIOUS if any(leak in warning for leak in LEAKS) else WARNING, warning)
+            for warning in figures["warnings"]
+        ),
         *_labels(figures),
         *_modalities(figures),
         *(
@@ -82,10 +85,6 @@ def _duplicates(duplicates: Mapping[str, Any]) -> Iterator[GradedSentence]:
 
 def _between(split: str, other_split: str) -> str:
     return f"within {split}" if split == other_split else f"across {split} and {other_split}"
-
-
-def _gravity(warning: str) -> str:
-    return SERIOUS if any(leak in warning for leak in LEAKS) else WARNING
 
 
 def _labels(figures: Mapping[str, Any]) -> Iterator[GradedSentence]:
