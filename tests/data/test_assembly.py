@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
 from deadpan.data.assembly import (
+    RawClip,
+    RawClips,
     assemble,
     clip_id,
     group_from_name,
@@ -14,8 +16,7 @@ from deadpan.data.assembly import (
     rename_repeated_ids,
     zero_non_finite,
 )
-from deadpan.data.dataset import Clip
-from deadpan.data.raw import Padding, RawClip, RawClips
+from deadpan.data.dataset import Clip, Padding
 from deadpan.errors import DataError
 from deadpan.types import SPLITS
 

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from deadpan.data.dataset import Clip, Dataset
+from deadpan.data.dataset import Clip, Dataset, Padding
 from deadpan.data.health.inspection import inspect_dataset
-from deadpan.data.raw import Padding
 from deadpan.reports.data_tables import (
     findings_verdict,
     modality_columns,

@@ -10,11 +10,53 @@ import numpy as np
 from jaxtyping import Bool, Float, Num
 
 from deadpan.data.containers.files import printable
-from deadpan.data.dataset import Clip, Dataset, TaskName, shared_group_warnings
+from deadpan.data.dataset import Clip, Dataset, Padding, TaskName, shared_group_warnings
 from deadpan.data.folds import split_by_group
-from deadpan.data.raw import RawClip, RawClips
 from deadpan.errors import DataError
 from deadpan.types import SPLITS, Modality, in_order
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RawClip:
+    """One clip of a file, not yet checked.
+
+    Attributes:
+        name: the parts of its id; empty if the file has no ids.
+        split: ``train``, ``valid`` or ``test``; None if the file has no splits.
+        sequences: real steps only, of any type of number, finite or not; views of the file's arrays
+            where possible. A modality the clip lacks is left out.
+        label: the label as stored, of any shape; may be NaN.
+        group: the video or speaker; None derives it from the name, "" means that it is unknown.
+        id: the id as stored, if it must not be derived from ``name``; else "".
+        words: the words, one per step of ``text``; empty if unknown.
+        times: start and end of each step in seconds from the start of the clip, where known.
+    """
+
+    name: tuple[str, ...]
+    split: str | None
+    sequences: Mapping[Modality, Num[np.ndarray, "_ _"]]
+    label: Num[np.ndarray, "*shape"]
+    group: str | None = None
+    id: str = ""
+    words: tuple[str, ...] = ()
+    times: Mapping[Modality, Float[np.ndarray, "_ 2"]] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RawClips:
+    """The clips of a file.
+
+    Attributes:
+        clips: the clips in the order of the file.
+        widths: features per step of each modality the file has.
+        padding: the padding of each modality that is padded.
+        ignored: names of keys or files that were not used.
+    """
+
+    clips: Sequence[RawClip]
+    widths: Mapping[Modality, int]
+    padding: Mapping[Modality, Padding] = dataclasses.field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
 
 
 def zero_non_finite(

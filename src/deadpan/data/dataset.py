@@ -10,9 +10,22 @@ from typing import Any, Literal, SupportsIndex, overload
 import numpy as np
 from jaxtyping import Float, Int
 
-from deadpan.data.raw import Padding
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import SPLITS, Modality, in_order
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Padding:
+    """How a file pads the sequences of a modality.
+
+    Attributes:
+        side: the padded side; "both" if clips differ.
+        share: share of the file's steps that are padding, in [0, 1].
+    """
+
+    side: Literal["left", "right", "both", "none"]
+    share: float
+
 
 TaskName = Literal["regression", "emotions", "classes", "scores"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
-from deadpan.data.raw import Padding
+from deadpan.data.dataset import Padding
 from deadpan.types import TEXT, Modality
 
 Arrays = Mapping[Modality, Num[np.ndarray, "_ _ _"]]

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deadpan.data.dataset import Clip, Dataset, Truth
+from deadpan.data.dataset import Clip, Dataset, Padding, Truth
 from deadpan.data.health.inspection import baseline, inspect_dataset, label_statistics
-from deadpan.data.raw import Padding
 
 
 def clip(name, label, *, text=0, audio=0, **more):

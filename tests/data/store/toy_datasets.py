@@ -8,8 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from deadpan.data.dataset import Clip, Dataset, Truth
-from deadpan.data.raw import Padding
+from deadpan.data.dataset import Clip, Dataset, Padding, Truth
 from deadpan.types import SPLITS
 
 NAMES = st.sampled_from(

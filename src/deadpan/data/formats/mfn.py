@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import assemble, infer_task
+from deadpan.data.assembly import RawClips, assemble, infer_task
 from deadpan.data.containers.hdf5 import looks_like_hdf5, open_hdf5
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.mult import mult_clips
-from deadpan.data.raw import RawClips
 from deadpan.errors import DataError
 from deadpan.types import AUDIO, SPLITS, TEXT, VISION, Modality
 

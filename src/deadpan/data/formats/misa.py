@@ -9,13 +9,12 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import assemble, clip_id
+from deadpan.data.assembly import RawClip, RawClips, assemble, clip_id
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.pickled_values import as_text, id_parts, number_column, numeric_array
 from deadpan.data.formats.word_vectors import embed_words
-from deadpan.data.raw import RawClip, RawClips
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality
 

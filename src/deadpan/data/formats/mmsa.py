@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Num
 
-from deadpan.data.assembly import assemble
+from deadpan.data.assembly import RawClips, assemble
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.pickled_values import (
@@ -26,7 +26,6 @@ from deadpan.data.formats.pickled_values import (
     parse_splits,
 )
 from deadpan.data.padding import looks_aligned, real_steps
-from deadpan.data.raw import RawClips
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, MODALITIES, TEXT, VISION, Modality
 

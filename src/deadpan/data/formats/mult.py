@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deadpan.data.assembly import assemble
+from deadpan.data.assembly import RawClip, RawClips, assemble
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset, TaskName
 from deadpan.data.formats.pickled_values import (
@@ -20,7 +20,6 @@ from deadpan.data.formats.pickled_values import (
     parse_splits,
 )
 from deadpan.data.padding import looks_aligned, nonzero_steps
-from deadpan.data.raw import RawClip, RawClips
 from deadpan.errors import DataError
 from deadpan.types import MODALITIES
 

@@ -8,9 +8,9 @@ from typing import TypeVar, cast
 import numpy as np
 from jaxtyping import Float, Num
 
+from deadpan.data.assembly import RawClip, RawClips
 from deadpan.data.containers.files import printable
 from deadpan.data.padding import Arrays, StepRange, measure_padding, real_sequences
-from deadpan.data.raw import RawClip, RawClips
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import MODALITIES, SPLITS, TEXT, Modality
 

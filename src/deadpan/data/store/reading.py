@@ -12,8 +12,7 @@ from jaxtyping import Bool, Float, Int, Int64, Shaped
 from deadpan.data.assembly import LABEL_RULES, invalid_labels
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.safetensors_file import DTYPES, SafetensorsFile, map_safetensors
-from deadpan.data.dataset import Clip, Dataset, LazyClips, TaskName
-from deadpan.data.raw import Padding
+from deadpan.data.dataset import Clip, Dataset, LazyClips, Padding, TaskName
 from deadpan.data.store.format import (
     FEATURES,
     KEY,

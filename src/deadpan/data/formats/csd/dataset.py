@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deadpan.data.assembly import assemble, infer_task
+from deadpan.data.assembly import RawClip, RawClips, assemble, infer_task
 from deadpan.data.containers.files import printable
 from deadpan.data.corpora.corpus import corpus_of_videos, standard_folds
 from deadpan.data.dataset import Dataset, TaskName
@@ -23,7 +23,6 @@ from deadpan.data.formats.csd.segments import (
     steps_of_segment,
     word_aligner,
 )
-from deadpan.data.raw import RawClip, RawClips
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality, in_order
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from jaxtyping import Float
 from numpy import ndarray
 
-from deadpan.data.assembly import assemble, group_from_name
+from deadpan.data.assembly import RawClip, RawClips, assemble, group_from_name
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.own.features import OwnFeatures, find_clip_table, own_features
@@ -19,7 +19,6 @@ from deadpan.data.formats.own.table import (
     own_labels,
     read_clip_table,
 )
-from deadpan.data.raw import RawClip, RawClips
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import SPLITS
 
