@@ -52,7 +52,7 @@ def test_train_evaluate_predict_and_report_in_a_line_each(tmp_path):
     assert len(deadpan.predict(str(run.path), "controlled", **TINY["data_options"])) == 12
     page = deadpan.report(str(run.path))
     assert page == run.path / "report.html"
-    assert "HCTMG" in page.read_text(encoding="utf-8")
+    assert "HCT-MG" in page.read_text(encoding="utf-8")
 
 
 def test_paths_may_begin_at_home(tmp_path, monkeypatch):
@@ -111,6 +111,7 @@ def test_an_interrupted_demo_goes_on(tmp_path):
 
 def test_models_are_listed_with_paper_and_the_sizes_of_the_paper():
     (model,) = [model for model in deadpan.list_models() if model["name"] == "HCTMG"]
+    assert model["title"] == "HCT-MG"
     assert model["paper"].startswith("Wang et al. 2023")
     assert model["parameters"] == {"MOSI": 540_684, "MOSEI": 779_644, "IEMOCAP": 545_171}
 

@@ -8,7 +8,8 @@ import re
 import pytest
 
 from deadpan import api, models
-from deadpan.models import MODELS, Model
+from deadpan.errors import unknown_name
+from deadpan.models import MODELS, Model, display_name
 from deadpan.models.aligned import AlignedModel
 from deadpan.models.base import hyperparameters
 
@@ -34,6 +35,32 @@ def test_every_model_is_registered_exported_listed_and_tested():
 
 def test_every_export_exists():
     assert all(hasattr(models, name) for name in models.__all__)
+
+
+def test_every_model_has_a_title_of_its_own():
+    titles = {name: kind.title for name, kind in MODELS.items()}
+    assert {name: title for name, title in titles.items() if title != name} == {
+        "EFLSTM": "EF-LSTM",
+        "GraphMFN": "Graph-MFN",
+        "HCTMG": "HCT-MG",
+        "LFDNN": "LF-DNN",
+        "LFLSTM": "LF-LSTM",
+        "LMFMulT": "LMF-MulT",
+    }
+    assert all(title.replace("-", "") == name for name, title in titles.items())
+
+
+@pytest.mark.parametrize("kind", MODELS.values(), ids=lambda kind: kind.__name__)
+def test_a_title_typed_as_a_name_is_answered_with_the_name(kind):
+    assert display_name(kind.__name__) == kind.title
+    if kind.title not in MODELS:
+        message = unknown_name("model", kind.title, MODELS)
+        assert f"'{kind.title}'; did you mean '{kind.__name__}'?" in message
+
+
+@pytest.mark.parametrize("name", ["train mean", "ridge", "HCT-MG", "HCT-T", "LMF, wide", ""])
+def test_a_name_that_is_no_model_is_displayed_unchanged(name):
+    assert display_name(name) == name
 
 
 @pytest.mark.parametrize("kind", MODELS.values(), ids=lambda kind: kind.__name__)

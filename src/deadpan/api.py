@@ -244,13 +244,15 @@ def list_models() -> list[dict[str, Any]]:
     """List every model, with its parameters at the sizes of the paper's data sets.
 
     Returns:
-        A row for each model: ``name``, ``paper`` and, for each of ``PRESETS``, ``parameters``.
+        A row for each model: ``name`` (of its class, as options take it), ``title`` (as the field
+        writes it), ``paper`` and, for each of ``PRESETS``, ``parameters``.
     """
     from deadpan.models import MODELS
 
     return [
         {
             "name": name,
+            "title": kind.title,
             "paper": kind.paper,
             "parameters": {
                 preset: kind.parameters_at(**sizes, **kind.presets.get(preset, {}))

@@ -92,7 +92,7 @@ def test_a_run_does_not_go_on_with_other_settings(refused, trained, other, told)
 def test_scores_are_a_table(deadpan, trained):
     status, out, err = deadpan("evaluate", trained)
     assert (status, err) == (0, "")
-    for told in ("train mean", "ridge", "HCTMG", "non0", "has0", "best in bold"):
+    for told in ("train mean", "ridge", "HCT-MG", "non0", "has0", "best in bold"):
         assert told in out
     assert max(map(len, out.splitlines())) <= 100
 
@@ -154,7 +154,7 @@ def test_the_report_is_written_and_named(deadpan, trained, tmp_path):
 def test_models_are_a_table_or_json(deadpan):
     status, out, err = deadpan("models")
     assert (status, err) == (0, "")
-    for told in ("HCTMG", "540,684", "779,644", "545,171", "Wang"):
+    for told in ("HCTMG (HCT-MG)", "540,684", "779,644", "545,171", "Wang"):
         assert told in out
     status, out, err = deadpan("models", "--json")
     assert (status, err) == (0, "")
@@ -308,7 +308,7 @@ def test_a_folder_of_figures_tables_and_a_page(deadpan, trained, mult, closed, t
     assert {path.stem for path in out.glob("*.png")} == drawn
     assert {path.stem for path in out.glob("*.svg")} == drawn
     page = Page((out / "explain.html").read_text(encoding="utf-8"))
-    assert "HCTMG (run) against MulT (mult)" in page.text
+    assert "HCT-MG (run) against MulT (mult)" in page.text
     assert "single modalities disagree most" in page.text
     links = {each["href"] for each in page.all("a")}
     assert links == {path.name for path in out.iterdir()} - {"explain.html"}
@@ -368,7 +368,7 @@ def test_the_words_of_mult_are_worth_what_was_recorded(explained):
 
 def test_what_is_said_of_the_clip(explained, trained):
     (row,) = (row for row in cells(trained / "predictions.csv") if row["id"] == CLIP)
-    said = explained.predictions.by_run["HCTMG (run)"]
+    said = explained.predictions.by_run["HCT-MG (run)"]
     assert said["sentiment"] == pytest.approx(float(row["prediction_sentiment"]), abs=1e-5)
     assert set(explained.predictions.by_modality) == {"text", "audio", "vision"}
     gaps = [each.gap for each in explained.apart]

@@ -35,6 +35,7 @@ def scores_of(task, **systems):
 
 EMOTIONS = Emotions(("Neutral", "Happy", "Sad", "Angry"))
 SYSTEMS = {"train mean": (0, 0.25), "ridge": (0, 0.5), "HCTMG": (1_540_684, -0.75)}
+SHOWN = ["train mean", "ridge", "HCT-MG"]
 
 
 @pytest.mark.parametrize("task", [Regression(), EMOTIONS])
@@ -42,8 +43,9 @@ def test_scores_fit_100_columns(task):
     text = shown(score_table(scores_of(task, **SYSTEMS)))
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 100
-    for name in SYSTEMS:
+    for name in SHOWN:
         assert name in text
+    assert "HCTMG" not in text
     assert "1,540,684" in text
     assert "1,234 clips" in text
 
@@ -58,7 +60,7 @@ def test_both_conventions_and_directions_are_shown():
 
 def test_emotions_stand_below_each_other():
     lines = shown(score_table(scores_of(EMOTIONS, **SYSTEMS))).splitlines()
-    assert all(name in lines[2] for name in SYSTEMS)
+    assert all(name in lines[2] for name in SHOWN)
     row = next(line for line in lines if "Happy F1 ↑" in line)
     assert [cell.strip() for cell in row.split("│")[2:5]] == ["25.0", "50.0", "−75.0"]
 
@@ -68,7 +70,7 @@ def test_the_best_is_bold():
     with console.capture() as capture:
         console.print(score_table(scores_of(Regression(), **SYSTEMS)))
     rows = capture.get().splitlines()
-    mean, ridge, model = (next(r for r in rows if name in r) for name in SYSTEMS)
+    mean, ridge, model = (next(r for r in rows if name in r) for name in SHOWN)
     assert BOLD not in mean
     assert re.findall(r"\x1b\[1m *([−\d.]+)", ridge) == ["0.500"] + 6 * ["50.0"]
     assert re.findall(r"\x1b\[1m *([−\d.]+)", model) == ["−0.750"]  # MAE: less is better
@@ -95,9 +97,11 @@ def test_names_of_classes_are_no_markup(names):
 
 
 def test_models_are_listed_with_their_sizes():
-    models = [{"name": "HCTMG", "paper": "Who 2023", "parameters": {"MOSI": 540684, "X": 7}}]
+    facts = {"paper": "Who 2023", "parameters": {"MOSI": 540684, "X": 7}}
+    models = [{"name": n, "title": t, **facts} for n, t in (("HCTMG", "HCT-MG"), ("LMF", "LMF"))]
     text = shown(models_table(models))
-    assert all(word in text for word in ("HCTMG", "Who 2023", "MOSI", "540,684"))
+    assert all(word in text for word in ("HCTMG (HCT-MG)", "Who 2023", "MOSI", "540,684"))
+    assert "│ LMF            │" in text
     assert shown(models_table([]))
 
 

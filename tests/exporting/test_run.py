@@ -79,7 +79,7 @@ def test_a_model_that_steps_in_python_is_refused_with_those_that_do_not(tmp_path
         model_options={"hidden": 4, "ctc": True, "ctc_steps": 60},
         epochs=1,
     )
-    with pytest.raises(DeadpanError, match=r"MFN cannot be exported.*those that can: .*HCTMG"):
+    with pytest.raises(DeadpanError, match=r"MFN cannot be exported.*those that can: .*HCT-MG"):
         deadpan.export(run.path)
 
 
@@ -102,6 +102,6 @@ def test_a_missing_extra_names_its_command(trained, tmp_path, monkeypatch):
 def test_a_model_without_a_graph_says_which_have_one(trained, tmp_path, monkeypatch):
     monkeypatch.setattr("deadpan.exporting.onnx_file.GRAPHS", {})
     with pytest.raises(
-        DeadpanError, match="HCTMG cannot be exported, for it has no ONNX graph; those that can: $"
+        DeadpanError, match="HCT-MG cannot be exported, for it has no ONNX graph; those that can: $"
     ):
         deadpan.export(trained.path, out=tmp_path / "m.onnx")

@@ -32,6 +32,13 @@ def test_hyperparameters_are_what_the_data_does_not_settle():
     assert list(hyperparameters(Constant)) == ["depth", "scale"]
 
 
+def test_a_title_is_the_class_name_unless_set_and_is_not_inherited():
+    class Wide(MODELS["HCTMG"]):
+        pass
+
+    assert (Constant.title, MODELS["HCTMG"].title, Wide.title) == ("Constant", "HCT-MG", "Wide")
+
+
 def test_size_at_given_options_leaves_out_what_the_model_lacks():
     assert Constant.parameters_at(widths={"text": 3}, outputs=1, depth=4, layers=9) == 4
 

@@ -94,7 +94,12 @@ def test_the_page_can_be_read_by_everyone(run):
 def test_the_page_says_what_a_run_was(run):
     text = Page(read(run)).text
     config = yaml.safe_load((run / "config.yaml").read_text())
-    for said in ("HCTMG", "540,684 parameters, seed 1", "frozen at epoch 16", "gate_learning_rate"):
+    for said in (
+        "HCT-MG on",
+        "540,684 parameters, seed 1",
+        "frozen at epoch 16",
+        "gate_learning_rate",
+    ):
         assert said in text
     assert "model_options.layers" in text
     assert f"deadpan train --data {config['data']}" in text
@@ -118,6 +123,7 @@ def test_the_page_says_what_a_run_was(run):
 def test_the_best_of_each_column_is_bold(run):
     html = read(run)
     ours = re.search(r'<tr class="ours">(.*?)</tr>', html, re.DOTALL)[1]
+    assert '<th scope="row">HCT-MG</th>' in ours
     bold = ours.count("<strong>")
     assert bold == {"regression": 8, "emotions": 6, "classes": 10, "scores": 4}[run.name]
     assert "<strong>70.1</strong>" in html or run.name != "regression"
@@ -189,7 +195,7 @@ def test_text_that_is_not_unicode_is_replaced(tmp_path):
     environment = json.loads((run / "environment.json").read_text())
     environment["dataset"]["name"] = "\ud800"
     (run / "environment.json").write_text(json.dumps(environment))
-    assert "HCTMG on ?" in page(run).text
+    assert "HCT-MG on ?" in page(run).text
 
 
 ONE, FOUR = ("vision",), ("eeg", "gaze", "text", "voice")
@@ -291,6 +297,10 @@ def test_the_primary_modality_is_that_of_the_weights_that_are_scored(two_epochs)
     assert facts_of(two_epochs, HAND, best_epoch=None)["Primary modality"].value == "text"
 
 
+def test_the_model_is_named_by_its_title(two_epochs):
+    assert facts_of(two_epochs, None)["Model"].value == "HCT-MG"
+
+
 def test_no_gate(two_epochs):
     fact = facts_of(two_epochs, None)["Primary modality"]
     assert (fact.value, fact.note) == ("no gate", "uses text, audio, vision")
@@ -298,7 +308,7 @@ def test_no_gate(two_epochs):
 
 def test_the_verdict_counts_columns_won(tmp_path):
     read = RunDirectory(fake_run(tmp_path / "emotions", "emotions", epochs=1)).scores()
-    expected = "On 686 test clips, HCTMG is best in 6 of 9 columns, beside majority and ridge."
+    expected = "On 686 test clips, HCT-MG is best in 6 of 9 columns, beside majority and ridge."
     assert scores_verdict(read, "HCTMG") == expected
 
 

@@ -95,7 +95,7 @@ def explained_runs(path: Path, against: Path | None = None) -> tuple[ExplainedRu
             raise RunError(
                 f"{against}: was trained on other clips than {path}; compare runs of the same data"
             )
-    titles = [f"{type(run.model).__name__} ({run.files.path.resolve().name})" for run in opened]
+    titles = [f"{run.model.title} ({run.files.path.resolve().name})" for run in opened]
     if len(set(titles)) < len(titles):
         titles = [str(run.files.path) for run in opened]
     split = "test" if all(run.files.evaluated for run in opened) else "valid"

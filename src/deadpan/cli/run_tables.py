@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from deadpan.models import display_name
 from deadpan.tasks import Regression
 from deadpan.tasks.task import MetricColumn
 from deadpan.training.opened import RunDirectory
@@ -28,19 +29,20 @@ def score_table(scores: RunScores) -> Table:
     The best score of each metric is bold.
     """
     systems = [row.system for row in scores.rows]
+    names = [display_name(system) for system in systems]
     sizes = [f"{row.parameters:,}" if row.parameters else "" for row in scores.rows]
     cells = [[_cell(scores, column, system) for column in scores.columns] for system in systems]
     titles = [f"{c.title} {'↑' if c.higher_is_better else '↓'}" for c in scores.columns]
     title = f"{scores.split} split, {scores.clips:,} clips"
     if len(titles) > WIDEST:
-        table = _table(title, "", *systems)
+        table = _table(title, "", *names)
         table.add_row("parameters", *sizes)
         for heading, column in zip(titles, zip(*cells, strict=True), strict=True):
             table.add_row(Text(heading), *column)
         return table
     table = _table(title, "system", "parameters", *(t.replace(" ", "\n", 1) for t in titles))
-    for system, size, row in zip(systems, sizes, cells, strict=True):
-        table.add_row(system, size, *row)
+    for name, size, row in zip(names, sizes, cells, strict=True):
+        table.add_row(name, size, *row)
     return table
 
 
@@ -79,13 +81,15 @@ def training_summary(run: Path) -> list[str]:
 
 
 def models_table(models: Sequence[Mapping[str, Any]]) -> Table:
-    """A row per model: its parameters at the sizes of the paper's data sets, and its paper."""
+    """A row per model: name for ``--model`` (and title, if different), parameters and paper."""
     presets = list(models[0]["parameters"]) if models else []
     table = _table("parameters at the sizes of each data set", "model", *presets)
     table.add_column("paper", overflow="fold")
     for model in models:
         sizes = (f"{model['parameters'][preset]:,}" for preset in presets)
-        table.add_row(model["name"], *sizes, model["paper"])
+        name, title = model["name"], model["title"]
+        shown = name if title == name else f"{name} ({title})"
+        table.add_row(shown, *sizes, model["paper"])
     return table
 
 

@@ -100,10 +100,9 @@ def export_bytes(
             f"an ONNX file needs {error.name}: pip install 'deadpan[export]'"
         ) from error
     if type(model) not in GRAPHS:
-        names = ", ".join(kind.__name__ for kind in GRAPHS)
+        names = ", ".join(kind.title for kind in GRAPHS)
         raise DeadpanError(
-            f"{type(model).__name__} cannot be exported, for it has no ONNX graph; "
-            f"those that can: {names}"
+            f"{model.title} cannot be exported, for it has no ONNX graph; those that can: {names}"
         )
     return onnx_bytes(model, normalizer, facts, int8=int8)
 

@@ -36,6 +36,7 @@ __all__ = [
     "Model",
     "MulT",
     "check_hyperparameters",
+    "display_name",
 ]
 
 MODELS: dict[str, type[Model]] = {
@@ -44,3 +45,8 @@ MODELS: dict[str, type[Model]] = {
     if isinstance(value, type) and issubclass(value, Model) and value is not Model
 }
 """Models by name."""
+
+
+def display_name(name: str) -> str:
+    """The title of the model with this class name; any other name comes back unchanged."""
+    return MODELS[name].title if name in MODELS else name

@@ -52,6 +52,7 @@ class Model(nn.Module, abc.ABC):
         outputs: numbers predicted per clip.
 
     Attributes:
+        title: the model's name as the field writes it, for people; its class name if not set.
         paper: where the model is defined, as "authors year, title".
         presets: hyperparameters by data set, where the paper departs from the defaults.
         most_modalities: how many modalities it can fuse; None = any number.
@@ -61,11 +62,19 @@ class Model(nn.Module, abc.ABC):
         modalities: names of the modalities in ``widths``, in canonical order.
     """
 
+    title: ClassVar[str]
     paper: ClassVar[str]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     most_modalities: ClassVar[int | None] = None
     context: ClassVar[bool] = False
     pooling: Literal["last", "mean"] = "last"
+
+    def __init_subclass__(cls) -> None:
+        """Set the title of a class that sets none."""
+        super().__init_subclass__()
+        # A variant of a model is another model: it does not inherit the title.
+        if "title" not in vars(cls):
+            cls.title = cls.__name__
 
     def __new__(cls: type[M], *_: Any, **arguments: Any) -> M:  # noqa: ANN401 - as in __init__
         """Check the hyperparameters before anything is built from them."""

@@ -28,6 +28,7 @@ class EFLSTM(AlignedModel):
         output_dropout: rate inside the MLP, after the ReLU.
     """
 
+    title = "EF-LSTM"
     paper = "Tsai et al. 2019, Multimodal Transformer for Unaligned Multimodal Language Sequences"
 
     def __init__(

@@ -35,6 +35,7 @@ class GraphMFN(AlignedModel):
         output_dropout: rate inside the head, after the ReLU.
     """
 
+    title = "Graph-MFN"
     paper = "Zadeh et al. 2018, Multimodal Language Analysis in the Wild: CMU-MOSEI Dataset"
 
     def __init__(

@@ -64,6 +64,7 @@ class HCTMG(Model):
     """
 
     most_modalities = 3
+    title = "HCT-MG"
     paper = "Wang et al. 2023, Cross-Attention is Not Enough"
     presets = {"MOSEI": {"layers": 4}}
 

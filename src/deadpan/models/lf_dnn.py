@@ -28,6 +28,7 @@ class LFDNN(Model):
         fusion_dropout: rate for the concatenated vectors.
     """
 
+    title = "LF-DNN"
     paper = "Cambria et al. 2017, Benchmarking Multimodal Sentiment Analysis"
 
     def __init__(

@@ -27,6 +27,7 @@ class LFLSTM(Model):
         output_dropout: rate inside the MLP, after the ReLU.
     """
 
+    title = "LF-LSTM"
     paper = "Tsai et al. 2019, Multimodal Transformer for Unaligned Multimodal Language Sequences"
 
     def __init__(

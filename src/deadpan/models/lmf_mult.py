@@ -42,6 +42,7 @@ class LMFMulT(Model):
         output_dropout: rate inside the head.
     """
 
+    title = "LMF-MulT"
     paper = "Sahay et al. 2020, Low Rank Fusion based Transformers for Multimodal Sequences"
 
     def __init__(

@@ -9,6 +9,7 @@ import numpy as np
 
 from deadpan.errors import RunError, unknown_name
 from deadpan.files import write_atomically
+from deadpan.models import display_name
 from deadpan.reports.gate import gate_panels
 from deadpan.reports.predictions import VIEWS
 from deadpan.show.drawing import FAINT, INK, MUTED, kind_looks, modality_looks, to_svg, whole_ticks
@@ -37,7 +38,7 @@ def run_facts(
         Fact(term="Data", value=dataset.name, note=f"clips: {', '.join(clips)}"),
         Fact(
             term="Model",
-            value=settings.model,
+            value=display_name(settings.model),
             note=f"{environment.parameters:,} parameters, seed {settings.seed}",
         ),
         _primary(environment, history, gate),
@@ -72,7 +73,7 @@ def scores_verdict(scores: RunScores, model: str) -> str:
         return f"Scored on {clips}."
     won = sum(model in scores.best(column) for column in compared)
     return (
-        f"On {clips}, {model} is best in {won} of {len(compared)} columns, "
+        f"On {clips}, {display_name(model)} is best in {won} of {len(compared)} columns, "
         f"beside {' and '.join([', '.join(others[:-1]), others[-1]] if others[1:] else others)}."
     )
 
@@ -188,9 +189,10 @@ def report_page(run: RunDirectory) -> str:
     return render(
         "run.html.j2",
         files=run,
-        title=f"{settings.model} on {dataset.name}",
+        title=f"{display_name(settings.model)} on {dataset.name}",
         verdict=scores_verdict(scores, settings.model),
         model=settings.model,
+        display_name=display_name,
         facts=run_facts(environment, settings, history, gate),
         warnings=dataset.warnings,
         repairs=dataset.repairs,
