@@ -1,5 +1,3 @@
-import sys
-
 import pytest
 
 from deadpan.benchmarking.grid import read_grid
@@ -127,24 +125,6 @@ BAD = [
     ({"data": {"a": {"data": "controlled", "data_options": {"clip": 9}}}}, "did you mean 'clips'"),
     ({"data": {"a": {"data": "controlled", "data_options": {"clips": "x"}}}}, "a: option 'clips'"),
 ]
-
-
-def test_a_search_without_optuna_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(DeadpanError, match=r"search: needs optuna; .* 'deadpan\[search"):
-        grid_of(tmp_path, search={"trials": 2, "space": {"learning_rate": [0.1, 0.2]}})
-    assert grid_of(tmp_path).draws("HCT-MG") == []
-
-
-def test_a_search_is_silent_and_its_first_trials_are_those_of_a_shorter_one(tmp_path, capfd):
-    space = {"learning_rate": {"low": 0.1, "high": 1}, "modalities": [["text"], ["audio"]]}
-    long, short = (grid_of(tmp_path, search={"trials": n, "space": space}) for n in (9, 4))
-    assert long.draws("HCT-MG")[:4] == short.draws("HCT-MG")
-    assert {tuple(draw["modalities"]) for draw in long.draws("HCT-MG")[1:]} == {
-        ("text",),
-        ("audio",),
-    }
-    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(("changed", "told"), BAD, ids=[told for _, told in BAD])

@@ -1,11 +1,13 @@
 """Random search of hyperparameters, with the same budget for every system."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from deadpan.errors import DeadpanError
-from deadpan.options import record
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,56 +43,30 @@ class Search:
         Args:
             own: the space of one system, over that of all.
         """
-        drawn: list[dict[str, Any]] = [{} for _ in range(self.trials)]
-        for index, (name, choices) in enumerate({**self.space, **own}.items()):
-            for values, value in zip(drawn[1:], self._draw(name, choices, index), strict=True):
-                _put(values, name, value)
+        space = {**self.space, **own}
+        drawn: list[dict[str, Any]] = [{}]
+        for trial in range(1, self.trials):
+            values: dict[str, Any] = {}
+            for index, (name, choices) in enumerate(space.items()):
+                random = np.random.default_rng((self.seed, trial, index))
+                _put(values, name, self._draw(name, choices, random))
+            drawn.append(values)
         return drawn
 
-    def _draw(self, name: str, choices: object, index: int) -> list[Any]:
-        """A setting's value in each trial but the first.
-
-        Its draws depend on the grid's file alone, not on the losses of earlier trials: so trials
-        run in any order and at once, and a grid that was killed goes on with the same ones. Each
-        setting has a sampler of its own: one more in a system's space changes no other draw.
-        """
-        optuna = _optuna()
+    def _draw(self, name: str, choices: object, random: np.random.Generator) -> object:
         if isinstance(choices, list) and choices:
-            # By place: optuna knows no choice between lists.
-            distribution = optuna.distributions.IntDistribution(0, len(choices) - 1)
-        else:
-            limits = record(name, choices, Range, unknown="key")
-            distribution = optuna.distributions.FloatDistribution(**dataclasses.asdict(limits))
-        sampler = optuna.samplers.RandomSampler(seed=(1_000_003 * self.seed + index) % 2**32)
-        study = optuna.create_study(sampler=sampler)
-        drawn = [study.ask({name: distribution}).params[name] for _ in range(1, self.trials)]
-        return [choices[place] for place in drawn] if isinstance(choices, list) else drawn
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Range:
-    """Where a number is drawn from, uniformly: it or, with ``log``, its logarithm."""
-
-    low: float
-    high: float
-    log: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse an empty range, and a logarithm of nothing."""
-        if not self.low < self.high or (self.log and self.low <= 0):
-            raise DeadpanError(
-                f"wants 'low' below 'high' (above 0 with 'log'); got {self.low} and {self.high}"
-            )
-
-
-def _optuna() -> Any:  # noqa: ANN401 - it is not there for all
-    """Optuna, which says nothing of its studies."""
-    try:
-        import optuna  # noqa: PLC0415
-    except ImportError:
-        raise DeadpanError("needs optuna; install it with: pip install 'deadpan[search]'") from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna
+            return choices[int(random.integers(len(choices)))]
+        if isinstance(choices, Mapping):
+            low, high = choices.get("low"), choices.get("high")
+            if isinstance(low, int | float) and isinstance(high, int | float) and low < high:
+                if not choices.get("log"):
+                    return float(random.uniform(low, high))
+                if low > 0:
+                    return float(math.exp(random.uniform(math.log(low), math.log(high))))
+        raise DeadpanError(
+            f"{name} wants a list of values or 'low' below 'high' (above 0 "
+            f"with 'log'); got {choices!r}"
+        )
 
 
 def _put(values: dict[str, Any], name: str, value: object) -> None:
