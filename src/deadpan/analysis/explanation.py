@@ -47,7 +47,7 @@ class TargetSalience:
 
     @property
     def shares(self) -> Float[np.ndarray, " step"]:
-        """The values in even shares: 1 where all steps count alike."""
+        """Salience relative to an even spread: 1 = as much as the average step."""
         return self.values * len(self.values)
 
 
@@ -72,7 +72,7 @@ class ClipPredictions:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """All that the page of a clip shows.
+    """Everything that ``deadpan explain`` computed about one clip.
 
     Attributes:
         runs: the explained one, and the one it is held against if any.

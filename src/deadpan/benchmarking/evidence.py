@@ -75,7 +75,7 @@ class Evidence:
         return sorted(set.intersection(*finished)) if finished else []
 
     def pooled(self, data: Sequence[str], system: str, seed: int) -> Columns:
-        """The columns of one run on each data set, joined; only those that all runs have."""
+        """Measures of each clip of a system and seed over data sets; those that all runs have."""
         parts = [self.of(d, system)[seed].columns for d in data]
         names = set.intersection(*(set(part) for part in parts))
         return {name: np.concatenate([part[name] for part in parts]) for name in names}

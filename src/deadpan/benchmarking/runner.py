@@ -37,7 +37,7 @@ class Afterwards(Protocol):
 
     @property
     def leaves(self) -> str:
-        """Its name."""
+        """Name of the file that this step writes last into the run directory."""
         ...
 
     def __call__(self, run: RunDirectory) -> None:
@@ -285,7 +285,7 @@ def _killed(status: int | None) -> str:
 
 @contextmanager
 def alone(out: Path, command: str = "deadpan benchmark") -> Generator[None, None, None]:
-    """Hold the directory of a command; DeadpanError if another process works in it."""
+    """Lock the directory of a command; DeadpanError if another process holds it."""
     with (out / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -226,12 +226,12 @@ def lmf_mult(graph: Graph, model: LMFMulT, streams: Streams) -> str:
     ))  # fmt: skip
     size = graph.op("Concat", clips, most, axis=0)
     column = graph.op("Unsqueeze", longest, graph.whole(1))
-    place = count(graph, most)
-    mask = graph.op("Less", place, column)
+    step_index = count(graph, most)
+    mask = graph.op("Less", step_index, column)
     real = graph.op("Reshape", graph.op("Cast", mask, to=TensorProto.FLOAT), graph.whole(-1, 1))
     fused_steps = Steps(mask, size, real, longest)
     stretched = [
-        _at_same_share(graph, sequence(graph, x[name], steps, width), steps, column, place)
+        _at_same_share(graph, sequence(graph, x[name], steps, width), steps, column, step_index)
         for name, (_, steps) in streams.items()
     ]
     stretched = [graph.op("Mul", rows(graph, part, width), real) for part in stretched]
@@ -243,11 +243,11 @@ def lmf_mult(graph: Graph, model: LMFMulT, streams: Streams) -> str:
     return residual_head(graph, join(graph, parts), model.head)
 
 
-def _at_same_share(graph: Graph, x: str, steps: Steps, longest: str, place: str) -> str:
+def _at_same_share(graph: Graph, x: str, steps: Steps, longest: str, step_index: str) -> str:
     """Stretch ``x`` to the longest modality: each step is that at the same share of the clip."""
     one, zero = graph.whole(1), graph.whole(0)
     length = graph.op("Unsqueeze", steps.lengths, one)
-    index = graph.op("Div", graph.op("Mul", place, length), graph.op("Max", longest, one))
+    index = graph.op("Div", graph.op("Mul", step_index, length), graph.op("Max", longest, one))
     last = graph.op("Max", graph.op("Sub", length, one), zero)
     index = graph.op("Unsqueeze", graph.op("Min", index, last), graph.whole(2))
     picked = graph.op("GatherND", x, index, batch_dims=1)

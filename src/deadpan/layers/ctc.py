@@ -13,7 +13,7 @@ class CTCAligner(nn.Module):
 
     A 2-layer LSTM of width ``steps`` + 1 gives, at each source step, the logits of the blank (0)
     and of every target step (1 to ``steps``). With P their softmax, a target step is the sum of
-    source steps weighted by its probabilities: ``P[1:]^T x``. The CTC loss trains P to place the
+    source steps weighted by its probabilities: ``P[1:]^T x``. The CTC loss trains P to position the
     target steps in order. As in Tsai et al. 2019, section 4.1 (Graves et al. 2006).
 
     The logits are hidden states of an LSTM and lie in (-1, 1), so no probability exceeds
@@ -49,12 +49,12 @@ class CTCAligner(nn.Module):
         longest = max(int(lengths.max()), 1)
         logits = lstm_states(self.lstm, x)
         weights = logits.softmax(dim=2) * mask[:, :, None]
-        place = torch.arange(longest, device=x.device)
-        real = place < lengths[:, None]
+        position = torch.arange(longest, device=x.device)
+        real = position < lengths[:, None]
         aligned = weights[:, :, 1 : longest + 1].transpose(1, 2) @ x * real[:, :, None]
         loss = ctc_loss(
             log_softmax(logits.float(), dim=2).transpose(0, 1),
-            (place + 1).expand(len(x), longest),
+            (position + 1).expand(len(x), longest),
             mask.sum(dim=1),
             lengths * mask.any(dim=1),
             reduction="sum",

@@ -92,7 +92,7 @@ def emotion_f1s(margins: ClipEmotion, labels: ClipEmotion) -> tuple[float, ...]:
 
 
 def exclusive_accuracy(margins: ClipEmotion, labels: ClipEmotion) -> float:
-    """Share of clips whose largest margin is that of their emotion (ties: the first emotion).
+    """Share of clips whose emotion of the largest margin is the true one (ties: the first).
 
     Returns:
         A value in [0, 1]; NaN unless every clip has exactly one emotion.

@@ -105,5 +105,5 @@ def weakest(intervals: Sequence[Interval]) -> Interval:
     The intersection-union test (Berger 1982): the claim is only as sure as its weakest part, and
     needs no correction for multiple tests. If one interval is unknown, so is the result.
     """
-    unknown = [found for found in intervals if math.isnan(found.low)]
-    return unknown[0] if unknown else min(intervals, key=lambda found: found.low)
+    unknown = [interval for interval in intervals if math.isnan(interval.low)]
+    return unknown[0] if unknown else min(intervals, key=lambda interval: interval.low)

@@ -254,7 +254,7 @@ class HCTMG(Model):
         return iter(()) if self.gate is None else self.gate.parameters()
 
     def end_epoch(self, gate_means: Float[Tensor, "epoch modality"]) -> None:
-        """Freeze the gate once its selection has converged (section 5)."""
+        """Freeze the gate once its selection has converged (section 5 of the paper)."""
         if self.gate is not None and converged(gate_means):
             self.gate.freeze()
 
@@ -298,7 +298,8 @@ def converged(
     """Whether the gate has converged, judged by its mean weights in each epoch so far.
 
     True if the last epoch has the same primary as the ``patience`` epochs before it and no mean
-    weight moved by ``tolerance`` or more since the previous epoch.
+    weight moved by ``tolerance`` or more since the previous epoch. The rule and its two numbers are
+    deadpan's: the paper freezes "once the selection converges" and says no more.
     """
     if len(means) <= patience:
         return False

@@ -11,12 +11,12 @@ Columns = Mapping[str, Mapping[str, str]]
 
 
 def split_columns(facts: Mapping[str, Any]) -> Columns:
-    """A column per split that has clips."""
+    """Table of the statistics of splits, a column for each split that has clips."""
     return {name: _split(split) for name, split in facts["splits"].items() if split["clips"]}
 
 
 def modality_columns(facts: Mapping[str, Any]) -> Columns:
-    """A column per modality."""
+    """Table of the statistics of modalities, a column for each."""
     return {name: _modality(modality) for name, modality in facts["modalities"].items()}
 
 

@@ -45,11 +45,11 @@ class MetricColumn:
 
     def best(self, values: Mapping[str, float]) -> frozenset[str]:
         """Names of the values that none beats, as shown; none where fewer than two are defined."""
-        known = {name: value for name, value in values.items() if math.isfinite(value)}
-        if len(known) < 2:
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        if len(finite) < 2:
             return frozenset()
-        top = self.format((max if self.higher_is_better else min)(known.values()))
-        return frozenset(name for name, value in known.items() if self.format(value) == top)
+        top = self.format((max if self.higher_is_better else min)(finite.values()))
+        return frozenset(name for name, value in finite.items() if self.format(value) == top)
 
 
 class Task(abc.ABC):

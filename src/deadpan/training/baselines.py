@@ -18,7 +18,7 @@ STRENGTHS = np.logspace(-1, 6, 15)
 def constant_outputs(
     task: Task, train: Sequence[Clip], count: int
 ) -> Float[np.ndarray, "clip output"]:
-    """The train mean or the majority decision, as the task has it, for each of ``count`` clips."""
+    """Outputs of the constant baseline for ``count`` clips: train mean or majority class."""
     return np.tile(task.constant(labels_of(train)), (count, 1))
 
 

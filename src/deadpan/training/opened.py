@@ -61,6 +61,9 @@ class RunDirectory:
     report.html                 the page of ``deadpan report``
     ==========================  ==================================================================
 
+    ``training.run`` writes the first five, ``training.scoring`` the scores and predictions. Other
+    commands put files of their own beside them: ``explain/``, ``model.onnx``.
+
     Args:
         path: an existing run; see ``create``.
     """

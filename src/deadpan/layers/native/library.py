@@ -33,7 +33,7 @@ SIZES = (
 
 
 def native(*tensors: Tensor) -> bool:
-    """Whether the C kernels apply: a CPU, float32, neither autocast nor export, and a compiler."""
+    """Whether the C kernels can be used: CPU, float32, a compiler, neither autocast nor export."""
     return (
         all(x.is_cpu and x.dtype == torch.float32 for x in tensors)
         and not torch.is_autocast_enabled("cpu")
