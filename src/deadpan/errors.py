@@ -40,6 +40,11 @@ def unknown_name(kind: str, got: str, known: Iterable[str]) -> str:
     return f"unknown {kind} '{got}'; {hint}known: {', '.join(known) or 'none'}"
 
 
+def count_of(number: int, noun: str, plural: str = "") -> str:
+    """Format a number with its noun: ``1 clip``, ``1,200 clips``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def os_failure(error: OSError, then: str = "and run the command again") -> str:
     """The error for a refusal of the operating system: what was refused, and what to do.
 

@@ -69,10 +69,6 @@ def _train(arguments: Sequence[str]) -> None:
     print("\n".join(training_summary(run.path)))
 
 
-def _evaluate(scores: Mapping[str, Any], options: Options, outputs: Outputs) -> None:
-    _show_scores(home_path(options["run"]))
-
-
 def _show_scores(run: Path) -> None:
     from deadpan.cli.run_tables import score_remarks, score_table
     from deadpan.training.opened import RunDirectory
@@ -182,7 +178,7 @@ def on_a_desktop() -> bool:
 
 
 SHOWN: Mapping[str, Callable[[Any, Options, Outputs], None]] = {
-    "evaluate": _evaluate,
+    "evaluate": lambda scores, options, outputs: _show_scores(home_path(options["run"])),
     "predict": _predict,
     "explain": _path,
     "report": _path,

@@ -77,7 +77,9 @@ class Attention(nn.Module):
             self.key_value(source).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()
         )
         rate = dropout if self.training else 0.0
-        if not (mask_future or self.recorders) and _all_real(source_mask):
+        # Off the CPU, reading the mask would synchronize.
+        readable = source_mask.device.type == "cpu" and not torch.compiler.is_exporting()
+        if readable and not (mask_future or self.recorders) and bool(source_mask.all()):
             attended = scaled_dot_product_attention(query, key, value, dropout_p=rate)
             return self.output(attended.transpose(1, 2).flatten(2))
         visible = source_mask[:, None, :]
@@ -112,11 +114,6 @@ class Attention(nn.Module):
         for recorder in self.recorders:
             recorder.append(weights)
         return drop(weights, rate, training=rate > 0).to(value.dtype) @ value
-
-
-def _all_real(mask: Bool[Tensor, "clip step"]) -> bool:
-    """Whether no step is padding; False off the CPU, where reading it would synchronize."""
-    return mask.device.type == "cpu" and not torch.compiler.is_exporting() and bool(mask.all())
 
 
 def future_mask(

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from deadpan.data.health.findings import count_of, percent
-from deadpan.errors import DeadpanError
+from deadpan.data.health.findings import percent
+from deadpan.errors import DeadpanError, count_of
 from deadpan.files import json_text, write_atomically
 from deadpan.reports.data_tables import (
     findings_verdict,
@@ -113,7 +113,7 @@ def _labels(facts: Mapping[str, Any], splits: Mapping[str, Any]) -> Iterator[Pan
 
 def _sentiment(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> Panel:
     counts = {split: values["histogram"] for split, values in labels.items()}
-    shares = {split: _shares(list(bins.values())) for split, bins in counts.items()}
+    shares = {s: [n / sum(bins.values()) for n in bins.values()] for s, bins in counts.items()}
     scores = list(next(iter(counts.values())))
     means = ", ".join(f"{values['mean']:+.2f} in {split}" for split, values in labels.items())
     name = facts["labels"][0]
@@ -133,10 +133,6 @@ def _sentiment(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> Panel:
             for score in scores
         ),
     )
-
-
-def _shares(counts: Sequence[int]) -> list[float]:
-    return [count / sum(counts) for count in counts]
 
 
 def _label_shares(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> Panel:

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deadpan.data.health.findings import GRAVITIES, count_of, percent
+from deadpan.data.health.findings import GRAVITIES, percent
+from deadpan.errors import count_of
 
 Columns = Mapping[str, Mapping[str, str]]
 """A heading for each column, and its cells by the name of their row."""

@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from deadpan.errors import count_of
 from deadpan.show.drawing import INK, MUTED, Picture, modality_looks, picture, to_svg, whole_ticks
-from deadpan.show.page import Panel, count_text
+from deadpan.show.page import Panel
 from deadpan.training.history import GateHistory, GateSeeds
 
 if typing.TYPE_CHECKING:
@@ -68,8 +69,8 @@ def _first_epoch_text(seeds: GateSeeds) -> str:
     steps = int((gate.epochs == first).sum())
     early = sum(step <= steps for step in gate.flip_steps)
     return (
-        f"After {count_text(steps, 'batch', 'batches')} the gate’s primary modality is "
-        f"{gate.primary_in(first)}; {count_text(early, 'flip')} on the way."
+        f"After {count_of(steps, 'batch', 'batches')} the gate’s primary modality is "
+        f"{gate.primary_in(first)}; {count_of(early, 'flip')} on the way."
     )
 
 
@@ -77,14 +78,14 @@ def _all_epochs_text(seeds: GateSeeds) -> str:
     gate, *others = seeds.gates
     if others:
         ends = ", ".join(
-            f"{name}: {each.primary} ({count_text(each.flips, 'flip')}, {_frozen_text(each)})"
+            f"{name}: {each.primary} ({count_of(each.flips, 'flip')}, {_frozen_text(each)})"
             for name, each in zip(seeds.names, seeds.gates, strict=True)
         )
         return f"{_band_text(seeds)} At the end of training {ends}."
     last = f", the last at batch {gate.last_flip} of {len(gate.epochs)}" if gate.last_flip else ""
     return (
         f"The gate ends on {gate.primary} with weight {gate.weights[-1].max():.3f}; "
-        f"{count_text(gate.flips, 'flip')} in all{last}; {_frozen_text(gate)}."
+        f"{count_of(gate.flips, 'flip')} in all{last}; {_frozen_text(gate)}."
     )
 
 

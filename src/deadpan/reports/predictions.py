@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from deadpan.errors import count_of
 from deadpan.metrics.classification import class_indices, confusion_counts
 from deadpan.metrics.regression import correlations_per_label
 from deadpan.show.confusion import confusion_height, confusion_matrix, short_names
 from deadpan.show.drawing import INK, MUTED, PLAIN, kind_looks, to_svg
-from deadpan.show.page import Panel, count_text
+from deadpan.show.page import Panel
 from deadpan.training.opened import PREDICTIONS_FILE
 from deadpan.training.predictions import HardClip, Predictions, disbelief, errors, relative_errors
 
@@ -38,7 +39,7 @@ def emotions_panel(predictions: Predictions) -> Panel:
     """Probabilities where an emotion is absent and where it is present."""
     return Panel(
         title="Probability given to each emotion",
-        finding=f"{count_text(len(predictions.ids), 'test clip')}: blue should lie right of the "
+        finding=f"{count_of(len(predictions.ids), 'test clip')}: blue should lie right of the "
         "dashed line, grey left of it; the bar is the median.",
         svg=to_svg(
             "emotions",
@@ -57,7 +58,7 @@ def classes_panel(predictions: Predictions) -> Panel:
     short = short_names(names, longest=14)
     return Panel(
         title="Confusion matrix",
-        finding=f"{count_text(len(predictions.ids), 'test clip')}, a row for each true class and a "
+        finding=f"{count_of(len(predictions.ids), 'test clip')}, a row for each true class and a "
         "column for each predicted one; shares are of the row, darker is more. "
         f"{_worst_confusion(counts, names)}{_key(short, names)}",
         svg=to_svg(
@@ -90,7 +91,7 @@ def scores_panel(predictions: Predictions) -> Panel:
     finding = (
         _off_the_line(predictions)
         if count == 1
-        else f"{count_text(len(predictions.ids), 'clip')}: "
+        else f"{count_of(len(predictions.ids), 'clip')}: "
         "on the dashed line a prediction is perfect."
         f"{_corr_range(corrs, predictions.labels)}"
     )
@@ -113,7 +114,7 @@ def _off_the_line(predictions: Predictions) -> str:
     ratio = f"{float(predictions.predicted.std()) / spread:.2f}" if spread else ""
     off = float(np.abs(predictions.predicted - predictions.truth).mean())
     return (
-        f"{count_text(len(predictions.ids), 'clip')}: on average {off:.2f} off the dashed line of "
+        f"{count_of(len(predictions.ids), 'clip')}: on average {off:.2f} off the dashed line of "
         "perfect prediction"
         f"{f'; predictions spread {ratio} times as wide as the truth' if ratio else ''}."
     )
@@ -126,7 +127,7 @@ def _worst_confusion(counts: Int[np.ndarray, "class class"], names: Sequence[str
     true, predicted = divmod(int(wrong.argmax()), len(names))
     return (
         f"Most often mistaken: {names[true]} for {names[predicted]}, "
-        f"{wrong[true, predicted]} of {count_text(int(counts[true].sum()), 'clip')}."
+        f"{wrong[true, predicted]} of {count_of(int(counts[true].sum()), 'clip')}."
     )
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from deadpan.errors import RunError, unknown_name
+from deadpan.errors import RunError, count_of, unknown_name
 from deadpan.files import write_atomically
 from deadpan.models import display_name
 from deadpan.reports.gate import gate_panels
 from deadpan.reports.predictions import VIEWS
 from deadpan.show.drawing import FAINT, INK, MUTED, kind_looks, modality_looks, to_svg, whole_ticks
-from deadpan.show.page import Fact, Panel, count_text, render
+from deadpan.show.page import Fact, Panel, render
 from deadpan.training.environment import Environment
 from deadpan.training.history import RETRAIN, EpochHistory, GateHistory, GateSeeds
 from deadpan.training.opened import EPOCHS_FILE, GATE_FILE, RunDirectory
@@ -96,7 +96,7 @@ def loss_panel(history: EpochHistory, unit: str) -> Panel:
     finding = f"No epoch of {len(history.epochs)} improved the validation loss."
     if best is not None:
         later = len(history.epochs) - best
-        tail = f"; {count_text(later, 'later epoch')} did not improve it" if later else ""
+        tail = f"; {count_of(later, 'later epoch')} did not improve it" if later else ""
         finding = (
             f"Validation loss was lowest, {history.valid_loss[best - 1]:.3f}, at epoch {best}, "
             f"whose weights are the ones scored{tail}."

@@ -80,8 +80,3 @@ def render(template: str, *, folder: Path | None = None, **values: object) -> st
         lstrip_blocks=True,
     )
     return environment.get_template(template).render(values)
-
-
-def count_text(number: int, noun: str, plural: str = "") -> str:
-    """The number and its noun: ``1 clip``, ``2 clips``."""
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"

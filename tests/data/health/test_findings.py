@@ -1,6 +1,7 @@
 import pytest
 
-from deadpan.data.health.findings import count_of, examples, percent
+from deadpan.data.health.findings import examples, percent
+from deadpan.errors import count_of
 
 
 @pytest.mark.parametrize(

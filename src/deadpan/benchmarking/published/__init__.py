@@ -35,7 +35,7 @@ def data_sets() -> list[str]:
 
 def notes(data: str) -> tuple[str, ...]:
     """What to know of the paper's figures for a data set, a sentence or two each; () for others."""
-    return tuple(_told(entry) for entry in _entries().get(data, ()))
+    return tuple(_told(entry) for entry in yaml.safe_load(_text("notes.yaml")).get(data, ()))
 
 
 @cache
@@ -45,11 +45,6 @@ def _figures() -> dict[tuple[str, str, str], float]:
         for name in TABLES
         for row in csv.DictReader(_text(name).splitlines())
     }
-
-
-@cache
-def _entries() -> dict[str, list[dict[str, Any]]]:
-    return yaml.safe_load(_text("notes.yaml"))
 
 
 def _told(entry: dict[str, Any]) -> str:

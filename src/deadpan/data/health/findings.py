@@ -6,6 +6,7 @@ from typing import Any
 from deadpan.data.containers.files import printable
 from deadpan.data.health.modalities import FAR, MAGNIFIED
 from deadpan.data.normalization import LIMIT
+from deadpan.errors import count_of
 from deadpan.types import SPLITS, TEXT
 
 SERIOUS, WARNING, NOTE = "serious", "warning", "note"
@@ -52,11 +53,6 @@ def percent(share: float) -> str:
     if 0 < share < 0.0001:
         return "under 0.01 %"
     return f"{100 * share:.{1 if share >= 0.01 or not share else 2}f} %"
-
-
-def count_of(number: int, noun: str) -> str:
-    """Format a number with its noun: ``1 clip``, ``1,200 clips``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def examples(values: Mapping[str, Any]) -> str:
