@@ -193,7 +193,7 @@ def test_overfits_eight_clips(kind):
     dry = dict.fromkeys(dropouts(kind), 0.0)
     losses = trained(kind, seed=0, steps=100, rate=2e-2, **dry)
     assert losses[0] > 1
-    assert losses[-1] < 0.15  # of any model and seed tried at most 0.05
+    assert sum(losses[-10:]) / 10 < 0.15
 
 
 NONSENSE = {int: (0, -1, 2.5, "4", True, None), float: (-0.1, math.nan, "0.1", True)}

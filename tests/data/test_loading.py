@@ -50,7 +50,7 @@ def mult(tmp_path):
 def test_every_generated_data_set_loads_by_name():
     for name in DATASETS:
         assert load(name, **TINY).name == name
-    assert "controlled" in DATASETS
+    assert set(DATASETS) == {"controlled"}
 
 
 def test_a_file_is_known_by_its_content(table, mult):
