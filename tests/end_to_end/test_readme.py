@@ -54,7 +54,7 @@ def test_the_first_screen_runs_on_a_fresh_clone(tmp_path, monkeypatch, capsys):
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs/small_grid.yaml").write_text(yaml.safe_dump(grid | settings))
     demo = ["train", "--data=controlled", "--data_options.clips=60", "--epochs=1"]
-    assert main([*demo, "--out=runs/demo"]) == 0
+    assert main([*demo, "--out=runs/demo"]) == main(["evaluate", "runs/demo"]) == 0
     fresh = commands(FRESH)
     assert len(fresh) == 6
     named = "clip01575"  # of the whole demo; here a clip of the small one stands for it
