@@ -107,6 +107,7 @@ def test_a_record_is_made_field_by_field():
         ({"names": [], "inner": {}}, "f: inner: has no 'x'"),
         ({"names": [], "inner": {"x": "y"}}, "f: inner: x wants a whole number; got 'y'"),
         ({"names": [], "inner": {"x": 1}, "rat": 1}, "f: unknown key 'rat'; did you mean 'rate'?"),
+        ({"names": [], "inner": {"x": 1, "late": 1}}, "f: inner: unknown key 'late'; known: x"),
     ],
 )
 def test_a_record_that_does_not_fit(values, reason):

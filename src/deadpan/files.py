@@ -29,12 +29,12 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write JSON atomically; NaN becomes null."""
+    """Write JSON atomically; NaN and infinity become null."""
     write_atomically(path, json_text(value).encode())
 
 
 def json_text(value: object) -> str:
-    """A value as JSON text; NaN becomes null, which every reader understands."""
+    """A value as JSON text; NaN and infinity become null, which every reader understands."""
     finite = nan_to_none(value)
     return json.dumps(finite, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 

@@ -23,8 +23,8 @@ def record(name: str, values: object, kind: type[Record], *, unknown: str | None
         name: of the whole, for messages.
         values: from a file or a caller.
         kind: the dataclass; fields without a default are required.
-        unknown: what a key is called ("setting"), to refuse one that is no field; None = other keys
-            are ignored.
+        unknown: what a key is called ("setting"), to refuse one that is no field here or in what is
+            nested; None = other keys are ignored.
 
     Raises:
         DeadpanError: no mapping, a field that is missing or does not fit, or an unknown key.
@@ -40,7 +40,7 @@ def record(name: str, values: object, kind: type[Record], *, unknown: str | None
         if required and key not in by_name:
             raise DeadpanError(f"{start}has no '{key}'")
     made = {
-        key: typed(f"{start}{key}", value, fields[key].type)
+        key: typed(f"{start}{key}", value, fields[key].type, unknown=unknown)
         for key, value in by_name.items()
         if key in fields
     }
@@ -50,7 +50,7 @@ def record(name: str, values: object, kind: type[Record], *, unknown: str | None
         raise DeadpanError(f"{start}{error}") from None
 
 
-def typed(name: str, value: object, annotation: Any) -> Any:  # noqa: ANN401 - any annotation
+def typed(name: str, value: object, annotation: Any, *, unknown: str | None = None) -> Any:  # noqa: ANN401
     """Convert a value to the type of an annotation.
 
     The command line and YAML know no paths and few whole numbers: text becomes a path, 1000.0 an
@@ -61,6 +61,7 @@ def typed(name: str, value: object, annotation: Any) -> Any:  # noqa: ANN401 - a
         name: of the option, for the error.
         value: of any type.
         annotation: of the parameter or field that the value is for.
+        unknown: see :func:`record`.
 
     Raises:
         DeadpanError: the value does not fit.
@@ -74,7 +75,7 @@ def typed(name: str, value: object, annotation: Any) -> Any:  # noqa: ANN401 - a
             raise DeadpanError(unknown_name(name, str(value), map(str, get_args(annotation))))
         return value
     if dataclasses.is_dataclass(annotation):
-        return record(name, value, cast(type[Any], annotation))
+        return record(name, value, cast(type[Any], annotation), unknown=unknown)
     kind = get_origin(annotation) or annotation
     if kind not in KINDS:
         return value
@@ -83,9 +84,10 @@ def typed(name: str, value: object, annotation: Any) -> Any:  # noqa: ANN401 - a
         raise DeadpanError(f"{name} wants {description}; got {value!r:.200}")
     item = next(iter(get_args(annotation)[-1 if isinstance(made, dict) else 0 :]), Any)
     if isinstance(made, dict):
-        return {key: typed(f"{name}: {key}", x, item) for key, x in made.items()}
+        return {k: typed(f"{name}: {k}", x, item, unknown=unknown) for k, x in made.items()}
     if isinstance(made, list | tuple):
-        return type(made)(typed(f"{name}[{place}]", x, item) for place, x in enumerate(made))
+        items = (typed(f"{name}[{i}]", x, item, unknown=unknown) for i, x in enumerate(made))
+        return type(made)(items)
     return made
 
 

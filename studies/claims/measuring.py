@@ -19,6 +19,7 @@ from deadpan.errors import RunError
 from deadpan.files import read_json, write_json
 from deadpan.metrics.incongruity import disagreement, localisation, pointing, sign_flips, spread
 from deadpan.models.base import Model
+from deadpan.options import typed
 from deadpan.tasks import Regression, Task
 from deadpan.training.evaluation import labels_of
 from deadpan.training.history import EpochHistory, GateHistory
@@ -57,7 +58,7 @@ class Measuring:
         try:
             columns = {
                 name: np.array(values, dtype=object if name in TEXT_COLUMNS else np.float64)
-                for name, values in read_json(path, REPAIR).items()
+                for name, values in typed(str(path), read_json(path, REPAIR), dict).items()
             }
         except (TypeError, ValueError) as error:
             raise RunError(f"{path}: damaged ({error}); {REPAIR}") from error

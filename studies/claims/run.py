@@ -25,8 +25,9 @@ from plan import Plan, read_plan
 from deadpan.api import processors
 from deadpan.benchmarking.runner import GridWatch, alone, finished, run_cases
 from deadpan.benchmarking.verdicts import decide
+from deadpan.cli.output import one_line
 from deadpan.cli.progress import watching_grid
-from deadpan.errors import DeadpanError
+from deadpan.errors import DeadpanError, os_failure
 from deadpan.files import home_path, write_atomically, write_csv, write_json
 
 COMMAND = "python studies/claims/run.py"
@@ -87,7 +88,9 @@ def run_study(
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog=COMMAND, description=__doc__.splitlines()[0], allow_abbrev=False
+    )
     parser.add_argument("--config", default=str(CONFIG), help="the plan: its sizes and systems")
     parser.add_argument("--out", default="runs/claims", help="a directory")
     parser.add_argument(
@@ -107,6 +110,9 @@ def main(arguments: Sequence[str]) -> None:
         KeyboardInterrupt: with what to do to go on.
     """
     options = parse(arguments)
+    for name in ("config", "out"):  # a shell's unset variable would write somewhere else
+        if not getattr(options, name):
+            raise DeadpanError(f"--{name} got an empty text; give it a value or leave it out")
     out = home_path(options.out)
     command = shlex.join([*COMMAND.split(), *(x for x in arguments if x != "--resume")])
     only = [name.strip() for name in options.only.split(",") if name.strip()]
@@ -144,8 +150,9 @@ def main(arguments: Sequence[str]) -> None:
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except DeadpanError as error:
-        print(f"{COMMAND}: error: {error}", file=sys.stderr)
+    except (DeadpanError, OSError) as error:
+        text = os_failure(error) if isinstance(error, OSError) else str(error)
+        print(one_line(f"{COMMAND}: error: {text}"), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as interrupt:
         print(interrupt, file=sys.stderr)

@@ -236,6 +236,26 @@ def test_a_grid_does_not_go_on_with_other_clips(tmp_path):
     assert (tmp_path / "out" / "tables.json").read_bytes() == tables
 
 
+def test_a_damaged_run_is_given_up_and_the_others_go_on(tmp_path):
+    write_clips(tmp_path / "mine", 1)
+    grid = {
+        "seeds": [1],
+        "settings": {"epochs": 1},
+        "data": {"mine": {"data": str(tmp_path / "mine")}},
+        "systems": {"one": {"model": "LFDNN"}, "two": {"model": "LFLSTM"}},
+    }
+    run(tmp_path, **grid)
+    (one,) = tmp_path.glob("out/runs/mine/one/*")
+    (two,) = tmp_path.glob("out/runs/mine/two/*")
+    (one / "config.yaml").write_text("[")
+    (one / "scores.json").unlink()
+    shutil.rmtree(two)
+    finished = run(tmp_path, resume=True, **grid)
+    (why,) = finished.failures.values()
+    assert "config.yaml is not valid YAML" in why
+    assert (two / "scores.json").is_file()
+
+
 def test_a_place_that_is_taken_or_not_there_is_refused(tmp_path):
     out = tmp_path / "out"
     with pytest.raises(DeadpanError, match="no grid here"):

@@ -37,7 +37,7 @@ def test_pointing_by_hand():
     assert np.isnan(pointing(np.ones(2), (0, 1)))
 
 
-def test_views_are_view_distance_by_their_angle():
+def test_the_distance_of_views_is_their_angle():
     first = array([1, 0], [0, 2], [3, 0], [1, 1])
     assert view_distance(first, 5 * first) == pytest.approx(0)
     assert view_distance(first, -first) == pytest.approx(2)

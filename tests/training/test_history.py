@@ -31,6 +31,15 @@ def test_nothing_improved_nothing_froze(tmp_path):
     assert (history.best_epoch, history.frozen_epoch) == (None, None)
 
 
+def test_a_metric_that_was_not_recorded_is_refused(tmp_path):
+    header = [*HEADER, "valid_mae"]
+    write_csv(tmp_path / "epochs.csv", header, [[1, 1, 1, 1, 1, 0, 0.5]])
+    history = epoch_history(tmp_path / "epochs.csv")
+    assert history.valid_metric("mae").tolist() == [0.5]
+    with pytest.raises(RunError, match="has no column 'valid_corr'"):
+        history.valid_metric("corr")
+
+
 def test_epochs_must_count_up(tmp_path):
     write_csv(tmp_path / "epochs.csv", HEADER, [[2, 1, 1, 1, 1, 0]])
     with pytest.raises(RunError, match=r"epochs\.csv does not count its epochs"):

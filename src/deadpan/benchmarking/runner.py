@@ -189,15 +189,16 @@ def run_cases(
     Raises:
         DataError: the data of a run that is there has changed: its row would be of other clips.
     """
-    paths = [runs / case.place for case in cases]
-    refuse_changed_data(RunDirectory(path) for path in paths if RunDirectory.is_run(path))
+    context, lock = _context(), runs / ".lock"
+    _wait_for_orphans(lock)
     waiting = [(case, 1) for case in cases if not finished(case, runs, then)]
+    if waiting:  # else nothing is added to the runs that are there
+        paths = [runs / case.place for case in cases]
+        refuse_changed_data(RunDirectory(path) for path in paths if RunDirectory.is_run(path))
     watch.begin([case for case, _ in waiting], len(cases) - len(waiting))
     waiting.reverse()
     running: list[Running] = []
     failures: dict[Path, str] = {}
-    context, lock = _context(), runs / ".lock"
-    _wait_for_orphans(lock)
     try:
         while waiting or running:
             while waiting and len(running) < workers:

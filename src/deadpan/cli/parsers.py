@@ -47,13 +47,7 @@ WANTED = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """Where the result of a command goes, if not to the screen.
-
-    Attributes:
-        json: to stdout as JSON.
-        csv: to this file.
-        html: to this file.
-    """
+    """Where the result of a command goes, if not to the screen: to stdout as JSON, or to a file."""
 
     json: bool = False
     csv: Path | None = None

@@ -69,7 +69,7 @@ def training_summary(run: Path) -> list[str]:
     history = directory.epochs()
     best = history.best_epoch or len(history.epochs)
     scores = [
-        f"{column.title} {column.format(history.valid_metrics[column.key][best - 1])}"
+        f"{column.title} {column.format(history.valid_metric(column.key)[best - 1])}"
         for column in directory.task().columns
     ]
     return [

@@ -36,17 +36,11 @@ PRINT_CONFIG = "--print_config"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Training:
-    """The arguments of ``deadpan train``.
-
-    Attributes:
-        settings: of the run.
-        out: the run directory.
-        resume: whether to continue the run in ``out``.
-    """
+    """The arguments of ``deadpan train``."""
 
     settings: Settings
-    out: Path
-    resume: bool
+    out: Path  # the run directory
+    resume: bool  # whether to continue the run in ``out``
 
 
 def training_options(arguments: Sequence[str]) -> Training:

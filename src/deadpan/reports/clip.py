@@ -126,7 +126,7 @@ def _map_panel(drawn: CrossmodalMap) -> Panel:
     drawing = picture("crossmodal", paint, size)
     return Panel(
         title=f"Crossmodal attention {drawn.source.name} → {drawn.target.name} (figure 1)",
-        finding=f"Strongest cells, numbered (1 = their mean): {cells}. {drawn_words.note}".strip(),
+        finding=f"Strongest cells (1 = mean of the map): {cells}. {drawn_words.note}".strip(),
         svg=drawing.inline,
         picture=drawing,
         sources=("crossmodal.csv",),

@@ -74,7 +74,7 @@ class Environment:
     torch: str
     platform: str
     threads: int
-    native: bool
+    native: bool = False
     started: str
     parameters: int
     task: str

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from deadpan.errors import RunError
 from deadpan.files import CsvTable
 
 RETRAIN = "give the directory of a `deadpan train` that ended one epoch or more"
@@ -37,6 +38,12 @@ class EpochHistory:
     valid_metrics: Mapping[str, Float[np.ndarray, " epoch"]] = dataclasses.field(
         default_factory=dict
     )
+
+    def valid_metric(self, key: str) -> Float[np.ndarray, " epoch"]:
+        """A metric on the validation split after each epoch; RunError if it was not recorded."""
+        if key not in self.valid_metrics:
+            raise RunError(f"epochs.csv has no column 'valid_{key}'; {RETRAIN}")
+        return self.valid_metrics[key]
 
 
 def epoch_history(file: Path) -> EpochHistory:

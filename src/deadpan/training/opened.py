@@ -8,6 +8,7 @@ import dataclasses
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -280,15 +281,16 @@ def refuse_changed(run: RunDirectory, now: str) -> None:
 
 
 def refuse_changed_data(runs: Iterable[RunDirectory]) -> None:
-    """Raise DataError at the first run whose data has changed; each data set is read once."""
+    """Raise DataError at the first run whose data has changed; each fold is read once."""
     fingerprints: dict[str, str] = {}
     for run in runs:
-        settings = run.settings()
-        source = [settings.data, settings.data_options, settings.modalities]
-        key = json.dumps(source, sort_keys=True, default=str)
-        if key not in fingerprints:
-            fingerprints[key] = fingerprint(load_data(settings))
-        refuse_changed(run, fingerprints[key])
+        with suppress(RunError):  # damaged: whoever goes on with it or tabulates it says so
+            settings = run.settings()
+            source = [settings.data, settings.data_options, settings.modalities]
+            key = json.dumps(source, sort_keys=True, default=str)
+            if key not in fingerprints:
+                fingerprints[key] = fingerprint(load_data(settings))
+            refuse_changed(run, fingerprints[key])
 
 
 def build(settings: Settings, widths: Mapping[str, int], task: Task) -> Model:

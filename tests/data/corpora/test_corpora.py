@@ -146,8 +146,13 @@ def test_a_file_of_facts_is_read(tmp_path):
         ("hours:", "hour:", "unknown key 'hour'; did you mean 'hours'"),
         ("clips: 3\n", "", "has no 'clips'"),
         ("clips: 3", "clips: many", "clips wants a whole number; got 'many'"),
-        ("note: all", "note: all, sice: 3", "sources: unknown key 'sice'; did you mean 'size'"),
+        (
+            "note: all",
+            "note: all, sice: 3",
+            r"sources\[0\]: unknown key 'sice'; did you mean 'size'",
+        ),
         (", note: all", "", r"sources\[0\]: has no 'note'"),
+        ("about: Few.", "about: For $5.", r"tiny.yaml: names no shared text .*; write \$\$"),
         ("sources:\n", "source:\n", "unknown key 'source'; did you mean 'sources'"),
     ],
 )

@@ -183,10 +183,23 @@ def test_wrong_options_are_refused(config, tmp_path):
         (["--only", "congruen"], "unknown data set of the study"),
         (["--workers", "0"], "workers must be 1 or more"),
         (["--resume"], "no study here"),
+        (["--out", ""], "--out got an empty text"),
     ):
         with pytest.raises(DeadpanError, match=message):
             script.main(["--config", str(config), "--out", str(out), *extra])
     assert not out.exists()
+
+
+def test_what_the_system_refuses_is_one_line_and_status_2(config, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "out"
+    monkeypatch.setattr(sys, "argv", ["run.py", "--config", str(config), "--out", str(out)])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_path(script.__file__, run_name="__main__")
+    assert left.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("python studies/claims/run.py: error: ")
+    assert "is in the way" in line
 
 
 def test_runs_without_a_result_are_an_error_that_says_how_to_go_on(tmp_path):

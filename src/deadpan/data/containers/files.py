@@ -77,7 +77,7 @@ def describe_start(head: bytes) -> str:
     """Describe the first bytes of a file: a well-known format, JSON, text, or the bytes as such.
 
     Args:
-        head: 16 bytes, or all of a shorter file; the last character may be incomplete.
+        head: 16 bytes or more, or all of a shorter file; the last character may be incomplete.
     """
     for signature, noun in SIGNATURES:
         if head.startswith(signature):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deadpan.data.corpora.corpus import Corpus, Source
-from deadpan.errors import DataError, unknown_name
+from deadpan.errors import DataError, DeadpanError, unknown_name
 from deadpan.files import read_yaml
 from deadpan.options import record
 
@@ -59,13 +59,14 @@ def read_corpus(file: Path, shared: dict[str, str]) -> Corpus:
         shared: the texts that ``$NAME`` stands for.
 
     Raises:
-        DeadpanError: a key that is missing or unknown, or a value of another type.
+        DeadpanError: a key that is missing or unknown, a value of another type, or a ``$`` that
+            begins no name of ``shared``.
     """
-    values = _fill(read_yaml(file, "see the corpora beside it"), shared)
-    corpus = record(str(file), values, Corpus, unknown="key")
-    for source in values["sources"]:  # of which other keys were ignored
-        record(f"{file}: sources", source, Source, unknown="key")
-    return corpus
+    try:
+        values = _fill(read_yaml(file, "see the corpora beside it"), shared)
+    except (KeyError, ValueError) as error:
+        raise DeadpanError(f"{file}: names no shared text ({error}); write $$ for a $") from None
+    return record(str(file), values, Corpus, unknown="key")
 
 
 def _fill(value: Any, shared: dict[str, str]) -> Any:  # noqa: ANN401 - as YAML has it

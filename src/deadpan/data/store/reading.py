@@ -48,7 +48,7 @@ class Ragged:
         return self.values[self.offsets[clip] : self.offsets[clip + 1]]
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclasses.dataclass(kw_only=True, eq=False)
 class OpenStore:
     """The clips of all splits of an open store."""
 

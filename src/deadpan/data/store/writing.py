@@ -170,10 +170,12 @@ def write_store(dataset: Dataset, path: Path, *, source: Mapping[str, Any]) -> N
         clips, lambda clip: np.frombuffer(dump_record(clip), dtype=np.uint8), RECORDS, "U8", ()
     )
     for name, width in dataset.widths.items():
-        tensors |= _ragged(clips, _features(name), tensor_names(FEATURES, name), "F32", (width,))
+        tensors |= _ragged(
+            clips, _steps("sequences", name), tensor_names(FEATURES, name), "F32", (width,)
+        )
     for name in in_order(name for clip in clips for name in clip.times):
         dtype = _times_dtype(dataset, clips, name)
-        tensors |= _ragged(clips, _times(name), tensor_names(TIMES, name), dtype, (2,))
+        tensors |= _ragged(clips, _steps("times", name), tensor_names(TIMES, name), dtype, (2,))
     by_modality = _scaling_statistics(dataset)
     for name, statistics in by_modality.items():
         for method, pair in statistics.by_method.items():
@@ -248,12 +250,8 @@ def _constant_tensor(values: Shaped[np.ndarray, "..."]) -> Tensor:
     return Tensor(dtype=DTYPE_NAMES[values.dtype], shape=values.shape, parts=lambda: [values])
 
 
-def _features(name: Modality) -> Callable[[Clip], Shaped[np.ndarray, "_ width"] | None]:
-    return lambda clip: clip.sequences.get(name)
-
-
-def _times(name: Modality) -> Callable[[Clip], Shaped[np.ndarray, "_ 2"] | None]:
-    return lambda clip: clip.times.get(name)
+def _steps(field: str, name: Modality) -> Callable[[Clip], Shaped[np.ndarray, "_ _"] | None]:
+    return lambda clip: getattr(clip, field).get(name)
 
 
 def _times_dtype(dataset: Dataset, clips: _Clips, name: Modality) -> str:

@@ -2,7 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deadpan.data.containers.unpickling import read_pickle
@@ -157,7 +157,6 @@ def test_features_that_are_not_finite_are_counted(tmp_path):
 steps = st.lists(st.integers(1, 8), min_size=1, max_size=9)
 
 
-@settings(max_examples=40)  # each writes three HDF5 files
 @given(segments=steps, lengths=st.lists(steps, min_size=3, max_size=3), seed=st.integers(0, 99))
 def test_any_steps_come_back_in_their_segments(segments, lengths, seed, tmp_path_factory):
     # Segments and steps of whole quarters of a second, one after another from 0.
