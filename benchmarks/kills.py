@@ -152,6 +152,7 @@ class Child:
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             os.chdir(folder)
+            del sys.modules["__main__"].__file__  # or a grid's workers would import this script
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             os.dup2(self._errors.fileno(), 2)
             sys.stdout = open(1, "w", closefd=False)  # noqa: PTH123, SIM115
