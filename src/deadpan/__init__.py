@@ -1,7 +1,8 @@
 """deadpan: sentiment and emotion in words, voice and face, and where they disagree.
 
-``deadpan.train("controlled")`` and its companions do what the command line does. Importing this
-package is free: torch and the rest are loaded with the first call.
+``deadpan.train("controlled")`` and its companions do what the command line does. What a user can
+mend raises :class:`DeadpanError`. Importing this package is free: torch and the rest are loaded
+with the first call.
 """
 
 import importlib
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
         train,
     )
     from deadpan.data import load
+    from deadpan.errors import DeadpanError
 
 __all__ = [
+    "DeadpanError",
     "benchmark",
     "convert",
     "corpora",
@@ -49,8 +52,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - as PEP 562 has it
         raise AttributeError(
             f"module 'deadpan' has no attribute '{name}'; it has {', '.join(__all__)}"
         )
-    home = "deadpan.data" if name == "load" else "deadpan.api"
-    return getattr(importlib.import_module(home), name)
+    homes = {"load": "deadpan.data", "DeadpanError": "deadpan.errors"}
+    return getattr(importlib.import_module(homes.get(name, "deadpan.api")), name)
 
 
 def __dir__() -> list[str]:

@@ -316,17 +316,21 @@ def fetch(
     out: str | Path | None = None,
     *,
     file: str | None = None,
+    allow_http: bool = False,
     watch: "DownloadWatch | None" = None,
 ) -> "list[CorpusFile]":
     """Download a data set, or say how to get it by hand.
 
     Its sources are tried in turn. A download that was interrupted continues, and a file that is
-    there already is verified.
+    there already is verified. A file whose SHA-256 nobody published is kept in the folder
+    ``unverified``: its first SHA-256 is recorded, and later downloads must have the same. A file
+    may take 12 hours, and at least 64 KiB must come in two minutes.
 
     Args:
         name: a name of ``deadpan data list``.
         out: the folder to write; by default ``data/NAME``.
         file: a single file to download; by default all.
+        allow_http: also use addresses of plain http, where anybody on the way can change the file.
         watch: is called as the download proceeds.
 
     Returns:
@@ -340,7 +344,7 @@ def fetch(
 
     corpus = find_corpus(name)
     folder = _home_path(out) if out else default_folder(corpus)
-    return fetch_corpus(corpus, folder, file=file, watch=watch)
+    return fetch_corpus(corpus, folder, file=file, allow_http=allow_http, watch=watch)
 
 
 def demo(

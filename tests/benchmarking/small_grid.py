@@ -39,9 +39,13 @@ class Memory:
 
     def __init__(self):
         self.todo, self.finished, self.ended, self.steps = [], 0, [], 0
+        self.waited = []
 
     def begin(self, cases, finished):
         self.todo, self.finished = [case.name for case in cases], finished
+
+    def wait(self, case):
+        self.waited.append(case.name)
 
     def step(self, case, epoch):
         self.steps += 1
@@ -59,6 +63,9 @@ class KilledAt:
         self.word = word
 
     def begin(self, cases, finished):
+        pass
+
+    def wait(self, case):
         pass
 
     def step(self, case, epoch):

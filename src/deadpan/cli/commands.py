@@ -159,6 +159,9 @@ def _fetch(files: "Sequence[CorpusFile]", options: Options, outputs: Outputs) ->
     from deadpan.cli.data_tables import files_table
 
     show(files_table(files))
+    folders = {file.path.parent for file in files if not file.verified and not file.was_there}
+    for folder in folders:
+        note(f"what is in them, and is it whole? deadpan data inspect {shlex.quote(str(folder))}")
 
 
 def _demo(run: "RunDirectory", options: Options, outputs: Outputs) -> None:

@@ -166,6 +166,8 @@ def _sources_table(files: Mapping[str, Sequence["Source"]], folder: Path) -> Ren
                 lines.append(f"{source.size:,} bytes")
             if source.sha256:
                 lines.append(f"SHA-256 {source.sha256}")
+            if source.url.startswith("http:") and not source.by_hand:
+                lines.append("plain http: fetched with --allow_http only")
             # Never broken: an address must be fit to be copied.
             parts += [Text(f"    {line}", no_wrap=True, overflow="ignore") for line in lines]
     return Group(*parts)

@@ -57,13 +57,15 @@ class Environment:
         platform: operating system and processor.
         threads: of torch.
         native: whether the C kernels were used.
+        processor: the instructions that torch computes with, e.g. "AVX512"; "" in an older run.
         started: date and time, UTC.
         parameters: of the model.
         task: name of the task.
         labels: of the task.
         modalities: of the model, in its order.
         dataset: facts of its data.
-        warnings: of the model on this processor; an older run has none.
+        warnings: of the model on this processor, and of going on with another; an older run has
+            none.
     """
 
     command: str
@@ -75,6 +77,7 @@ class Environment:
     platform: str
     threads: int
     native: bool = False
+    processor: str = ""
     started: str
     parameters: int
     task: str
@@ -87,6 +90,14 @@ class Environment:
     def commit_name(self) -> str:
         """The commit as tables name it; see :func:`commit_name`."""
         return commit_name(self.commit, self.dirty)
+
+    def changes(self, now: "Environment") -> list[str]:
+        """What differs in another environment so that it computes other bits."""
+        return [
+            f"{name} {getattr(now, name)} (was {getattr(self, name)})"
+            for name in ("deadpan", "torch", "threads", "native", "processor")
+            if getattr(self, name) not in ("", getattr(now, name))
+        ]
 
 
 def data_facts(dataset: Dataset) -> DataFacts:
@@ -105,6 +116,7 @@ def this_environment(model: Model, task: Task, dataset: DataFacts, fabric: Fabri
         platform=platform.platform(),
         threads=torch.get_num_threads(),
         native=library() is not None,
+        processor=torch.backends.cpu.get_cpu_capability(),
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         parameters=sum(p.numel() for p in model.parameters()),
         task=dataset.task,

@@ -12,6 +12,7 @@ from deadpan.data import load
 from deadpan.data.dataset import Clip, Dataset
 from deadpan.errors import DataError
 from deadpan.files import read_json, write_csv, write_json
+from deadpan.locks import alone
 from deadpan.tasks import Classes, Regression, Task, make_task
 from deadpan.training.baselines import constant_outputs, ridge_outputs
 from deadpan.training.environment import commit
@@ -30,10 +31,17 @@ def evaluate_run(run: RunDirectory) -> dict[str, Any]:
     Raises:
         RunError: the run has not finished.
         DataError: its data set is gone, has changed shape, or has no test split.
+        DeadpanError: another process works in the run.
     """
-    if run.evaluated:
-        run.scores()  # refuses a file that is broken
-        return read_json(run.scores_file, evaluate_first(run.path))
+    if not run.evaluated:
+        with alone(run.lock_file):
+            if not run.evaluated:
+                _score(run)
+    run.scores()  # refuses a file that is broken
+    return read_json(run.scores_file, evaluate_first(run.path))
+
+
+def _score(run: RunDirectory) -> None:
     opened = open_run(run.path)
     model, task, settings, dataset = opened.model, opened.task, opened.settings, opened.data
     dataset.require("train", "valid", "test")
@@ -66,7 +74,6 @@ def evaluate_run(run: RunDirectory) -> dict[str, Any]:
         prediction_rows(task, clips, outputs[settings.model], task.labels),
     )
     write_json(run.scores_file, scores)
-    return read_json(run.scores_file, evaluate_first(run.path))
 
 
 def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str, Any]]:
