@@ -17,6 +17,7 @@ from numpy.lib import format as npy
 from deadpan.data.containers.csv_rows import parse_number, read_csv_rows
 from deadpan.data.containers.files import open_file, printable
 from deadpan.data.containers.parquet import read_parquet
+from deadpan.data.containers.tables import SUFFIXES as TABLE_SUFFIXES
 from deadpan.data.formats.own.table import ClipTable, looks_like_clip_table
 from deadpan.data.formats.word_vectors import embed_words, tokenize
 from deadpan.errors import DataError
@@ -191,34 +192,56 @@ class FeatureFolder:
 
 
 def looks_like_own(path: Path) -> bool:
-    """Whether a path is a folder with a clip table and no other CSV file; never raises.
+    """Whether a path is a folder with a clip table, or with a table beside folders; never raises.
 
-    Folders of features are not required: ``own_dataset`` reports that they are missing.
+    Folders of features are not required where the table's columns tell what it is: ``own_dataset``
+    reports that they are missing. It also reports columns of other names, and a second table.
     """
     try:
-        return path.is_dir() and looks_like_clip_table(find_clip_table(path))
+        if not path.is_dir():
+            return False
+        tables = table_files(path)
+        beside = any(entry.is_dir() and entry.name[0] not in "._" for entry in path.iterdir())
+        if any(map(looks_like_clip_table, tables)):
+            return True
+        return len(tables) == 1 and beside and "json" not in tables[0].suffix.lower()
     except (DataError, OSError):
         return False
 
 
 def find_clip_table(folder: Path) -> Path:
-    """Find the one CSV file of a folder.
+    """Find the one table of a folder, or the one whose columns tell that it is a clip table.
 
     Raises:
         DataError: there is none or more than one, or the folder cannot be read.
+    """
+    tables = table_files(folder)
+    if not tables:
+        raise DataError(f"{folder}: has no clip table; give it one, such as labels.csv")
+    certain = [table for table in tables if looks_like_clip_table(table)]
+    if len(certain or tables) > 1:
+        names = printable(", ".join(table.name for table in certain or tables))
+        raise DataError(f"{folder}: has {len(certain or tables)} tables: {names}; give one of them")
+    return (certain or tables)[0]
+
+
+def table_files(folder: Path) -> list[Path]:
+    """The tables of a folder by name; those of JSON, which may be settings, if there are no others.
+
+    Raises:
+        DataError: the folder cannot be read.
     """
     try:
         tables = sorted(
             entry
             for entry in folder.iterdir()
-            if entry.suffix.lower() == ".csv" and entry.name[0] != "." and not entry.is_dir()
+            if entry.suffix.lower() in TABLE_SUFFIXES
+            and entry.name[0] not in ".~"
+            and not entry.is_dir()
         )
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror}); give a folder") from None
-    if len(tables) != 1:
-        names = printable(", ".join(table.name for table in tables)) or "none"
-        raise DataError(f"{folder}: wanted one clip table (.csv); found {names}; name the file")
-    return tables[0]
+    return [table for table in tables if "json" not in table.suffix.lower()] or tables
 
 
 def feature_folders(home: Path) -> list[FeatureFolder]:
@@ -403,7 +426,9 @@ def _check_sources(
             f"clip into a folder per modality, such as audio/ID.npy"
         )
     if vectors is not None and not spoken:
-        raise DataError(f"{path}: line 1: no column text for the vectors {vectors}; add one")
+        raise DataError(
+            f"{path}: no column text for the vectors {vectors}; name one with --data_options.text"
+        )
     if vectors is not None and TEXT in modalities:
         raise DataError(
             f"{path}: text is in the folder text and in the vectors {vectors}; give one of them"
