@@ -208,7 +208,7 @@ def health_table(facts: Mapping[str, Any]) -> RenderableType:
     ]
     bars = [_label_rows(split["labels"]) for split in facts["splits"].values() if split["clips"]]
     columns = split_columns(facts).items()
-    parts.append(_table({n: rows | b for (n, rows), b in zip(columns, bars, strict=True)}))
+    parts.append(_table({n: {**rows, **b} for (n, rows), b in zip(columns, bars, strict=True)}))
     if facts["modalities"]:
         parts.append(_table(modality_columns(facts)))
     parts += map(_line, reading_notes(facts))

@@ -74,7 +74,7 @@ def read_table(path: Path) -> Table:
     return _csv_table(path)
 
 
-def table_header(path: Path) -> tuple[str, ...]:
+def first_columns(path: Path) -> tuple[str, ...]:
     """The names of a table's columns as far as its first bytes tell them; never raises.
 
     Returns:

@@ -10,6 +10,7 @@ from deadpan.data.assembly import RawClip, RawClips, assemble, group_from_name
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.own.features import OwnFeatures, find_clip_table, own_features
+from deadpan.data.formats.own.labels import own_labels
 from deadpan.data.formats.own.table import (
     GROUPS,
     MMSA,
@@ -17,7 +18,6 @@ from deadpan.data.formats.own.table import (
     ClipRow,
     ClipTable,
     ColumnNames,
-    own_labels,
     read_clip_table,
 )
 from deadpan.errors import DataError, unknown_name
@@ -63,10 +63,9 @@ def own_dataset(
     the order of the table, and have no splits.
 
     With task "auto", a column of texts makes classes (their names sorted; case and blanks around
-    them do not matter). One column of numbers makes regression if all are in [-3, 3], which MMSA's
-    convention requires, and scores otherwise. Several columns make emotions if all numbers are 0 or
-    1, and scores otherwise. Numbers are classes only if ``task`` says so. They may have decimal
-    commas, if all have.
+    them do not matter). The meaning of numbers is inferred as in every format (see ``infer_task``),
+    except that MMSA's convention requires those that are no classes to be in [-3, 3]. They may have
+    decimal commas, if all have.
 
     A clip lacks a modality if it has no file, a file without a step, or a transcript without a
     word; all these are counted. A word without a vector is a step of zeros.

@@ -192,19 +192,13 @@ class FeatureFolder:
 
 
 def looks_like_own(path: Path) -> bool:
-    """Whether a path is a folder with a clip table, or with a table beside folders; never raises.
+    """Whether a path is a folder with a clip table; never raises.
 
-    Folders of features are not required where the table's columns tell what it is: ``own_dataset``
-    reports that they are missing. It also reports columns of other names, and a second table.
+    Folders of features are not required: ``own_dataset`` reports that they are missing. It also
+    reports a second table.
     """
     try:
-        if not path.is_dir():
-            return False
-        tables = table_files(path)
-        beside = any(entry.is_dir() and entry.name[0] not in "._" for entry in path.iterdir())
-        if any(map(looks_like_clip_table, tables)):
-            return True
-        return len(tables) == 1 and beside and "json" not in tables[0].suffix.lower()
+        return path.is_dir() and any(map(looks_like_clip_table, table_files(path)))
     except (DataError, OSError):
         return False
 
