@@ -131,6 +131,31 @@ def empty_bytes(*args: object) -> bytes:
     return b""
 
 
+def plain_dict(pairs: object = (), /) -> dict[object, object]:
+    """Evaluate ``OrderedDict()``, or of pairs, as Python 2 saves it: a dict, which has an order."""
+    if not isinstance(pairs, list | tuple):
+        raise TypeError("pairs of a dict")
+    table: dict[object, object] = {}
+    for pair in cast("list[object]", pairs):
+        if not isinstance(pair, list | tuple) or len(cast("list[object]", pair)) != 2:
+            raise TypeError("pair of a dict")
+        key, value = cast("list[object]", pair)
+        if not isinstance(key, str | bytes | int):  # see ``_Machine.update``
+            raise TypeError("key of a dict")
+        table[key] = value
+    return table
+
+
+def default_dict(*_: object) -> dict[object, object]:
+    """Evaluate ``defaultdict(list)``: a dict, whose entries follow; the default is of no use."""
+    return {}
+
+
+def default_value(*_: object) -> object:
+    """Stand in for the type of a ``defaultdict``'s default; calling it raises."""
+    raise DataError("calls a type, which no saved value does; nothing was read")
+
+
 def _array(raw: object, kind: object, shape: object, *, fortran: bool) -> np.ndarray:
     """View bytes as a read-only array; an array of objects is made of values already read.
 
@@ -165,6 +190,13 @@ def _array(raw: object, kind: object, shape: object, *, fortran: bool) -> np.nda
 GLOBALS: Mapping[tuple[str, str], Maker] = {
     ("numpy", "ndarray"): ndarray,
     ("numpy", "dtype"): dtype,
+    ("collections", "OrderedDict"): plain_dict,
+    ("collections", "defaultdict"): default_dict,
+    **{
+        (module, name): default_value
+        for module in ("builtins", "__builtin__")
+        for name in ("dict", "list", "tuple", "str", "int", "long", "float", "bool")
+    },
     **{(f"numpy.{core}.multiarray", "_reconstruct"): reconstruct for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): scalar for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): frombuffer for core in ("core", "_core")},
@@ -210,7 +242,8 @@ DAMAGE = (
 def read_pickle(path: Path) -> object:
     """Read the value of a pickle without running any code.
 
-    Supported are dicts (keys: str, bytes, int), lists, tuples, str, bytes, int, float, bool, None,
+    Supported are dicts (keys: str, bytes, int; also OrderedDict and defaultdict, which become
+    dicts), lists, tuples, str, bytes, int, float, bool, None,
     numpy arrays and scalars, in protocols 0 to 5, also of Python 2, whose str become latin-1 text.
     Arrays are read-only views of the file where it holds their bytes as such, that is from protocol
     3 on and in Python 2's protocols 1 and 2; the file stays mapped as long as one of them lives.
