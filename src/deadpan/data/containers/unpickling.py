@@ -24,13 +24,17 @@ from deadpan.errors import DataError
 
 
 class _MappedFile:
-    """A memory-mapped file, read from its start; reading beyond its end raises EOFError.
+    """A memory-mapped file or its bytes, read from the start; reading beyond raises EOFError.
 
     The map outlives the stream and is closed with its last view.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    def __init__(self, source: BinaryIO | bytes) -> None:
+        if isinstance(source, bytes):
+            self._map = mmap.mmap(-1, len(source))
+            self._map[:] = source
+        else:
+            self._map = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
         self._view = memoryview(self._map)
         self.size = len(self._map)
 
@@ -260,6 +264,32 @@ def read_pickle(path: Path) -> object:
             raise DataError(f"{path}: {_reason(error, file)}") from None
 
 
+def unpickle(
+    content: bytes,
+    where: str,
+    names: Mapping[tuple[str, str], Maker] | None = None,
+    load: Callable[[object], object] | None = None,
+) -> object:
+    """Read the value of a pickle that is a part of a file, as ``read_pickle`` reads a whole one.
+
+    Args:
+        content: the pickle.
+        where: the file and the part, for messages.
+        names: names that it may use beside those of plain values.
+        load: makes the value of a persistent id, which is a value that is elsewhere in the file.
+
+    Raises:
+        DataError: it is no pickle, truncated, or asks for anything else.
+    """
+    if not content:
+        raise DataError(f"{where}: is cut off; write it again")
+    file = _MappedFile(content)
+    try:
+        return _Machine(file, {**GLOBALS, **(names or {})}, load).run()
+    except (DataError, *DAMAGE) as error:
+        raise DataError(f"{where}: {_reason(error, file)}") from None
+
+
 def looks_like_pickle(path: Path) -> bool:
     """Whether the first bytes are those of a pickle; never raises."""
     return OPENING.match(first_bytes(path, 16)) is not None
@@ -284,8 +314,15 @@ def _reason(error: Exception, file: _MappedFile) -> str:
 
 
 class _Machine:
-    def __init__(self, file: _MappedFile) -> None:
+    def __init__(
+        self,
+        file: _MappedFile,
+        names: Mapping[tuple[str, str], Maker] = GLOBALS,
+        load: Callable[[object], object] | None = None,
+    ) -> None:
         self.file = file
+        self.names = names
+        self.load = load
         self.stack: list[object] = []
         self.marks: list[int] = []
         self.memo: dict[int, object] = {}
@@ -365,17 +402,22 @@ class _Machine:
     def find(self, module: object, name: object) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
             raise TypeError
-        if (module, name) not in GLOBALS:
+        if (module, name) not in self.names:
             raise DataError(f"asks for '{printable(module)}.{printable(name)}'; {POLICY}")
-        self.stack.append(GLOBALS[module, name])
+        self.stack.append(self.names[module, name])
 
     def reduce(self) -> None:
         arguments, maker = self.stack.pop(), self.stack.pop()
         if not isinstance(arguments, tuple) or not any(
-            maker is allowed for allowed in GLOBALS.values()
+            maker is allowed for allowed in self.names.values()
         ):
             raise TypeError
         self.stack.append(cast("Maker", maker)(*cast("tuple[object, ...]", arguments)))
+
+    def persistent(self) -> None:
+        if self.load is None:
+            raise _UnknownOpcodeError(f"uses opcode BINPERSID; {POLICY}")
+        self.stack.append(self.load(self.stack.pop()))
 
     def build(self) -> None:
         state, pending = self.stack.pop(), self.stack[-1]
@@ -419,6 +461,7 @@ ACTIONS: Mapping[str, Action] = {
     "STACK_GLOBAL": lambda machine, _: machine.find(*machine.last(2)),
     "REDUCE": lambda machine, _: machine.reduce(),
     "BUILD": lambda machine, _: machine.build(),
+    "BINPERSID": lambda machine, _: machine.persistent(),
 }
 """The actions of the supported opcodes. No file of features needs the others (objects of classes,
-sets, extensions, out-of-band buffers, persistent ids)."""
+sets, extensions, out-of-band buffers)."""

@@ -332,3 +332,19 @@ def test_an_archive_of_one_array_or_of_an_array_beside_times_and_mask(tmp_path):
 def test_archives_that_do_not_fit(arrays, wanted, tmp_path):
     np.savez(tmp_path / "x.npz", **arrays)
     assert wanted in file_refusal(tmp_path / "x.npz")
+
+
+def test_a_tensor_alone_or_beside_times_and_mask(tmp_path):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "x.pt"
+    torch.save(torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True), path)
+    assert read_features(path).values.tolist() == [[1, 2], [3, 4]]
+    torch.save(torch.zeros(768), path)
+    assert read_features(path).values.shape == (1, 768)
+    value = {"features": torch.tensor([[1, 2], [3, 4]]), "mask": torch.tensor([True, False])}
+    torch.save({**value, "rate": 16000, "times": torch.tensor([0, 0.5])}, path)
+    got = read_features(path)
+    assert (got.values.tolist(), got.times.tolist()) == ([[1, 2]], [[0, 0.5]])
+    assert got.remarks[1].predicate == "hold what is no tensor, ignored: rate"
+    torch.save([torch.zeros(2, 2)], path)
+    assert "holds a list; save one tensor [steps, width]" in file_refusal(path)

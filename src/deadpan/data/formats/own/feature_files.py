@@ -1,10 +1,12 @@
 """The features of one clip from its file: an array, or a table as extractors write it."""
 
+import dataclasses
 import datetime
 import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from jaxtyping import Bool, Float, Num, Shaped
@@ -13,6 +15,7 @@ from deadpan.data.containers.csv_rows import parse_number, read_csv_rows
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.numpy_files import read_npy, read_npz
 from deadpan.data.containers.parquet import read_parquet
+from deadpan.data.containers.torch_file import read_torch
 from deadpan.data.formats.own.extractors import (
     END,
     OTHER,
@@ -26,15 +29,15 @@ from deadpan.data.formats.own.extractors import (
 )
 from deadpan.errors import DataError
 
-SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".parquet")
+SUFFIXES = (".npy", ".npz", ".pt", ".csv", ".tsv", ".parquet")
 
 
 def read_features(path: Path) -> Features:
     """Read the features of one clip from a file, by its suffix.
 
     A ``.npy`` file holds an array [step, width]; [width] is one step, and further axes of length 1
-    are left out. A ``.npz`` file holds such an array, or one beside ``times`` ([step] or
-    [step, 2], seconds) and ``mask`` ([step], 0 where a step is missing). A ``.csv``, ``.tsv`` or
+    are left out. ``.npz`` and ``.pt`` files hold such an array, or one beside ``times`` ([step]
+    or [step, 2], seconds) and ``mask`` ([step], 0 where a step is missing). A ``.csv``, ``.tsv`` or
     ``.parquet`` file has a row per step (see ``separate_features``).
 
     Raises:
@@ -46,6 +49,8 @@ def read_features(path: Path) -> Features:
         return Features(values=_steps(path, "", read_npy(path)))
     if suffix == ".npz":
         return _from_arrays(path, read_npz(path))
+    if suffix == ".pt":
+        return _from_tensors(path, read_torch(path))
     if suffix == ".parquet":
         return separate_features(path, *read_parquet(path), ())
     return separate_features(path, *_read_table(path))
@@ -101,6 +106,21 @@ def _from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Features:
         times=None if times is None else times[present],
         remarks=(remark,) if remark.count else (),
     )
+
+
+def _from_tensors(path: Path, value: object) -> Features:
+    """The features of a tensor or of a dict of tensors; what is no tensor in it is remarked."""
+    if isinstance(value, np.ndarray):
+        return Features(values=_steps(path, "", value))
+    if not isinstance(value, dict):
+        raise DataError(f"{path}: holds a {type(value).__name__}; save one tensor [steps, width]")
+    table = {str(name): x for name, x in cast("dict[object, object]", value).items()}
+    arrays = {name: x for name, x in table.items() if isinstance(x, np.ndarray)}
+    features = _from_arrays(path, arrays)
+    if not (others := printable(", ".join(sorted(table.keys() - arrays.keys())))):
+        return features
+    remark = Remark(count=1, noun="files", predicate=f"hold what is no tensor, ignored: {others}")
+    return dataclasses.replace(features, remarks=(*features.remarks, remark))
 
 
 MASK = "mask"
