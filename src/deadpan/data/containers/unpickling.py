@@ -24,13 +24,17 @@ from deadpan.errors import DataError
 
 
 class _MappedFile:
-    """A memory-mapped file, read from its start; reading beyond its end raises EOFError.
+    """A memory-mapped file or its bytes, read from the start; reading beyond raises EOFError.
 
     The map outlives the stream and is closed with its last view.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    def __init__(self, source: BinaryIO | bytes) -> None:
+        if isinstance(source, bytes):
+            self._map = mmap.mmap(-1, len(source))
+            self._map[:] = source
+        else:
+            self._map = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
         self._view = memoryview(self._map)
         self.size = len(self._map)
 
@@ -131,6 +135,16 @@ def empty_bytes(*args: object) -> bytes:
     return b""
 
 
+def list_of_set(*args: object) -> list[object]:
+    """Evaluate ``set(list)``, which is how protocols 0 to 3 save a set: the list itself.
+
+    Order and repetitions stay, and nothing is hashed.
+    """
+    if len(args) != 1 or not isinstance(args[0], list):
+        raise TypeError("entries of a set")
+    return cast("list[object]", args[0])
+
+
 def _array(raw: object, kind: object, shape: object, *, fortran: bool) -> np.ndarray:
     """View bytes as a read-only array; an array of objects is made of values already read.
 
@@ -171,6 +185,11 @@ GLOBALS: Mapping[tuple[str, str], Maker] = {
     ("_codecs", "encode"): encode_latin1,
     ("builtins", "bytes"): empty_bytes,
     ("__builtin__", "bytes"): empty_bytes,
+    **{
+        (module, name): list_of_set
+        for module in ("builtins", "__builtin__")
+        for name in ("set", "frozenset")
+    },
 }
 """Every name a pickle may use, as spelt by Python 2 and 3 and by numpy 1 and 2."""
 
@@ -198,8 +217,9 @@ LONG = 4096
 """Bytes values of at least this size are views of the file."""
 PYTHON2_STR = re.compile(rb"""(['"])((?:[^\\]|\\[\\'"ntr]|\\x[0-9a-f]{2})*)\1\r?\n""")
 POLICY = "deadpan never executes pickles and reads only plain values and numpy arrays"
-OPENING = re.compile(rb"\x80[\x02-\x05]|\([dl](?:p\d+\n|[SV(])|[}\]][qr(.XU]")
-"""How pickles begin: protocols 2 to 5 with their number, 0 and 1 with a dict or a list."""
+OPENING = re.compile(rb"\x80[\x02-\x05]|\(?\([dl](?:p\d+\n|[SV(])|\(?[}\]][qr(.XU]|\(cnumpy\.")
+"""How pickles begin: protocols 2 to 5 with their number, 0 and 1 with a dict or a list, or with a
+tuple whose first value is one of these or an array."""
 DAMAGE = (
     *(ValueError, IndexError, KeyError, TypeError, EOFError),
     *(OverflowError, MemoryError, RecursionError),
@@ -210,8 +230,9 @@ DAMAGE = (
 def read_pickle(path: Path) -> object:
     """Read the value of a pickle without running any code.
 
-    Supported are dicts (keys: str, bytes, int), lists, tuples, str, bytes, int, float, bool, None,
-    numpy arrays and scalars, in protocols 0 to 5, also of Python 2, whose str become latin-1 text.
+    Supported are dicts (keys: str, bytes, int), lists, tuples, sets (as lists), str, bytes, int,
+    float, bool, None, numpy arrays and scalars, in protocols 0 to 5, also of Python 2, whose str
+    become latin-1 text.
     Arrays are read-only views of the file where it holds their bytes as such, that is from protocol
     3 on and in Python 2's protocols 1 and 2; the file stays mapped as long as one of them lives.
     Bytes outside arrays become a read-only memoryview if they are 4096 or more.
@@ -225,6 +246,25 @@ def read_pickle(path: Path) -> object:
             return _Machine(file).run()
         except (DataError, *DAMAGE) as error:
             raise DataError(f"{path}: {_reason(error, file)}") from None
+
+
+def unpickle(content: bytes, where: str) -> object:
+    """Read the value of a pickle that is a part of a file, as ``read_pickle`` reads a whole one.
+
+    Args:
+        content: the pickle.
+        where: the file and the part, for messages.
+
+    Raises:
+        DataError: it is no pickle, truncated, or asks for anything else.
+    """
+    if not content:
+        raise DataError(f"{where}: is cut off; write it again")
+    file = _MappedFile(content)
+    try:
+        return _Machine(file).run()
+    except (DataError, *DAMAGE) as error:
+        raise DataError(f"{where}: {_reason(error, file)}") from None
 
 
 def looks_like_pickle(path: Path) -> bool:
@@ -370,6 +410,9 @@ ACTIONS: Mapping[str, Action] = {
     "TUPLE3": lambda machine, _: machine.stack.append(machine.last(3)),
     "EMPTY_LIST": lambda machine, _: machine.stack.append([]),
     "LIST": lambda machine, _: machine.stack.append(machine.since_mark()),
+    "EMPTY_SET": lambda machine, _: machine.stack.append([]),  # a set becomes a list
+    "ADDITEMS": lambda machine, _: machine.extend(machine.since_mark()),
+    "FROZENSET": lambda machine, _: machine.stack.append(machine.since_mark()),
     "APPEND": lambda machine, _: machine.extend(machine.last(1)),
     "APPENDS": lambda machine, _: machine.extend(machine.since_mark()),
     "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
@@ -388,4 +431,4 @@ ACTIONS: Mapping[str, Action] = {
     "BUILD": lambda machine, _: machine.build(),
 }
 """The actions of the supported opcodes. No file of features needs the others (objects of classes,
-sets, extensions, out-of-band buffers, persistent ids)."""
+extensions, out-of-band buffers, persistent ids)."""

@@ -11,8 +11,17 @@ from deadpan.data.containers.files import first_bytes, open_file, printable
 from deadpan.data.containers.safetensors_file import looks_like_safetensors
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
 from deadpan.data.dataset import Dataset
+from deadpan.data.formats.contextual import (
+    contextual_dataset,
+    contextual_file_dataset,
+    contextual_folder_dataset,
+    looks_like_contextual,
+    looks_like_contextual_file,
+    looks_like_contextual_folder,
+)
 from deadpan.data.formats.csd.dataset import csd_dataset
 from deadpan.data.formats.csd.file import looks_like_csd, looks_like_csd_folder
+from deadpan.data.formats.dialogues import dialogues_dataset, looks_like_dialogues
 from deadpan.data.formats.foreign import PICKLED_BY, foreign_format
 from deadpan.data.formats.mfn import looks_like_mfn, mfn_dataset
 from deadpan.data.formats.misa import (
@@ -23,10 +32,11 @@ from deadpan.data.formats.misa import (
 )
 from deadpan.data.formats.mmsa import looks_like_mmsa, mmsa_dataset
 from deadpan.data.formats.mult import looks_like_mult, mult_dataset
-from deadpan.data.formats.nearest import nearest_format, resembles_own
+from deadpan.data.formats.nearest import nearest_format, part_of_folder, resembles_own
 from deadpan.data.formats.own.dataset import own_dataset
 from deadpan.data.formats.own.features import looks_like_own
 from deadpan.data.formats.own.table import looks_like_clip_table
+from deadpan.data.formats.ur_funny import looks_like_ur_funny, ur_funny_dataset
 from deadpan.data.store.reading import store_dataset
 from deadpan.errors import DataError
 
@@ -40,11 +50,22 @@ FOLDERS: Formats = (
     ("computational sequences (*.csd)", looks_like_csd_folder, csd_dataset),
     ("MFN's HDF5 files (y_train.h5, ...)", looks_like_mfn, mfn_dataset),
     ("MISA's pickles (train.pkl, dev.pkl, test.pkl)", looks_like_misa_folder, misa_folder_dataset),
+    ("UR-FUNNY's pickles (data_folds.pkl, ...)", looks_like_ur_funny, ur_funny_dataset),
+    (
+        "utterance vectors of whole videos (text.pickle, audio.pickle, ...)",
+        looks_like_contextual_folder,
+        contextual_folder_dataset,
+    ),
     ("your own data (a .csv beside a folder per modality)", looks_like_own, own_dataset),
 )
 FILES: Formats = (
     ("a store of 'deadpan data convert'", looks_like_safetensors, store_dataset),
     ("a computational sequence (.csd)", looks_like_csd, csd_dataset),
+    (
+        "utterance vectors of whole videos (.npz)",
+        looks_like_contextual_file,
+        contextual_file_dataset,
+    ),
     ("a table of clips (.csv)", looks_like_clip_table, own_dataset),
 )
 
@@ -123,6 +144,16 @@ PICKLES: tuple[tuple[str, Callable[[object], bool], Callable[..., Dataset]], ...
     ("MMSA's (split -> text, audio, vision, regression_labels)", looks_like_mmsa, mmsa_dataset),
     ("MulT's (split -> text, audio, vision, labels)", looks_like_mult, mult_dataset),
     ("MISA's ([((words, visual, acoustic), label, segment)])", looks_like_misa, misa_dataset),
+    (
+        "conv-emotion's (videoIDs, videoSpeakers, videoLabels, videoText, ...)",
+        looks_like_dialogues,
+        dialogues_dataset,
+    ),
+    (
+        "bc-LSTM's (features, labels, features, labels, length, lengths, lengths)",
+        looks_like_contextual,
+        contextual_dataset,
+    ),
 )
 """Name of each pickle format, the functions that recognise and read an unpickled value."""
 
@@ -136,6 +167,8 @@ def detect_pickle_format(path: Path, content: object) -> Callable[..., Dataset]:
     for _, recognises, read in PICKLES:
         if recognises(content):
             return read
+    if sentence := part_of_folder(path, _name_of_format):
+        raise DataError(f"{path}: {sentence}")
     formats = ", ".join(noun for noun, _, _ in PICKLES)
     raise DataError(
         f"{path}: is a pickle of no known format, {_describe_value(content)}; known: {formats}"

@@ -46,7 +46,7 @@ def _of_folder(path: Path, name_format: NameFormat) -> str:
         return "is an empty folder; give one with data in it"
     folders = [entry for entry in entries if entry.is_dir()]
     files = [entry for entry in entries if entry.is_file()]
-    if above := _folder_above(path, name_format):
+    if above := part_of_folder(path, name_format):
         return above
     if near := _near_set(files):
         return near
@@ -65,7 +65,7 @@ def _of_folder(path: Path, name_format: NameFormat) -> str:
     return ""
 
 
-def _folder_above(path: Path, name_format: NameFormat) -> str:
+def part_of_folder(path: Path, name_format: NameFormat) -> str:
     """A sentence if a path is one part of a data set that is the folder above it."""
     above = path.resolve().parent
     if looks_like_own(above):
@@ -149,7 +149,7 @@ def _near_set(files: Sequence[Path]) -> str:
 
 
 def _of_file(path: Path, name_format: NameFormat) -> str:
-    if above := _folder_above(path, name_format):
+    if above := part_of_folder(path, name_format):
         return above
     head = first_bytes(path, 4096)
     suffix = path.suffix.lower()
