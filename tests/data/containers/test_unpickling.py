@@ -394,7 +394,6 @@ def test_types_that_are_no_numbers_or_texts_are_refused(kind, tmp_path):
         (b"\x80\x02Pid\n.", "PERSID"),
         (b"\x80\x02NQ.", "BINPERSID"),
         (b"\x80\x02\x82\x01.", "EXT1"),
-        (b"\x80\x04\x8f.", "EMPTY_SET"),
         (b"\x80\x05\x97.", "NEXT_BUFFER"),
         (b"\x80\x02)\x81.", "NEWOBJ"),
     ],
@@ -501,3 +500,18 @@ def test_damage_is_a_value_or_one_line(spots, protocol, tmp_path_factory):
         read(bytes(content), tmp_path_factory.getbasetemp())
     except DataError as error:
         assert len(str(error).splitlines()) == 1
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_sets_are_lists(tmp_path, protocol):
+    path = tmp_path / "sets.pkl"
+    path.write_bytes(pickle.dumps({"a": {"x"}, "b": frozenset({1})}, protocol=protocol))
+    assert read_pickle(path) == {"a": ["x"], "b": [1]}
+
+
+@pytest.mark.parametrize("protocol", range(5))
+def test_a_tuple_of_dicts_or_arrays_is_recognised(tmp_path, protocol):
+    for first in ({}, {"a": 1}, np.ones(3), [1]):
+        path = tmp_path / "tuple.pkl"
+        path.write_bytes(pickle.dumps((first, {"b": 2}, 3, 4, 5), protocol=protocol))
+        assert looks_like_pickle(path), path.read_bytes()[:20]

@@ -160,6 +160,16 @@ def default_value(*_: object) -> object:
     raise DataError("calls a type, which no saved value does; nothing was read")
 
 
+def list_of_set(*args: object) -> list[object]:
+    """Evaluate ``set(list)``, which is how protocols 0 to 3 save a set: the list itself.
+
+    Order and repetitions stay, and nothing is hashed.
+    """
+    if len(args) != 1 or not isinstance(args[0], list):
+        raise TypeError("entries of a set")
+    return cast("list[object]", args[0])
+
+
 def _array(raw: object, kind: object, shape: object, *, fortran: bool) -> np.ndarray:
     """View bytes as a read-only array; an array of objects is made of values already read.
 
@@ -207,6 +217,11 @@ GLOBALS: Mapping[tuple[str, str], Maker] = {
     ("_codecs", "encode"): encode_latin1,
     ("builtins", "bytes"): empty_bytes,
     ("__builtin__", "bytes"): empty_bytes,
+    **{
+        (module, name): list_of_set
+        for module in ("builtins", "__builtin__")
+        for name in ("set", "frozenset")
+    },
 }
 """Every name a pickle may use, as spelt by Python 2 and 3 and by numpy 1 and 2."""
 
@@ -234,8 +249,9 @@ LONG = 4096
 """Bytes values of at least this size are views of the file."""
 PYTHON2_STR = re.compile(rb"""(['"])((?:[^\\]|\\[\\'"ntr]|\\x[0-9a-f]{2})*)\1\r?\n""")
 POLICY = "deadpan never executes pickles and reads only plain values and numpy arrays"
-OPENING = re.compile(rb"\x80[\x02-\x05]|\([dl](?:p\d+\n|[SV(])|[}\]][qr(.XU]")
-"""How pickles begin: protocols 2 to 5 with their number, 0 and 1 with a dict or a list."""
+OPENING = re.compile(rb"\x80[\x02-\x05]|\(?\([dl](?:p\d+\n|[SV(])|\(?[}\]][qr(.XU]|\(cnumpy\.")
+"""How pickles begin: protocols 2 to 5 with their number, 0 and 1 with a dict or a list, or with a
+tuple whose first value is one of these or an array."""
 DAMAGE = (
     *(ValueError, IndexError, KeyError, TypeError, EOFError),
     *(OverflowError, MemoryError, RecursionError),
@@ -246,9 +262,9 @@ DAMAGE = (
 def read_pickle(path: Path) -> object:
     """Read the value of a pickle without running any code.
 
-    Supported are dicts (keys: str, bytes, int; also OrderedDict and defaultdict, which become
-    dicts), lists, tuples, str, bytes, int, float, bool, None,
-    numpy arrays and scalars, in protocols 0 to 5, also of Python 2, whose str become latin-1 text.
+    Supported are dicts (keys: str, bytes, int; OrderedDict and defaultdict become dicts), lists,
+    tuples, sets (as lists), str, bytes, int, float, bool, None, numpy arrays and scalars, in
+    protocols 0 to 5, also of Python 2, whose str become latin-1 text.
     Arrays are read-only views of the file where it holds their bytes as such, that is from protocol
     3 on and in Python 2's protocols 1 and 2; the file stays mapped as long as one of them lives.
     Bytes outside arrays become a read-only memoryview if they are 4096 or more.
@@ -445,6 +461,9 @@ ACTIONS: Mapping[str, Action] = {
     "TUPLE3": lambda machine, _: machine.stack.append(machine.last(3)),
     "EMPTY_LIST": lambda machine, _: machine.stack.append([]),
     "LIST": lambda machine, _: machine.stack.append(machine.since_mark()),
+    "EMPTY_SET": lambda machine, _: machine.stack.append([]),  # a set becomes a list
+    "ADDITEMS": lambda machine, _: machine.extend(machine.since_mark()),
+    "FROZENSET": lambda machine, _: machine.stack.append(machine.since_mark()),
     "APPEND": lambda machine, _: machine.extend(machine.last(1)),
     "APPENDS": lambda machine, _: machine.extend(machine.since_mark()),
     "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
@@ -464,4 +483,4 @@ ACTIONS: Mapping[str, Action] = {
     "BINPERSID": lambda machine, _: machine.persistent(),
 }
 """The actions of the supported opcodes. No file of features needs the others (objects of classes,
-sets, extensions, out-of-band buffers)."""
+extensions, out-of-band buffers)."""

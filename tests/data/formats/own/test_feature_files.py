@@ -68,10 +68,10 @@ def test_an_array_without_steps(shape, tmp_path):
 @pytest.mark.parametrize(
     ("value", "wanted"),
     [
-        (np.array([{}], dtype=object), "holds pickled objects, never read; save it as float32"),
-        (np.array([["a"]]), "holds str32, no numbers"),
-        (np.array([[1j]]), "holds complex128, no numbers"),
-        (np.zeros(2, dtype=[("a", "f4")]), "no numbers"),
+        (np.array([{}], dtype=object), "'array' holds a dict; wanted numbers"),
+        (np.array([["a"]]), "'array' is an array of str32; wanted an array of numbers"),
+        (np.array([[1j]]), "holds complex128; save numbers"),
+        (np.zeros(2, dtype=[("a", "f4")]), "; save numbers"),
         (np.zeros(()), "has shape (); wanted (steps, width)"),
         (np.zeros((2, 2, 3)), "has shape (2, 2, 3)"),
         (np.zeros((2, 0)), "has shape (2, 0)"),
@@ -91,11 +91,11 @@ def npy_header(text):
     [
         ("(1000000000000, 74)", "is cut off: shape (1000000000000, 74) of float32 is"),
         ("(1" + "0" * 400 + ", 3)", "is cut off"),
-        ("(-1, 2)", "has shape (-1, 2)"),
-        ("(2, 2", "no array of numbers"),
-        ("[2, 2]", "no array of numbers"),
-        ("(" * 3000, "no array of numbers"),
-        ("__import__('os').abort(),", "no array of numbers"),
+        ("(-1, 2)", "is cut off: shape (-1, 2)"),
+        ("(2, 2", "no array of numpy"),
+        ("[2, 2]", "no array of numpy"),
+        ("(" * 3000, "no array of numpy"),
+        ("__import__('os').abort(),", "no array of numpy"),
     ],
 )
 def test_what_a_header_declares_is_held_against_the_file(shape, wanted, tmp_path):
@@ -313,6 +313,9 @@ def test_an_archive_of_one_array_or_of_an_array_beside_times_and_mask(tmp_path):
     assert got.values.tolist() == [[1, 2], [5, 6]]
     assert got.times.tolist() == [[0, 1], [3, 5]]
     assert [(x.count, x.noun) for x in got.remarks] == [(1, "steps")]
+    assert npz(tmp_path, x=steps, rate=16000, name="a").remarks[0].predicate == (
+        "hold what is no array, ignored: name, rate"
+    )
     spans = np.array([[0, 0.5], [1, 1.5], [2, 2.5]])
     assert npz(tmp_path, x=steps, times=spans).times.tolist() == spans.tolist()
 
@@ -326,7 +329,7 @@ def test_an_archive_of_one_array_or_of_an_array_beside_times_and_mask(tmp_path):
         ({"x": np.ones((2, 3)), "times": np.array([1, 0])}, "step 1 has the time 1; wanted"),
         ({"x": np.ones((2, 3)), "mask": np.ones(3)}, "'mask' has shape (3,) of float64; wanted"),
         ({"x": np.ones((2, 3)), "mask": np.array([1, 2])}, "wanted 0 or 1 for each of 2 steps"),
-        ({"x": np.array([{}])}, "'x': holds pickled objects, never read"),
+        ({"x": np.array([{}])}, "holds x; wanted one array"),
     ],
 )
 def test_archives_that_do_not_fit(arrays, wanted, tmp_path):
@@ -345,6 +348,6 @@ def test_a_tensor_alone_or_beside_times_and_mask(tmp_path):
     torch.save({**value, "rate": 16000, "times": torch.tensor([0, 0.5])}, path)
     got = read_features(path)
     assert (got.values.tolist(), got.times.tolist()) == ([[1, 2]], [[0, 0.5]])
-    assert got.remarks[1].predicate == "hold what is no tensor, ignored: rate"
+    assert got.remarks[1].predicate == "hold what is no array, ignored: rate"
     torch.save([torch.zeros(2, 2)], path)
-    assert "holds a list; save one tensor [steps, width]" in file_refusal(path)
+    assert "holds tensor; wanted one array" in file_refusal(path)

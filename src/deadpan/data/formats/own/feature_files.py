@@ -1,6 +1,5 @@
 """The features of one clip from its file: an array, or a table as extractors write it."""
 
-import dataclasses
 import datetime
 import math
 import re
@@ -9,11 +8,11 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-from jaxtyping import Bool, Float, Num, Shaped
+from jaxtyping import Bool, Float, Num
 
 from deadpan.data.containers.csv_rows import parse_number, read_csv_rows
 from deadpan.data.containers.files import printable
-from deadpan.data.containers.numpy_files import read_npy, read_npz
+from deadpan.data.containers.numpy_values import read_npy_values, read_npz_values
 from deadpan.data.containers.parquet import read_parquet
 from deadpan.data.containers.torch_file import read_torch
 from deadpan.data.formats.own.extractors import (
@@ -27,6 +26,7 @@ from deadpan.data.formats.own.extractors import (
     separate_features,
     step_times,
 )
+from deadpan.data.formats.pickled_values import numeric_array
 from deadpan.errors import DataError
 
 SUFFIXES = (".npy", ".npz", ".pt", ".csv", ".tsv", ".parquet")
@@ -46,84 +46,86 @@ def read_features(path: Path) -> Features:
     """
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        return Features(values=_steps(path, "", read_npy(path)))
+        return Features(values=_steps(path, "array", read_npy_values(path)))
     if suffix == ".npz":
-        return _from_arrays(path, read_npz(path))
+        return _from_values(path, read_npz_values(path))
     if suffix == ".pt":
-        return _from_tensors(path, read_torch(path))
+        value = read_torch(path)
+        values = value if isinstance(value, dict) else {"tensor": value}
+        return _from_values(path, cast("dict[str, object]", values))
     if suffix == ".parquet":
         return separate_features(path, *read_parquet(path), ())
     return separate_features(path, *_read_table(path))
 
 
-def _steps(
-    path: Path, name: str, array: Shaped[np.ndarray, "*shape"]
-) -> Num[np.ndarray, "step width"]:
+def _numbers(path: Path, name: str, value: object) -> Num[np.ndarray, "*shape"]:
+    try:
+        return numeric_array(printable(name), value)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _steps(path: Path, name: str, value: object) -> Num[np.ndarray, "step width"]:
     """An array as [step, width]: an axis less or more does not change what it means."""
+    array = _numbers(path, name, value)
     shape = array.shape
     while array.ndim > 2 and 1 in array.shape:
         array = array.squeeze(axis=array.shape.index(1))
     if array.ndim == 1:
         array = array[np.newaxis] if len(array) else array.reshape(0, 1)
     if array.ndim != 2 or (len(array) and not array.shape[1]):
-        what = f"'{printable(name)}' has" if name else "has"
-        raise DataError(f"{path}: {what} shape {shape}; wanted (steps, width)")
-    if not len(array):
-        return np.zeros((0, 0))
-    return array.view(np.uint8) if array.dtype.kind == "b" else array
-
-
-def _from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Features:
-    """The features, times and mask of named arrays; of unnamed ones there must be one."""
-    beside = {name: column_role(name)[0] == POINT for name in arrays}
-    features = [name for name in arrays if name != MASK and not beside[name]]
-    if len(features) != 1:
-        names = printable(", ".join(arrays)) or "nothing"
         raise DataError(
-            f"{path}: holds {names}; wanted one array, or one beside arrays named times and mask"
+            f"{path}: '{printable(name)}' has shape {printable(shape)}; wanted (steps, width)"
         )
-    values = _steps(path, features[0], arrays[features[0]])
-    count = len(values)
-    times: Float[np.ndarray, "step 2"] | None = None
-    for name in (name for name, timed in beside.items() if timed):
-        seconds = arrays[name].astype(np.float64)
-        if seconds.shape not in ((count,), (count, 1), (count, 2)):
-            raise DataError(
-                f"{path}: '{printable(name)}' has shape {seconds.shape}; wanted ({count},) or "
-                f"({count}, 2), seconds of each step"
-            )
-        times = step_times(path, seconds.reshape(count, -1))
-    if MASK not in arrays:
-        return Features(values=values, times=times)
-    present = _present(path, arrays[MASK], count)
-    remark = Remark(
-        count=count - int(present.sum()),
-        noun="steps",
-        predicate="have the mask 0 and were left out as missing",
-    )
-    return Features(
-        values=values[present],
-        times=None if times is None else times[present],
-        remarks=(remark,) if remark.count else (),
-    )
-
-
-def _from_tensors(path: Path, value: object) -> Features:
-    """The features of a tensor or of a dict of tensors; what is no tensor in it is remarked."""
-    if isinstance(value, np.ndarray):
-        return Features(values=_steps(path, "", value))
-    if not isinstance(value, dict):
-        raise DataError(f"{path}: holds a {type(value).__name__}; save one tensor [steps, width]")
-    table = {str(name): x for name, x in cast("dict[object, object]", value).items()}
-    arrays = {name: x for name, x in table.items() if isinstance(x, np.ndarray)}
-    features = _from_arrays(path, arrays)
-    if not (others := printable(", ".join(sorted(table.keys() - arrays.keys())))):
-        return features
-    remark = Remark(count=1, noun="files", predicate=f"hold what is no tensor, ignored: {others}")
-    return dataclasses.replace(features, remarks=(*features.remarks, remark))
+    return array if len(array) else np.zeros((0, 0))
 
 
 MASK = "mask"
+
+
+def _from_values(path: Path, values: Mapping[str, object]) -> Features:
+    """The features, times and mask of named values: one array beside those; others are remarked."""
+    timed = [name for name in values if column_role(name)[0] == POINT]
+    others = [name for name in values if name not in (MASK, *timed)]
+    arrays = [name for name in others if _is_array(values[name])]
+    if len(arrays) != 1:
+        names = printable(", ".join(values)) or "nothing"
+        raise DataError(
+            f"{path}: holds {names}; wanted one array, or one beside arrays named times and mask"
+        )
+    steps = _steps(path, arrays[0], values[arrays[0]])
+    times: Float[np.ndarray, "step 2"] | None = None
+    for name in timed:
+        times = step_times(path, _seconds(path, name, values[name], len(steps)))
+    present, remarks = np.ones(len(steps), dtype=bool), list[Remark]()
+    if MASK in values:
+        present = _present(path, _numbers(path, MASK, values[MASK]), len(steps))
+        predicate = "have the mask 0 and were left out as missing"
+        count = len(steps) - int(present.sum())
+        remarks += [Remark(count=count, noun="steps", predicate=predicate)] if count else []
+    if ignored := sorted({*others} - {*arrays}):
+        predicate = f"hold what is no array, ignored: {printable(', '.join(ignored))}"
+        remarks.append(Remark(count=1, noun="files", predicate=predicate))
+    return Features(
+        values=steps[present],
+        times=None if times is None else times[present],
+        remarks=tuple(remarks),
+    )
+
+
+def _is_array(value: object) -> bool:
+    """Whether a value is an array of numbers, and neither a number (a rate) nor text (a name)."""
+    return isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind in "biuf"
+
+
+def _seconds(path: Path, name: str, value: object, count: int) -> Float[np.ndarray, "step _"]:
+    seconds = _numbers(path, name, value).astype(np.float64)
+    if seconds.shape not in ((count,), (count, 1), (count, 2)):
+        raise DataError(
+            f"{path}: '{printable(name)}' has shape {seconds.shape}; wanted ({count},) or "
+            f"({count}, 2), seconds of each step"
+        )
+    return seconds.reshape(count, -1) if count else np.zeros((0, 2))
 
 
 def _present(path: Path, mask: np.ndarray, count: int) -> Bool[np.ndarray, " step"]:
