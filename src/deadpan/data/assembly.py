@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Num
 
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Clip, Dataset, Padding, TaskName, shared_group_warnings
-from deadpan.data.folds import split_by_group
+from deadpan.data.folds import split_by_group, validation_groups
 from deadpan.errors import DataError
 from deadpan.types import SPLITS, Modality, in_order
 
@@ -229,6 +229,29 @@ def _splits(
     by = "video or speaker" if all(clip.group is not None for clip in clips) else "clip"
     warnings.append(f"the file has no splits; they were made by {by}, 60 / 20 / 20 %")
     return split_by_group(clips)
+
+
+def hold_out_validation(clips: Sequence[RawClip]) -> tuple[list[RawClip], list[str]]:
+    """Make a tenth of the training clips validation, by group, if a file has train and test alone.
+
+    Returns:
+        The clips in the same order, and a warning if any was moved.
+    """
+    splits = {clip.split for clip in clips}
+    groups = [clip.group or clip_id(clip.name) for clip in clips if clip.split == "train"]
+    chosen = validation_groups(groups) if splits == {"train", "test"} else frozenset[str]()
+    if not chosen:
+        return list(clips), []
+    moved = [
+        dataclasses.replace(clip, split="valid")
+        if clip.split == "train" and (clip.group or clip_id(clip.name)) in chosen
+        else clip
+        for clip in clips
+    ]
+    count = sum(clip.split == "valid" for clip in moved)
+    return moved, [
+        f"the file has no validation split; {count} of its training clips were taken, by video"
+    ]
 
 
 def _in_two_splits(splits: dict[str, list[Clip]]) -> str:

@@ -100,12 +100,11 @@ def mmsa_clips(path: Path, content: object, repairs: Counter[str]) -> RawClips:
 
 
 def _split(table: SplitTable) -> _Split:
-    beside = first_key(table, LABELS["M"], "MMSA")
+    beside, count = first_key(table, LABELS["M"], "MMSA")
     if beside != LABELS["M"] and not table.keys().isdisjoint((*LABELS.values(), *CLASSES)):
         keys = ", ".join(sorted(map(printable, table)))
         raise DataError(f"has no '{LABELS['M']}' (found {keys}); wanted the format of MMSA")
     labels = {name: number_column(key, table[key]) for name, key in LABELS.items() if key in table}
-    count = len(labels["M"]) if labels else len(numeric_array(beside, table[beside]))
     for name, values in labels.items():
         check_count(LABELS[name], values, count, LABELS["M"])
     sequences = padded_arrays(table, count, beside)

@@ -54,16 +54,15 @@ def mult_splits(path: Path, content: object) -> dict[str, PaddedSplit]:
 
 
 def _split(table: SplitTable) -> PaddedSplit:
-    beside = first_key(table, "labels", "MulT")
-    labels = numeric_array(beside, table[beside])
-    if not labels.ndim:
-        raise DataError(f"'{beside}' is a single number; wanted one entry per clip")
-    count = len(labels)
+    beside, count = first_key(table, "labels", "MulT")
+    labels = np.full(count, np.nan)
+    if beside == "labels":
+        labels = numeric_array(beside, table[beside])
     if count and not labels.size:  # checked before memory is allocated per declared clip
-        raise DataError(f"'{beside}' has shape {labels.shape}; wanted one entry per clip")
+        raise DataError(f"'labels' has shape {labels.shape}; wanted one entry per clip")
     return PaddedSplit(
         sequences=padded_arrays(table, count, beside),
-        labels=labels if beside == "labels" else np.full(count, np.nan),
+        labels=labels,
         ids=clip_ids(table, count, beside),
         ignored=tuple(map(printable, sorted(table.keys() - {*MODALITIES, "labels", "id"}))),
     )

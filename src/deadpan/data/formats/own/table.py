@@ -89,7 +89,7 @@ class ClipRow:
     """One row of a clip table."""
 
     place: str  # in the file, for messages: "line 3"
-    id: str  # of the clip, unique and without a path separator
+    id: str  # of the clip, unique
     cells: Mapping[str, str]
 
 
@@ -115,7 +115,7 @@ def read_clip_table(path: Path, names: ColumnNames | None = None) -> ClipTable:
 
     Raises:
         DataError: the file is no clip table, has no such column, or has a row (whose place the
-            message names) whose id is missing, repeated or no file name.
+            message names) whose id is missing or repeated.
     """
     table, warnings = _in_lower_case(read_table(path))
     names = names or ColumnNames()
@@ -244,10 +244,4 @@ def _id(where: str, cells: Mapping[str, str], parts: Sequence[_Part]) -> str:
     for part in parts:
         if part.column and not cells.get(part.column):
             raise DataError(f"{where}: no {printable(part.column)}; give one")
-    clip = _joined(cells, parts)
-    # The files of features are named by it.
-    if any(separator in clip for separator in ("/", "\\", "\0")):
-        raise DataError(
-            f"{where}: id '{printable(clip)}' has a path separator; wanted a name without / and \\"
-        )
-    return clip
+    return _joined(cells, parts)
