@@ -75,7 +75,7 @@ def test_an_unknown_name_is_answered_with_the_nearest():
 
 def test_a_missing_path_and_a_directory_are_refused(tmp_path):
     assert "no file" in refusal(tmp_path / "nothing.pkl")
-    assert "directory" in refusal(tmp_path)
+    assert "empty folder" in refusal(tmp_path)
 
 
 def test_a_path_that_cannot_be_looked_up_is_refused():

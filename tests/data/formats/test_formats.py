@@ -6,6 +6,8 @@ import pytest
 
 import deadpan
 from deadpan.data.formats import PICKLES, detect_pickle_format
+from deadpan.data.formats.contextual import contextual_dataset
+from deadpan.data.formats.dialogues import dialogues_dataset
 from deadpan.data.formats.misa import misa_dataset
 from deadpan.data.formats.mmsa import mmsa_dataset
 from deadpan.data.formats.mult import mult_dataset
@@ -20,6 +22,8 @@ def test_each_format_is_recognised_by_value():
         mmsa_dataset: {"train": {"regression_labels": [], "labels": 1}},
         mult_dataset: {"train": {"labels": []}},
         misa_dataset: {"train": [CLIP]},
+        dialogues_dataset: ({}, {}, {}, {}, {}, {}, {}, [], []),
+        contextual_dataset: (np.ones((2, 3, 4)), np.ones((2, 3)), 0, 0, 3, [], []),
     }
     assert [make for _, _, make in PICKLES] == list(contents)
     for make, content in contents.items():

@@ -20,13 +20,15 @@ from deadpan.data.formats.pickled_values import (
     clip_ids,
     cut_clips,
     every_split_has,
+    first_key,
     number_column,
     numeric_array,
     padded_arrays,
     parse_splits,
 )
+from deadpan.data.labels import choose_labels, interpret_labels
 from deadpan.data.padding import looks_aligned, real_steps
-from deadpan.errors import DataError, unknown_name
+from deadpan.errors import DataError
 from deadpan.types import AUDIO, MODALITIES, TEXT, VISION, Modality
 
 LABELS = {
@@ -57,8 +59,16 @@ class _Split(PaddedSplit):
 
 
 def looks_like_mmsa(content: object) -> bool:
-    """Whether an unpickled value is a dict of splits that each have MMSA's keys of labels."""
-    return every_split_has(content, LABELS["M"], CLASSES[0])
+    """Whether an unpickled value is a dict of splits that each have MMSA's keys of labels.
+
+    Splits without labels are recognised by other keys of the format.
+    """
+    if every_split_has(content, "labels"):  # MulT's
+        return False
+    marks = ("raw_text", "text_bert", *LENGTHS.values())
+    return every_split_has(content, LABELS["M"], CLASSES[0]) or (
+        every_split_has(content, *MODALITIES) and every_split_has(content, *marks)
+    )
 
 
 def mmsa_clips(path: Path, content: object, repairs: Counter[str]) -> RawClips:
@@ -90,14 +100,14 @@ def mmsa_clips(path: Path, content: object, repairs: Counter[str]) -> RawClips:
 
 
 def _split(table: SplitTable) -> _Split:
-    if LABELS["M"] not in table:
+    beside, count = first_key(table, LABELS["M"], "MMSA")
+    if beside != LABELS["M"] and not table.keys().isdisjoint((*LABELS.values(), *CLASSES)):
         keys = ", ".join(sorted(map(printable, table)))
         raise DataError(f"has no '{LABELS['M']}' (found {keys}); wanted the format of MMSA")
     labels = {name: number_column(key, table[key]) for name, key in LABELS.items() if key in table}
-    count = len(labels["M"])
     for name, values in labels.items():
         check_count(LABELS[name], values, count, LABELS["M"])
-    sequences = padded_arrays(table, count, LABELS["M"])
+    sequences = padded_arrays(table, count, beside)
     none = np.full(count, np.nan)
     ignored = table.keys() - UNDERSTOOD
     if TEXT not in sequences:  # token indices alone are no features
@@ -109,7 +119,7 @@ def _split(table: SplitTable) -> _Split:
     return _Split(
         sequences=sequences,
         labels=np.stack([labels.get(name, none) for name in LABELS], axis=1),
-        ids=clip_ids(table, count, LABELS["M"]),
+        ids=clip_ids(table, count, beside),
         words=words if mask is None else (),  # by a mask, a step is a token and not a word
         mask=mask,
         lengths={m: _lengths(k, table[k], count) for m, k in LENGTHS.items() if k in table},
@@ -155,21 +165,26 @@ def _aligned(splits: Sequence[_Split]) -> bool:
     return looks_aligned(arrays)
 
 
-def mmsa_dataset(path: Path, content: object, *, label: str = "M") -> Dataset:
+def mmsa_dataset(
+    path: Path, content: object, *, label: str = "M", task: str = "auto", labels: str = ""
+) -> Dataset:
     """Read a data set from an unpickled value in MMSA's format (see ``mmsa_clips``).
 
-    Labels are sentiment in [-3, 3], as in MOSI, unless the file is like CH-SIMS: then they are
-    scores. A file is like CH-SIMS if it also has labels of single modalities, and all its labels
-    lie in [-1, 1], also those that ``label`` does not choose. So a part of MOSI with small labels
-    is still sentiment, and the choice of the label does not change the task.
+    Labels are sentiment in [-3, 3], as in MOSI, unless they are classes (see ``infer_task``) or the
+    file is like CH-SIMS: then they are scores. A file is like CH-SIMS if it also has labels of
+    single modalities, and all its labels lie in [-1, 1], also those that are not chosen. So a part
+    of MOSI with small labels is still sentiment, and the choice of the label does not change the
+    scale.
 
     Args:
         path: path of the pickle.
         content: its value, as ``read_pickle`` returns it.
         label: M (multimodal), or T, A or V (of text, audio or vision alone).
+        task: regression, emotions, classes or scores; "auto" infers it.
+        labels: the same as ``label``, or several of them, separated by commas.
 
     Raises:
-        DataError: the value does not fit the format, or labels are missing or out of range.
+        DataError: the value does not fit the format, or labels are missing or do not fit the task.
     """
     repairs: Counter[str] = Counter()
     raw = mmsa_clips(path, content, repairs)
@@ -179,16 +194,26 @@ def mmsa_dataset(path: Path, content: object, *, label: str = "M") -> Dataset:
         for name, column in zip(LABELS, values.T, strict=True)
         if name == "M" or not np.isnan(column).all()
     ]
-    if label not in available:
-        raise DataError(f"{path}: {unknown_name('label', str(label), available)}")
     small = not (np.abs(values) > 1).any()  # NaN is not above 1
-    index = list(LABELS).index(label)
-    clips = [dataclasses.replace(clip, label=clip.label[index : index + 1]) for clip in raw.clips]
-    return assemble(
+    columns = [list(LABELS).index(name) for name in available]
+    values, names = choose_labels(path, values[:, columns], available, labels or label)
+    clips = [
+        dataclasses.replace(clip, label=row) for clip, row in zip(raw.clips, values, strict=True)
+    ]
+    raw, meaning = interpret_labels(
         path,
         dataclasses.replace(raw, clips=clips),
+        task=task,
+        labels="",
+        names=names if len(names) > 1 else (),
+        scale="scores" if small and len(available) > 1 else "regression",
+    )
+    return assemble(
+        path,
+        raw,
         layout="a pickle in MMSA's format",
-        task="scores" if small and len(available) > 1 else "regression",
-        labels=("sentiment",),
+        task=meaning.task,
+        labels=meaning.names,
         repairs=repairs,
+        warnings=meaning.warnings,
     )

@@ -30,6 +30,8 @@ def findings(figures: Mapping[str, Any]) -> list[dict[str, str]]:
         A dict of ``gravity`` ("serious", "warning" or "note") and ``sentence`` per finding.
     """
     empty = [split for split in SPLITS if not figures["splits"][split]["clips"]]
+    if not figures["labels"]:  # nothing is trained or scored; a warning says so
+        empty = []
     entries = [
         *((SERIOUS if split == "train" else WARNING, f"{split}: no clips") for split in empty),
         *_duplicates(figures["duplicates"]),

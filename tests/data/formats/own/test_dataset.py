@@ -85,7 +85,7 @@ def test_what_clips_lack_is_counted(home):
     ]
     assert dataset.repairs == {"face: NaN set to 0": 2, "face: -inf set to 0": 1}
     assert dataset.warnings == (
-        "folder 'notes' has no files of .npy, .csv, .parquet: it was ignored",
+        "folder 'notes' has no files of .npy, .npz, .pt, .csv, .tsv, .parquet: it was ignored",
         "1 clips have no file in 'audio' (first: 'a'): they lack audio",
         "1 files in 'audio' have no step (first: 'b.npy'): their clips lack audio",
         "1 files in 'audio' are of no clip in labels.csv (first: 'z.npy'): they were ignored",
@@ -134,14 +134,14 @@ def test_no_features_at_all_tells_both_ways(tmp_path):
     (tmp_path / "audio" / "a.mat").touch()
     assert refusal(tmp_path) == (
         f"{tmp_path / 'labels.csv'}: no folder of features beside it (folder 'audio' has no files "
-        f"of .npy, .csv, .parquet), so its text needs the option 'vectors'; give "
+        f"of .npy, .npz, .pt, .csv, .tsv, .parquet), so its text needs the option 'vectors'; give "
         f"--data_options.vectors glove.txt, or put a file per clip into a folder per modality, "
         f"such as audio/ID.npy"
     )
 
 
 def test_mmsa_tables_may_have_features_beside_them(tmp_path):
-    table(tmp_path, MMSA + "v,1,good,1,train\nw,2,odd,-1,test\n")
+    table(tmp_path, MMSA + "v,1,good,1,train\nw,2,odd,-0.5,test\n")
     (tmp_path / "audio").mkdir()
     np.save(tmp_path / "audio" / "v_1.npy", np.ones((1, 3)))
     (tmp_path / "results").mkdir()
