@@ -3,11 +3,13 @@ import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deadpan.data.containers.numpy_values import (
     looks_like_npz,
     npz_names,
-    read_npy_array,
+    read_npy_values,
     read_npz_values,
 )
 from deadpan.errors import DataError
@@ -96,9 +98,20 @@ def test_what_is_no_archive_is_refused_or_has_no_names(tmp_path):
         read_npz_values(path)
 
 
-def test_one_array_is_read_and_must_hold_numbers(tmp_path):
+def test_one_array_is_read(tmp_path):
     np.save(tmp_path / "a.npy", ARRAY)
-    assert (read_npy_array(tmp_path / "a.npy") == ARRAY).all()
-    np.save(tmp_path / "b.npy", np.array(["a"]))
-    with pytest.raises(DataError, match="no numbers"):
-        read_npy_array(tmp_path / "b.npy")
+    assert (read_npy_values(tmp_path / "a.npy") == ARRAY).all()
+
+
+@given(data=st.data())
+def test_a_damaged_archive_is_read_or_refused(data, tmp_path_factory):
+    path = tmp_path_factory.getbasetemp() / "damaged.npz"
+    np.savez(path, x=ARRAY, mask=np.ones(2, bool))
+    content = bytearray(path.read_bytes())
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=3)):
+        content[place] = data.draw(st.integers(0, 255))
+    path.write_bytes(bytes(content[: data.draw(st.integers(1, len(content)))]))
+    try:
+        read_npz_values(path)
+    except DataError as error:
+        assert str(error).startswith(f"{path}: ")  # noqa: PT017

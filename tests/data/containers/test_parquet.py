@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deadpan.data.containers.parquet import read_parquet
-from deadpan.data.formats.own.features import read_features
+from deadpan.data.formats.own.feature_files import read_features
 from deadpan.errors import DataError, DeadpanError
 
 pyarrow = pytest.importorskip("pyarrow")

@@ -1,6 +1,7 @@
 """Plain values come back; code in a pickle never runs; what is broken is refused in one line."""
 
 import builtins
+import collections
 import gc
 import io
 import mmap
@@ -72,6 +73,28 @@ values = st.recursive(
 def test_plain_values_come_back(value, protocol, tmp_path_factory):
     folder = tmp_path_factory.getbasetemp()
     assert_same(read(pickle.dumps(value, protocol=protocol), folder), value)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_dicts_of_the_collections_are_dicts(protocol, tmp_path):
+    inner = collections.OrderedDict([("b", 1), ("a", [2.5])])
+    for factory in (None, dict, list, int, collections.OrderedDict):
+        value = collections.defaultdict(factory, x=inner)
+        got = read(pickle.dumps(value, protocol=protocol), tmp_path)
+        assert (type(got), type(got["x"])) == (dict, dict)
+        assert [*got["x"].items()] == [("b", 1), ("a", [2.5])]
+
+
+def test_dicts_of_python_2_and_what_passes_for_one(tmp_path):
+    def ordered(pairs):
+        return b"ccollections\nOrderedDict\n(" + pairs + b"tR."
+
+    assert read(ordered(b"(lp0\n(lp1\nS'a'\naI1\naa"), tmp_path) == {"a": 1}
+    for pairs in (b"I1\n", b"(lI1\na", b"(l(lI1\naa", b"(l((tI1\nta"):
+        with pytest.raises(DataError):
+            read(ordered(pairs), tmp_path)
+    with pytest.raises(DataError, match="calls a type, which no saved value does"):
+        read(b"\x80\x02cbuiltins\nlist\n(tR.", tmp_path)
 
 
 dtypes = st.one_of(

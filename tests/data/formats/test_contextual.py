@@ -186,7 +186,7 @@ def test_a_vector_of_zeros_is_a_missing_modality(tmp_path):
         (5, [3, 1], "are of 2 videos; wanted 6 whole numbers up to 4"),
         (5, [3, 1, 2, 4, 2, 5], "wanted 6 whole numbers up to 4"),
         (5, [3, 1, 2, 4, 2, 0.5], "wanted 6 whole numbers up to 4"),
-        (3, np.ones((2, 4), object), "wanted an array of numbers"),
+        (3, np.full((2, 4), "a", object), "holds a str; wanted numbers"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(tmp_path, index, value, words):

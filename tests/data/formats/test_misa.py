@@ -204,7 +204,7 @@ LOOP.append(LOOP)
         (clip_entry(visual=np.ones((2, 0))), "'visual' has shape (2, 0)"),
         (clip_entry(visual=np.ones((10**12, 0))), "'visual' has shape (1000000000000, 0)"),
         (clip_entry(visual=np.ones((2, 4))), "vision has width 4; wanted 3 as before"),
-        (clip_entry(visual=[[1, 2, 3]] * 2), "'visual' is a list"),
+        (clip_entry(visual=[[1, 2, 3], [1]]), "'visual' has lists of different lengths"),
         (clip_entry(acoustic=np.array([["a"], ["b"]])), "'acoustic' is an array of str"),
         (clip_entry(acoustic=np.array(1.0)), "'acoustic' has shape ()"),
         (clip_entry(words=3), "words are a int"),

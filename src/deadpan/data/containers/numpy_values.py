@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Num, Shaped
+from jaxtyping import Shaped
 from numpy.lib import format as npy
 
 from deadpan.data.containers.files import first_bytes, open_file, printable
@@ -58,17 +58,14 @@ def read_npz_values(path: Path) -> dict[str, Shaped[np.ndarray, "*shape"]]:
             ) from None
 
 
-def read_npy_array(path: Path) -> Num[np.ndarray, "*shape"]:
-    """Read the array of numbers of a file of ``numpy.save``.
+def read_npy_values(path: Path) -> Shaped[np.ndarray, "*shape"]:
+    """Read the array of a file of ``numpy.save``, also one of objects.
 
     Raises:
-        DataError: the file is no such array, is damaged, or holds no numbers.
+        DataError: the file is no such array, is damaged, or is of another type.
     """
     with open_file(path, "an array of numbers (.npy)") as stream:
-        array = _parse_array(str(path), stream.read())
-    if array.dtype.kind not in "iuf":
-        raise DataError(f"{path}: holds {printable(array.dtype.name)}, no numbers; save numbers")
-    return array
+        return _parse_array(str(path), stream.read())
 
 
 def _read_members(path: Path, archive: zipfile.ZipFile) -> dict[str, np.ndarray]:

@@ -135,6 +135,31 @@ def empty_bytes(*args: object) -> bytes:
     return b""
 
 
+def plain_dict(pairs: object = (), /) -> dict[object, object]:
+    """Evaluate ``OrderedDict()``, or of pairs, as Python 2 saves it: a dict, which has an order."""
+    if not isinstance(pairs, list | tuple):
+        raise TypeError("pairs of a dict")
+    table: dict[object, object] = {}
+    for pair in cast("list[object]", pairs):
+        if not isinstance(pair, list | tuple) or len(cast("list[object]", pair)) != 2:
+            raise TypeError("pair of a dict")
+        key, value = cast("list[object]", pair)
+        if not isinstance(key, str | bytes | int):  # see ``_Machine.update``
+            raise TypeError("key of a dict")
+        table[key] = value
+    return table
+
+
+def default_dict(*_: object) -> dict[object, object]:
+    """Evaluate ``defaultdict(list)``: a dict, whose entries follow; the default is of no use."""
+    return {}
+
+
+def default_value(*_: object) -> object:
+    """Stand in for the type of a ``defaultdict``'s default; calling it raises."""
+    raise DataError("calls a type, which no saved value does; nothing was read")
+
+
 def list_of_set(*args: object) -> list[object]:
     """Evaluate ``set(list)``, which is how protocols 0 to 3 save a set: the list itself.
 
@@ -179,6 +204,13 @@ def _array(raw: object, kind: object, shape: object, *, fortran: bool) -> np.nda
 GLOBALS: Mapping[tuple[str, str], Maker] = {
     ("numpy", "ndarray"): ndarray,
     ("numpy", "dtype"): dtype,
+    ("collections", "OrderedDict"): plain_dict,
+    ("collections", "defaultdict"): default_dict,
+    **{
+        (module, name): default_value
+        for module in ("builtins", "__builtin__")
+        for name in ("dict", "list", "tuple", "str", "int", "long", "float", "bool")
+    },
     **{(f"numpy.{core}.multiarray", "_reconstruct"): reconstruct for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): scalar for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): frombuffer for core in ("core", "_core")},
@@ -230,9 +262,9 @@ DAMAGE = (
 def read_pickle(path: Path) -> object:
     """Read the value of a pickle without running any code.
 
-    Supported are dicts (keys: str, bytes, int), lists, tuples, sets (as lists), str, bytes, int,
-    float, bool, None, numpy arrays and scalars, in protocols 0 to 5, also of Python 2, whose str
-    become latin-1 text.
+    Supported are dicts (keys: str, bytes, int; OrderedDict and defaultdict become dicts), lists,
+    tuples, sets (as lists), str, bytes, int, float, bool, None, numpy arrays and scalars, in
+    protocols 0 to 5, also of Python 2, whose str become latin-1 text.
     Arrays are read-only views of the file where it holds their bytes as such, that is from protocol
     3 on and in Python 2's protocols 1 and 2; the file stays mapped as long as one of them lives.
     Bytes outside arrays become a read-only memoryview if they are 4096 or more.
@@ -248,12 +280,19 @@ def read_pickle(path: Path) -> object:
             raise DataError(f"{path}: {_reason(error, file)}") from None
 
 
-def unpickle(content: bytes, where: str) -> object:
+def unpickle(
+    content: bytes,
+    where: str,
+    names: Mapping[tuple[str, str], Maker] | None = None,
+    load: Callable[[object], object] | None = None,
+) -> object:
     """Read the value of a pickle that is a part of a file, as ``read_pickle`` reads a whole one.
 
     Args:
         content: the pickle.
         where: the file and the part, for messages.
+        names: names that it may use beside those of plain values.
+        load: makes the value of a persistent id, which is a value that is elsewhere in the file.
 
     Raises:
         DataError: it is no pickle, truncated, or asks for anything else.
@@ -262,7 +301,7 @@ def unpickle(content: bytes, where: str) -> object:
         raise DataError(f"{where}: is cut off; write it again")
     file = _MappedFile(content)
     try:
-        return _Machine(file).run()
+        return _Machine(file, {**GLOBALS, **(names or {})}, load).run()
     except (DataError, *DAMAGE) as error:
         raise DataError(f"{where}: {_reason(error, file)}") from None
 
@@ -291,8 +330,15 @@ def _reason(error: Exception, file: _MappedFile) -> str:
 
 
 class _Machine:
-    def __init__(self, file: _MappedFile) -> None:
+    def __init__(
+        self,
+        file: _MappedFile,
+        names: Mapping[tuple[str, str], Maker] = GLOBALS,
+        load: Callable[[object], object] | None = None,
+    ) -> None:
         self.file = file
+        self.names = names
+        self.load = load
         self.stack: list[object] = []
         self.marks: list[int] = []
         self.memo: dict[int, object] = {}
@@ -372,17 +418,22 @@ class _Machine:
     def find(self, module: object, name: object) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
             raise TypeError
-        if (module, name) not in GLOBALS:
+        if (module, name) not in self.names:
             raise DataError(f"asks for '{printable(module)}.{printable(name)}'; {POLICY}")
-        self.stack.append(GLOBALS[module, name])
+        self.stack.append(self.names[module, name])
 
     def reduce(self) -> None:
         arguments, maker = self.stack.pop(), self.stack.pop()
         if not isinstance(arguments, tuple) or not any(
-            maker is allowed for allowed in GLOBALS.values()
+            maker is allowed for allowed in self.names.values()
         ):
             raise TypeError
         self.stack.append(cast("Maker", maker)(*cast("tuple[object, ...]", arguments)))
+
+    def persistent(self) -> None:
+        if self.load is None:
+            raise _UnknownOpcodeError(f"uses opcode BINPERSID; {POLICY}")
+        self.stack.append(self.load(self.stack.pop()))
 
     def build(self) -> None:
         state, pending = self.stack.pop(), self.stack[-1]
@@ -429,6 +480,7 @@ ACTIONS: Mapping[str, Action] = {
     "STACK_GLOBAL": lambda machine, _: machine.find(*machine.last(2)),
     "REDUCE": lambda machine, _: machine.reduce(),
     "BUILD": lambda machine, _: machine.build(),
+    "BINPERSID": lambda machine, _: machine.persistent(),
 }
 """The actions of the supported opcodes. No file of features needs the others (objects of classes,
-extensions, out-of-band buffers, persistent ids)."""
+extensions, out-of-band buffers)."""

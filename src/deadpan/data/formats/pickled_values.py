@@ -1,7 +1,8 @@
 """Parsing what the pickle formats share: splits, ids, columns of numbers and padded arrays."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sized
+import math
+from collections.abc import Callable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -177,12 +178,131 @@ def id_parts(entry: object) -> tuple[str, ...]:
 
 
 def numeric_array(name: str, value: object) -> Num[np.ndarray, "*shape"]:
-    """Check that a value is an array of integers or floats, and return it."""
+    """An array of integers or floats: as it is, or of truth values, of lists or of objects.
+
+    Raises:
+        DataError: there is anything but numbers in it, or lists differ in length.
+    """
+    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.dtype.hasobject):
+        _check_numbers(name, value)
+        plain = value.tolist() if isinstance(value, np.ndarray) else value
+        try:
+            value = np.array(plain)
+        except (ValueError, OverflowError):
+            raise DataError(f"'{name}' has lists of different lengths; wanted one shape") from None
     if not isinstance(value, np.ndarray):
         raise DataError(f"'{name}' is a {type(value).__name__}; wanted an array of numbers")
+    if value.dtype.kind == "b":
+        return value.view(np.uint8)
     if value.dtype.kind not in "iuf":
         raise DataError(f"'{name}' is an array of {value.dtype.name}; wanted an array of numbers")
     return value
+
+
+DEEPEST = 8
+"""Levels of lists in lists; features have three."""
+REPEATED, PADDED = 16, 64
+"""Numbers that may be made of each number in a file where it repeats lists, and where sequences of
+different lengths are padded to one."""
+FEW = 1 << 20
+"""Numbers that may be made of any file, however small it is."""
+
+
+def _check_numbers(name: str, value: object) -> None:
+    """Raise DataError if anything but numbers is in lists and arrays, or far more than are stored.
+
+    A pickle may say that each of a million entries is the same list.
+    """
+    counts: dict[int, int] = {}
+    stored = 0
+
+    def count(entry: object, depth: int) -> int:
+        nonlocal stored
+        if not isinstance(entry, CONTAINERS):
+            _check_number_types(name, {type(entry)})
+            return 1
+        if id(entry) in counts:
+            return counts[id(entry)]
+        if depth == DEEPEST:
+            raise DataError(f"'{name}' has lists in lists, {DEEPEST} deep; wanted numbers")
+        size = entry.size if isinstance(entry, np.ndarray) else len(entry)
+        stored += size
+        total = size
+        if not isinstance(entry, np.ndarray) or entry.dtype.hasobject:
+            flat = entry.ravel().tolist() if isinstance(entry, np.ndarray) else entry
+            entries = cast("list[object]", flat)
+            kinds = set(map(type, entries))  # faster than a call per number
+            if kinds.isdisjoint(CONTAINERS):
+                _check_number_types(name, kinds)
+            else:
+                total = sum(count(inner, depth + 1) for inner in entries)
+        counts[id(entry)] = total
+        return total
+
+    numbers = count(value, 0)
+    if numbers > REPEATED * stored + FEW:
+        raise DataError(
+            f"'{name}' repeats lists to {numbers} numbers, of which the file holds {stored}; save "
+            f"an array"
+        )
+
+
+CONTAINERS = (list, tuple, np.ndarray)
+
+
+def _check_number_types(name: str, kinds: set[type]) -> None:
+    for kind in kinds:
+        if not issubclass(kind, int | float | np.number | np.bool_):
+            raise DataError(f"'{name}' holds a {kind.__name__}; wanted numbers")
+
+
+def feature_array(name: str, value: object) -> Num[np.ndarray, "clip step width"]:
+    """The features of clips as an array; sequences of different lengths are padded with zeros.
+
+    Raises:
+        DataError: there is anything but numbers, or no sequence per clip.
+    """
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        array = numeric_array(name, value)
+    else:
+        entries = as_list(name, value)
+        _check_numbers(name, [entry for entry in entries if entry is not None])
+        array = _pad(name, [_sequence(name, entry) for entry in entries])
+    if array.ndim != 3:
+        raise DataError(f"'{name}' has shape {array.shape}; wanted [clip, step, width]")
+    return array
+
+
+def _sequence(name: str, entry: object) -> Num[np.ndarray, "*shape"] | None:
+    """The features of one clip; None if it has none."""
+    if entry is None:
+        return None
+    array = numeric_array(name, entry)
+    return array if len(array.shape) and len(array) else None
+
+
+def _pad(name: str, sequences: Sequence[np.ndarray | None]) -> np.ndarray:
+    """Sequences, with zeros after each that is shorter than the longest."""
+    filled = [x for x in sequences if x is not None]
+    shapes = {x.shape[1:] for x in filled}
+    if len(shapes) > 1 or (filled and filled[0].ndim < 2):
+        shown = " and ".join(
+            sorted(str(x.shape) for x in {x.shape: x for x in filled}.values())[:2]
+        )
+        raise DataError(f"'{name}' has clips of shape {shown}; wanted [step, width], one width")
+    steps, shape = max(map(len, filled), default=0), next(iter(shapes), (1,))
+    numbers = len(sequences) * steps * math.prod(shape)
+    if numbers > PADDED * sum(x.size for x in filled) + FEW:
+        raise DataError(
+            f"'{name}' has a clip of {steps} steps among {len(sequences)}, too long to pad all to "
+            f"it; cut it"
+        )
+    dtype = np.result_type(*{x.dtype for x in filled}) if filled else np.dtype(np.float32)
+    padded = np.zeros((len(sequences), steps, *shape), dtype)
+    for row, x in zip(padded, sequences, strict=True):
+        if x is not None:
+            row[: len(x)] = x
+    return padded
 
 
 def number_column(name: str, value: object) -> Float[np.ndarray, " clip"]:
@@ -200,7 +320,7 @@ def _number(name: str, entry: object) -> float:
         entry = entry.item()
     elif isinstance(entry, list | tuple) and len(entry) == 1:
         entry = cast("list[object]", entry)[0]
-    if isinstance(entry, bool) or not isinstance(entry, int | float | np.integer | np.floating):
+    if not isinstance(entry, int | float | np.integer | np.floating | np.bool_):
         raise DataError(f"'{name}' holds a {type(entry).__name__}; wanted one number per clip")
     try:
         return float(entry)
@@ -216,9 +336,7 @@ def padded_arrays(table: SplitTable, count: int, beside: str) -> dict[Modality, 
     arrays: dict[Modality, np.ndarray] = {}
     for modality in MODALITIES:
         if modality in table:
-            array = numeric_array(modality, table[modality])
-            if array.ndim != 3:
-                raise DataError(f"'{modality}' has shape {array.shape}; wanted [clip, step, width]")
+            array = feature_array(modality, table[modality])
             check_count(modality, array, count, beside)
             if not array.shape[2]:
                 raise DataError(
