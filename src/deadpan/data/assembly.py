@@ -148,7 +148,7 @@ def assemble(
     dataset = Dataset(
         name=path.stem,
         task=task,
-        labels=_label_names(task, labels, clips),
+        labels=labels,
         widths={modality: raw.widths[modality] for modality in in_order(raw.widths)},
         splits=splits,
         layout=layout,
@@ -156,18 +156,6 @@ def assemble(
         repairs=dict(all_repairs),
     )
     return dataclasses.replace(dataset, warnings=(*shared_group_warnings(dataset), *all_warnings))
-
-
-def _label_names(task: TaskName, labels: tuple[str, ...], clips: Sequence[Clip]) -> tuple[str, ...]:
-    """The names of the labels; scores are called sentiment only where 0 is neutral.
-
-    Stars from 1 to 5 have no sign: their Acc-2 would be 100 % for any model. Scales within [-3, 3]
-    have a sign, even if no clip of the file is negative.
-    """
-    if task != "scores" or labels != ("sentiment",):
-        return labels
-    values = [float(clip.label[0]) for clip in clips]
-    return ("rating",) if min(values) >= 0 and max(values) > 3 else labels
 
 
 def _clip(index: int, raw: RawClip, repairs: Counter[str]) -> Clip:
@@ -192,9 +180,10 @@ def _check_labels(path: Path, clips: Sequence[RawClip], task: TaskName) -> None:
     which = [printable(clip_id(clips[i].name)) or f"clip {i}" for i in np.flatnonzero(wrong)[:3]]
     split = clips[int(np.flatnonzero(wrong)[0])].split
     where = f"split '{split}': " if split else ""
+    other = ", or give --data_options.task scores" if task == "regression" else ""
     raise DataError(
         f"{path}: {where}{int(wrong.sum())} labels are {kind} (first: {', '.join(which)}); "
-        f"wanted {LABEL_RULES[task]}"
+        f"wanted {LABEL_RULES[task]}{other if np.isfinite(values).all() else ''}"
     )
 
 
@@ -332,29 +321,3 @@ def _one_name(parts: Sequence[str]) -> bool:
     return len(parts) == 1 or (
         len(parts) == 3 and all(re.fullmatch(r"0(?:\.0*)?", part) for part in parts[1:])
     )
-
-
-SENTIMENT = "sentiment"
-
-
-def infer_task(
-    labels: Num[np.ndarray, "clip label"], names: Sequence[str] = ()
-) -> tuple[TaskName, tuple[str, ...]]:
-    """Infer the task and label names of label columns whose file does not name a task.
-
-    One column with every number in [-3, 3] is sentiment, and its task regression. Any other (one
-    column of ratings from 1 to 7, the seventeen of POM) has the task "scores".
-
-    Args:
-        labels: at least one column; NaN is ignored.
-        names: names of the columns, ignored unless there is a different one for each. Without
-            names, one column is "sentiment" and several are "label 1", "label 2" and so on.
-    """
-    width = labels.shape[1]
-    if width == 1:
-        with np.errstate(invalid="ignore"):  # NaN may be of the kind that signals
-            within = not (np.abs(labels.astype(np.float64)) > 3).any()
-        return "regression" if within else "scores", (SENTIMENT,)
-    if len(set(names)) == len(names) == width:
-        return "scores", tuple(names)
-    return "scores", tuple(f"label {column + 1}" for column in range(width))

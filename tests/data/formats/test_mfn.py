@@ -96,7 +96,7 @@ def test_modalities_side_by_side(tmp_path):
 
 
 def test_a_missing_file_is_a_missing_modality(tmp_path):
-    write(tmp_path, "train", [1, 2])
+    write(tmp_path, "train", [1.5, 2])
     write(tmp_path, "test", [1], leave=("vision",))
     put(tmp_path, "ey_train.h5", np.ones((2, 6)))
     dataset = mfn_dataset(tmp_path)
@@ -112,7 +112,7 @@ def test_several_labels_are_scores(tmp_path):
     assert dataset.task == "scores"
     assert (dataset.labels[0], len(dataset.labels)) == ("label 1", 17)
     write(tmp_path, "test", [[1, 2]])
-    assert "labels per clip: 17 in train, 2 in test; wanted one number" in refusal(tmp_path)
+    assert "the label of a clip has shape (2,) in test, (17,) in train; wanted" in refusal(tmp_path)
 
 
 def test_ratings_beyond_sentiment_are_scores(tmp_path):

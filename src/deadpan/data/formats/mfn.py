@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import RawClips, assemble, infer_task
+from deadpan.data.assembly import RawClips, assemble
 from deadpan.data.containers.hdf5 import looks_like_hdf5, open_hdf5
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.mult import mult_clips
+from deadpan.data.labels import interpret_labels
 from deadpan.errors import DataError
 from deadpan.types import AUDIO, SPLITS, TEXT, VISION, Modality
 
@@ -81,35 +82,35 @@ def _separate_modalities(path: Path) -> dict[Modality, Num[np.ndarray, "clip ste
     return arrays
 
 
-def mfn_dataset(path: Path) -> Dataset:
+def mfn_dataset(path: Path, *, task: str = "auto", labels: str = "") -> Dataset:
     """Read a data set from a folder of MFN's HDF5 files.
 
     The files of a split (train, valid or test) are ``text_SPLIT_emb.h5``, ``audio_SPLIT.h5`` and
     ``video_SPLIT.h5`` of shape [clip, step, width], or ``X_SPLIT.h5`` with text, audio and vision
     concatenated (325 features), and ``y_SPLIT.h5`` of shape [clip] or [clip, label]. Each holds one
     array, ``d1`` or ``data``. A missing file means that the split lacks the modality. Such files
-    have no ids (clips are named by split and index), words, times or names of labels (see
-    ``infer_task``).
+    have no ids (clips are named by split and index), words, times or names of labels, whose meaning
+    ``interpret_labels`` infers.
+
+    Args:
+        path: the folder.
+        task: regression, emotions, classes or scores; "auto" infers it.
+        labels: names of the labels to predict (label 1, label 2, ...), separated by commas; "" is
+            all.
 
     Raises:
         DataError: a file cannot be read or is missing, shapes do not match, or labels are not
-            finite.
+            finite or do not fit the task.
     """
     raw = _clips(path)
     if not raw.clips:
         raise DataError(f"{path}: has no clips; give labels of one or more")
-    clips = [dataclasses.replace(clip, label=clip.label.reshape(-1)) for clip in raw.clips]
-    widths = {str(clip.split): len(clip.label) for clip in clips}
-    if len(set(widths.values())) > 1 or 0 in widths.values():
-        counts = ", ".join(f"{width} in {split}" for split, width in widths.items())
-        raise DataError(
-            f"{path}: labels per clip: {counts}; wanted one number of labels everywhere"
-        )
-    task, names = infer_task(np.array([clip.label for clip in clips]))
+    raw, meaning = interpret_labels(path, raw, task=task, labels=labels)
     return assemble(
         path,
-        dataclasses.replace(raw, clips=clips),
+        raw,
         layout="MFN's HDF5 files",
-        task=task,
-        labels=names,
+        task=meaning.task,
+        labels=meaning.names,
+        warnings=meaning.warnings,
     )

@@ -25,8 +25,9 @@ from deadpan.data.formats.pickled_values import (
     padded_arrays,
     parse_splits,
 )
+from deadpan.data.labels import choose_labels, interpret_labels
 from deadpan.data.padding import looks_aligned, real_steps
-from deadpan.errors import DataError, unknown_name
+from deadpan.errors import DataError
 from deadpan.types import AUDIO, MODALITIES, TEXT, VISION, Modality
 
 LABELS = {
@@ -155,21 +156,26 @@ def _aligned(splits: Sequence[_Split]) -> bool:
     return looks_aligned(arrays)
 
 
-def mmsa_dataset(path: Path, content: object, *, label: str = "M") -> Dataset:
+def mmsa_dataset(
+    path: Path, content: object, *, label: str = "M", task: str = "auto", labels: str = ""
+) -> Dataset:
     """Read a data set from an unpickled value in MMSA's format (see ``mmsa_clips``).
 
-    Labels are sentiment in [-3, 3], as in MOSI, unless the file is like CH-SIMS: then they are
-    scores. A file is like CH-SIMS if it also has labels of single modalities, and all its labels
-    lie in [-1, 1], also those that ``label`` does not choose. So a part of MOSI with small labels
-    is still sentiment, and the choice of the label does not change the task.
+    Labels are sentiment in [-3, 3], as in MOSI, unless they are classes (see ``infer_task``) or the
+    file is like CH-SIMS: then they are scores. A file is like CH-SIMS if it also has labels of
+    single modalities, and all its labels lie in [-1, 1], also those that are not chosen. So a part
+    of MOSI with small labels is still sentiment, and the choice of the label does not change the
+    scale.
 
     Args:
         path: path of the pickle.
         content: its value, as ``read_pickle`` returns it.
         label: M (multimodal), or T, A or V (of text, audio or vision alone).
+        task: regression, emotions, classes or scores; "auto" infers it.
+        labels: the same as ``label``, or several of them, separated by commas.
 
     Raises:
-        DataError: the value does not fit the format, or labels are missing or out of range.
+        DataError: the value does not fit the format, or labels are missing or do not fit the task.
     """
     repairs: Counter[str] = Counter()
     raw = mmsa_clips(path, content, repairs)
@@ -179,16 +185,26 @@ def mmsa_dataset(path: Path, content: object, *, label: str = "M") -> Dataset:
         for name, column in zip(LABELS, values.T, strict=True)
         if name == "M" or not np.isnan(column).all()
     ]
-    if label not in available:
-        raise DataError(f"{path}: {unknown_name('label', str(label), available)}")
     small = not (np.abs(values) > 1).any()  # NaN is not above 1
-    index = list(LABELS).index(label)
-    clips = [dataclasses.replace(clip, label=clip.label[index : index + 1]) for clip in raw.clips]
-    return assemble(
+    columns = [list(LABELS).index(name) for name in available]
+    values, names = choose_labels(path, values[:, columns], available, labels or label)
+    clips = [
+        dataclasses.replace(clip, label=row) for clip, row in zip(raw.clips, values, strict=True)
+    ]
+    raw, meaning = interpret_labels(
         path,
         dataclasses.replace(raw, clips=clips),
+        task=task,
+        labels="",
+        names=names if len(names) > 1 else (),
+        scale="scores" if small and len(available) > 1 else "regression",
+    )
+    return assemble(
+        path,
+        raw,
         layout="a pickle in MMSA's format",
-        task="scores" if small and len(available) > 1 else "regression",
-        labels=("sentiment",),
+        task=meaning.task,
+        labels=meaning.names,
         repairs=repairs,
+        warnings=meaning.warnings,
     )

@@ -1,14 +1,10 @@
 """The pickles of the MulT release: MOSI, MOSEI, IEMOCAP and other data in the same format."""
 
-import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from deadpan.data.assembly import RawClip, RawClips, assemble
+from deadpan.data.assembly import RawClips, assemble
 from deadpan.data.containers.files import printable
-from deadpan.data.dataset import Dataset, TaskName
+from deadpan.data.dataset import Dataset
 from deadpan.data.formats.pickled_values import (
     PaddedSplit,
     SplitTable,
@@ -19,6 +15,7 @@ from deadpan.data.formats.pickled_values import (
     padded_arrays,
     parse_splits,
 )
+from deadpan.data.labels import interpret_labels
 from deadpan.data.padding import looks_aligned, nonzero_steps
 from deadpan.errors import DataError
 from deadpan.types import MODALITIES
@@ -71,52 +68,27 @@ def _split(table: SplitTable) -> PaddedSplit:
     )
 
 
-IEMOCAP_EMOTIONS = ("Neutral", "Happy", "Sad", "Angry")
-
-
-def mult_dataset(path: Path, content: object) -> Dataset:
+def mult_dataset(path: Path, content: object, *, task: str = "auto", labels: str = "") -> Dataset:
     """Read a data set from an unpickled value in MulT's format (see ``mult_clips``).
 
-    Labels of shape [clip, 1, 1], [clip, 1] or [clip] in [-3, 3] are sentiment. Labels of shape
-    [clip, emotion, 2] are pairs (absent, present), named as in IEMOCAP if there are four emotions.
+    Labels are one number a clip, several, or pairs (absent, present) of shape [clip, emotion, 2],
+    which are named as in IEMOCAP if there are four; ``interpret_labels`` decides on the task.
+
+    Args:
+        path: path of the pickle.
+        content: its value, as ``read_pickle`` returns it.
+        task: regression, emotions, classes or scores; "auto" infers it.
+        labels: names of the labels to predict, separated by commas; "" is all.
 
     Raises:
-        DataError: the value does not fit the format, or labels are missing, out of range or no
-            pairs.
+        DataError: the value does not fit the format, or labels are missing or do not fit the task.
     """
-    raw = mult_clips(path, content)
-    task, names = _task(path, raw.clips)
-    clips = [dataclasses.replace(clip, label=_label(clip, task)) for clip in raw.clips]
+    raw, meaning = interpret_labels(path, mult_clips(path, content), task=task, labels=labels)
     return assemble(
         path,
-        dataclasses.replace(raw, clips=clips),
+        raw,
         layout="a pickle in MulT's format",
-        task=task,
-        labels=names,
+        task=meaning.task,
+        labels=meaning.names,
+        warnings=meaning.warnings,
     )
-
-
-def _task(path: Path, clips: Sequence[RawClip]) -> tuple[TaskName, tuple[str, ...]]:
-    shapes = {str(clip.split): clip.label.shape for clip in clips}
-    if set(shapes.values()) <= {(1, 1), (1,), ()}:
-        return "regression", ("sentiment",)
-    shape = next(iter(shapes.values()))
-    if len(set(shapes.values())) > 1 or len(shape) != 2 or shape[1] != 2 or not shape[0]:
-        description = ", ".join(
-            f"{label_shape} in {split}" for split, label_shape in shapes.items()
-        )
-        raise DataError(
-            f"{path}: the label of a clip has shape {description}; wanted (1, 1) or (emotions, 2)"
-        )
-    if shape[0] == len(IEMOCAP_EMOTIONS):
-        return "emotions", IEMOCAP_EMOTIONS
-    return "emotions", tuple(f"emotion {index + 1}" for index in range(shape[0]))
-
-
-def _label(clip: RawClip, task: TaskName) -> np.ndarray:
-    """The score; or per emotion 1 if present, 0 if absent, NaN or -1 if the pair is invalid."""
-    values = clip.label.astype(np.float64)
-    if task == "regression":
-        return values.reshape(1)
-    pair = np.isin(values, (0, 1)).all(axis=1) & (values[:, 0] != values[:, 1])
-    return np.where(pair, values[:, 1], np.where(np.isnan(values).any(axis=1), np.nan, -1.0))

@@ -167,7 +167,7 @@ def test_columns_may_be_named(tmp_path):
     assert "unknown column 'jo'; did you mean 'joy'" in refusal(tmp_path, content, labels="jo")
 
 
-@pytest.mark.parametrize("fields", [("0", "1"), ("-1", "1", "0"), ("1", "2", "3", "4", "5")])
+@pytest.mark.parametrize("fields", [("0", "2"), ("-1", "1", "0"), ("1", "2", "3", "4", "5")])
 def test_a_few_whole_numbers_may_be_classes(fields, tmp_path):
     (warning,) = judge(tmp_path, table(*fields)).warnings
     found = ", ".join(sorted(fields, key=float))
@@ -192,7 +192,7 @@ def test_mmsa_tables_are_regression_unless_told(tmp_path):
     ("content", "options", "wanted"),
     [
         (table("1"), {"task": "class"}, "unknown task 'class'; did you mean 'classes'"),
-        (table("0.5", "nan"), {}, "line 3: label is nan; wanted a finite number"),
+        (table("0.5", "nan"), {}, "line 3: label is nan; wanted a number in [-3, 3]"),
         (table("0.5", ""), {}, "line 3: label '' is no number, others are; mend it, or give"),
         (table("0.5", "high"), {}, "line 3: label 'high' is no number, others are"),
         (table("high"), {"task": "regression"}, "line 2: label 'high' is no number; wanted a"),
@@ -216,7 +216,7 @@ def test_mmsa_tables_are_regression_unless_told(tmp_path):
             "line 3: label_b 'x' is no number, others are",
         ),
         (
-            "id,label_a,label_b\na,1,0\n",
+            "id,label_a,label_b\na,1,1\n",
             {"task": "classes"},
             "classes wants one column of labels, not label_a, label_b; give",
         ),

@@ -47,10 +47,9 @@ def own_dataset(
       more; otherwise each clip is a group of its own.
     - ``text``: the transcript, which becomes the modality text if ``vectors`` are given.
 
-    With task "auto", a column of texts makes classes (their names sorted). One column of numbers
-    makes regression if all are in [-3, 3], which MMSA's convention requires, and scores otherwise.
-    Several columns make emotions if all numbers are 0 or 1, and scores otherwise. Numbers are
-    classes only if ``task`` says so.
+    With task "auto", a column of texts makes classes (their names sorted). The meaning of numbers
+    is inferred as in every format (see ``infer_task``), except that MMSA's convention requires
+    those that are no classes to be in [-3, 3].
 
     A clip lacks a modality if it has no file, a file without a step, or a transcript without a
     word; all these are counted. A word without a vector is a step of zeros.

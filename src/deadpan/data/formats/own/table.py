@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import cast, get_args
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float
@@ -12,6 +12,7 @@ from jaxtyping import Float
 from deadpan.data.containers.csv_rows import parse_number, read_csv_rows
 from deadpan.data.containers.files import first_bytes, printable
 from deadpan.data.dataset import TaskName
+from deadpan.data.labels import check_task, infer_task, number_classes, score_names
 from deadpan.errors import DataError, unknown_name
 
 ID_COLUMNS = ("id", "video_id", "clip_id")
@@ -118,8 +119,6 @@ GROUPS = ("group", "speaker", "video", "video_id")
 SPLIT_COLUMNS = ("split", "mode")
 NO_LABELS = frozenset({"", "id", "clip_id", "text", "start", "end", *GROUPS, *SPLIT_COLUMNS})
 PREFIX = "label_"
-FEW = 10
-"""Up to this many different whole numbers may be classes rather than scores."""
 LARGEST = float(np.finfo(np.float32).max)
 
 WANTED: Mapping[str, tuple[str, Callable[[float], bool]]] = {
@@ -157,27 +156,27 @@ def own_labels(path: Path, table: ClipTable, *, labels: str, task: str) -> OwnLa
         DataError: the column or task is unknown, or a field (whose line the message names) does not
             fit the task.
     """
-    if task not in (tasks := ("auto", *get_args(TaskName))):
-        raise DataError(f"{path}: {unknown_name('task', task, tasks)}")
+    check_task(path, task)
     columns = _label_columns(path, table, labels)
     numbers = {name: [parse_number(row.cells[name]) for row in table.rows] for name in columns}
-    if task == "auto" and set(MMSA) <= set(table.columns) and columns == ("label",):
-        task = "regression"
-    warnings: tuple[str, ...] = ()
+    warnings: list[str] = []
     if task == "auto":
-        task = _task(path, table, numbers)
-        warnings = _class_warning(task, numbers)
-    if task in ("regression", "classes") and len(columns) > 1:
+        mmsa = set(MMSA) <= set(table.columns) and columns == ("label",)
+        task, warnings = _task(path, table, numbers, "regression" if mmsa else None)
+    if len(columns) > 1 and (task == "regression" or (task == "classes" and not _one_hot(numbers))):
         raise DataError(
             f"{path}: {task} wants one column of labels, not {printable(', '.join(columns))}; give "
             f"--data_options.labels NAME"
         )
-    if task == "classes":
+    if task == "classes" and len(columns) == 1:
         ((name, fields),) = numbers.items()
         names, values = _classes(path, table, name, fields)
     else:
         names, values = _names(task, columns), _values(path, table, numbers, task)
-    return OwnLabels(task=cast("TaskName", task), names=names, values=values, warnings=warnings)
+        names = score_names(values, names) if task == "scores" else names
+    return OwnLabels(
+        task=cast("TaskName", task), names=names, values=values, warnings=tuple(warnings)
+    )
 
 
 def _label_columns(path: Path, table: ClipTable, labels: str) -> tuple[str, ...]:
@@ -202,11 +201,13 @@ def _label_columns(path: Path, table: ClipTable, labels: str) -> tuple[str, ...]
     return candidates
 
 
-def _task(path: Path, table: ClipTable, numbers: Numbers) -> str:
+def _task(
+    path: Path, table: ClipTable, numbers: Numbers, scale: TaskName | None
+) -> tuple[TaskName, list[str]]:
     fields = [value for column in numbers.values() for value in column]
     values = [value for value in fields if value is not None]
     if len(numbers) == 1 and not values:
-        return "classes"
+        return "classes", []
     if len(values) < len(fields):
         name, row = next(
             (name, table.rows[column.index(None)])
@@ -217,26 +218,14 @@ def _task(path: Path, table: ClipTable, numbers: Numbers) -> str:
             f"{path}: line {row.line}: {printable(name)} '{printable(row.cells[name])}' is no "
             f"number, others are; mend it, or give --data_options.task classes"
         )
-    if len(numbers) > 1:
-        return "emotions" if all(value in (0, 1) for value in values) else "scores"
-    return "regression" if all(abs(value) <= 3 for value in values) else "scores"
+    columns = np.array(list(numbers.values()), dtype=np.float64).T
+    return infer_task(columns, list(numbers), scale=scale)
 
 
-def _class_warning(task: str, numbers: Numbers) -> tuple[str, ...]:
-    """A warning if one column of numbers may be meant as classes."""
-    (name, column), *other_columns = numbers.items()
-    values = sorted({value for value in column if value is not None})
-    if (
-        other_columns
-        or not 0 < len(values) <= FEW
-        or any(not value.is_integer() for value in values)
-    ):
-        return ()
-    listing = ", ".join(f"{value:g}" for value in values)
-    return (
-        f"'{printable(name)}' is only ever {listing} and was taken as {task}; if these are "
-        f"classes, give --data_options.task classes",
-    )
+def _one_hot(numbers: Numbers) -> bool:
+    """Whether each row has 1 in one column and 0 in the others."""
+    rows = zip(*numbers.values(), strict=True)
+    return all(row.count(1) == 1 and row.count(0) == len(row) - 1 for row in rows)
 
 
 def _values(
@@ -270,21 +259,18 @@ def _classes(
     """Names of the classes, sorted, and a one-hot row per clip."""
     if None in numbers:
         names = [row.cells[name].strip() for row in table.rows]
-        classes = sorted(set(names))
+        if "" in names:
+            line = table.rows[names.index("")].line
+            raise DataError(
+                f"{path}: line {line}: {printable(name)} is empty; wanted the name of a class"
+            )
+        classes = tuple(sorted(set(names)))
+        rows = np.eye(len(classes))[[classes.index(label) for label in names]]
     else:
-        # 1 and 1.0 are one class, and 10 comes after 9.
-        values = _values(path, table, {name: numbers}, "classes")[:, 0].tolist()
-        text = {v: str(int(v)) if v.is_integer() else repr(v) for v in sorted(set(values))}
-        names, classes = [text[value] for value in values], list(text.values())
-    if "" in names:
-        line = table.rows[names.index("")].line
-        raise DataError(
-            f"{path}: line {line}: {printable(name)} is empty; wanted the name of a class"
-        )
+        classes, rows = number_classes(_values(path, table, {name: numbers}, "classes")[:, 0])
     if len(classes) < 2:
         raise DataError(
-            f"{path}: {printable(name)} is '{printable(classes[0])}' in every row; wanted two "
+            f"{path}: {printable(name)} is '{printable(*classes)}' in every row; wanted two "
             f"classes or more"
         )
-    indices = [classes.index(label) for label in names]
-    return tuple(classes), np.eye(len(classes))[indices]
+    return classes, rows
