@@ -249,8 +249,9 @@ def hold_out_validation(clips: Sequence[RawClip]) -> tuple[list[RawClip], list[s
         for clip in clips
     ]
     count = sum(clip.split == "valid" for clip in moved)
+    by = "video or speaker" if all(clip.group for clip in clips) else "clip"
     return moved, [
-        f"the file has no validation split; {count} of its training clips were taken, by video"
+        f"the file has no validation split; {count} of its training clips were taken, by {by}"
     ]
 
 

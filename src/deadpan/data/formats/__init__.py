@@ -23,6 +23,7 @@ from deadpan.data.formats.csd.dataset import csd_dataset
 from deadpan.data.formats.csd.file import looks_like_csd, looks_like_csd_folder
 from deadpan.data.formats.dialogues import dialogues_dataset, looks_like_dialogues
 from deadpan.data.formats.foreign import PICKLED_BY, foreign_format
+from deadpan.data.formats.mertools import looks_like_mertools, mertools_dataset
 from deadpan.data.formats.mfn import looks_like_mfn, mfn_dataset
 from deadpan.data.formats.misa import (
     looks_like_misa,
@@ -32,6 +33,7 @@ from deadpan.data.formats.misa import (
 )
 from deadpan.data.formats.mmsa import looks_like_mmsa, mmsa_dataset
 from deadpan.data.formats.mult import looks_like_mult, mult_dataset
+from deadpan.data.formats.mustard import looks_like_mustard, mustard_dataset
 from deadpan.data.formats.nearest import nearest_format, part_of_folder, resembles_own
 from deadpan.data.formats.own.dataset import own_dataset
 from deadpan.data.formats.own.features import looks_like_own
@@ -50,6 +52,8 @@ FOLDERS: Formats = (
     ("computational sequences (*.csd)", looks_like_csd_folder, csd_dataset),
     ("MFN's HDF5 files (y_train.h5, ...)", looks_like_mfn, mfn_dataset),
     ("MISA's pickles (train.pkl, dev.pkl, test.pkl)", looks_like_misa_folder, misa_folder_dataset),
+    ("MERTools' labels (label.npz, features/, ...)", looks_like_mertools, mertools_dataset),
+    ("MUStARD's files (sarcasm_data.json, ...)", looks_like_mustard, mustard_dataset),
     ("UR-FUNNY's pickles (data_folds.pkl, ...)", looks_like_ur_funny, ur_funny_dataset),
     (
         "utterance vectors of whole videos (text.pickle, audio.pickle, ...)",
