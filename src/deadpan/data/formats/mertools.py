@@ -19,7 +19,7 @@ from deadpan.data.assembly import (
 )
 from deadpan.data.containers.csv_rows import read_csv_rows
 from deadpan.data.containers.files import printable
-from deadpan.data.containers.numpy_values import npz_names, read_npy_array, read_npz_values
+from deadpan.data.containers.numpy_values import npz_names, read_npy_values, read_npz_values
 from deadpan.data.dataset import Dataset, TaskName
 from deadpan.data.formats.pickled_values import as_text
 from deadpan.data.formats.word_vectors import embed_words, tokenize
@@ -384,7 +384,7 @@ def _sequence(folder: Path, name: str) -> Num[np.ndarray, "_ _"]:
 
 def _steps(file: Path) -> Num[np.ndarray, "_ _"]:
     """An array as [steps, width]: axes of length 1 mean nothing, and one axis is one step."""
-    array = read_npy_array(file)
+    array = read_npy_values(file)
     if not array.size:
         return np.zeros((0, 0))
     squeezed = array.squeeze() if array.ndim > 2 else array
