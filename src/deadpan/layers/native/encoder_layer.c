@@ -579,17 +579,17 @@ static struct plan plan_of(const struct layer *l, int backward) {
 }
 
 // Bytes of the arguments; floats of `saved`; floats of `workspace`.
-int64_t encoder_layer_size(void) { return sizeof(struct layer); }
-int64_t encoder_layer_saved(const struct layer *l) {
+int64_t EXPORT(encoder_layer_size)(void) { return sizeof(struct layer); }
+int64_t EXPORT(encoder_layer_saved)(const struct layer *l) {
   return l->clips * activations_size(l, widths_of(l));
 }
-int64_t encoder_layer_workspace(const struct layer *l, int32_t backward) {
+int64_t EXPORT(encoder_layer_workspace)(const struct layer *l, int32_t backward) {
   return plan_of(l, backward).floats;
 }
 
 // The forward or the backward pass of all clips. Returns 0, or 1 where a mask has a real step behind
 // padding: nothing is written then.
-int32_t encoder_layer_run(const struct layer *l, int32_t backward) {
+int32_t EXPORT(encoder_layer_run)(const struct layer *l, int32_t backward) {
   struct plan p = plan_of(l, backward);
   for (long b = 0; b < l->clips; b++) {
     p.lengths[b] = (int32_t)real_steps(l->mask + b * l->steps, l->steps);

@@ -216,12 +216,12 @@ static void unpack_gradients(const struct gru *g, struct plan p) {
 }
 
 // Bytes of the arguments; floats of `workspace`.
-int64_t gru_size(void) { return sizeof(struct gru); }
-int64_t gru_workspace(const struct gru *g, int32_t backward) { return plan_of(g, backward).floats; }
+int64_t EXPORT(gru_size)(void) { return sizeof(struct gru); }
+int64_t EXPORT(gru_workspace)(const struct gru *g, int32_t backward) { return plan_of(g, backward).floats; }
 
 // The forward or the backward pass of all sequences. Returns 0, or 1 where a mask has a real step
 // behind padding: nothing is written then.
-int32_t gru_run(const struct gru *g, int32_t backward) {
+int32_t EXPORT(gru_run)(const struct gru *g, int32_t backward) {
   struct plan p = plan_of(g, backward);
   long n = padded(g->clips);
   memset(p.cost, 0, g->clips * sizeof(int64_t));
