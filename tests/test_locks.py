@@ -121,7 +121,5 @@ def test_two_that_write_the_same_output(tmp_path, whole):
     deadpan.evaluate(out)
     with held_elsewhere(out / LOCK):  # what is only read needs no lock
         deadpan.evaluate(out)
-        deadpan.predict(
-            out, "controlled", clips=10, text_width=8, audio_width=6, vision_width=5
-        )
+        deadpan.predict(out, "controlled", clips=10, text_width=8, audio_width=6, vision_width=5)
         train(out, resume=True)
