@@ -159,34 +159,54 @@ def test_a_further_process_of_a_distributed_run_is_silent(monkeypatch, deadpan):
     assert deadpan("trian")[2]
 
 
+def shell(command, **more):
+    """A command in a shell: its status, stdout and stderr."""
+    script = f'deadpan() {{ "{sys.executable}" -m deadpan "$@"; }}; set -o pipefail; {command}'
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, check=False, **more
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+SHOWING = ["models", "data list --json", "--help"]  # by rich, as JSON, and without a command
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
-def test_a_full_disk_behind_stdout_is_one_line():
-    with open("/dev/full", "w") as full:  # noqa: PTH123
-        process = subprocess.run(
-            [sys.executable, "-m", "deadpan", "data", "list", "--json"],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert process.returncode == 2
-    assert process.stderr.startswith("deadpan: error: the disk is full")
-    assert process.stderr.count("\n") == 1
+@pytest.mark.parametrize("arguments", SHOWING)
+def test_a_full_disk_behind_stdout_is_one_line(arguments):
+    status, out, err = shell(f"deadpan {arguments} > /dev/full")
+    assert (status, out) == (2, "")
+    assert err.startswith("deadpan: error: the disk is full")
+    assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [["data", "list", "--json"], ["--help"]])
+def test_a_closed_stdout_is_one_line():
+    line = "deadpan: error: stdout is closed; open it, as in: deadpan ... > FILE\n"
+    assert shell("deadpan models >&-") == (2, "", line)
+    assert shell("deadpan models >&- 2>&-") == (2, "", "")
+
+
+@pytest.mark.parametrize("arguments", SHOWING)
 def test_a_reader_that_leaves_ends_nothing_badly(arguments):
-    reader, writer = os.pipe()
-    os.close(reader)
-    command = [sys.executable, "-m", "deadpan", *arguments]
-    process = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
-    os.close(writer)
-    assert (process.returncode, process.stderr) == (0, "")
+    assert shell(f"deadpan {arguments} | true") == (0, "", "")
+
+
+LOST = ["2>&-", "2> /dev/full", "<&- 2> >(true)"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
+@pytest.mark.parametrize("streams", LOST)
+def test_training_goes_on_where_nobody_reads_its_remarks(streams, tmp_path):
+    arguments = "--data controlled --data_options.clips 10 --epochs 1 --model LFDNN --out run"
+    status, out, err = shell(f"deadpan train {arguments} {streams}", cwd=tmp_path)
+    assert (status, err) == (0, "")
+    assert "deadpan evaluate run" in out
+    assert (tmp_path / "run" / "model.safetensors").is_file()
 
 
 def test_a_reader_that_leaves_is_quiet(monkeypatch, deadpan):
     monkeypatch.setattr(api, "list_models", raising(BrokenPipeError()))
     abandoned = []
-    monkeypatch.setattr(cli, "_abandon_stdout", lambda: abandoned.append(True))
+    monkeypatch.setattr(cli, "abandon", lambda stream: abandoned.append(True))
     assert deadpan("models") == (0, "", "")
     assert abandoned

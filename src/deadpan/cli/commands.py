@@ -66,9 +66,9 @@ def _train(arguments: Sequence[str]) -> None:
     with resumable(again, out / CONFIG_FILE), watching_training(out) as watch:
         values = training.settings.to_dict()
         run = api.train(**values, out=out, resume=training.resume, watch=watch)
-    if not watch.started:
-        note(f"{run.path}: had finished already; nothing was left to train")
-    print("\n".join(training_summary(run.path)))
+        if not watch.started:
+            note(f"{run.path}: had finished already; nothing was left to train")
+        print("\n".join(training_summary(run.path)), flush=True)
 
 
 def _show_scores(run: Path) -> None:

@@ -4,7 +4,8 @@ import ctypes
 import dataclasses
 import os
 import sys
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ from deadpan.tasks import make_task
 from deadpan.training.checkpoint import State
 from deadpan.training.environment import Environment, data_facts, this_environment
 from deadpan.training.loop import Watch, fit, seed_everything
+from deadpan.training.memory import refuse_too_large, too_much_memory, without_memory
 from deadpan.training.opened import (
     RunDirectory,
     build,
@@ -58,6 +60,12 @@ def train_run(
     try:
         with ExitStack() as lock:
             return _train(resolved(settings), out, lock, resume=resume, watch=watch)
+    except (RuntimeError, MemoryError) as error:
+        if not (memory := too_much_memory(error)):
+            raise
+        raise DeadpanError(
+            f"{out}: not enough memory to train ({memory}); choose a smaller --batch_size or model"
+        ) from error
     finally:
         torch.set_flush_denormal(False)
 
@@ -81,6 +89,9 @@ def _train(
     normalizer = fit_normalizer(dataset["train"], dataset.widths, settings.normalization)
     dataset = normalizer(dataset)
     task = make_task(dataset.task, dataset.labels)
+    with without_memory():
+        sizes = build(settings, dataset.widths, task)
+    refuse_too_large(sizes, settings.devices)
     seed_everything(settings.seed)
     model = build(settings, dataset.widths, task)
     _check_clips(model, dataset)
@@ -105,11 +116,23 @@ def _train(
         fabric.barrier()
 
     one_watch = watch if fabric.is_global_zero else None
-    fit(fabric, network, state, task, dataset, settings, after_epoch=keep, watch=one_watch)
+    with _nothing_without_an_epoch(run, state):
+        fit(fabric, network, state, task, dataset, settings, after_epoch=keep, watch=one_watch)
     if fabric.is_global_zero:
         _keep_best(run, state, normalizer, dataset)
     fabric.barrier()
     return run
+
+
+@contextmanager
+def _nothing_without_an_epoch(run: RunDirectory, state: State) -> Generator[None, None, None]:
+    """Remove a run for whose first epoch there is not enough memory."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if too_much_memory(error) and not state.epoch:
+            run.remove()
+        raise
 
 
 def _keep_best(run: RunDirectory, state: State, normalizer: Normalizer, dataset: Dataset) -> None:
