@@ -139,6 +139,17 @@ def test_an_interrupt_says_so(monkeypatch, deadpan):
     assert deadpan("models") == (130, "", "deadpan: interrupted\n")
 
 
+def test_an_interrupt_while_a_module_is_imported_says_so(monkeypatch, deadpan):
+    def importing():
+        raise ImportError("initialization failed") from KeyboardInterrupt()  # as pybind11 does
+
+    monkeypatch.setattr(api, "list_models", importing)
+    assert deadpan("models") == (130, "", "deadpan: interrupted\n")
+    monkeypatch.setattr(api, "list_models", raising(ImportError("no such module")))
+    with pytest.raises(ImportError):
+        main(["models"])
+
+
 def test_what_the_system_refuses_is_one_line(monkeypatch, refused):
     monkeypatch.setattr(api, "list_models", raising(OSError(errno.EIO, "Input/output error", "x")))
     assert (
