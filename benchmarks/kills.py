@@ -55,6 +55,8 @@ from deadpan.training.checkpoint import load_tensors
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 MOMENTS = ("anywhere", "anywhere", "last second", "at a write")
 PAGE = 4096
+ROOM = 1 << 28
+"""Bytes of a disk that never gets full."""
 SMALL = ["--model.width=10", "--model.heads=2", "--model.layers=1", "--batch_size=6"]
 TRAIN = ["train", "--data", "mydata", *SMALL]
 GRID = {
@@ -358,7 +360,7 @@ def full(subject: Subject, sound: Reference, base: Path, number: int) -> tuple[s
         child = Child(subject.arguments, folder)
         child.wait()
         fault = foul(child, 0, 2)
-        remount(f"size={4 * sound.size + 64 * PAGE}")
+        remount(f"size={ROOM}")
         fault = fault or finish(subject, sound, folder)
     return "fitted" if child.status == 0 else "full", fault and f"{size:,} bytes: {fault}"
 
@@ -366,7 +368,7 @@ def full(subject: Subject, sound: Reference, base: Path, number: int) -> tuple[s
 def read_only(subject: Subject, sound: Reference, base: Path, number: int) -> tuple[str, str]:
     """An empty folder, then one in which a killed run stands."""
     chance = random.Random(f"read-only {subject.name} {number}")
-    with trial_folder(base) as folder, disk(folder, 4 * sound.size + 64 * PAGE) as remount:
+    with trial_folder(base) as folder, disk(folder, ROOM) as remount:
         if number % 2:
             child = Child(subject.arguments, folder)
             child.wait_for_writes(chance.randint(1, sound.writes))

@@ -117,3 +117,11 @@ def test_a_missing_column_and_a_word_for_a_number(table):
 def test_a_directory_in_the_file_s_place(tmp_path):
     with pytest.raises(RunError, match=r"cannot be read \(Is a directory\); mend it"):
         CsvTable(tmp_path, "mend it")
+
+
+def test_what_a_killed_process_left_of_a_file_goes_with_the_next_writing(tmp_path):
+    for name in (".a.json.123.tmp", ".b.json.123.tmp", ".a.json.mine.tmp", "a.json.123.tmp"):
+        (tmp_path / name).touch()
+    write_json(tmp_path / "a.json", 1)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"a.json", ".b.json.123.tmp", ".a.json.mine.tmp", "a.json.123.tmp"}

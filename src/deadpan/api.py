@@ -22,13 +22,6 @@ if TYPE_CHECKING:
     from deadpan.training.opened import RunDirectory
     from deadpan.training.settings import Settings
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "MOSI": {"widths": {"text": 300, "audio": 5, "vision": 20}, "outputs": 1},
-    "MOSEI": {"widths": {"text": 300, "audio": 74, "vision": 35}, "outputs": 1},
-    "IEMOCAP": {"widths": {"text": 300, "audio": 74, "vision": 35}, "outputs": 8},
-}
-"""The three data sets of the HCT-MG paper: features per step of each modality, and outputs."""
-
 DEMO: Mapping[str, Any] = {"epochs": 12}
 """Settings of the demo: it trains for less than five minutes on two cores."""
 
@@ -245,21 +238,13 @@ def list_models() -> list[dict[str, Any]]:
 
     Returns:
         A row for each model: ``name`` (of its class, as options take it), ``title`` (as the field
-        writes it), ``paper`` and, for each of ``PRESETS``, ``parameters``.
+        writes it), ``paper`` and, for each data set of the paper, ``parameters``.
     """
-    from deadpan.models import MODELS
+    from deadpan.catalogue import read_catalogue
 
     return [
-        {
-            "name": name,
-            "title": kind.title,
-            "paper": kind.paper,
-            "parameters": {
-                preset: kind.parameters_at(**sizes, **kind.presets.get(preset, {}))
-                for preset, sizes in PRESETS.items()
-            },
-        }
-        for name, kind in MODELS.items()
+        {name: getattr(model, name) for name in ("name", "title", "paper", "parameters")}
+        for model in read_catalogue().values()
     ]
 
 

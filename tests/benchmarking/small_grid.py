@@ -120,3 +120,13 @@ class Dying:
 
     def __call__(self, run):
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Deafness:
+    """Something to do with a run that is scored: to write down the signals that are blocked."""
+
+    leaves = "blocked"
+
+    def __call__(self, run):
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        (run.path / self.leaves).write_text(" ".join(signal.Signals(n).name for n in blocked))

@@ -18,7 +18,17 @@ from deadpan.errors import DataError, DeadpanError
 from deadpan.locks import LOCK, alone, beside
 
 from ..held import held_elsewhere
-from .small_grid import ROOT, SMALL, Dying, DyingInTraining, Memory, grid_of, killed, write
+from .small_grid import (
+    ROOT,
+    SMALL,
+    Deafness,
+    Dying,
+    DyingInTraining,
+    Memory,
+    grid_of,
+    killed,
+    write,
+)
 
 FOLDS = {
     "seeds": [1],
@@ -122,6 +132,16 @@ def test_a_worker_that_is_killed_every_time_is_given_up(tmp_path, monkeypatch):
     assert list(failures) == [case.place]
     assert f"killed by signal 9 (memory?), {RETRIES + 1} times" in failures[case.place]
     assert run_cases([case], tmp_path / "runs", workers=1, watch=Memory()) == {}
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no masks")
+def test_ctrl_c_is_for_the_grid_and_not_for_its_workers(tmp_path, monkeypatch):
+    """A terminal sends it to all; each worker would print a traceback."""
+    monkeypatch.syspath_prepend(str(ROOT))  # its process imports ``Deafness``
+    (case,) = one_case(tmp_path, 1)
+    assert run_cases([case], tmp_path / "runs", workers=1, watch=Memory(), then=Deafness()) == {}
+    assert (tmp_path / "runs" / case.place / "blocked").read_text() == "SIGINT"
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def test_a_grid_that_is_killed_goes_on_to_the_same_tables(tmp_path, whole):

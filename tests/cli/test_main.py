@@ -92,17 +92,30 @@ def test_help_imports_nothing_heavy(arguments):
     assert imported(arguments, heavy) == []
 
 
-@pytest.mark.parametrize(
-    "name", sorted(set(COMMANDS) - {"train"})
-)  # whose options are a model's, too
+@pytest.mark.parametrize("name", COMMANDS)
 def test_a_commands_help_and_its_typos_import_no_torch(name):
     heavy = {"torch", "numpy", "scipy", "sklearn", "matplotlib"}
     assert imported([*name.split(), "--help"], heavy) == []
     assert imported([*name.split(), "--hlep"], heavy) == []
 
 
-@pytest.mark.parametrize("arguments", (["data", "list"], ["data", "fetch", "none"]))
-def test_corpora_are_listed_and_fetched_without_torch(arguments):
+@pytest.mark.parametrize(
+    "wrong",
+    (
+        "--data controlled --model HTCMG",
+        "--data controlled --model.widht 3",
+        "--data controlled --model.width much",
+        "--data controlled --epochs many",
+        "--config nowhere.yaml",
+        "--data controlled --print_config",  # not wrong, but nothing of torch either
+    ),
+)
+def test_options_of_train_are_checked_without_torch(wrong):
+    assert imported(["train", *wrong.split()], {"torch", "scipy", "sklearn", "matplotlib"}) == []
+
+
+@pytest.mark.parametrize("arguments", (["data", "list"], ["data", "fetch", "none"], ["models"]))
+def test_corpora_and_models_are_listed_without_torch(arguments):
     assert imported(arguments, {"torch", "numpy", "scipy", "sklearn", "matplotlib"}) == []
 
 
@@ -124,6 +137,17 @@ def raising(error):
 def test_an_interrupt_says_so(monkeypatch, deadpan):
     monkeypatch.setattr(api, "list_models", raising(KeyboardInterrupt()))
     assert deadpan("models") == (130, "", "deadpan: interrupted\n")
+
+
+def test_an_interrupt_while_a_module_is_imported_says_so(monkeypatch, deadpan):
+    def importing():
+        raise ImportError("initialization failed") from KeyboardInterrupt()  # as pybind11 does
+
+    monkeypatch.setattr(api, "list_models", importing)
+    assert deadpan("models") == (130, "", "deadpan: interrupted\n")
+    monkeypatch.setattr(api, "list_models", raising(ImportError("no such module")))
+    with pytest.raises(ImportError):
+        main(["models"])
 
 
 def test_what_the_system_refuses_is_one_line(monkeypatch, refused):

@@ -3,8 +3,8 @@ import re
 import pytest
 from rich.console import Console
 
+from deadpan.cli.model_table import models_table
 from deadpan.cli.run_tables import (
-    models_table,
     predictions_table,
     score_remarks,
     score_table,

@@ -67,15 +67,41 @@ def test_a_path_may_be_text_and_may_start_at_home(table, monkeypatch):
     assert dataset["train"][0].sequences["text"].tolist() == [[1.0, 2.0]]
 
 
-def test_an_unknown_name_is_answered_with_the_nearest():
-    text = refusal("controled")
-    assert "'controled'" in text
-    assert "did you mean 'controlled'?" in text
+def test_an_unknown_name_is_answered_with_the_nearest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert refusal("controled") == (
+        "unknown data set 'controled'; did you mean 'controlled'? known: controlled; or give the "
+        "path of a file"
+    )
+
+
+@pytest.mark.parametrize("name", ["MOSI", "ur-funny"])
+def test_a_corpus_that_must_be_got_first_says_so(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert f"'deadpan data list {name.upper()}' says where to get it" in refusal(name)
 
 
 def test_a_missing_path_and_a_directory_are_refused(tmp_path):
-    assert "no file" in refusal(tmp_path / "nothing.pkl")
+    assert "give the path of one that exists" in refusal(tmp_path / "nothing.pkl")
     assert "empty folder" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["mosi.pkl", "here/mosi", "~/mosi", "here\\mosi"])
+def test_what_looks_like_a_path_is_one(tmp_path, monkeypatch, missing):
+    monkeypatch.chdir(tmp_path)
+    text = refusal(missing)
+    assert text == f"no file or folder '{missing}'; give the path of one that exists"
+
+
+@pytest.mark.parametrize(
+    ("missing", "there"), [("mosi-data.pkl", "mosi_data.pkl"), ("mydat", "mydata")]
+)
+def test_a_missing_path_is_answered_with_the_nearest(tmp_path, monkeypatch, missing, there):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / there).touch()
+    assert refusal(missing) == f"no file or folder '{missing}'; did you mean '{there}'?"
+    full = tmp_path / missing
+    assert refusal(full) == f"no file or folder '{full}'; did you mean '{tmp_path / there}'?"
 
 
 def test_a_path_that_cannot_be_looked_up_is_refused():

@@ -3,9 +3,11 @@
 import dataclasses
 import multiprocessing
 import os
+import signal
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -255,9 +257,29 @@ def _start(
         args=(case.settings.to_dict(), path, case.trial is None, worker_end, then),
         daemon=True,
     )
-    process.start()
+    with _interrupts_blocked():
+        process.start()
     worker_end.close()  # so that the end of the process is the end of the pipe
     return Running(case=case, process=process, pipe=pipe, started=time.monotonic(), attempt=attempt)
+
+
+@contextmanager
+def _interrupts_blocked() -> Generator[None, None, None]:
+    """Block Ctrl-C, which a terminal sends to all, for the processes that start meanwhile.
+
+    The grid alone hears it, ends them, and says how to go on.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # else the start of a process would, and unblock it
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _ended(running: Sequence[Running], watch: GridWatch) -> list[Running]:

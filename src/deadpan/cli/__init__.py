@@ -90,6 +90,10 @@ def _status(arguments: Sequence[str]) -> int:
         stdout.flush()
     except KeyboardInterrupt as interrupt:
         return _refuse(f"deadpan: {str(interrupt) or 'interrupted'}", 130)
+    except ImportError as error:
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        return _refuse("deadpan: interrupted", 130)  # while a module of C++ was being made
     except BrokenPipeError:
         abandon(stdout)  # the reader of our output has left
         return 0

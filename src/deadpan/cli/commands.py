@@ -53,12 +53,14 @@ def run_command(name: str, command: Command, arguments: Sequence[str]) -> None:
 
 
 def _train(arguments: Sequence[str]) -> None:
-    from deadpan.cli.progress import watching_training
-    from deadpan.cli.run_tables import training_summary
     from deadpan.cli.training_options import training_options
-    from deadpan.training.opened import CONFIG_FILE
 
     training = training_options(arguments)
+    # With these comes torch, for which help and mistyped options need not wait.
+    from deadpan.cli.progress import watching_training
+    from deadpan.cli.run_tables import training_summary
+    from deadpan.training.opened import CONFIG_FILE
+
     out = training.out
     again = f"deadpan train --resume --out {shlex.quote(str(out))}"
     with resumable(again, out / CONFIG_FILE), watching_training(out) as watch:
@@ -119,7 +121,7 @@ def _benchmark(study: "Benchmark", options: Options, outputs: Outputs) -> None:
 
 
 def _list_models(models: Sequence[Mapping[str, Any]], options: Options, outputs: Outputs) -> None:
-    from deadpan.cli.run_tables import models_table
+    from deadpan.cli.model_table import models_table
 
     show(models_table(models))
 

@@ -90,7 +90,9 @@ def corpus_table(corpus: "Corpus", folder: Path) -> RenderableType:
     ]
     if corpus.files():
         parts += [Text("\nsources", style="bold"), _sources_table(corpus.files(), folder)]
-        parts.append(Text(f"{UNTRIED}; deadpan data fetch {corpus.name}"))
+        plain = any(source.url.startswith("http:") for s in corpus.files().values() for source in s)
+        option = " --allow_http" if plain else ""
+        parts.append(Text(f"{UNTRIED}; deadpan data fetch {corpus.name}{option}"))
     return Group(*parts, *by_hand_table(corpus, folder))
 
 

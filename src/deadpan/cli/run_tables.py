@@ -80,19 +80,6 @@ def training_summary(run: Path) -> list[str]:
     ]
 
 
-def models_table(models: Sequence[Mapping[str, Any]]) -> Table:
-    """A row per model: name for ``--model`` (and title, if different), parameters and paper."""
-    presets = list(models[0]["parameters"]) if models else []
-    table = _table("parameters at the sizes of each data set", "model", *presets)
-    table.add_column("paper", overflow="fold")
-    for model in models:
-        sizes = (f"{model['parameters'][preset]:,}" for preset in presets)
-        name, title = model["name"], model["title"]
-        shown = name if title == name else f"{name} ({title})"
-        table.add_row(shown, *sizes, model["paper"])
-    return table
-
-
 def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """A row per clip: the prediction of each label, beside the true one where that is known."""
     names = [key.removeprefix("prediction_") for key in rows[0] if key.startswith("prediction_")]

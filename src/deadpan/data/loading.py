@@ -2,10 +2,12 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from deadpan.data.corpora import CORPORA
 from deadpan.data.dataset import Clip as Clip
 from deadpan.data.dataset import Dataset
 from deadpan.data.folds import leave_out
@@ -69,6 +71,30 @@ def _reader_and_options(
     return partial(read, *arguments), checked
 
 
+def _not_there(source: str, path: Path) -> DataError:
+    """The error for what is no path: that of a file, or of a name, whichever was meant."""
+    near_file = _nearest_path(path)
+    if near_file or path.suffix or any(separator in source for separator in "/\\~"):
+        hint = f"did you mean '{near_file}'?" if near_file else "give the path of one that exists"
+        return DataError(f"no file or folder '{source}'; {hint}")
+    known = {name.lower(): name for name in CORPORA}
+    if corpus := known.get(source.lower()):
+        return DataError(
+            f"{source}: deadpan does not hold this data set; 'deadpan data list {corpus}' says "
+            "where to get it and which file to give"
+        )
+    return DataError(f"{unknown_name('data set', source, DATASETS)}; or give the path of a file")
+
+
+def _nearest_path(path: Path) -> Path | None:
+    """The entry of the same folder whose name is most like that of a missing path; or None."""
+    try:
+        names = [entry.name for entry in path.parent.iterdir() if entry.name[0] != "."]
+    except OSError:
+        return None
+    return next((path.parent / n for n in get_close_matches(path.name, names, 1, 0.7)), None)
+
+
 def _reader_of(source: str) -> tuple[Callable[..., Dataset], tuple[Any, ...]]:
     if source in DATASETS:
         return DATASETS[source], ()
@@ -78,5 +104,5 @@ def _reader_of(source: str) -> tuple[Callable[..., Dataset], tuple[Any, ...]]:
     except (OSError, RuntimeError) as error:  # no permission, a name too long, ~NOBODY
         raise DataError(f"{source}: cannot be opened ({error}); give another path") from error
     if not exists:
-        raise DataError(f"no file '{source}', and {unknown_name('data set', source, DATASETS)}")
+        raise _not_there(source, path)
     return detect_format(path)

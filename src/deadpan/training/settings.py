@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
-from deadpan.data.normalization import NormalizationMethod
+from deadpan.data import NormalizationMethod
 from deadpan.errors import DeadpanError
 from deadpan.options import record, typed
 
@@ -112,6 +110,7 @@ def _plain(value: object) -> object:
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    return str(value) if isinstance(value, Path) else value
+    if isinstance(value, Path):
+        return str(value)
+    item = getattr(value, "item", None)  # a number of numpy, which help need not import
+    return item() if callable(item) else value

@@ -5,8 +5,10 @@ import pytest
 from deadpan.data.corpora import Corpus, Source
 from deadpan.data.fetching.download import DownloadWatch
 from deadpan.data.fetching.fetch import IncompleteCorpus, default_folder, fetch_corpus
-from deadpan.errors import DataError
+from deadpan.errors import DataError, DeadpanError
+from deadpan.locks import LOCK
 
+from ...held import held_elsewhere
 from .web import FAST, cut, silence, status, whole
 
 BODY = b"word " * 1000
@@ -29,9 +31,9 @@ def got(of, folder, **options):
 
 
 def left(folder):
-    """The files of a folder, with those of its own folders; without the lock."""
+    """The files of a folder, with those of its own folders."""
     files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
-    return sorted(path.as_posix() for path in files if path.name != ".fetch.lock")
+    return sorted(path.as_posix() for path in files)
 
 
 def digest(body):
@@ -269,15 +271,12 @@ def test_a_file_that_the_user_put_there_is_not_moved(web, tmp_path):
 
 def test_of_two_at_once_one_goes_on_and_one_is_told(web, tmp_path):
     tiny = corpus(source(web("/a", whole(b"1,2")), "a.csv"))
-
-    class Second(DownloadWatch):
-        def begin(self, file, have, total):
-            with pytest.raises(DataError, match="another 'data fetch' writes here"):
-                got(tiny, tmp_path)
-
-    (file,) = got(tiny, tmp_path, watch=Second())
+    with held_elsewhere(tmp_path / LOCK):
+        with pytest.raises(DeadpanError, match="another 'deadpan data fetch' works there"):
+            got(tiny, tmp_path)
+        assert web.asked == []
+    (file,) = got(tiny, tmp_path)
     assert file.path.read_bytes() == b"1,2"
-    assert len(web.asked) == 1
 
 
 def test_plain_http_is_refused_with_the_option_that_allows_it(web, tmp_path):

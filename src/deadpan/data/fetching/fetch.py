@@ -8,11 +8,9 @@ recorded in ``SHA256SUMS``, to which every later one is held.
 import dataclasses
 import re
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit
-
-import filelock
 
 from deadpan.data.containers.files import file_sha256
 from deadpan.data.corpora import Corpus, Source
@@ -24,6 +22,7 @@ from deadpan.data.fetching.download import (
 )
 from deadpan.errors import DataError, unknown_name
 from deadpan.files import read_text, write_atomically
+from deadpan.locks import LOCK, alone
 
 UNVERIFIED = "unverified"
 """The folder, inside that of a corpus, of files whose SHA-256 nobody published."""
@@ -116,24 +115,16 @@ def fetch_corpus(
 @contextmanager
 def _locked(folder: Path) -> Generator[None, None, None]:
     """Keep other processes from fetching to the same folder."""
-    lock = filelock.FileLock(folder / ".fetch.lock", timeout=0)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except filelock.Timeout:
-        raise DataError(
-            f"{folder}: another 'data fetch' writes here; wait until it has ended, or give another "
-            "folder"
-        ) from None
-    except OSError as error:
-        raise DataError(
-            f"{folder}: cannot be written ({error.strerror or error}); mend that or give another "
-            "folder"
-        ) from error
-    try:
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(alone(folder / LOCK, "deadpan data fetch"))
+        except OSError as error:
+            raise DataError(
+                f"{folder}: cannot be written ({error.strerror or error}); mend that or give "
+                "another folder"
+            ) from error
         yield
-    finally:
-        lock.release()
 
 
 class _Fetching:
