@@ -240,9 +240,9 @@ def _label_rows(labels: Mapping[str, Any]) -> dict[str, str]:
     for score, count in scores.items():
         rows[f"label {score}"] = _bar(count, max(scores.values()), f"{count:,}")
     for name, values in labels.get("values", {}).items():
-        edges, counts = values["histogram"]["edges"], values["histogram"]["counts"]
-        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
-            rows[f"{name} {low:.3g} to {high:.3g}"] = _bar(count, max(counts), f"{count:,}")
+        bins, counts = values["histogram"]["bins"], values["histogram"]["counts"]
+        for title, count in zip(bins, counts, strict=True):
+            rows[f"{name} {title}"] = _bar(count, max(counts), f"{count:,}")
     return rows
 
 
