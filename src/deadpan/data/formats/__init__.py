@@ -32,7 +32,12 @@ from deadpan.data.formats.misa import (
 )
 from deadpan.data.formats.mmsa import looks_like_mmsa, mmsa_dataset
 from deadpan.data.formats.mult import looks_like_mult, mult_dataset
-from deadpan.data.formats.nearest import nearest_format, part_of_folder, resembles_own
+from deadpan.data.formats.nearest import (
+    nearest_format,
+    part_of_folder,
+    resembles_clip_table,
+    resembles_own,
+)
 from deadpan.data.formats.own.dataset import own_dataset
 from deadpan.data.formats.own.features import looks_like_own
 from deadpan.data.formats.own.table import looks_like_clip_table
@@ -89,6 +94,8 @@ def detect_format(path: Path) -> tuple[DatasetReader, tuple[Any, ...]]:
     if looks_like_pickle(path) and not foreign_format(path):
         content = _read_pickle(path)
         return detect_pickle_format(path, content), (path, content)
+    if resembles_clip_table(path) and not part_of_folder(path, _name_of_format):
+        return own_dataset, (path,)
     with open_file(path, _format_names(FILES)):  # which may raise a more precise error
         start = first_bytes(path, 12)
     reason = nearest_format(path, _name_of_format)

@@ -8,6 +8,7 @@ from pathlib import Path
 from deadpan.data.containers.csv_rows import parse_number
 from deadpan.data.containers.files import describe_start, first_bytes, printable
 from deadpan.data.containers.hdf5 import looks_like_hdf5, open_hdf5
+from deadpan.data.containers.tables import first_columns
 from deadpan.data.containers.unpickling import looks_like_pickle
 from deadpan.data.formats.foreign import foreign_format
 from deadpan.data.formats.own.features import find_clip_table, looks_like_own
@@ -152,7 +153,6 @@ def _of_file(path: Path, name_format: NameFormat) -> str:
     if above := part_of_folder(path, name_format):
         return above
     head = first_bytes(path, 4096)
-    suffix = path.suffix.lower()
     if looks_like_hdf5(path):
         return f"is an HDF5 file of no known format (holds {_hdf5_names(path)})"
     if head.startswith(b"\x93NUMPY"):
@@ -160,17 +160,28 @@ def _of_file(path: Path, name_format: NameFormat) -> str:
             f"is one array of numpy; as the features of a clip it belongs into a folder, as "
             f"audio/ID.npy, beside {SAMPLE}"
         )
-    if (suffix in {".csv", ".tsv"} or b"," in head.partition(b"\n")[0]) and (
-        columns := table_header(path)
-    ):
-        if _is_feature_table(path):
-            return (
-                f"is a table of features and of no clips (columns {columns}); it belongs into a "
-                f"folder, as audio/ID.csv, beside {SAMPLE}"
-            )
-        return f"has columns {columns}; {WANTED_TABLE}"
+    if _is_text_table(path) and _is_feature_table(path):
+        return (
+            f"is a table of features and of no clips (columns {table_header(path)}); it belongs "
+            f"into a folder, as audio/ID.csv, beside {SAMPLE}"
+        )
     start = describe_start(head[:64])
     return start if head and not start.startswith("begins with the bytes") else ""
+
+
+def _is_text_table(path: Path) -> bool:
+    """Whether a file's first line may be the header of a table."""
+    first = first_bytes(path, 4096).lstrip().partition(b"\n")[0]
+    named = path.suffix.lower() in {".csv", ".tsv"} or b"," in first
+    return named and first[:1] not in (b"{", b"[", b"<") and len(first_columns(path)) > 1
+
+
+def resembles_clip_table(path: Path) -> bool:
+    """Whether a file is a table in text, of anything but features; never raises.
+
+    ``own_dataset`` says which columns are missing, and takes their names.
+    """
+    return _is_text_table(path) and not _is_feature_table(path) and not foreign_format(path)
 
 
 def _hdf5_names(path: Path) -> str:
