@@ -10,6 +10,7 @@ import pytest
 
 import deadpan.data
 from deadpan.data.formats import FILES, FOLDERS, PICKLES
+from deadpan.data.generated.controlled import controlled
 from deadpan.data.store.reading import store_dataset
 
 DATA = Path(deadpan.data.__file__).parent
@@ -74,3 +75,12 @@ def test_every_option_that_a_message_names_is_one_of_its_reader(read):
 def test_messages_do_name_options():
     texts = [text for read in READERS for text in reachable(read).values()]
     assert len({option for text in texts for option in named_options(text)}) > 8
+
+
+def test_every_option_in_the_table_of_the_readme_exists():
+    text = (DATA.parents[2] / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| .* \| .* \|(.*)\|$", text.partition("## With your file")[2], re.M)
+    known = {name for read in (*READERS, controlled) for name in inspect.signature(read).parameters}
+    options = {name for row in rows for name in re.findall(r"`(\w+)[^`]*`", row)}
+    assert len(options) > 8
+    assert options <= known

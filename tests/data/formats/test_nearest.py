@@ -41,14 +41,13 @@ def test_an_empty_folder_is_called_so(tmp_path):
 
 
 def test_a_table_without_an_id_names_its_columns(tmp_path):
-    text = reason(own(tmp_path / "own", header="file_name,mood"))
-    assert "labels.csv" in text
-    assert "no column id" in text
-    assert "file_name, mood" in text
+    home = own(tmp_path / "own", header="file_name,mood")
     (tmp_path / "alone.csv").write_text("file_name,mood\na,happy\nb,sad\n")
-    assert "has columns file_name, mood; wanted a table with a column id" in reason(
-        tmp_path / "alone.csv"
-    )
+    for path in (home, tmp_path / "alone.csv"):
+        text = reason(path)
+        assert "file_name, mood" in text
+        assert "id" in text
+    assert "labels.csv" in reason(home)
 
 
 def test_two_tables_ask_for_one(tmp_path):
@@ -82,6 +81,15 @@ def text_ends(text, end):
 def test_an_unpacked_archive_leads_to_the_folder_within(tmp_path):
     inner = own(tmp_path / "mydata-1.0" / "mydata")
     assert f"give {inner}" in reason(tmp_path)
+
+
+def test_an_unpacked_archive_with_a_pickle_leads_to_it(tmp_path):
+    inner = tmp_path / "mosi-1.0" / "data"
+    inner.mkdir(parents=True)
+    (inner / "mosi.pkl").write_bytes(pickle.dumps(MULT))
+    text = reason(tmp_path)
+    assert "holds one folder, mosi-1.0, which holds one folder, data, which holds a pickle" in text
+    assert text.endswith(f"give {inner / 'mosi.pkl'}")
 
 
 def test_a_folder_with_a_pickle_leads_to_it(tmp_path):

@@ -93,6 +93,8 @@ def detect_format(path: Path) -> tuple[DatasetReader, tuple[Any, ...]]:
     if looks_like_pickle(path) and not foreign_format(path):
         content = _read_pickle(path)
         return detect_pickle_format(path, content), (path, content)
+    if resembles_own(path):
+        return own_dataset, (path,)
     with open_file(path, _format_names(FILES)):  # which may raise a more precise error
         start = first_bytes(path, 12)
     reason = nearest_format(path, _name_of_format)
