@@ -57,6 +57,13 @@ def test_two_tables_ask_for_one(tmp_path):
     assert deadpan.load(home / "b.csv").widths == {"audio": 3}
 
 
+def test_tables_of_meld_ask_for_one(tmp_path):
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}_sent_emo.csv").write_text("Utterance,Emotion\nHi,joy\n")
+    names = "dev_sent_emo.csv, test_sent_emo.csv, train_sent_emo.csv"
+    assert f"holds 3 tables: {names}; give one of them" in reason(tmp_path)
+
+
 def test_one_clip_table_beside_another_csv_is_named(tmp_path):
     home = own(tmp_path)
     (home / "notes.csv").write_text("what,when\nx,y\n")

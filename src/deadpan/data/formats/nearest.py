@@ -4,6 +4,9 @@ import csv
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import cast
+
+import numpy as np
 
 from deadpan.data.containers.csv_rows import parse_number
 from deadpan.data.containers.files import describe_start, first_bytes, printable
@@ -13,6 +16,7 @@ from deadpan.data.formats.foreign import foreign_format
 from deadpan.data.formats.own.features import find_clip_table, looks_like_own
 from deadpan.data.formats.own.table import MARKS, looks_like_clip_table
 from deadpan.errors import DataError
+from deadpan.types import MODALITIES
 
 NameFormat = Callable[[Path], str]
 """The name of the format of a path; "" if it has none. It opens no pickle."""
@@ -110,9 +114,9 @@ def _near_own(path: Path, folders: Sequence[Path], tables: Sequence[Path]) -> st
         return f"holds features ({names}) and no table of clips; add {SAMPLE}"
     if len(tables) == 1 and (columns := _columns(tables[0])):
         return f"holds {printable(tables[0].name)} with columns {columns}; {WANTED_TABLE}"
-    if len(tables) > 1 and modalities:
+    if len(tables) > 1:
         names = printable(", ".join(table.name for table in tables[:5]))
-        return f"holds {len(tables)} tables ({names}), none with a column id; {WANTED_TABLE}"
+        return f"holds {len(tables)} tables: {names}; give one of them"
     return ""
 
 
@@ -237,3 +241,37 @@ def _resembles_table(path: Path) -> bool:
     except csv.Error:
         return False
     return counts[0] > 1 and counts[0] == counts[-1]
+
+
+def nearest_pickle(content: object) -> str:
+    """Describe what an unpickled value of no known format is nearest to; "" if nothing is near."""
+    if isinstance(content, np.ndarray):
+        return (
+            f"it is one array; as the features of a clip, save it as audio/ID.npy beside {SAMPLE}"
+        )
+    if isinstance(content, list | tuple):
+        parts = cast("Sequence[object]", content)
+        if len(parts) > 5 and all(isinstance(part, dict) for part in parts[:4]):
+            return (
+                f"it is nearest to conv-emotion's nine parts (videoIDs, videoSpeakers, "
+                f"videoLabels, videoText, ...) and has {len(parts)}"
+            )
+        return ""
+    if not isinstance(content, dict) or not content:
+        return ""
+    table = cast("dict[object, object]", content)
+    names = {key.decode("latin-1") if isinstance(key, bytes) else key for key in table}
+    if names & {"train", "valid", "test", "dev", "val"}:
+        split, values = next(iter(table.items()))
+        keys = cast("dict[object, object]", values) if isinstance(values, dict) else {}
+        if {"text", "audio", "vision", b"text", b"audio", b"vision"} & keys.keys():
+            name = printable(split)
+            return f"it is nearest to MulT's, whose splits have 'labels': '{name}' has none"
+        return ""
+    if names & {*MODALITIES, "labels"}:
+        return "it is nearest to MulT's, which has these keys in each split: {'train': {...}, ...}"
+    if all(isinstance(value, np.ndarray) for value in islice(table.values(), MOST_ENTRIES)):
+        return (
+            f"it has an array per key; if keys are ids, save each as audio/ID.npy beside {SAMPLE}"
+        )
+    return ""
