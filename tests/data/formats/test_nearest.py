@@ -132,6 +132,8 @@ def test_features_of_one_clip_are_no_data_set(tmp_path):
     assert "is a table of features and of no clips" in reason(path)
     np.save(tmp_path / "clip.npy", FEATURES)
     assert "is one array of numpy" in reason(tmp_path / "clip.npy")
+    np.savez(tmp_path / "clip.npz", a=FEATURES, b=FEATURES)
+    assert "is an archive of numpy (.npz) that holds a, b" in reason(tmp_path / "clip.npz")
     path.unlink()
     assert "holds files of features and no table of clips" in reason(tmp_path)
 

@@ -11,6 +11,7 @@ import numpy as np
 from deadpan.data.containers.csv_rows import parse_number
 from deadpan.data.containers.files import describe_start, first_bytes, printable
 from deadpan.data.containers.hdf5 import looks_like_hdf5, open_hdf5
+from deadpan.data.containers.numpy_values import looks_like_npz, npz_names
 from deadpan.data.containers.unpickling import looks_like_pickle
 from deadpan.data.formats.foreign import foreign_format
 from deadpan.data.formats.own.features import find_clip_table, looks_like_own
@@ -151,6 +152,13 @@ def _of_file(path: Path, name_format: NameFormat) -> str:
     head = first_bytes(path, 4096)
     if looks_like_hdf5(path):
         return f"is an HDF5 file of no known format (holds {_hdf5_names(path)})"
+    if looks_like_npz(path):
+        names = npz_names(path)
+        listing = printable(", ".join(names[:5])) + (", ..." if len(names) > 5 else "")
+        return (
+            f"is an archive of numpy (.npz) that holds {listing}; as the features of a clip it "
+            f"belongs into a folder, as audio/ID.npz, beside {SAMPLE}"
+        )
     if head.startswith(b"\x93NUMPY"):
         return (
             f"is one array of numpy; as the features of a clip it belongs into a folder, as "
@@ -262,11 +270,12 @@ def nearest_pickle(content: object) -> str:
     table = cast("dict[object, object]", content)
     names = {key.decode("latin-1") if isinstance(key, bytes) else key for key in table}
     if names & {"train", "valid", "test", "dev", "val"}:
-        split, values = next(iter(table.items()))
-        keys = cast("dict[object, object]", values) if isinstance(values, dict) else {}
-        if {"text", "audio", "vision", b"text", b"audio", b"vision"} & keys.keys():
-            name = printable(split)
-            return f"it is nearest to MulT's, whose splits have 'labels': '{name}' has none"
+        for split, values in table.items():
+            keys = cast("dict[object, object]", values) if isinstance(values, dict) else {}
+            features = {"text", "audio", "vision", b"text", b"audio", b"vision"} & keys.keys()
+            if features and not {"labels", b"labels"} & keys.keys():
+                name = printable(split)
+                return f"it is nearest to MulT's, whose splits have 'labels': '{name}' has none"
         return ""
     if names & {*MODALITIES, "labels"}:
         return "it is nearest to MulT's, which has these keys in each split: {'train': {...}, ...}"
