@@ -51,12 +51,14 @@ class RawClips:
         widths: features per step of each modality the file has.
         padding: the padding of each modality that is padded.
         ignored: names of keys or files that were not used.
+        alignment: whether steps are aligned, and why, as a sentence; "" if nothing tells.
     """
 
     clips: Sequence[RawClip]
     widths: Mapping[Modality, int]
     padding: Mapping[Modality, Padding] = dataclasses.field(default_factory=dict)
     ignored: tuple[str, ...] = ()
+    alignment: str = ""
 
 
 def zero_non_finite(
@@ -153,6 +155,7 @@ def assemble(
         splits=splits,
         layout=layout,
         padding=raw.padding,
+        alignment=raw.alignment,
         repairs=dict(all_repairs),
     )
     return dataclasses.replace(dataset, warnings=(*shared_group_warnings(dataset), *all_warnings))

@@ -146,7 +146,9 @@ def misa_clips(path: Path, splits: Mapping[str | None, object]) -> RawClips:
             except DataError as error:
                 raise DataError(f"{where}: clip {index}{_segment_suffix(entry)}: {error}") from None
             clips.append(clip)
-    return RawClips(clips=clips, widths=widths)
+    return RawClips(
+        clips=clips, widths=widths, alignment="steps are aligned: the format has one for each word"
+    )
 
 
 def _clip(split: str | None, entry: object) -> tuple[RawClip, _Words]:

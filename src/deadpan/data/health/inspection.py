@@ -31,7 +31,8 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
     at most five ids, names or indices of features, counted from 0.
 
     Returns:
-        ``name``, ``layout`` (the format of the source; "" if unknown), ``task``, ``labels``
+        ``name``, ``layout`` (the format of the source; "" if unknown), ``alignment`` (whether steps
+        are aligned, and how this is known; "" if nothing tells), ``task``, ``labels``
         (names), ``widths`` (features per step), and
 
         ``splits``: per split ``clips``, and, if it has any, ``groups`` (videos or speakers),
@@ -99,6 +100,7 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "name": dataset.name,
         "layout": dataset.layout,
+        "alignment": dataset.alignment,
         "task": dataset.task,
         "labels": list(dataset.labels),
         "widths": dict(dataset.widths),

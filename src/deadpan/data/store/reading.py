@@ -215,6 +215,7 @@ def store_dataset(path: Path) -> Dataset:
         splits=splits,
         layout=metadata["layout"],
         padding={name: Padding(**fields) for name, fields in metadata["padding"].items()},
+        alignment=metadata.get("alignment", ""),
         repairs=metadata["repairs"],
         warnings=tuple(ADVICE.sub(OF_SOURCE, text) for text in metadata["warnings"]),
     )
