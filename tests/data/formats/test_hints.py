@@ -24,8 +24,8 @@ PLACEHOLDERS = {
     "{TEXT": ("text",),
 }
 """The values of the names that messages fill in."""
-SHARED = (DATA / "assembly.py", DATA / "labels.py")
-"""Modules whose messages may be those of any reader."""
+SHARED = tuple(DATA / f"{name}.py" for name in ("assembly", "labels", "alignment", "padding"))
+"""Modules whose messages are also those of the readers that import them."""
 
 
 def package_of(read):
@@ -66,7 +66,10 @@ def test_every_option_that_a_message_names_is_one_of_its_reader(read):
     parameters = inspect.signature(read).parameters
     texts = reachable(read)
     assert read.__name__ in texts
-    texts |= {source.name: source.read_text(encoding="utf-8") for source in SHARED}
+    imports = "".join(source.read_text(encoding="utf-8") for source in package_of(read))
+    for source in SHARED:
+        if f"from deadpan.data.{source.stem} import" in imports:
+            texts[source.name] = source.read_text(encoding="utf-8")
     for name, text in texts.items():
         for option in named_options(text):
             assert option in parameters, f"{read.__name__}: {name} advises {option}"

@@ -38,6 +38,7 @@ WANTED = (
     "(train, labels, test, labels, length, lengths, lengths), or train_data, train_length and "
     "labels of each split"
 )
+ALIGNED = "steps are aligned: an utterance is one in every modality"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -332,7 +333,7 @@ def _dataset(
                 )
     raw, meaning = interpret_labels(
         path,
-        RawClips(clips=clips, widths=widths),
+        RawClips(clips=clips, widths=widths, alignment=ALIGNED),
         task="emotions" if label == "emotions" and task == "auto" else task,
         labels=labels,
         names=EMOTIONS,

@@ -19,6 +19,7 @@ from deadpan.types import AUDIO, TEXT, VISION, Modality
 IEMOCAP_CLASSES = ("happy", "sad", "neutral", "angry", "excited", "frustrated")
 MELD_CLASSES = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 MELD_SENTIMENT = ("neutral", "positive", "negative")
+ALIGNED = "steps are aligned: an utterance is one in every modality"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,7 +93,7 @@ def dialogues_dataset(
     clips, names = _named_classes(clips, layout, label)
     raw, meaning = interpret_labels(
         path,
-        RawClips(clips=clips, widths=widths),
+        RawClips(clips=clips, widths=widths, alignment=ALIGNED),
         task="classes" if names and task == "auto" else task,
         labels=labels,
         names=names,

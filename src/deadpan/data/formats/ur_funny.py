@@ -117,7 +117,11 @@ def ur_funny_dataset(
     ]
     raw, meaning = interpret_labels(
         path,
-        RawClips(clips=clips, widths=widths),
+        RawClips(
+            clips=clips,
+            widths=widths,
+            alignment="steps are aligned: the format has one for each word",
+        ),
         task="classes" if task == "auto" else task,
         labels=labels,
         names=CLASSES,
