@@ -51,12 +51,14 @@ class RawClips:
         widths: features per step of each modality the file has.
         padding: the padding of each modality that is padded.
         ignored: names of keys or files that were not used.
+        alignment: whether steps are aligned, and why, as a sentence; "" if nothing tells.
     """
 
     clips: Sequence[RawClip]
     widths: Mapping[Modality, int]
     padding: Mapping[Modality, Padding] = dataclasses.field(default_factory=dict)
     ignored: tuple[str, ...] = ()
+    alignment: str = ""
 
 
 def zero_non_finite(
@@ -166,6 +168,7 @@ def assemble(
         splits=splits,
         layout=layout,
         padding=raw.padding,
+        alignment=raw.alignment,
         repairs=dict(all_repairs),
     )
     return dataclasses.replace(dataset, warnings=(*shared_group_warnings(dataset), *all_warnings))
@@ -249,8 +252,9 @@ def hold_out_validation(clips: Sequence[RawClip]) -> tuple[list[RawClip], list[s
         for clip in clips
     ]
     count = sum(clip.split == "valid" for clip in moved)
+    by = "video or speaker" if all(clip.group for clip in clips) else "clip"
     return moved, [
-        f"the file has no validation split; {count} of its training clips were taken, by video"
+        f"the file has no validation split; {count} of its training clips were taken, by {by}"
     ]
 
 

@@ -124,6 +124,8 @@ class Dataset:
         splits: clips of each of ``train``, ``valid``, ``test`` (one may be empty); see ``unsplit``.
         layout: the format of the source, as a noun ("a pickle in MulT's format"); "" if unknown.
         padding: the padding of the file, per modality; empty if it pads nothing.
+        alignment: whether step k of a clip is the same word in every modality, and how this is
+            known, as a sentence; "" if nothing tells.
         repairs: number of values or clips that were repaired, by kind of repair.
         warnings: sentences for the user.
     """
@@ -135,6 +137,7 @@ class Dataset:
     splits: Mapping[str, Sequence[Clip]]
     layout: str = ""
     padding: Mapping[Modality, Padding] = dataclasses.field(default_factory=dict)
+    alignment: str = ""
     repairs: Mapping[str, int] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

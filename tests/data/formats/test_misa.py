@@ -470,3 +470,12 @@ def test_the_door_for_pickles_knows_the_format(splits, tmp_path):
     path = tmp_path / "data"
     path.write_bytes(pickle.dumps(splits))
     assert deadpan.load(path).layout == "pickles in MISA's format"
+
+
+def test_one_of_three_pickles_leads_to_their_folder(tmp_path):
+    clip = (([1], np.ones((1, 2)), np.ones((1, 2))), 0.5, "v[0]")
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}.pkl").write_bytes(pickle.dumps([clip]))
+    warnings = deadpan.load(tmp_path / "train.pkl").warnings
+    assert any("train.pkl is one of three pickles; give their folder" in x for x in warnings)
+    assert not any("one of three" in text for text in deadpan.load(tmp_path).warnings)

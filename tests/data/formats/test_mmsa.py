@@ -140,13 +140,19 @@ def test_an_aligned_file_stays_aligned(tmp_path):
         [3] * 3,
     ] * 2
     np.testing.assert_array_equal(raw.clips[0].sequences["vision"], [[0], [1], [1], [0]])
+    assert raw.alignment == "steps are aligned: every array has those of BERT's mask"
 
 
 def test_without_a_mask_zeros_tell_whether_it_is_aligned(tmp_path):
-    apart, _ = read_clips(
-        tmp_path, {"train": aligned(text_bert=None)}
-    )  # text begins before the rest
-    assert [len(x) for x in apart.clips[0].sequences.values()] == [4, 2, 2]
+    # Text begins before the rest and ends after it, by its special tokens.
+    tokens, _ = read_clips(tmp_path, {"train": aligned(text_bert=None)})
+    assert [len(x) for x in tokens.clips[0].sequences.values()] == [4, 4, 4]
+    assert tokens.alignment.startswith("steps are aligned (9")
+    rates = {"audio": np.ones((2, 6, 1)), "vision": np.ones((2, 6, 1))}
+    rates["vision"][:, 3:] = 0
+    apart, _ = read_clips(tmp_path, {"train": aligned(text_bert=None, **rates)})
+    assert [len(x) for x in apart.clips[1].sequences.values()] == [3, 6, 3]
+    assert apart.alignment.startswith("steps are not aligned (9")
     words = np.array([[1, 1, 1, 0, 0, 0], [1, 1, 0, 0, 0, 0]], np.float32)[..., None]
     audio = words.copy()
     audio[0, 2] = 0

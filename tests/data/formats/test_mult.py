@@ -242,6 +242,59 @@ def test_arrays_of_one_length_that_are_not_aligned_lose_their_own_padding(tmp_pa
     assert lengths == {"text": 2, "audio": 3, "vision": 4}
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_right_padded_streams_of_their_own_lengths_are_not_aligned(side, tmp_path):
+    real = {"text": 5, "audio": 30, "vision": 17}
+    arrays = {
+        name: padded([np.ones((steps, WIDTHS[name]))] * 8, WIDTHS[name], 40 - steps, side)
+        for name, steps in real.items()
+    }
+    dataset = load(tmp_path, {"train": split(8, **arrays)})
+    for clip in dataset["train"]:
+        assert {name: len(x) for name, x in clip.sequences.items()} == real
+    assert dataset.alignment.startswith("steps are not aligned (9")
+
+
+def late_face(count, rng):
+    """Words that begin anywhere; a face that is found some words late, or never."""
+    audio, vision = np.ones((count, 20, 3)), np.ones((count, 20, 2))
+    for index in range(count):
+        start = rng.integers(1, 8)
+        audio[index, :start] = 0
+        vision[index, : start + (3 if index % 3 else 0)] = 0
+        if index % 10 == 9:
+            vision[index] = 0
+    return split(count, text=None, audio=audio, vision=vision)
+
+
+def test_a_face_found_late_leaves_a_file_aligned(tmp_path):
+    rng = np.random.default_rng(0)
+    dataset = load(tmp_path, {name: late_face(30, rng) for name in ("train", "valid", "test")})
+    assert "audio and vision begin together in 27 of 81 clips that tell" in dataset.alignment
+    for index, clip in enumerate(dataset["train"]):
+        assert len({len(x) for x in clip.sequences.values()}) == 1
+        assert ("vision" in clip.sequences) is (index % 10 != 9)
+    vision = dataset["train"][1].sequences["vision"]
+    assert vision.any(axis=1).tolist() == [False] * 3 + [True] * (len(vision) - 3)
+
+
+def test_the_user_may_say_that_steps_are_aligned(tmp_path):
+    path = tmp_path / "file.pkl"
+    text = padded([np.ones((n, 4)) for n in (5, 6)], 4, 2, "left")
+    audio = padded([np.ones((n, 3)) for n in (3, 6)], 3, 2, "left")
+    path.write_bytes(pickle.dumps({"train": split(text=text, audio=audio, vision=None)}))
+
+    def lengths(aligned):
+        dataset = deadpan.load(path, aligned=aligned)
+        assert "--data_options.aligned says so" in dataset.alignment
+        return [[len(x) for x in clip.sequences.values()] for clip in dataset["train"]]
+
+    assert lengths(True) == [[5, 5], [6, 6]]
+    assert lengths(False) == [[5, 3], [6, 6]]
+    with pytest.raises(DataError, match="give --data_options.aligned true or"):
+        deadpan.load(path)
+
+
 @pytest.mark.parametrize("shape", [(2, 1, 1), (2, 1), (2,)])
 def test_sentiment_in_every_shape(shape, tmp_path):
     labels = np.array([-3, 1.5]).reshape(shape)

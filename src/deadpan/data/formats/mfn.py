@@ -33,7 +33,7 @@ def looks_like_mfn(folder: Path) -> bool:
     return any(looks_like_hdf5(folder / LABELS.format(split)) for split in SPLITS)
 
 
-def _clips(folder: Path) -> RawClips:
+def _clips(folder: Path, aligned: bool | None) -> RawClips:
     """Read the clips of a folder; padding is cut as in MulT's pickles."""
     content: dict[object, object] = {}
     used: set[str] = set()
@@ -54,7 +54,8 @@ def _clips(folder: Path) -> RawClips:
         elif arrays:
             raise DataError(f"{folder}: has features of split '{split}' but no {labels.name}")
     unused = {path.name for path in folder.glob("*.h5")} - used
-    return dataclasses.replace(mult_clips(folder, content), ignored=tuple(sorted(unused)))
+    raw = mult_clips(folder, content, aligned=aligned)
+    return dataclasses.replace(raw, ignored=tuple(sorted(unused)))
 
 
 def _array(path: Path) -> Num[np.ndarray, "*shape"]:
@@ -82,7 +83,9 @@ def _separate_modalities(path: Path) -> dict[Modality, Num[np.ndarray, "clip ste
     return arrays
 
 
-def mfn_dataset(path: Path, *, task: str = "auto", labels: str = "") -> Dataset:
+def mfn_dataset(
+    path: Path, *, task: str = "auto", labels: str = "", aligned: bool | None = None
+) -> Dataset:
     """Read a data set from a folder of MFN's HDF5 files.
 
     The files of a split (train, valid or test) are ``text_SPLIT_emb.h5``, ``audio_SPLIT.h5`` and
@@ -97,12 +100,13 @@ def mfn_dataset(path: Path, *, task: str = "auto", labels: str = "") -> Dataset:
         task: regression, emotions, classes or scores; "auto" infers it.
         labels: names of the labels to predict (label 1, label 2, ...), separated by commas; "" is
             all.
+        aligned: whether step k is the same word in every modality; without it, the padding tells.
 
     Raises:
-        DataError: a file cannot be read or is missing, shapes do not match, or labels are not
-            finite or do not fit the task.
+        DataError: a file cannot be read or is missing, shapes do not match, labels are not finite
+            or do not fit the task, or the padding does not tell whether steps are aligned.
     """
-    raw = _clips(path)
+    raw = _clips(path, aligned)
     if not raw.clips:
         raise DataError(f"{path}: has no clips; give labels of one or more")
     raw, meaning = interpret_labels(path, raw, task=task, labels=labels)

@@ -147,7 +147,9 @@ def misa_clips(path: Path, splits: Mapping[str | None, object]) -> RawClips:
             except DataError as error:
                 raise DataError(f"{where}: clip {index}{_segment_suffix(entry)}: {error}") from None
             clips.append(clip)
-    return RawClips(clips=clips, widths=widths)
+    return RawClips(
+        clips=clips, widths=widths, alignment="steps are aligned: the format has one for each word"
+    )
 
 
 def _clip(split: str | None, entry: object) -> tuple[RawClip, _Words]:
@@ -263,6 +265,10 @@ def misa_dataset(
     )
     repairs: Counter[str] = Counter()
     warnings = list(meaning.warnings)
+    if isinstance(content, list | tuple) and looks_like_misa_folder(path.parent):
+        warnings.append(
+            f"{printable(path.name)} is one of three pickles; give their folder to have its splits"
+        )
     if TEXT not in raw.widths:
         raw = _with_text(path, raw, vectors, repairs, warnings)
     elif vectors is not None:

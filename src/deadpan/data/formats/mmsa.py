@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Num
 
+from deadpan.data.alignment import Alignment, judge_alignment
 from deadpan.data.assembly import RawClips, assemble
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
@@ -27,7 +28,7 @@ from deadpan.data.formats.pickled_values import (
     parse_splits,
 )
 from deadpan.data.labels import choose_labels, interpret_labels
-from deadpan.data.padding import looks_aligned, real_steps
+from deadpan.data.padding import StepRange, array_steps, real_steps
 from deadpan.errors import DataError
 from deadpan.types import AUDIO, MODALITIES, TEXT, VISION, Modality
 
@@ -70,11 +71,14 @@ def looks_like_mmsa(content: object) -> bool:
     return unlabelled and every_split_has(content, *marks)
 
 
-def mmsa_clips(path: Path, content: object, repairs: Counter[str]) -> RawClips:
+def mmsa_clips(
+    path: Path, content: object, repairs: Counter[str], *, aligned: bool | None = None
+) -> RawClips:
     """Parse the clips of a pickle in MMSA's format, cut to their real steps (see ``real_steps``).
 
-    A file without lengths is taken as aligned by tokens if its arrays have one length and BERT's
-    mask or zeros agree: MMSA leaves lengths out of such files. A clip has words if its file has no
+    A file without lengths is taken as aligned by tokens if its arrays have one length and it has
+    BERT's mask, as MMSA leaves lengths out of such files, or else if the padding tells so (see
+    ``judge_alignment``), unless ``aligned`` says what is so. A clip has words if its file has no
     mask, by which a step would be a token, and the transcript has one word per step. ``repairs``
     receives the number of lengths that were not used.
 
@@ -85,17 +89,9 @@ def mmsa_clips(path: Path, content: object, repairs: Counter[str]) -> RawClips:
         DataError: the value does not fit the format, or shapes do not match.
     """
     splits = parse_splits(path, content, f"text, audio, vision, {LABELS['M']}", _split)
-    aligned = _aligned(list(splits.values()))
-    return cut_clips(
-        splits,
-        lambda split: real_steps(
-            split.sequences,
-            mask=split.mask,
-            lengths=split.lengths,
-            aligned=aligned,
-            repairs=repairs,
-        ),
-    )
+    alignment = _alignment(path, list(splits.values()), aligned)
+    raw = cut_clips(splits, lambda split: _steps(split, aligned=alignment.aligned, repairs=repairs))
+    return dataclasses.replace(raw, alignment=alignment.reason)
 
 
 def _split(table: SplitTable) -> _Split:
@@ -155,17 +151,43 @@ def _mask(value: object, text: Num[np.ndarray, "clip step _"]) -> np.ndarray | N
     return mask != 0 if mask.shape == text.shape[:2] and mask.size else None
 
 
-def _aligned(splits: Sequence[_Split]) -> bool:
-    arrays = [split.sequences for split in splits]
-    if any(split.lengths for split in splits):
-        return False
-    if all(split.mask is not None for split in splits if len(split.ids)):
-        return all(len({array.shape[1] for array in x.values()}) <= 1 for x in arrays)
-    return looks_aligned(arrays)
+def _alignment(path: Path, splits: Sequence[_Split], aligned: bool | None) -> Alignment:
+    """Judge whether steps are aligned: lengths and masks of the file come before its padding."""
+    if aligned is None and any(split.lengths for split in splits):
+        return Alignment(
+            aligned=False, reason="steps are not aligned: the file has lengths of its modalities"
+        )
+    steps = [array_steps(split.sequences) for split in splits]
+    if (
+        aligned is None
+        and all(split.mask is not None for split in splits if len(split.ids))
+        and all(len(set(arrays.values())) <= 1 for arrays in steps)
+    ):
+        return Alignment(
+            aligned=True, reason="steps are aligned: every array has those of BERT's mask"
+        )
+    ranges = [_steps(split, aligned=False, repairs=Counter()) for split in splits]
+    return judge_alignment(path, list(zip(steps, ranges, strict=True)), aligned)
+
+
+def _steps(split: _Split, *, aligned: bool, repairs: Counter[str]) -> Mapping[Modality, StepRange]:
+    return real_steps(
+        split.sequences,
+        mask=split.mask,
+        lengths=split.lengths,
+        aligned=aligned,
+        repairs=repairs,
+    )
 
 
 def mmsa_dataset(
-    path: Path, content: object, *, label: str = "M", task: str = "auto", labels: str = ""
+    path: Path,
+    content: object,
+    *,
+    label: str = "M",
+    task: str = "auto",
+    labels: str = "",
+    aligned: bool | None = None,
 ) -> Dataset:
     """Read a data set from an unpickled value in MMSA's format (see ``mmsa_clips``).
 
@@ -181,12 +203,15 @@ def mmsa_dataset(
         label: M (multimodal), or T, A or V (of text, audio or vision alone).
         task: regression, emotions, classes or scores; "auto" infers it.
         labels: the same as ``label``, or several of them, separated by commas.
+        aligned: whether step k is the same token in every modality; without it, the file's lengths,
+            its mask or its padding tell.
 
     Raises:
-        DataError: the value does not fit the format, or labels are missing or do not fit the task.
+        DataError: the value does not fit the format, labels are missing or do not fit the task, or
+            the padding does not tell whether steps are aligned.
     """
     repairs: Counter[str] = Counter()
-    raw = mmsa_clips(path, content, repairs)
+    raw = mmsa_clips(path, content, repairs, aligned=aligned)
     values = np.array([clip.label for clip in raw.clips]).reshape(-1, len(LABELS))
     available = [
         name

@@ -1,9 +1,11 @@
 """The pickles of the MulT release: MOSI, MOSEI, IEMOCAP and other data in the same format."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 
+from deadpan.data.alignment import judge_alignment
 from deadpan.data.assembly import RawClips, assemble
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
@@ -19,7 +21,7 @@ from deadpan.data.formats.pickled_values import (
     parse_splits,
 )
 from deadpan.data.labels import interpret_labels
-from deadpan.data.padding import looks_aligned, nonzero_steps
+from deadpan.data.padding import array_steps, nonzero_steps
 from deadpan.types import MODALITIES
 
 
@@ -28,7 +30,7 @@ def looks_like_mult(content: object) -> bool:
     return every_split_has(content, "labels") or every_split_has(content, *MODALITIES)
 
 
-def mult_clips(path: Path, content: object) -> RawClips:
+def mult_clips(path: Path, content: object, *, aligned: bool | None = None) -> RawClips:
     """Parse the clips of a pickle in MulT's format, cut to their real steps.
 
     A split, a modality or the ids may be missing, and the labels, which then are NaN. Ids are str,
@@ -36,15 +38,29 @@ def mult_clips(path: Path, content: object) -> RawClips:
 
     Steps of zeros at either end of a sequence are padding; a step of zeros within it is real. A
     sequence of only zeros means that the clip lacks the modality. If the arrays of a file are
-    word-aligned (see ``looks_aligned``), a step is padding only if it is zero in every modality the
-    clip has, so that the steps of a clip stay aligned. Such files have no words or times.
+    word-aligned, a step is padding only if it is zero in every modality the clip has, so that the
+    steps of a clip stay aligned. Such files have no words or times.
+
+    Args:
+        path: path of the pickle.
+        content: its value, as ``read_pickle`` returns it.
+        aligned: whether the arrays are word-aligned; None infers it (see ``judge_alignment``).
 
     Raises:
-        DataError: the value does not fit the format, or shapes do not match.
+        DataError: the value does not fit the format, shapes do not match, or it is not clear
+            whether the arrays are aligned.
     """
     splits = mult_splits(path, content)
-    aligned = looks_aligned([split.sequences for split in splits.values()])
-    return cut_clips(splits, lambda split: nonzero_steps(split.sequences, aligned=aligned))
+    alignment = judge_alignment(
+        path,
+        [
+            (array_steps(split.sequences), nonzero_steps(split.sequences, aligned=False))
+            for split in splits.values()
+        ],
+        aligned,
+    )
+    raw = cut_clips(splits, lambda split: nonzero_steps(split.sequences, aligned=alignment.aligned))
+    return dataclasses.replace(raw, alignment=alignment.reason)
 
 
 def mult_splits(path: Path, content: object) -> dict[str, PaddedSplit]:
@@ -63,7 +79,14 @@ def _split(table: SplitTable) -> PaddedSplit:
     )
 
 
-def mult_dataset(path: Path, content: object, *, task: str = "auto", labels: str = "") -> Dataset:
+def mult_dataset(
+    path: Path,
+    content: object,
+    *,
+    task: str = "auto",
+    labels: str = "",
+    aligned: bool | None = None,
+) -> Dataset:
     """Read a data set from an unpickled value in MulT's format (see ``mult_clips``).
 
     Labels are one number a clip, several, or pairs (absent, present) of shape [clip, emotion, 2],
@@ -74,11 +97,14 @@ def mult_dataset(path: Path, content: object, *, task: str = "auto", labels: str
         content: its value, as ``read_pickle`` returns it.
         task: regression, emotions, classes or scores; "auto" infers it.
         labels: names of the labels to predict, separated by commas; "" is all.
+        aligned: whether step k is the same word in every modality; without it, the padding tells.
 
     Raises:
-        DataError: the value does not fit the format, or labels are missing or do not fit the task.
+        DataError: the value does not fit the format, labels are missing or do not fit the task, or
+            the padding does not tell whether steps are aligned.
     """
-    raw, meaning = interpret_labels(path, mult_clips(path, content), task=task, labels=labels)
+    raw = mult_clips(path, content, aligned=aligned)
+    raw, meaning = interpret_labels(path, raw, task=task, labels=labels)
     return assemble(
         path,
         raw,

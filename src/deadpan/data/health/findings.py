@@ -42,6 +42,7 @@ def findings(figures: Mapping[str, Any]) -> list[dict[str, str]]:
             (SERIOUS if any(leak in warning for leak in LEAKS) else WARNING, warning)
             for warning in figures["warnings"]
         ),
+        *([(NOTE, figures["alignment"])] if figures["alignment"] else []),
         *_labels(figures),
         *_modalities(figures),
         *(

@@ -31,9 +31,10 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
     at most five ids, names or indices of features, counted from 0.
 
     Returns:
-        ``name``, ``layout`` (the format of the source; "" if unknown), ``task``, ``labels``
-        (names; none if no clip has a label), ``widths`` (features per step), ``unsplit`` (whether
-        clips without labels have no splits either: all stand under test), and
+        ``name``, ``layout`` (the format of the source; "" if unknown), ``alignment`` (whether steps
+        are aligned, and how this is known; "" if nothing tells), ``task``, ``labels`` (names; none
+        if no clip has a label), ``widths`` (features per step), ``unsplit`` (whether clips without
+        labels have no splits either: all stand under test), and
 
         ``splits``: per split ``clips``, and, if it has any, ``groups`` (videos or speakers),
         ``labels`` (see below), ``modalities`` (per modality ``missing``, the share of clips that
@@ -100,6 +101,7 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "name": dataset.name,
         "layout": dataset.layout,
+        "alignment": dataset.alignment,
         "task": dataset.task,
         "labels": list(dataset.labels),
         "widths": dict(dataset.widths),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import deadpan
 from deadpan.data.dataset import fingerprint
 from deadpan.data.formats.own.dataset import own_dataset
+from deadpan.data.formats.own.feature_files import SUFFIXES
 from deadpan.errors import DataError
 from deadpan.types import SPLITS
 
@@ -85,7 +86,7 @@ def test_what_clips_lack_is_counted(home):
     ]
     assert dataset.repairs == {"face: NaN set to 0": 2, "face: -inf set to 0": 1}
     assert dataset.warnings == (
-        "folder 'notes' has no files of .npy, .npz, .pt, .csv, .tsv, .parquet: it was ignored",
+        f"folder 'notes' has no files of {', '.join(SUFFIXES)}: it was ignored",
         "1 clips have no file in 'audio' (first: 'a'): they lack audio",
         "1 files in 'audio' have no step (first: 'b.npy'): their clips lack audio",
         "1 files in 'audio' are of no clip in labels.csv (first: 'z.npy'): they were ignored",
@@ -131,10 +132,10 @@ def test_no_features_at_all_tells_both_ways(tmp_path):
     )
     table(tmp_path, "id,text,label\na,hm,1\n")
     (tmp_path / "audio").mkdir()
-    (tmp_path / "audio" / "a.mat").touch()
+    (tmp_path / "audio" / "a.txt").touch()
     assert refusal(tmp_path) == (
         f"{tmp_path / 'labels.csv'}: no folder of features beside it (folder 'audio' has no files "
-        f"of .npy, .npz, .pt, .csv, .tsv, .parquet), so its text needs the option 'vectors'; give "
+        f"of {', '.join(SUFFIXES)}), so its text needs the option 'vectors'; give "
         f"--data_options.vectors glove.txt, or put a file per clip into a folder per modality, "
         f"such as audio/ID.npy"
     )
@@ -399,3 +400,54 @@ def test_mosi_has_the_ids_and_labels_of_the_aligned_file(mosi, shared: Path):
     for clip in mosi["valid"]:
         assert clip.group == clips[clip.id].group
         np.testing.assert_allclose(clip.label, clips[clip.id].label, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "wanted"),
+    [
+        ("a.mat", b"MATLAB 5.0 MAT-file, Platform", "a.mat: is a MATLAB file; save each variable"),
+        (
+            "a.arff",
+            b"% openSMILE\n@relation x\n",
+            "a.arff: is ARFF, of Weka or openSMILE; its rows",
+        ),
+        ("data.mdb", b"x", "voice: is an LMDB database, which only the code"),
+        (
+            "a.npy",
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "a.npy: is a pointer of git LFS",
+        ),
+    ],
+)
+def test_files_of_other_tools_come_with_the_way_out(name, content, wanted, home):
+    (home / "voice").mkdir()
+    (home / "voice" / name).write_bytes(content)
+    assert wanted in refusal(home)
+
+
+def test_recordings_named_by_ids_are_ignored(home):
+    (home / "wav").mkdir()
+    (home / "wav" / "a.wav").write_bytes(b"RIFF\0\0\0\0WAVE")
+    assert own_dataset(home).warnings == (
+        f"folder 'wav' has no files of {', '.join(SUFFIXES)}: it was ignored",
+    )
+
+
+def test_a_clip_is_found_by_a_part_of_its_path_and_a_clock_counts_from_the_first_step(tmp_path):
+    (tmp_path / "face" / "ann").mkdir(parents=True)
+    (tmp_path / "voice").mkdir()
+    table(tmp_path, "id,label,split\na.mp4,1.5,train\nb.mp4,-1,valid\nc.mp4,0,test\n")
+    for clip, start in {"a": 1.6e9, "b": 0, "c": 1.6e9 + 60}.items():
+        rows = [f"{start + 0.04 * step:.2f},{step}" for step in range(10)]
+        (tmp_path / "face" / "ann" / f"{clip}.csv").write_text("\n".join(["Time,AU01", *rows]))
+        np.savez(
+            tmp_path / "voice" / f"{clip}.npz", x=np.ones((2, 3)), times=[start + 0.1, start + 1]
+        )
+    dataset = own_dataset(tmp_path)
+    assert dataset.warnings == (
+        "2 clips have times that start far from 0 (first: 'a.mp4', at 1600000000 s): they were "
+        "counted from the first step",
+    )
+    for clip in clips_of(dataset).values():
+        np.testing.assert_allclose(clip.times["face"][[0, -1], 0], [0, 0.36], atol=1e-6)
+        np.testing.assert_allclose(clip.times["voice"][:, 0], [0.1, 1], atol=1e-6)

@@ -1,4 +1,5 @@
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -350,4 +351,13 @@ def test_a_tensor_alone_or_beside_times_and_mask(tmp_path):
     assert (got.values.tolist(), got.times.tolist()) == ([[1, 2]], [[0, 0.5]])
     assert got.remarks[1].predicate == "hold what is no array, ignored: rate"
     torch.save([torch.zeros(2, 2)], path)
-    assert "holds tensor; wanted one array" in file_refusal(path)
+    assert "holds array; wanted one array" in file_refusal(path)
+
+
+def test_an_array_in_a_pickle(tmp_path):
+    path = tmp_path / "x.pkl"
+    path.write_bytes(pickle.dumps(np.ones((2, 3))))
+    assert read_features(path).values.shape == (2, 3)
+    path.write_bytes(pickle.dumps({"x": np.ones((2, 3)), "mask": np.array([0, 1])}))
+    assert read_features(path).values.shape == (1, 3)
+    assert "not a pickle" in file_refusal(path, b"abc")

@@ -15,6 +15,8 @@ from deadpan.data.containers.files import printable
 from deadpan.data.containers.numpy_values import read_npy_values, read_npz_values
 from deadpan.data.containers.parquet import read_parquet
 from deadpan.data.containers.torch_file import read_torch
+from deadpan.data.containers.unpickling import read_pickle
+from deadpan.data.formats.foreign import foreign_format
 from deadpan.data.formats.own.extractors import (
     END,
     OTHER,
@@ -29,33 +31,40 @@ from deadpan.data.formats.own.extractors import (
 from deadpan.data.formats.pickled_values import numeric_array
 from deadpan.errors import DataError
 
-SUFFIXES = (".npy", ".npz", ".pt", ".csv", ".tsv", ".parquet")
+SUFFIXES = (".npy", ".npz", ".pt", ".pkl", ".csv", ".tsv", ".parquet")
 
 
 def read_features(path: Path) -> Features:
     """Read the features of one clip from a file, by its suffix.
 
     A ``.npy`` file holds an array [step, width]; [width] is one step, and further axes of length 1
-    are left out. ``.npz`` and ``.pt`` files hold such an array, or one beside ``times`` ([step]
-    or [step, 2], seconds) and ``mask`` ([step], 0 where a step is missing). A ``.csv``, ``.tsv`` or
-    ``.parquet`` file has a row per step (see ``separate_features``).
+    are left out. ``.npz``, ``.pt`` and ``.pkl`` files hold such an array, or one beside ``times``
+    ([step] or [step, 2], seconds) and ``mask`` ([step], 0 where a step is missing). A ``.csv``,
+    ``.tsv`` or ``.parquet`` file has a row per step (see ``separate_features``).
 
     Raises:
         DataError: the file does not fit its suffix.
         DeadpanError: the file is Parquet, and pyarrow is not installed.
     """
     suffix = path.suffix.lower()
-    if suffix == ".npy":
-        return Features(values=_steps(path, "array", read_npy_values(path)))
-    if suffix == ".npz":
-        return _from_values(path, read_npz_values(path))
-    if suffix == ".pt":
-        value = read_torch(path)
-        values = value if isinstance(value, dict) else {"tensor": value}
-        return _from_values(path, cast("dict[str, object]", values))
-    if suffix == ".parquet":
-        return separate_features(path, *read_parquet(path), ())
-    return separate_features(path, *_read_table(path))
+    try:
+        if suffix == ".npy":
+            return Features(values=_steps(path, "array", read_npy_values(path)))
+        if suffix == ".npz":
+            return _from_values(path, read_npz_values(path))
+        if suffix in (".pt", ".pkl"):
+            value = read_torch(path) if suffix == ".pt" else read_pickle(path)
+            table = (
+                cast("dict[str, object]", value) if isinstance(value, dict) else {"array": value}
+            )
+            return _from_values(path, {str(name): entry for name, entry in table.items()})
+        if suffix == ".parquet":
+            return separate_features(path, *read_parquet(path), ())
+        return separate_features(path, *_read_table(path))
+    except DataError:
+        if suffix != ".pt" and (sentence := foreign_format(path)):
+            raise DataError(f"{path}: {sentence}") from None
+        raise
 
 
 def _numbers(path: Path, name: str, value: object) -> Num[np.ndarray, "*shape"]:

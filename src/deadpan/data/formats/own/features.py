@@ -8,9 +8,10 @@ from pathlib import Path
 
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.tables import SUFFIXES as TABLE_SUFFIXES
+from deadpan.data.formats.foreign import foreign_format
 from deadpan.data.formats.own.extractors import Features, clock_offset
 from deadpan.data.formats.own.feature_files import SUFFIXES, read_features
-from deadpan.data.formats.own.folders import FeatureFolder, feature_folders
+from deadpan.data.formats.own.folders import MEDIA, FeatureFolder, feature_folders
 from deadpan.data.formats.own.table import ClipTable, looks_like_clip_table
 from deadpan.data.formats.word_vectors import embed_words, tokenize
 from deadpan.errors import DataError
@@ -243,8 +244,18 @@ def _folders(
         elif folder.files:
             folders.append(folder)
         elif folder.other:
+            _refuse_foreign(folder.path, ids)
             ignored.append(f"folder '{name}' has no files of {', '.join(SUFFIXES)}")
     return folders, ignored
+
+
+def _refuse_foreign(folder: Path, ids: Sequence[str]) -> None:
+    """Raise DataError, with the way out, if a folder is a database or its files are of a tool."""
+    entries = [x for x in sorted(folder.iterdir()) if x.suffix.lower() not in MEDIA]
+    named = {*ids}
+    for path in (folder, *(entry for entry in entries if entry.stem in named)):
+        if sentence := foreign_format(path):
+            raise DataError(f"{path}: {sentence}")
 
 
 def _check_sources(
