@@ -252,21 +252,23 @@ class _Table:
             raise DataError(
                 f"{self.path}: line {line}: has {len(fields)} fields; wanted {len(self._timed)}"
             )
-        cells = list(fields)
-        for column in self._unusual:
-            cells[column] = "nan"
         try:
-            row = np.array([float(cell or "nan") for cell in cells])
+            row = np.array(self._floats(fields))
         except ValueError:
-            self._unusual |= {i for i, x in enumerate(cells) if x and parse_number(x) is None}
-            self.add(line, fields)
-            return
+            self._unusual |= {i for i, x in enumerate(fields) if parse_number(x) is None}
+            row = np.array(self._floats(fields))
         for column in self._unusual:
             row[column] = self._parse(line, column, fields[column])
         self._rows.append(row)
         self._grow(fields)
         if any(field.strip() for field in fields):
             self._end[0] = len(self._rows)
+
+    def _floats(self, fields: Sequence[str]) -> list[float]:
+        """A row as numbers, with NaN in columns that need a slower look."""
+        if self._unusual:
+            fields = ["nan" if i in self._unusual else x for i, x in enumerate(fields)]
+        return list(map(float, fields))
 
     def _parse(self, line: int, column: int, field: str) -> float:
         timed = self._timed[column]

@@ -238,8 +238,10 @@ def _folders(
     ignored: list[str] = []
     for folder in feature_folders(path.parent):
         name = printable(folder.path.name)
-        if folder.files and vectors is not None and not folder.files_of(ids):
-            # Word vectors give features already, and the folder may be no part of the data.
+        optional = vectors is not None or not folder.is_of_features()
+        if folder.files and optional and not folder.files_of(ids):
+            # Word vectors give features already, or the files are of a run or the like: the folder
+            # may be no part of the data.
             ignored.append(f"folder '{name}' has no file named by an id")
         elif folder.files:
             folders.append(folder)
