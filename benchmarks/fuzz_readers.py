@@ -59,7 +59,7 @@ def judge(folder: Path, sample: Sample) -> str:
 
     options = {name: str(folder / value) for name, value in sample.options.items()}
     try:
-        dataset = load(folder / sample.path, **options)
+        dataset = load(folder / sample.path, **options, **sample.settings)
         for clips in dataset.splits.values():
             for clip in clips:  # a store is read clip by clip
                 _ = clip.sequences

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from deadpan.data import DATASETS, load
+from deadpan.data.conversion import convert_dataset
 from deadpan.data.dataset import describe, fingerprint
+from deadpan.data.health.inspection import inspect_dataset
 from deadpan.errors import DataError
 
 TINY = {"clips": 12, "text_width": 4, "audio_width": 4, "vision_width": 4}
@@ -133,3 +135,26 @@ def test_a_fingerprint_sees_splits_and_groups(mult):
     moved = [dataclasses.replace(clip, group="elsewhere") for clip in dataset["train"]]
     splits = {**dataset.splits, "train": moved}
     assert fingerprint(dataclasses.replace(dataset, splits=splits)) != known
+
+
+def test_steps_may_be_said_to_be_aligned(tmp_path):
+    folder = tmp_path / "own"
+    for name, lengths in (("audio", (3, 4, 5)), ("face", (3, 4, 2))):
+        (folder / name).mkdir(parents=True)
+        for clip, steps in enumerate(lengths):
+            np.save(folder / name / f"c{clip}.npy", np.ones((steps, 2), np.float32))
+    (folder / "labels.csv").write_text("id,label\nc0,-1.5\nc1,0.5\nc2,2\n")
+    text = refusal(folder, aligned=True)
+    assert "clip 'c2' is not aligned: its modalities have different numbers of steps" in text
+    assert "(audio 5, face 2); leave out --data_options.aligned true" in text
+    assert load(folder, aligned=False).alignment.startswith("steps are not aligned: --data_opt")
+    assert load(folder).alignment == ""
+    (folder / "face" / "c2.npy").unlink()  # a missing modality is beside any number of steps
+    stored = tmp_path / "own.safetensors"
+    convert_dataset(folder, stored, aligned=True)
+    said = "steps are aligned: --data_options.aligned says so"
+    assert load(stored).alignment == load(folder, aligned=True).alignment == said
+    assert load(stored, aligned=True).alignment == said
+    assert "'aligned' wants true or false; got 'yes'" in refusal(stored, aligned="yes")
+    note = {"gravity": "note", "sentence": said}
+    assert note in inspect_dataset(load(stored))["findings"]

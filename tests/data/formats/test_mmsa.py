@@ -140,13 +140,19 @@ def test_an_aligned_file_stays_aligned(tmp_path):
         [3] * 3,
     ] * 2
     np.testing.assert_array_equal(raw.clips[0].sequences["vision"], [[0], [1], [1], [0]])
+    assert raw.alignment == "steps are aligned: every array has those of BERT's mask"
 
 
 def test_without_a_mask_zeros_tell_whether_it_is_aligned(tmp_path):
-    apart, _ = read_clips(
-        tmp_path, {"train": aligned(text_bert=None)}
-    )  # text begins before the rest
-    assert [len(x) for x in apart.clips[0].sequences.values()] == [4, 2, 2]
+    # Text begins before the rest and ends after it, by its special tokens.
+    tokens, _ = read_clips(tmp_path, {"train": aligned(text_bert=None)})
+    assert [len(x) for x in tokens.clips[0].sequences.values()] == [4, 4, 4]
+    assert tokens.alignment.startswith("steps are aligned (9")
+    rates = {"audio": np.ones((2, 6, 1)), "vision": np.ones((2, 6, 1))}
+    rates["vision"][:, 3:] = 0
+    apart, _ = read_clips(tmp_path, {"train": aligned(text_bert=None, **rates)})
+    assert [len(x) for x in apart.clips[1].sequences.values()] == [3, 6, 3]
+    assert apart.alignment.startswith("steps are not aligned (9")
     words = np.array([[1, 1, 1, 0, 0, 0], [1, 1, 0, 0, 0, 0]], np.float32)[..., None]
     audio = words.copy()
     audio[0, 2] = 0
@@ -203,7 +209,7 @@ LOOP.append(LOOP)
     [
         ({"regression_labels": None}, "has no 'regression_labels' (found annotations, audio, "),
         ({"regression_labels": 1.0}, "'regression_labels' is a float"),
-        ({"regression_labels": np.array(1.0)}, "has shape ()"),
+        ({"regression_labels": np.array(1.0)}, "'regression_labels' is a single number"),
         ({"regression_labels": np.ones((2, 2))}, "has shape (2, 2); wanted one number per clip"),
         ({"regression_labels": np.ones((10**12, 0))}, "has shape (1000000000000, 0)"),
         ({"regression_labels": ["a", "b"]}, "'regression_labels' holds a str"),
@@ -246,7 +252,8 @@ def test_what_does_not_fit_is_named(changes, wanted, tmp_path):
     [
         ([], "holds no splits"),
         ({"train": []}, "split 'train' is no dict; wanted text, audio, vision, regression_labels"),
-        ({"dev": padded_split()}, "unknown split 'dev'"),
+        ({"dve": padded_split()}, "unknown split 'dve'"),
+        ({"dev": padded_split(), "VAL": padded_split()}, "has two splits 'valid'; wanted one"),
         (
             {"train": padded_split(), "test": padded_split(audio=np.ones((2, 3, 5)))},
             "'audio' has width 2 in train, 5 in test; wanted one width",

@@ -23,6 +23,7 @@ from deadpan.data.formats.csd.dataset import csd_dataset
 from deadpan.data.formats.csd.file import looks_like_csd, looks_like_csd_folder
 from deadpan.data.formats.dialogues import dialogues_dataset, looks_like_dialogues
 from deadpan.data.formats.foreign import PICKLED_BY, foreign_format
+from deadpan.data.formats.mertools import looks_like_mertools, mertools_dataset
 from deadpan.data.formats.mfn import looks_like_mfn, mfn_dataset
 from deadpan.data.formats.misa import (
     looks_like_misa,
@@ -32,7 +33,13 @@ from deadpan.data.formats.misa import (
 )
 from deadpan.data.formats.mmsa import looks_like_mmsa, mmsa_dataset
 from deadpan.data.formats.mult import looks_like_mult, mult_dataset
-from deadpan.data.formats.nearest import nearest_format, part_of_folder, resembles_own
+from deadpan.data.formats.mustard import looks_like_mustard, mustard_dataset
+from deadpan.data.formats.nearest import (
+    nearest_format,
+    nearest_pickle,
+    part_of_folder,
+    resembles_own,
+)
 from deadpan.data.formats.own.dataset import own_dataset
 from deadpan.data.formats.own.features import looks_like_own
 from deadpan.data.formats.own.table import looks_like_clip_table
@@ -50,6 +57,8 @@ FOLDERS: Formats = (
     ("computational sequences (*.csd)", looks_like_csd_folder, csd_dataset),
     ("MFN's HDF5 files (y_train.h5, ...)", looks_like_mfn, mfn_dataset),
     ("MISA's pickles (train.pkl, dev.pkl, test.pkl)", looks_like_misa_folder, misa_folder_dataset),
+    ("MERTools' labels (label.npz, features/, ...)", looks_like_mertools, mertools_dataset),
+    ("MUStARD's files (sarcasm_data.json, ...)", looks_like_mustard, mustard_dataset),
     ("UR-FUNNY's pickles (data_folds.pkl, ...)", looks_like_ur_funny, ur_funny_dataset),
     (
         "utterance vectors of whole videos (text.pickle, audio.pickle, ...)",
@@ -89,6 +98,8 @@ def detect_format(path: Path) -> tuple[DatasetReader, tuple[Any, ...]]:
     if looks_like_pickle(path) and not foreign_format(path):
         content = _read_pickle(path)
         return detect_pickle_format(path, content), (path, content)
+    if resembles_own(path):
+        return own_dataset, (path,)
     with open_file(path, _format_names(FILES)):  # which may raise a more precise error
         start = first_bytes(path, 12)
     reason = nearest_format(path, _name_of_format)
@@ -169,10 +180,10 @@ def detect_pickle_format(path: Path, content: object) -> Callable[..., Dataset]:
             return read
     if sentence := part_of_folder(path, _name_of_format):
         raise DataError(f"{path}: {sentence}")
-    formats = ", ".join(noun for noun, _, _ in PICKLES)
-    raise DataError(
-        f"{path}: is a pickle of no known format, {_describe_value(content)}; known: {formats}"
-    )
+    remedy = nearest_pickle(content)
+    if not remedy:
+        remedy = f"known: {', '.join(noun for noun, _, _ in PICKLES)}"
+    raise DataError(f"{path}: is a pickle of no known format, {_describe_value(content)}; {remedy}")
 
 
 def _describe_value(value: object, depth: int = 3) -> str:

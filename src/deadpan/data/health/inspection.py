@@ -31,8 +31,10 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
     at most five ids, names or indices of features, counted from 0.
 
     Returns:
-        ``name``, ``layout`` (the format of the source; "" if unknown), ``task``, ``labels``
-        (names), ``widths`` (features per step), and
+        ``name``, ``layout`` (the format of the source; "" if unknown), ``alignment`` (whether steps
+        are aligned, and how this is known; "" if nothing tells), ``task``, ``labels`` (names; none
+        if no clip has a label), ``widths`` (features per step), ``unsplit`` (whether clips without
+        labels have no splits either: all stand under test), and
 
         ``splits``: per split ``clips``, and, if it has any, ``groups`` (videos or speakers),
         ``labels`` (see below), ``modalities`` (per modality ``missing``, the share of clips that
@@ -99,9 +101,11 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "name": dataset.name,
         "layout": dataset.layout,
+        "alignment": dataset.alignment,
         "task": dataset.task,
         "labels": list(dataset.labels),
         "widths": dict(dataset.widths),
+        "unsplit": dataset.unsplit,
         "splits": {
             split: part.as_dict(split, modalities, by_split.get(split, {}))
             for split, part in splits.items()
@@ -231,7 +235,7 @@ def _numbers(
 
 def baseline(dataset: Dataset, labels: Mapping[str, Labels]) -> dict[str, Any] | None:
     """Score the best constant prediction on the test split; None without train or test clips."""
-    if "train" not in labels or "test" not in labels:
+    if not dataset.labels or "train" not in labels or "test" not in labels:
         return None
     task = make_task(dataset.task, dataset.labels)
     outputs = np.tile(task.constant(labels["train"]), (len(labels["test"]), 1))

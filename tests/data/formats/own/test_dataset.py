@@ -142,7 +142,7 @@ def test_no_features_at_all_tells_both_ways(tmp_path):
 
 
 def test_mmsa_tables_may_have_features_beside_them(tmp_path):
-    table(tmp_path, MMSA + "v,1,good,1,train\nw,2,odd,-1,test\n")
+    table(tmp_path, MMSA + "v,1,good,1,train\nw,2,odd,-0.5,test\n")
     (tmp_path / "audio").mkdir()
     np.save(tmp_path / "audio" / "v_1.npy", np.ones((1, 3)))
     (tmp_path / "results").mkdir()

@@ -42,11 +42,20 @@ def test_a_folder_with_one_table_is_own_data(tmp_path):
 
 
 def test_no_table_or_two_are_told(tmp_path):
-    assert "wanted one clip table (.csv); found none" in refusal(find_clip_table, tmp_path)
-    for name in ("a.csv", "b.csv"):
-        (tmp_path / name).write_text("id,label\na,1\n")
+    assert "has no clip table; give it one" in refusal(find_clip_table, tmp_path)
     assert not looks_like_own(tmp_path)
-    assert "found a.csv, b.csv; name the file" in refusal(find_clip_table, tmp_path)
+    for name in ("a.csv", "b.tsv"):
+        (tmp_path / name).write_text("id,label\na,1\n")
+    assert looks_like_own(tmp_path)
+    assert "has 2 tables: a.csv, b.tsv; give one of them" in refusal(find_clip_table, tmp_path)
+
+
+def test_the_one_that_is_a_clip_table_is_found_among_others(tmp_path):
+    (tmp_path / "labels.CSV").write_text("ID;Label\na;1\n")
+    (tmp_path / "notes.csv").write_text("what,when\nx,y\n")
+    (tmp_path / "settings.json").write_text('{"id": 1, "label": 2}')
+    (tmp_path / "~$labels.xlsx").write_bytes(b"PK\x03\x04xl/")
+    assert find_clip_table(tmp_path).name == "labels.CSV"
 
 
 def test_a_folder_that_cannot_be_read_is_told(tmp_path, monkeypatch):
