@@ -75,11 +75,11 @@ def test_meld_has_emotions_or_sentiment_and_counts_its_utterances(tmp_path):
         deadpan.load(path, label="valence")
 
 
-def test_avec_has_scores(tmp_path):
+def test_avec_has_numbers_on_a_scale(tmp_path):
     parts = list(iemocap())
     parts[2] = {v: [0.25 * i - 0.3 for i in range(n)] for v, n in DIALOGUES.items()}
     dataset = deadpan.load(write(tmp_path / "AVEC_features_1.pkl", tuple(parts)))
-    assert dataset.task == "scores"
+    assert dataset.task == "regression"
     assert by_id(dataset)["Ses02F_impro01_F001"].label.tolist() == [np.float32(-0.05)]
 
 

@@ -55,10 +55,28 @@ def test_what_is_not_recognised_is_described(content, held):
     with pytest.raises(DataError) as caught:
         detect_pickle_format(PATH, content)
     text = str(caught.value)
-    assert text.startswith(
-        f"some.pkl: is a pickle of no known format, {held}; known: MMSA's (split"
-    )
+    assert text.startswith(f"some.pkl: is a pickle of no known format, {held}; ")
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("content", "nearest"),
+    [
+        ({"train": {"text": 1}}, "nearest to MulT's, whose splits have 'labels': 'train' has none"),
+        ({"train": {"text": 1, "labels": 1}, "test": {"text": 1}}, "'test' has none"),
+        ({b"train": {b"text": 1}}, "nearest to MulT's, whose splits have 'labels'"),
+        ({"text": np.ones((2, 3, 4)), "labels": np.ones(2)}, "which has these keys in each split"),
+        ({"clip1": np.ones((2, 3)), "clip2": np.ones((5, 3))}, "save each as audio/ID.npy"),
+        (({}, {}, {}, {}, {}, {}, [], [], [], []), "nearest to conv-emotion's nine parts"),
+        (np.zeros(3), "it is one array"),
+        ({"a": 1}, "known: MMSA's (split"),
+        ("a text", "known: MMSA's (split"),
+    ],
+)
+def test_the_nearest_format_is_named(content, nearest):
+    with pytest.raises(DataError) as caught:
+        detect_pickle_format(PATH, content)
+    assert nearest in str(caught.value)
 
 
 def test_what_is_wrong_within_a_format_is_told_by_it(tmp_path):

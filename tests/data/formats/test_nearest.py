@@ -43,25 +43,29 @@ def test_an_empty_folder_is_called_so(tmp_path):
 def test_a_table_without_an_id_names_its_columns(tmp_path):
     text = reason(own(tmp_path / "own", header="file_name,mood"))
     assert "labels.csv" in text
-    assert "no column id" in text
-    assert "file_name, mood" in text
+    assert "has columns file_name, mood: wanted id, label" in text
     (tmp_path / "alone.csv").write_text("file_name,mood\na,happy\nb,sad\n")
-    assert "has columns file_name, mood; wanted a table with a column id" in reason(
-        tmp_path / "alone.csv"
-    )
+    assert "has columns file_name, mood: wanted id, label" in reason(tmp_path / "alone.csv")
 
 
 def test_two_tables_ask_for_one(tmp_path):
     home = own(tmp_path, names=("a.csv", "b.csv"))
     text = reason(home)
-    assert "holds several tables: a.csv, b.csv; give one of them" in text
+    assert "has 2 tables: a.csv, b.csv; give one of them" in text
     assert deadpan.load(home / "b.csv").widths == {"audio": 3}
 
 
-def test_one_clip_table_beside_another_csv_is_named(tmp_path):
+def test_tables_of_meld_ask_for_one(tmp_path):
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}_sent_emo.csv").write_text("Utterance,Emotion\nHi,joy\n")
+    names = "dev_sent_emo.csv, test_sent_emo.csv, train_sent_emo.csv"
+    assert f"holds 3 tables: {names}; give one of them" in reason(tmp_path)
+
+
+def test_one_clip_table_beside_another_csv_is_taken(tmp_path):
     home = own(tmp_path)
     (home / "notes.csv").write_text("what,when\nx,y\n")
-    assert f"give {home / 'labels.csv'}" in reason(home)
+    assert deadpan.load(home).widths == deadpan.load(home / "labels.csv").widths
 
 
 def test_features_without_a_table_ask_for_one(tmp_path):
@@ -82,6 +86,15 @@ def text_ends(text, end):
 def test_an_unpacked_archive_leads_to_the_folder_within(tmp_path):
     inner = own(tmp_path / "mydata-1.0" / "mydata")
     assert f"give {inner}" in reason(tmp_path)
+
+
+def test_an_unpacked_archive_with_a_pickle_leads_to_it(tmp_path):
+    inner = tmp_path / "mosi-1.0" / "data"
+    inner.mkdir(parents=True)
+    (inner / "mosi.pkl").write_bytes(pickle.dumps(MULT))
+    text = reason(tmp_path)
+    assert "holds one folder, mosi-1.0, which holds one folder, data, which holds a pickle" in text
+    assert text.endswith(f"give {inner / 'mosi.pkl'}")
 
 
 def test_a_folder_with_a_pickle_leads_to_it(tmp_path):
@@ -117,6 +130,8 @@ def test_features_of_one_clip_are_no_data_set(tmp_path):
     assert "is a table of features and of no clips" in reason(path)
     np.save(tmp_path / "clip.npy", FEATURES)
     assert "is one array of numpy" in reason(tmp_path / "clip.npy")
+    np.savez(tmp_path / "clip.npz", a=FEATURES, b=FEATURES)
+    assert "is an archive of numpy (.npz) that holds a, b" in reason(tmp_path / "clip.npz")
     path.unlink()
     assert "holds files of features and no table of clips" in reason(tmp_path)
 

@@ -39,7 +39,7 @@ class TableRow:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Table:
+class TextTable:
     """A table: the names of its columns, without blanks around them, and its rows in order.
 
     Columns without a name are left out, as are rows without a field, with which spreadsheets end.
@@ -50,7 +50,7 @@ class Table:
     warnings: tuple[str, ...] = ()
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> TextTable:
     """Read a table, of a kind that its content tells.
 
     The first row of a CSV file or of a spreadsheet's first sheet names the columns. JSON is a list
@@ -103,14 +103,14 @@ def _table(
     header: Sequence[str],
     rows: Iterable[tuple[str, Sequence[str]]],
     warnings: tuple[str, ...] = (),
-) -> Table:
+) -> TextTable:
     """A table of rows: the place of each, and its fields, of which the last may be missing."""
     columns = [name.strip() for name in header]
     for index, name in enumerate(columns):
         if name and name in columns[:index]:
             raise DataError(f"{path}: column '{printable(name)}' stands twice; rename one")
     records = ((place, dict(zip(columns, fields, strict=False))) for place, fields in rows)
-    return Table(
+    return TextTable(
         columns=tuple(filter(None, columns)), rows=tuple(_rows(records)), warnings=warnings
     )
 
@@ -127,7 +127,7 @@ def _rows(records: Iterable[tuple[str, Mapping[str, str]]]) -> Iterator[TableRow
             yield TableRow(place=place, cells=cells)
 
 
-def _csv_table(path: Path) -> Table:
+def _csv_table(path: Path) -> TextTable:
     lines = read_csv_rows(path, WANTED)
     header = next(lines, (1, []))[1]
 
@@ -145,7 +145,7 @@ def _csv_table(path: Path) -> Table:
     return _table(path, header, rows())
 
 
-def _read_xlsx(path: Path) -> Table:
+def _read_xlsx(path: Path) -> TextTable:
     try:
         import openpyxl
     except ImportError:
@@ -197,10 +197,10 @@ def _sheet_rows(path: Path, sheet: Any, size: int) -> Iterator[tuple[str, list[s
         left -= 1 + len(row)
         if left < 0:
             raise DataError(f"{path}: has more blank cells than can be read; save it as .csv")
-        yield f"row {number}", [_field(f"{path}: row {number}", value) for value in row]
+        yield f"row {number}", [_field(value) for value in row]
 
 
-def _read_json(path: Path) -> Table:
+def _read_json(path: Path) -> TextTable:
     with open_file(path, WANTED) as stream:
         content = stream.read()
     try:
@@ -217,7 +217,7 @@ def _read_json(path: Path) -> Table:
     return _json_table(path, ((f"record {i}", record) for i, record in enumerate(records, 1)))
 
 
-def _json_lines(path: Path, text: str, error: ValueError) -> Table:
+def _json_lines(path: Path, text: str, error: ValueError) -> TextTable:
     """A table of a JSON record on each line; ``error`` says why the text is not one value."""
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
@@ -258,8 +258,9 @@ def _records(path: Path, value: object) -> Iterable[object]:
     return [entries]
 
 
-def _json_table(path: Path, records: Iterable[tuple[str, object]]) -> Table:
+def _json_table(path: Path, records: Iterable[tuple[str, object]]) -> TextTable:
     columns: dict[str, None] = {}
+    nested: dict[str, None] = {}
 
     def texts() -> Iterator[tuple[str, Mapping[str, str]]]:
         for place, record in records:
@@ -267,12 +268,18 @@ def _json_table(path: Path, records: Iterable[tuple[str, object]]) -> Table:
                 kind = type(record).__name__
                 raise DataError(f"{path}: {place}: is a {kind}; wanted a record with names")
             items = cast("dict[str, object]", record).items()
-            named = {str(_field(str(path), name)).strip(): value for name, value in items}
+            named = {str(_field(name)).strip(): value for name, value in items}
             columns.update(dict.fromkeys(filter(None, named)))
-            yield place, {name: _field(f"{path}: {place}", x) for name, x in named.items()}
+            nested.update(dict.fromkeys(k for k, x in named.items() if isinstance(x, list | dict)))
+            yield place, {k: _field(x) for k, x in named.items() if k not in nested}
 
     rows = tuple(_rows(texts()))
-    return Table(columns=tuple(columns), rows=rows)
+    flat = tuple(name for name in columns if name not in nested)
+    if not nested:
+        return TextTable(columns=flat, rows=rows)
+    names = printable(", ".join(nested))
+    warning = f"left out, as lists or records are in it: {names}"
+    return TextTable(columns=flat, rows=rows, warnings=(warning,))
 
 
 def _json_names(start: str) -> tuple[str, ...]:
@@ -281,11 +288,9 @@ def _json_names(start: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _field(where: str, value: object) -> str:
+def _field(value: object) -> str:
     """The text of a value; nothing for null and NaN."""
     if value is None or value != value:  # noqa: PLR0124 - NaN alone is unlike itself
         return ""
-    if isinstance(value, list | dict):
-        raise DataError(f"{where}: holds a {type(value).__name__}; wanted text or a number")
     # Half a surrogate pair, which JSON can hold, cannot be encoded in UTF-8.
     return str(value).encode("utf-8", errors="backslashreplace").decode("utf-8")

@@ -34,7 +34,12 @@ from deadpan.data.formats.misa import (
 from deadpan.data.formats.mmsa import looks_like_mmsa, mmsa_dataset
 from deadpan.data.formats.mult import looks_like_mult, mult_dataset
 from deadpan.data.formats.mustard import looks_like_mustard, mustard_dataset
-from deadpan.data.formats.nearest import nearest_format, part_of_folder, resembles_own
+from deadpan.data.formats.nearest import (
+    nearest_format,
+    nearest_pickle,
+    part_of_folder,
+    resembles_own,
+)
 from deadpan.data.formats.own.dataset import own_dataset
 from deadpan.data.formats.own.features import looks_like_own
 from deadpan.data.formats.own.table import looks_like_clip_table
@@ -93,6 +98,8 @@ def detect_format(path: Path) -> tuple[DatasetReader, tuple[Any, ...]]:
     if looks_like_pickle(path) and not foreign_format(path):
         content = _read_pickle(path)
         return detect_pickle_format(path, content), (path, content)
+    if resembles_own(path):
+        return own_dataset, (path,)
     with open_file(path, _format_names(FILES)):  # which may raise a more precise error
         start = first_bytes(path, 12)
     reason = nearest_format(path, _name_of_format)
@@ -173,10 +180,10 @@ def detect_pickle_format(path: Path, content: object) -> Callable[..., Dataset]:
             return read
     if sentence := part_of_folder(path, _name_of_format):
         raise DataError(f"{path}: {sentence}")
-    formats = ", ".join(noun for noun, _, _ in PICKLES)
-    raise DataError(
-        f"{path}: is a pickle of no known format, {_describe_value(content)}; known: {formats}"
-    )
+    remedy = nearest_pickle(content)
+    if not remedy:
+        remedy = f"known: {', '.join(noun for noun, _, _ in PICKLES)}"
+    raise DataError(f"{path}: is a pickle of no known format, {_describe_value(content)}; {remedy}")
 
 
 def _describe_value(value: object, depth: int = 3) -> str:

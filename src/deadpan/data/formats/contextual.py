@@ -13,8 +13,9 @@ from deadpan.data.assembly import RawClip, RawClips, assemble, hold_out_validati
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.numpy_values import looks_like_npz, npz_names, read_npz_values
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
-from deadpan.data.dataset import Dataset, TaskName
+from deadpan.data.dataset import Dataset
 from deadpan.data.formats.pickled_values import as_list, as_text, number_column, numeric_array
+from deadpan.data.labels import interpret_labels
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality
 
@@ -37,6 +38,7 @@ WANTED = (
     "(train, labels, test, labels, length, lengths, lengths), or train_data, train_length and "
     "labels of each split"
 )
+ALIGNED = "steps are aligned: an utterance is one in every modality"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,9 @@ def _files(path: Path) -> dict[Modality, list[Path]]:
     return files
 
 
-def contextual_folder_dataset(path: Path, *, label: str = "", variant: str = "") -> Dataset:
+def contextual_folder_dataset(
+    path: Path, *, label: str = "", variant: str = "", task: str = "auto", labels: str = ""
+) -> Dataset:
     """Read a data set from a folder with a file of each modality (see ``contextual_dataset``).
 
     ::
@@ -103,6 +107,8 @@ def contextual_folder_dataset(path: Path, *, label: str = "", variant: str = "")
         path: the folder.
         label: see ``contextual_dataset``.
         variant: the rest of the names, such as "_2way", if there are several files of a modality.
+        task: see ``contextual_dataset``.
+        labels: see ``contextual_dataset``.
 
     Raises:
         DataError: a file does not fit, or files differ in their videos or labels.
@@ -123,25 +129,38 @@ def contextual_folder_dataset(path: Path, *, label: str = "", variant: str = "")
             content = read_npz_values(entry) if looks_like_npz(entry) else read_pickle(entry)
             for split, videos in _videos(entry, content, modality, label).items():
                 splits[split] = _joined(entry, split, splits.get(split), videos)
-    return _dataset(path, splits, label)
+    return _dataset(path, splits, label, task, labels)
 
 
-def contextual_file_dataset(path: Path, *, label: str = "", modality: str = "") -> Dataset:
+def contextual_file_dataset(
+    path: Path, *, label: str = "", modality: str = "", task: str = "auto", labels: str = ""
+) -> Dataset:
     """Read a data set from one .npz of whole videos, which holds one modality.
 
     Args:
         path: the file.
         label: see ``contextual_dataset``.
         modality: the modality; "" takes it from the name of the file.
+        task: see ``contextual_dataset``.
+        labels: see ``contextual_dataset``.
 
     Raises:
         DataError: the file does not fit.
     """
-    return contextual_dataset(path, read_npz_values(path), label=label, modality=modality)
+    content = read_npz_values(path)
+    return contextual_dataset(
+        path, content, label=label, modality=modality, task=task, labels=labels
+    )
 
 
 def contextual_dataset(
-    path: Path, content: object, *, label: str = "", modality: str = ""
+    path: Path,
+    content: object,
+    *,
+    label: str = "",
+    modality: str = "",
+    task: str = "auto",
+    labels: str = "",
 ) -> Dataset:
     """Read a data set from a value that holds one vector per utterance, padded by video.
 
@@ -151,20 +170,22 @@ def contextual_dataset(
 
     The value is bc-LSTM's tuple of seven parts, or of thirteen for MOSEI, a dict of CIM's arrays
     (``train_data``, ``train_length``, ``trainSentiLabel``, ``trainEmoLabel``, ...), or one of
-    unimodal activations (``text_train``, ..., ``train_mask``, ``train_label``). Whole numbers from
-    0 on, and rows of one 1, are classes; other labels are sentiment.
+    unimodal activations (``text_train``, ..., ``train_mask``, ``train_label``).
+    ``interpret_labels`` decides on the task; the strengths of emotions become present or absent.
 
     Args:
         path: path of the file.
         content: its value.
         label: sentiment or emotions, if the file has both.
         modality: the modality of a file that holds one; "" takes it from the name of the file.
+        task: regression, emotions, classes or scores; "auto" infers it.
+        labels: names of the labels to predict, separated by commas; "" is all.
 
     Raises:
         DataError: the value does not fit the format.
     """
     splits = _videos(path, content, modality or _modality_of(path, content), label)
-    return _dataset(path, splits, label)
+    return _dataset(path, splits, label, task, labels)
 
 
 def _modality_of(path: Path, content: object) -> Modality:
@@ -238,16 +259,13 @@ def _from_arrays(table: Mapping[str, object], modality: Modality, label: str) ->
         wanted = label or next(iter(available), "sentiment")
         if wanted not in available:
             raise DataError(unknown_name("label", printable(wanted), [x for x in available if x]))
-        videos = _split(
+        splits[split] = _split(
             key,
             {modality: table[f"{key}_data"]},
             table[names[wanted]],
             table.get(f"{key}_length"),
             table.get(f"{key}_idName"),
         )
-        if wanted == "emotions":
-            videos = dataclasses.replace(videos, labels=(videos.labels > 0).astype(np.float64))
-        splits[split] = videos
     return splits
 
 
@@ -300,17 +318,12 @@ def _joined(path: Path, split: str, before: Videos | None, videos: Videos) -> Vi
     return dataclasses.replace(before, features={**before.features, **videos.features})
 
 
-def _dataset(path: Path, splits: Mapping[str, Videos], label: str) -> Dataset:
+def _dataset(
+    path: Path, splits: Mapping[str, Videos], label: str, task: str, labels: str
+) -> Dataset:
     clips = [clip for split, videos in splits.items() for clip in _clips(split, videos)]
     if not clips:
         raise DataError(f"{path}: has no utterances; wanted {WANTED}")
-    if len({clip.label.shape for clip in clips}) > 1:
-        raise DataError(f"{path}: labels differ in shape between splits; wanted one shape")
-    task, names, values = _labels([clip.label for clip in clips], label)
-    clips = [
-        dataclasses.replace(clip, label=value) for clip, value in zip(clips, values, strict=True)
-    ]
-    clips, warnings = hold_out_validation(clips)
     widths: dict[Modality, int] = {}
     for split, videos in splits.items():
         for name, array in videos.features.items():
@@ -318,13 +331,21 @@ def _dataset(path: Path, splits: Mapping[str, Videos], label: str) -> Dataset:
                 raise DataError(
                     f"{path}: {name} has width {array.shape[2]} in {split}; wanted {widths[name]}"
                 )
+    raw, meaning = interpret_labels(
+        path,
+        RawClips(clips=clips, widths=widths, alignment=ALIGNED),
+        task="emotions" if label == "emotions" and task == "auto" else task,
+        labels=labels,
+        names=EMOTIONS,
+    )
+    clips, warnings = hold_out_validation(raw.clips)
     return assemble(
         path,
-        RawClips(clips=clips, widths=widths),
+        dataclasses.replace(raw, clips=clips),
         layout="utterance vectors of whole videos (bc-LSTM, CIM)",
-        task=task,
-        labels=names,
-        warnings=warnings,
+        task=meaning.task,
+        labels=meaning.names,
+        warnings=[*meaning.warnings, *warnings],
     )
 
 
@@ -345,25 +366,3 @@ def _clips(split: str, videos: Videos) -> list[RawClip]:
                 )
             )
     return clips
-
-
-def _labels(
-    labels: Sequence[Num[np.ndarray, " label"]], label: str
-) -> tuple[TaskName, tuple[str, ...], Num[np.ndarray, "clip _"]]:
-    """The task of the labels, their names, and their values."""
-    values = np.array(labels, dtype=np.float64)
-    width = values.shape[1]
-    if width > 1:
-        one = np.isin(values, (0, 1)).all() and (values.sum(axis=1) == 1).all()
-        if one and label != "emotions":
-            return "classes", tuple(map(str, range(width))), values
-        names = (
-            EMOTIONS if width == len(EMOTIONS) else tuple(f"label {i + 1}" for i in range(width))
-        )
-        return "emotions" if np.isin(values, (0, 1)).all() else "scores", names, values
-    numbers = np.unique(values)
-    if len(numbers) > 1 and np.array_equal(numbers, np.arange(len(numbers))):
-        classes = np.eye(len(numbers))[values[:, 0].astype(np.int64)]
-        return "classes", tuple(map(str, range(len(numbers)))), classes
-    within = bool((np.abs(values) <= 3).all())
-    return "regression" if within else "scores", ("sentiment",), values

@@ -6,19 +6,20 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-from jaxtyping import Num
 
 from deadpan.data.assembly import RawClip, RawClips, assemble, hold_out_validation
 from deadpan.data.containers.files import printable
-from deadpan.data.dataset import Dataset, TaskName
+from deadpan.data.dataset import Dataset
 from deadpan.data.formats.number_lists import NumberLists
 from deadpan.data.formats.pickled_values import as_text
+from deadpan.data.labels import interpret_labels
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality
 
 IEMOCAP_CLASSES = ("happy", "sad", "neutral", "angry", "excited", "frustrated")
 MELD_CLASSES = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 MELD_SENTIMENT = ("neutral", "positive", "negative")
+ALIGNED = "steps are aligned: an utterance is one in every modality"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,8 +42,6 @@ MELD = Parts(
 )
 """videoIDs, Speakers, LabelsEmotion, Text, Audio, Sentence, trainVid, testVid, LabelsSentiment."""
 LENGTH = 9
-LARGEST = 1000
-"""No class has a number as large."""
 WANTED = "conv-emotion's nine parts (videoIDs, videoSpeakers, videoLabels, videoText, ...)"
 
 
@@ -55,18 +54,22 @@ def looks_like_dialogues(content: object) -> bool:
     )
 
 
-def dialogues_dataset(path: Path, content: object, *, label: str = "emotion") -> Dataset:
+def dialogues_dataset(
+    path: Path, content: object, *, label: str = "emotion", task: str = "auto", labels: str = ""
+) -> Dataset:
     """Read a data set from a tuple of dicts by video, which hold a vector per utterance.
 
     A clip is an utterance, and each of its sequences one step. Its group is its video (a dialogue),
     and the utterances of a video keep their order, which CIA reads. Whole numbers are classes, with
-    the names of IEMOCAP's six or MELD's seven emotions; other labels, as AVEC's, are scores. The
-    files have no validation split: a tenth of the training dialogues is taken.
+    the names of IEMOCAP's six or MELD's seven emotions; of others, ``interpret_labels`` decides.
+    The files have no validation split: a tenth of the training dialogues is taken.
 
     Args:
         path: path of the pickle.
         content: its value, as ``read_pickle`` returns it.
         label: emotion, or sentiment in MELD.
+        task: regression, emotions, classes or scores; "auto" takes the file's own.
+        labels: names of the labels to predict, separated by commas; "" is all.
 
     Raises:
         DataError: the value does not fit the format.
@@ -77,12 +80,8 @@ def dialogues_dataset(path: Path, content: object, *, label: str = "emotion") ->
         raise DataError(f"{path}: {unknown_name('label', printable(label), layout.labels)}")
     try:
         clips = _clips(NumberLists(path), parts, layout, label)
-        task, names, values = _labels(clips, layout, label)
     except DataError as error:
         raise DataError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
-    clips, warnings = hold_out_validation(
-        [dataclasses.replace(c, label=x) for c, x in zip(clips, values, strict=True)]
-    )
     widths: dict[Modality, int] = {}
     for clip in clips:
         for name, x in clip.sequences.items():
@@ -91,13 +90,22 @@ def dialogues_dataset(path: Path, content: object, *, label: str = "emotion") ->
                     f"{path}: clip '{printable(clip.id)}' has {name} of width {x.shape[1]}; "
                     f"wanted {widths[name]} as before"
                 )
+    clips, names = _named_classes(clips, layout, label)
+    raw, meaning = interpret_labels(
+        path,
+        RawClips(clips=clips, widths=widths, alignment=ALIGNED),
+        task="classes" if names and task == "auto" else task,
+        labels=labels,
+        names=names,
+    )
+    clips, warnings = hold_out_validation(raw.clips)
     return assemble(
         path,
-        RawClips(clips=clips, widths=widths),
+        dataclasses.replace(raw, clips=clips),
         layout="a feature pickle of conv-emotion",
-        task=task,
-        labels=names,
-        warnings=warnings,
+        task=meaning.task,
+        labels=meaning.names,
+        warnings=[*meaning.warnings, *warnings],
     )
 
 
@@ -178,24 +186,15 @@ def _entries(name: str, value: object) -> list[object]:
     return list(cast("list[object]", value))
 
 
-def _labels(
+def _named_classes(
     clips: Sequence[RawClip], layout: Parts, label: str
-) -> tuple[TaskName, tuple[str, ...], Num[np.ndarray, "clip _"]]:
-    """The task of the labels, their names, and their values."""
-    if len({clip.label.shape for clip in clips}) > 1:
-        raise DataError("has labels of different widths; wanted one number per utterance")
-    values = np.array([clip.label for clip in clips], dtype=np.float64)
-    column = values[:, 0]
-    if (
-        values.shape[1] == 1
-        and ((column >= 0) & (column == np.floor(column)) & (column < LARGEST)).all()
-    ):
-        known = MELD_SENTIMENT if label == "sentiment" else MELD_CLASSES
-        if layout is IEMOCAP:
-            known = IEMOCAP_CLASSES
-        count = int(column.max()) + 1
-        if 2 <= count <= max(len(known), len(np.unique(column))):
-            names = known if count <= len(known) else tuple(map(str, range(count)))
-            return "classes", names, np.eye(len(names))[column.astype(np.int64)]
-    names = tuple(f"{label} {i + 1}" for i in range(values.shape[1]))
-    return "scores", names if len(names) > 1 else ("rating",), values
+) -> tuple[list[RawClip], tuple[str, ...]]:
+    """The clips with a 1 for their class, and its name; () if labels are not numbers of classes."""
+    names = MELD_SENTIMENT if label == "sentiment" else MELD_CLASSES
+    if layout is IEMOCAP:
+        names = IEMOCAP_CLASSES
+    numbers = {float(x) for clip in clips for x in clip.label}
+    if any(clip.label.size != 1 for clip in clips) or not numbers <= set(range(len(names))):
+        return list(clips), ()
+    rows = np.eye(len(names))
+    return [dataclasses.replace(c, label=rows[int(c.label[0])]) for c in clips], names

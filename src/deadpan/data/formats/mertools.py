@@ -19,10 +19,12 @@ from deadpan.data.assembly import (
 )
 from deadpan.data.containers.csv_rows import read_csv_rows
 from deadpan.data.containers.files import printable
-from deadpan.data.containers.numpy_values import npz_names, read_npy_values, read_npz_values
-from deadpan.data.dataset import Dataset, TaskName
+from deadpan.data.containers.numpy_values import npz_names, read_npz_values
+from deadpan.data.dataset import Dataset
+from deadpan.data.formats.own.feature_files import read_features
 from deadpan.data.formats.pickled_values import as_text
 from deadpan.data.formats.word_vectors import embed_words, tokenize
+from deadpan.data.labels import interpret_labels
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality
 
@@ -88,12 +90,14 @@ def mertools_dataset(
     path: Path,
     *,
     label: str = "",
-    labels_file: str = "",
+    file: str = "",
     test: str = "",
     text: str = "",
     audio: str = "",
     vision: str = "",
     vectors: Path | None = None,
+    task: str = "auto",
+    labels: str = "",
 ) -> Dataset:
     """Read a data set from a folder that MERTools has prepared.
 
@@ -112,20 +116,22 @@ def mertools_dataset(
     Args:
         path: the folder.
         label: emo (classes) or val (a score); "" is emo if it has two classes or more.
-        labels_file: name of the label file, if there are several.
+        file: name of the label file, if there are several.
         test: the test set, such as test1, if there are several.
         text: name of the folder of text features, if there are several.
         audio: name of the folder of features of the voice, if there are several.
         vision: name of the folder of features of the face, if there are several.
         vectors: word vectors in GloVe's text format, which make the transcription the text.
+        task: regression, emotions, classes or scores; "auto" takes the file's own.
+        labels: names of the labels to predict, separated by commas; "" is all.
 
     Raises:
         DataError: a file or folder is missing or does not fit.
     """
-    file = _chosen_file(path, labels_file)
+    source = _chosen_file(path, file)
     warnings: list[str] = []
-    entries = _entries(file, test, warnings)
-    task, names, values, entries = _labels(file, entries, label, warnings)
+    entries = _entries(source, test, warnings)
+    names, values, entries = _labels(source, entries, label, warnings)
     folders = _folders(path, {TEXT: text, AUDIO: audio, VISION: vision}, warnings)
     repairs: Counter[str] = Counter()
     if vectors is not None and TEXT in folders:
@@ -142,7 +148,7 @@ def mertools_dataset(
     if not sequences:
         raise DataError(
             f"{path}: has no features of its clips; put a file per clip into "
-            f"{FEATURES}/EXTRACTOR/NAME.npy beside {file.name}"
+            f"{FEATURES}/EXTRACTOR/NAME.npy beside {source.name}"
         )
     clips = [
         RawClip(
@@ -156,18 +162,25 @@ def mertools_dataset(
         )
         for entry, value, group in zip(entries, values, _groups(entries), strict=True)
     ]
-    clips, held_out = hold_out_validation(clips)
-    return assemble(
+    raw, meaning = interpret_labels(
         path,
         RawClips(
             clips=clips,
             widths={m: next(iter(x.values())).shape[1] for m, x in sequences.items()},
         ),
+        task="classes" if names and task == "auto" else task,
+        labels=labels,
+        names=names,
+    )
+    clips, held_out = hold_out_validation(raw.clips)
+    return assemble(
+        path,
+        dataclasses.replace(raw, clips=clips),
         layout="a folder of MERTools",
-        task=task,
-        labels=names,
+        task=meaning.task,
+        labels=meaning.names,
         repairs=repairs,
-        warnings=[*warnings, *held_out],
+        warnings=[*warnings, *meaning.warnings, *held_out],
     )
 
 
@@ -176,9 +189,7 @@ def _chosen_file(path: Path, name: str) -> Path:
     if name and name not in files:
         raise DataError(f"{path}: {unknown_name('label file', printable(name), files)}")
     if not name and len(files) > 1:
-        raise DataError(
-            f"{path}: has {printable(', '.join(files))}; give --data_options.labels_file NAME"
-        )
+        raise DataError(f"{path}: has {printable(', '.join(files))}; give --data_options.file NAME")
     return files[name or next(iter(files))]
 
 
@@ -270,8 +281,8 @@ def _entry(name: str, split: str | None, values: Values) -> Entry:
 
 def _labels(
     file: Path, entries: Sequence[Entry], label: str, warnings: list[str]
-) -> tuple[TaskName, tuple[str, ...], Num[np.ndarray, "clip _"], list[Entry]]:
-    """The task, the names of the labels, their values, and the clips that have such a label."""
+) -> tuple[tuple[str, ...], Num[np.ndarray, "clip _"], list[Entry]]:
+    """The names of the classes, none for valence, the labels, and the clips that have one."""
     emotions = sorted({entry.emotion for entry in entries})
     if label not in ("", "emo", "val"):
         raise DataError(f"{file}: {unknown_name('label', printable(label), ('emo', 'val'))}")
@@ -279,15 +290,13 @@ def _labels(
         if len(emotions) < 2 or "" in emotions:
             raise DataError(f"{file}: has no two emotions; give --data_options.label val")
         index = [emotions.index(entry.emotion) for entry in entries]
-        return "classes", tuple(emotions), np.eye(len(emotions))[index], list(entries)
+        return tuple(emotions), np.eye(len(emotions))[index], list(entries)
     known = [entry for entry in entries if np.isfinite(entry.valence)]
     if not known:
         raise DataError(f"{file}: has no valence; give --data_options.label emo")
     if missing := len(entries) - len(known):
         warnings.append(f"{missing} clips have no valence; they were left out")
-    values = np.array([[entry.valence] for entry in known])
-    within = bool((np.abs(values) <= 3).all())
-    return "regression" if within else "scores", ("sentiment",), values, known
+    return (), np.array([[entry.valence] for entry in known]), known
 
 
 def _groups(entries: Sequence[Entry]) -> list[str]:
@@ -371,26 +380,17 @@ def _sequence(folder: Path, name: str) -> Num[np.ndarray, "_ _"]:
     """The steps of a clip: those of its file, or of the files in its folder; [0, 0] if none."""
     file = folder / f"{name}.npy"
     if file.is_file():
-        return _steps(file)
+        return read_features(file).values
     inner = folder / name
     if not inner.is_dir():
         return np.zeros((0, 0))
-    frames = [_steps(frame) for frame in sorted(inner.iterdir()) if frame.suffix == ".npy"]
+    frames = [
+        read_features(frame).values for frame in sorted(inner.iterdir()) if frame.suffix == ".npy"
+    ]
     frames = [frame for frame in frames if frame.size]
     if len({frame.shape[1] for frame in frames}) > 1:
         raise DataError(f"{inner}: has arrays of different widths; wanted one")
     return np.concatenate(frames) if frames else np.zeros((0, 0))
-
-
-def _steps(file: Path) -> Num[np.ndarray, "_ _"]:
-    """An array as [steps, width]: axes of length 1 mean nothing, and one axis is one step."""
-    array = read_npy_values(file)
-    if not array.size:
-        return np.zeros((0, 0))
-    squeezed = array.squeeze() if array.ndim > 2 else array
-    if squeezed.ndim > 2:
-        raise DataError(f"{file}: has shape {array.shape}; wanted [width] or [steps, width]")
-    return squeezed.reshape(1, -1) if squeezed.ndim < 2 else squeezed
 
 
 def _transcriptions(path: Path) -> list[Path]:

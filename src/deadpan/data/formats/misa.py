@@ -265,6 +265,10 @@ def misa_dataset(
     )
     repairs: Counter[str] = Counter()
     warnings = list(meaning.warnings)
+    if isinstance(content, list | tuple) and looks_like_misa_folder(path.parent):
+        warnings.append(
+            f"{printable(path.name)} is one of three pickles; give their folder to have its splits"
+        )
     if TEXT not in raw.widths:
         raw = _with_text(path, raw, vectors, repairs, warnings)
     elif vectors is not None:

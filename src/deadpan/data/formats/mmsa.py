@@ -64,12 +64,11 @@ def looks_like_mmsa(content: object) -> bool:
 
     Splits without labels are recognised by other keys of the format.
     """
-    if every_split_has(content, "labels"):  # MulT's
-        return False
+    if every_split_has(content, LABELS["M"], CLASSES[0]):
+        return True
     marks = ("raw_text", "text_bert", *LENGTHS.values())
-    return every_split_has(content, LABELS["M"], CLASSES[0]) or (
-        every_split_has(content, *MODALITIES) and every_split_has(content, *marks)
-    )
+    unlabelled = every_split_has(content, *MODALITIES) and not every_split_has(content, "labels")
+    return unlabelled and every_split_has(content, *marks)
 
 
 def mmsa_clips(

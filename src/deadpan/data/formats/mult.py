@@ -22,7 +22,6 @@ from deadpan.data.formats.pickled_values import (
 )
 from deadpan.data.labels import interpret_labels
 from deadpan.data.padding import array_steps, nonzero_steps
-from deadpan.errors import DataError
 from deadpan.types import MODALITIES
 
 
@@ -71,11 +70,7 @@ def mult_splits(path: Path, content: object) -> dict[str, PaddedSplit]:
 
 def _split(table: SplitTable) -> PaddedSplit:
     beside, count = first_key(table, "labels", "MulT")
-    labels = np.full(count, np.nan)
-    if beside == "labels":
-        labels = numeric_array(beside, table[beside])
-    if count and not labels.size:  # checked before memory is allocated per declared clip
-        raise DataError(f"'labels' has shape {labels.shape}; wanted one entry per clip")
+    labels = numeric_array(beside, table[beside]) if beside == "labels" else np.full(count, np.nan)
     return PaddedSplit(
         sequences=padded_arrays(table, count, beside),
         labels=labels,

@@ -1,5 +1,6 @@
 """MUStARD as released: sarcasm_data.json beside pickles and HDF5 files of features by clip."""
 
+import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from deadpan.data.dataset import Dataset
 from deadpan.data.formats.number_lists import NumberLists
 from deadpan.data.formats.pickled_values import as_text
 from deadpan.data.formats.word_vectors import embed_words, tokenize
+from deadpan.data.labels import interpret_labels
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality, in_order
 
@@ -40,7 +42,13 @@ def looks_like_mustard(path: Path) -> bool:
 
 
 def mustard_dataset(
-    path: Path, *, fold: str = "", vision: str = "", vectors: Path | None = None
+    path: Path,
+    *,
+    fold: str = "",
+    vision: str = "",
+    vectors: Path | None = None,
+    task: str = "auto",
+    labels: str = "",
 ) -> Dataset:
     """Read a data set from MUStARD's folder ``data``.
 
@@ -62,6 +70,8 @@ def mustard_dataset(
             Friends; "" makes splits by speaker. A tenth of the training clips is validation.
         vision: name of the HDF5 file, if there are several.
         vectors: word vectors in GloVe's text format.
+        task: regression, emotions, classes or scores; "auto" takes classes.
+        labels: names of the labels to predict, separated by commas; "" is all.
 
     Raises:
         DataError: a file does not fit, or there are no features.
@@ -93,7 +103,7 @@ def mustard_dataset(
     for name in in_order(features):
         if missing := len(clips) - len(features[name]):
             warnings.append(f"{missing} clips have no {name}")
-    raw = [
+    entries = [
         RawClip(
             name=(clip,),
             id=clip,
@@ -105,13 +115,21 @@ def mustard_dataset(
         )
         for clip, values in clips.items()
     ]
-    raw, held_out = hold_out_validation(raw)
+    widths = {m: _width(path, m, steps) for m, steps in features.items()}
+    raw, meaning = interpret_labels(
+        path,
+        RawClips(clips=entries, widths=widths),
+        task="classes" if task == "auto" else task,
+        labels=labels,
+        names=CLASSES,
+    )
+    entries, held_out = hold_out_validation(raw.clips)
     return assemble(
         path,
-        RawClips(clips=raw, widths={m: _width(path, m, steps) for m, steps in features.items()}),
+        dataclasses.replace(raw, clips=entries),
         layout="MUStARD's files",
-        task="classes",
-        labels=CLASSES,
+        task=meaning.task,
+        labels=meaning.names,
         repairs=repairs,
         warnings=[*warnings, *held_out],
     )

@@ -4,15 +4,20 @@ import csv
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import cast
+
+import numpy as np
 
 from deadpan.data.containers.csv_rows import parse_number
 from deadpan.data.containers.files import describe_start, first_bytes, printable
 from deadpan.data.containers.hdf5 import looks_like_hdf5, open_hdf5
+from deadpan.data.containers.numpy_values import looks_like_npz, npz_names
 from deadpan.data.containers.unpickling import looks_like_pickle
 from deadpan.data.formats.foreign import foreign_format
 from deadpan.data.formats.own.features import find_clip_table, looks_like_own
 from deadpan.data.formats.own.table import MARKS, looks_like_clip_table
 from deadpan.errors import DataError
+from deadpan.types import MODALITIES
 
 NameFormat = Callable[[Path], str]
 """The name of the format of a path; "" if it has none. It opens no pickle."""
@@ -39,7 +44,7 @@ def nearest_format(path: Path, name_format: NameFormat) -> str:
         return ""
 
 
-def _of_folder(path: Path, name_format: NameFormat) -> str:
+def _of_folder(path: Path, name_format: NameFormat, depth: int = 3) -> str:
     entries = [entry for entry in islice(path.iterdir(), MOST_ENTRIES) if entry.name[0] != "."]
     entries.sort()
     if not entries:
@@ -50,8 +55,12 @@ def _of_folder(path: Path, name_format: NameFormat) -> str:
         return above
     if near := _near_set(files):
         return near
-    if within := _within(path, folders, files, name_format):
+    if within := _within([*folders, *files], path, name_format):
         return within
+    # An unpacked archive often holds a folder in a folder.
+    alone = len(folders) == 1 and not files and depth and not _has_features(folders[0])
+    if alone and (sentence := _of_folder(folders[0], name_format, depth - 1)):
+        return f"holds one folder, {printable(folders[0].name)}, which {sentence}"
     tables = [file for file in files if file.suffix.lower() in TABLES]
     if near := _near_own(path, folders, tables):
         return near
@@ -79,24 +88,13 @@ def part_of_folder(path: Path, name_format: NameFormat) -> str:
     return f"is one part of {name}; give the folder {printable_path(above)}" if name else ""
 
 
-def _within(
-    path: Path, folders: Sequence[Path], files: Sequence[Path], name_format: NameFormat
-) -> str:
+def _within(entries: Sequence[Path], path: Path, name_format: NameFormat) -> str:
     """A sentence if what a folder holds is of a known format itself."""
-    inner = folders
-    if len(folders) == 1 and not files:  # an unpacked archive often holds a folder in a folder
-        folder = folders[0]
-        for _ in range(3):
-            deeper = sorted(entry for entry in folder.iterdir() if entry.name[0] != ".")
-            if name_format(folder) or len(deeper) != 1 or not deeper[0].is_dir():
-                break
-            folder = deeper[0]
-        inner = [folder]
-    known = [(entry, name_format(entry) or _pickle(entry)) for entry in (*inner, *files)]
+    known = [(entry, name_format(entry) or _pickle(entry)) for entry in entries]
     known = [(entry, name) for entry, name in known if name]
     if len(known) == 1:
         entry, name = known[0]
-        return f"holds {name}; give {printable_path(path / entry.relative_to(path))}"
+        return f"holds {name}; give {printable_path(entry)}"
     if known:
         names = ", ".join(printable(str(entry.relative_to(path))) for entry, _ in known[:5])
         more = ", ..." if len(known) > 5 else ""
@@ -115,11 +113,11 @@ def _near_own(path: Path, folders: Sequence[Path], tables: Sequence[Path]) -> st
     if modalities and not tables:
         names = printable(", ".join(modalities[:5]))
         return f"holds features ({names}) and no table of clips; add {SAMPLE}"
-    if len(tables) == 1 and (columns := table_header(tables[0])):
+    if len(tables) == 1 and (columns := _columns(tables[0])):
         return f"holds {printable(tables[0].name)} with columns {columns}; {WANTED_TABLE}"
-    if len(tables) > 1 and modalities:
+    if len(tables) > 1:
         names = printable(", ".join(table.name for table in tables[:5]))
-        return f"holds {len(tables)} tables ({names}), none with a column id; {WANTED_TABLE}"
+        return f"holds {len(tables)} tables: {names}; give one of them"
     return ""
 
 
@@ -152,23 +150,25 @@ def _of_file(path: Path, name_format: NameFormat) -> str:
     if above := part_of_folder(path, name_format):
         return above
     head = first_bytes(path, 4096)
-    suffix = path.suffix.lower()
     if looks_like_hdf5(path):
         return f"is an HDF5 file of no known format (holds {_hdf5_names(path)})"
+    if looks_like_npz(path):
+        names = npz_names(path)
+        listing = printable(", ".join(names[:5])) + (", ..." if len(names) > 5 else "")
+        return (
+            f"is an archive of numpy (.npz) that holds {listing}; as the features of a clip it "
+            f"belongs into a folder, as audio/ID.npz, beside {SAMPLE}"
+        )
     if head.startswith(b"\x93NUMPY"):
         return (
             f"is one array of numpy; as the features of a clip it belongs into a folder, as "
             f"audio/ID.npy, beside {SAMPLE}"
         )
-    if (suffix in {".csv", ".tsv"} or b"," in head.partition(b"\n")[0]) and (
-        columns := table_header(path)
-    ):
-        if _is_feature_table(path):
-            return (
-                f"is a table of features and of no clips (columns {columns}); it belongs into a "
-                f"folder, as audio/ID.csv, beside {SAMPLE}"
-            )
-        return f"has columns {columns}; {WANTED_TABLE}"
+    if _is_feature_table(path):
+        return (
+            f"is a table of features and of no clips (columns {_columns(path)}); it belongs into a "
+            f"folder, as audio/ID.csv, beside {SAMPLE}"
+        )
     start = describe_start(head[:64])
     return start if head and not start.startswith("begins with the bytes") else ""
 
@@ -182,7 +182,7 @@ def _hdf5_names(path: Path) -> str:
     return printable(", ".join(names[:5])) + (", ..." if len(names) > 5 else "") or "nothing"
 
 
-def table_header(path: Path) -> str:
+def _columns(path: Path) -> str:
     """The names of a table's columns for a message; "" if its first line has fewer than two."""
     fields = _first_row(path)
     if len(fields) < 2:
@@ -209,7 +209,9 @@ def _is_feature_table(path: Path) -> bool:
     if len(lines) < 2 or not MARKS.isdisjoint(name.lower() for name in header):
         return False
     delimiter = max(",;\t", key=lines[0].count)
-    rows = csv.reader(lines[1:], delimiter=delimiter)
+    rows = list(csv.reader(lines[1:], delimiter=delimiter))
+    if len(header) < 2 or any(len(row) != len(header) for row in rows):
+        return False
     fields = [field for row in rows for field in row if field.strip()]
     return bool(fields) and sum(parse_number(f) is not None for f in fields) >= 0.9 * len(fields)
 
@@ -220,12 +222,65 @@ def printable_path(path: Path) -> str:
 
 
 def resembles_own(path: Path) -> bool:
-    """Whether a folder has one CSV file and a folder of features beside it; never raises.
+    """Whether a path is a table, or a folder with one and with features beside; never raises.
 
-    Also if the file lacks the columns of a clip table: ``own_dataset`` says which are missing.
+    Its columns may be those of no clip table: ``own_dataset`` says which are missing.
     """
     try:
+        if path.is_file():
+            return _resembles_table(path) and not _is_feature_table(path)
         find_clip_table(path)
         return any(entry.is_dir() and _has_features(entry) for entry in path.iterdir())
     except (DataError, OSError):
         return False
+
+
+def _resembles_table(path: Path) -> bool:
+    """Whether the first two lines of a text file have two fields or more, and as many."""
+    if foreign_format(path):
+        return False
+    text = first_bytes(path, 1 << 16).decode("utf-8-sig", errors="replace")
+    lines = [line for line in text.splitlines() if line.strip()][:2]
+    if len(lines) < 2 or "\ufffd" in text or "\0" in text:
+        return False
+    delimiter = max(",;\t", key=lines[0].count)
+    try:
+        counts = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
+    except csv.Error:
+        return False
+    return counts[0] > 1 and counts[0] == counts[-1]
+
+
+def nearest_pickle(content: object) -> str:
+    """Describe what an unpickled value of no known format is nearest to; "" if nothing is near."""
+    if isinstance(content, np.ndarray):
+        return (
+            f"it is one array; as the features of a clip, save it as audio/ID.npy beside {SAMPLE}"
+        )
+    if isinstance(content, list | tuple):
+        parts = cast("Sequence[object]", content)
+        if len(parts) > 5 and all(isinstance(part, dict) for part in parts[:4]):
+            return (
+                f"it is nearest to conv-emotion's nine parts (videoIDs, videoSpeakers, "
+                f"videoLabels, videoText, ...) and has {len(parts)}"
+            )
+        return ""
+    if not isinstance(content, dict) or not content:
+        return ""
+    table = cast("dict[object, object]", content)
+    names = {key.decode("latin-1") if isinstance(key, bytes) else key for key in table}
+    if names & {"train", "valid", "test", "dev", "val"}:
+        for split, values in table.items():
+            keys = cast("dict[object, object]", values) if isinstance(values, dict) else {}
+            features = {"text", "audio", "vision", b"text", b"audio", b"vision"} & keys.keys()
+            if features and not {"labels", b"labels"} & keys.keys():
+                name = printable(split)
+                return f"it is nearest to MulT's, whose splits have 'labels': '{name}' has none"
+        return ""
+    if names & {*MODALITIES, "labels"}:
+        return "it is nearest to MulT's, which has these keys in each split: {'train': {...}, ...}"
+    if all(isinstance(value, np.ndarray) for value in islice(table.values(), MOST_ENTRIES)):
+        return (
+            f"it has an array per key; if keys are ids, save each as audio/ID.npy beside {SAMPLE}"
+        )
+    return ""

@@ -106,12 +106,14 @@ def first_key(table: SplitTable, labels: str, author: str) -> tuple[str, int]:
         names = ", ".join(sorted(map(printable, table))) or "nothing"
         raise DataError(f"has no '{labels}' (found {names}); wanted the format of {author}")
     value = table[key]
-    count = value.shape[0] if isinstance(value, np.ndarray) and value.ndim else None
     if isinstance(value, list | tuple):
-        count = len(cast("list[object]", value))
-    if count is None:
-        raise DataError(f"'{key}' is a {type(value).__name__}; wanted one entry per clip")
-    return key, count
+        return key, len(cast("list[object]", value))
+    array = numeric_array(key, value)
+    if not array.ndim:
+        raise DataError(f"'{key}' is a single number; wanted one entry per clip")
+    if len(array) and not array.size:  # checked before memory is allocated per declared clip
+        raise DataError(f"'{key}' has shape {array.shape}; wanted one entry per clip")
+    return key, len(array)
 
 
 def cut_clips(

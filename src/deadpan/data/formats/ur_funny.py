@@ -14,6 +14,7 @@ from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.number_lists import NumberLists
 from deadpan.data.formats.pickled_values import as_text
+from deadpan.data.labels import interpret_labels
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality
 
@@ -44,7 +45,9 @@ def looks_like_ur_funny(path: Path) -> bool:
     return all(looks_like_pickle(path / name) for name in (FOLDS, LABELS))
 
 
-def ur_funny_dataset(path: Path, *, context: bool = False) -> Dataset:
+def ur_funny_dataset(
+    path: Path, *, context: bool = False, task: str = "auto", labels: str = ""
+) -> Dataset:
     """Read a data set from the folder of UR-FUNNY's pickles.
 
     ::
@@ -64,11 +67,13 @@ def ur_funny_dataset(path: Path, *, context: bool = False) -> Dataset:
     Args:
         path: the folder.
         context: put the sentences before the punchline in front of it.
+        task: regression, emotions, classes or scores; "auto" takes classes.
+        labels: names of the labels to predict, separated by commas; "" is all.
 
     Raises:
         DataError: a file is missing or does not fit.
     """
-    folds, labels = (_table(path / name) for name in (FOLDS, LABELS))
+    folds, humour = (_table(path / name) for name in (FOLDS, LABELS))
     features = {m: _table(path / name) for m, name in FEATURES.items() if (path / name).exists()}
     words = next((_table(path / name) for name in WORDS if (path / name).exists()), None)
     vectors = _vectors(path / VECTORS) if words and (path / VECTORS).exists() else None
@@ -88,7 +93,7 @@ def ur_funny_dataset(path: Path, *, context: bool = False) -> Dataset:
                     id=clip,
                     split=SPLIT_OF_FOLD[fold],
                     sequences={m: x for m, x in sequences.items() if x.size},
-                    label=_label(clip, labels),
+                    label=_label(clip, humour),
                     group="",
                     words=_words(clip, words) if words and not context else (),
                 )
@@ -110,13 +115,18 @@ def ur_funny_dataset(path: Path, *, context: bool = False) -> Dataset:
         else dataclasses.replace(clip, words=())
         for clip in clips
     ]
-    return assemble(
+    raw, meaning = interpret_labels(
         path,
-        RawClips(clips=clips, widths=widths),
-        layout="UR-FUNNY's pickles",
-        task="classes",
-        labels=CLASSES,
+        RawClips(
+            clips=clips,
+            widths=widths,
+            alignment="steps are aligned: the format has one for each word",
+        ),
+        task="classes" if task == "auto" else task,
+        labels=labels,
+        names=CLASSES,
     )
+    return assemble(path, raw, layout="UR-FUNNY's pickles", task=meaning.task, labels=meaning.names)
 
 
 def _table(path: Path) -> Table:

@@ -236,8 +236,8 @@ def _values(
 def _names(task: str, columns: tuple[str, ...]) -> tuple[str, ...]:
     if task == "regression":
         return ("sentiment",)
-    if all(name.startswith(PREFIX) and name != PREFIX for name in columns):
-        return tuple(name.removeprefix(PREFIX) for name in columns)
+    if all(name.lower().startswith(PREFIX) and len(name) > len(PREFIX) for name in columns):
+        return tuple(name[len(PREFIX) :] for name in columns)
     return columns
 
 
@@ -249,10 +249,11 @@ def _classes(
     warnings: list[str],
 ) -> tuple[tuple[str, ...], Float[np.ndarray, "clip label"]]:
     """Names of the classes, sorted, and a one-hot row per clip."""
-    _check_repeated(path, name, [_folded(row.cells[name]) for row in table.rows], warnings)
+    folded = [_folded(row.cells[name]) for row in table.rows]
+    _check_repeated(path, name, folded if None in numbers else list(map(str, numbers)), warnings)
     if None in numbers:
         spelling = _spellings(name, [row.cells[name] for row in table.rows], warnings)
-        names = [spelling[_folded(row.cells[name])] for row in table.rows]
+        names = [spelling[field] for field in folded]
         classes = tuple(sorted(set(names)))
         rows = np.eye(len(classes))[[classes.index(label) for label in names]]
     else:

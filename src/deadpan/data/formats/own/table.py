@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.tables import (
-    Table,
+    TextTable,
     first_columns,
     looks_like_spreadsheet,
     read_table,
@@ -161,7 +161,7 @@ def looks_like_clip_table(path: Path) -> bool:
     return not MARKS.isdisjoint(names) or looks_like_spreadsheet(path)
 
 
-def _in_lower_case(table: Table) -> tuple[Table, list[str]]:
+def _in_lower_case(table: TextTable) -> tuple[TextTable, list[str]]:
     """The table with the columns of ``KNOWN`` in lower case, and a warning if they were not."""
     lower = Counter(name.lower() for name in table.columns)
     change = {n: n.lower() for n in table.columns if n.lower() in KNOWN and lower[n.lower()] == 1}
