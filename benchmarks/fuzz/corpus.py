@@ -312,9 +312,10 @@ def table(folder, clips, labels):
 def own(folder, clips, labels):
     import pyarrow
     import pyarrow.parquet
+    import torch
 
     home = folder / "own"
-    for modality in ("audio", "face", "gaze"):
+    for modality in ("audio", "face", "gaze", "openface", "npz", "tensors"):
         (home / modality).mkdir(parents=True, exist_ok=True)
     with (home / "labels.csv").open("w", newline="") as file:
         rows = csv.writer(file)
@@ -326,6 +327,14 @@ def own(folder, clips, labels):
             (home / "face" / f"clip{i}.csv").write_text("\n".join(lines))
             columns = {f"f{k}": column for k, column in enumerate(clip["text"].T)}
             pyarrow.parquet.write_table(pyarrow.table(columns), home / "gaze" / f"clip{i}.parquet")
+            frames = [
+                f"{k}, 0, {k / 25}, 0.9, {k % 2}, {x[0]}" for k, x in enumerate(clip["vision"])
+            ]
+            frames.insert(0, "frame, face_id, timestamp, confidence, success, AU01_r")
+            (home / "openface" / f"clip{i}.csv").write_text("\n".join(frames))
+            arrays = {"x": clip["audio"], "times": np.arange(len(clip["audio"])) / 100}
+            np.savez_compressed(home / "npz" / f"clip{i}.npz", mask=arrays["times"] < 1, **arrays)
+            torch.save(torch.from_numpy(clip["text"]), home / "tensors" / f"clip{i}.pt")
     yield Sample("own folder", "own")
 
 

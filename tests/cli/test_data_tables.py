@@ -85,6 +85,7 @@ FACTS = {
     "task": "emotions",
     "labels": ["Happy"],
     "widths": {},
+    "unsplit": False,
     "splits": {
         "train": {
             "clips": 1200,

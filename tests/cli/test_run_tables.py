@@ -117,6 +117,13 @@ def test_predictions_stand_beside_the_truth():
     assert text.splitlines()[1].split()[-2:] == ["-0.46", "1.00"]
 
 
+def test_predictions_of_clips_without_splits():
+    rows = [row("a", prediction_sentiment=-0.456)]
+    del rows[0]["split"]
+    lines = shown(predictions_table(rows)).splitlines()
+    assert [line.split() for line in lines] == [["clip", "sentiment"], ["a", "-0.46"]]
+
+
 def test_predictions_of_emotions_name_those_present():
     rows = [
         row("a", label_Happy=1.0, label_Sad=0.0, prediction_Happy=0.9, prediction_Sad=0.1),

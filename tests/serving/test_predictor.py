@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,12 +8,21 @@ import pytest
 import torch
 
 from deadpan.errors import DeadpanError
+from deadpan.exporting.onnx_file import onnx_bytes
 from deadpan.models import HCTMG, LFDNN
 from deadpan.serving import predictor as serving
 from deadpan.serving.predictor import Predictor, give_back
 from deadpan.tasks import make_task
 from tests.contracts.small import WIDTHS
-from tests.exporting.exported import built, predictor, ragged, said, written
+from tests.exporting.exported import (
+    UNSCALED,
+    built,
+    facts_of,
+    predictor,
+    ragged,
+    said,
+    written,
+)
 
 
 @pytest.fixture(scope="module")
@@ -223,3 +233,83 @@ def test_a_library_that_is_not_there_gives_nothing_back():
 def test_elsewhere_than_on_linux_nothing_is_tried(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     assert give_back("numpy") == 0
+
+
+FACTS = {
+    "an unknown task": {"task": "regresion"},
+    "a task of another type": {"task": ["regression"]},
+    "labels that are a text": {"labels": "sentiment"},
+    "no label": {"labels": []},
+    "a label of another type": {"labels": [1]},
+    "more labels than outputs": {"labels": ["a", "b"]},
+    "other outputs": {"outputs": 2},
+    "outputs of another type": {"outputs": "1"},
+    "no widths": {"widths": {}},
+    "widths of another type": {"widths": [6, 4, 5]},
+    "a width of another type": {"widths": {**WIDTHS, "text": 6.0}},
+    "a width of 0": {"widths": {**WIDTHS, "text": 0}},
+    "another width": {"widths": {**WIDTHS, "text": 7}},
+    "a modality less": {"widths": {"text": 6}},
+    "a modality more": {"widths": {**WIDTHS, "smell": 2}},
+    "medians of a modality that it lacks": {"median_of_group_first": ["smell"]},
+    "medians of another type": {"median_of_group_first": None},
+}
+
+
+@pytest.fixture(scope="module")
+def graph():
+    """The ONNX file of a model, to be edited."""
+    import onnx
+
+    model = built(LFDNN)
+    return onnx.load_from_string(onnx_bytes(model, UNSCALED, facts_of(model)))
+
+
+def edited(graph, path, **changes):
+    """A copy of a graph's file, and of its description with these changes."""
+    import onnx
+
+    other = onnx.ModelProto()
+    other.CopyFrom(graph)
+    facts = json.loads({entry.key: entry.value for entry in graph.metadata_props}["deadpan"])
+    onnx.helper.set_model_props(other, {"deadpan": json.dumps({**facts, **changes})})
+    onnx.save(other, path)
+    return path
+
+
+@pytest.mark.parametrize("changes", FACTS.values(), ids=FACTS)
+def test_a_description_that_is_not_of_its_graph_is_refused(graph, tmp_path, changes):
+    with pytest.raises(
+        DeadpanError, match=r"m.onnx: damaged or not an ONNX file \(its "
+    ) as refused:
+        Predictor(edited(graph, tmp_path / "m.onnx", **changes))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_description_nested_beyond_every_stack_is_refused(graph, tmp_path):
+    import onnx
+
+    other = onnx.ModelProto()
+    other.CopyFrom(graph)
+    onnx.helper.set_model_props(other, {"deadpan": "[" * 100_000})
+    onnx.save(other, tmp_path / "m.onnx")
+    with pytest.raises(DeadpanError, match="not written by 'deadpan export'"):
+        Predictor(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_graph_with_another_number_of_outputs_is_refused_when_it_predicts(graph, tmp_path, count):
+    from onnx import helper, numpy_helper
+
+    other = type(graph)()
+    other.CopyFrom(graph)
+    # Its prediction, sliced or doubled: no shape is declared that could be checked before.
+    end = other.graph.node[-1]
+    end.output[0] = "one"
+    indices = numpy_helper.from_array(np.zeros(count, np.int64), "indices")
+    other.graph.initializer.append(indices)
+    other.graph.node.append(helper.make_node("Gather", ["one", "indices"], ["prediction"], axis=1))
+    other.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "outputs"
+    file = Predictor(edited(other, tmp_path / "m.onnx"))
+    with pytest.raises(DeadpanError, match=r"its prediction is \(1, \d\), wanted \(1, 1\)"):
+        file([{"text": np.ones((2, 6))}])

@@ -45,7 +45,7 @@ def run_command(name: str, command: Command, arguments: Sequence[str]) -> None:
     with WATCHES[name](options, again) if name in WATCHES else nullcontext({}) as watch:
         result = call(command, options, **watch)
     if name == "predict" and not any(key.startswith("label_") for key in result[0]):
-        note("the data have other labels than the run: predictions are shown without true labels")
+        note("the data have no labels, or others than the run: predictions stand without true ones")
     if outputs.json:
         one = name == "data list" and options["name"]
         return show_json(result[0] if one else result)

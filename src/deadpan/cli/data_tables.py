@@ -201,12 +201,14 @@ def health_table(facts: Mapping[str, Any]) -> RenderableType:
     )
 
     layout = f", {facts['layout']}" if facts["layout"] else ""
+    labels = ", ".join(facts["labels"])
     parts: list[RenderableType] = [
         _line(f"{facts['name']}{layout}"),
-        _line(f"{facts['task']} of {', '.join(facts['labels'])}"),
+        _line(f"{facts['task']} of {labels}" if labels else "no labels"),
     ]
-    labels = {n: _label_rows(s["labels"]) for n, s in facts["splits"].items() if s["clips"]}
-    parts.append(_table({n: {**rows, **labels[n]} for n, rows in split_columns(facts).items()}))
+    bars = [_label_rows(split["labels"]) for split in facts["splits"].values() if split["clips"]]
+    columns = split_columns(facts).items()
+    parts.append(_table({n: {**rows, **b} for (n, rows), b in zip(columns, bars, strict=True)}))
     if facts["modalities"]:
         parts.append(_table(modality_columns(facts)))
     parts += map(_line, reading_notes(facts))

@@ -103,7 +103,8 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     )
     side_by_side = len(names) <= MOST_LABELS
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("split")
+    if with_split := "split" in rows[0]:
+        table.add_column("split")
     table.add_column("clip", overflow="fold", max_width=28)
     if with_words := side_by_side and any(row["words"] for row in rows):
         table.add_column("words", no_wrap=True, overflow="ellipsis", max_width=36)
@@ -112,7 +113,8 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     if with_labels:
         table.add_column("true", justify="right" if side_by_side else "left", overflow="fold")
     for row in rows:
-        cells = [row["split"], row["id"], *([row["words"]] if with_words else [])]
+        cells = [row["split"]] if with_split else []
+        cells += [row["id"], *([row["words"]] if with_words else [])]
         predictions = [f"{row[f'prediction_{name}']:.2f}" for name in names]
         pairs = ", ".join(f"{name} {text}" for name, text in zip(names, predictions, strict=True))
         cells += predictions if side_by_side else [pairs]

@@ -99,6 +99,9 @@ LABEL_RULES = {
 """The labels that each task accepts, in words."""
 
 
+UNLABELLED = "no clip has a label: they can be predicted, not trained on or scored"
+
+
 def assemble(
     path: Path,
     raw: RawClips,
@@ -113,11 +116,13 @@ def assemble(
 
     Features that are not finite are set to 0 and counted (see ``zero_non_finite``). Clips that
     repeat an id are renamed ``id#2``; a warning gives their number and splits. Where no clip has a
-    split, splits are made by group (see ``folds.split_by_group``).
+    split, splits are made by group (see ``folds.split_by_group``), unless no clip has a label
+    either: such clips are for prediction, and keep their order.
 
     Args:
         path: the file, for messages and the data set's name.
-        raw: its clips; each label has the shape [label] and the values of the task.
+        raw: its clips; each label has the shape [label] and the values of the task, or is NaN or
+            empty in all clips, which then have no labels.
         layout: the format of the file, as a noun.
         task: the task of the labels.
         labels: names of the labels.
@@ -132,13 +137,21 @@ def assemble(
     if not raw.clips:
         raise DataError(f"{path}: has no clips; give it some")
     with np.errstate(invalid="ignore", over="ignore"):  # a signalling NaN is one like any other
+        if unlabelled := all(np.isnan(clip.label).all() for clip in raw.clips):
+            none = np.zeros(0, dtype=np.float32)
+            clips_without = [dataclasses.replace(clip, label=none) for clip in raw.clips]
+            raw, task, labels = dataclasses.replace(raw, clips=clips_without), "scores", ()
+            all_warnings.append(UNLABELLED)
         _check_labels(path, raw.clips, task)
     position: Counter[str | None] = Counter()
     clips: list[Clip] = []
     for clip in raw.clips:
         clips.append(_clip(position[clip.split], clip, all_repairs))
         position[clip.split] += 1
-    splits = _splits(path, raw.clips, clips, all_warnings)
+    if unlabelled and all(clip.split is None for clip in raw.clips):
+        splits = {"test": clips}  # see ``Dataset.unsplit``
+    else:
+        splits = _splits(path, raw.clips, clips, all_warnings)
     in_two_splits = _in_two_splits(splits)
     splits, repeated = rename_repeated_ids(splits)
     if repeated:

@@ -76,7 +76,7 @@ def data_page(facts: Mapping[str, Any]) -> str:
 
 def _cards(facts: Mapping[str, Any]) -> list[Fact]:
     splits = facts["splits"]
-    clips = ", ".join(f"{name} {split['clips']:,}" for name, split in splits.items())
+    counts = ", ".join(f"{name} {split['clips']:,}" for name, split in splits.items())
     widths = ", ".join(f"{name} {width}" for name, width in facts["widths"].items())
     groups = facts["groups"]
     videos, shared = "unknown", ""
@@ -87,9 +87,9 @@ def _cards(facts: Mapping[str, Any]) -> list[Fact]:
         Fact(
             term="Clips",
             value=f"{sum(split['clips'] for split in splits.values()):,}",
-            note=clips,
+            note="not split" if facts["unsplit"] else counts,
         ),
-        Fact(term="Task", value=facts["task"], note=labels),
+        Fact(term="Task", value=facts["task"] if labels else "none", note=labels or "no labels"),
         Fact(term="Videos or speakers", value=videos, note=shared),
         Fact(
             term="Modalities",
@@ -106,6 +106,8 @@ def data_panels(facts: Mapping[str, Any]) -> list[Panel]:
 
 
 def _labels(facts: Mapping[str, Any], splits: Mapping[str, Any]) -> Iterator[Panel]:
+    if not facts["labels"]:
+        return
     labels = {name: split["labels"] for name, split in splits.items()}
     draw = {"regression": _sentiment, "scores": _label_bins}.get(facts["task"], _label_shares)
     yield draw(facts, labels)

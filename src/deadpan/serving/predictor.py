@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -115,9 +115,21 @@ class Predictor:
         outputs = np.empty((len(features), self.facts["outputs"]), np.float32)
         for batch in self._batches(features):
             feeds = self._padded([features[i] for i in batch])
-            outputs[batch] = self._session.run(["prediction"], feeds)[0]
+            outputs[batch] = self._run(feeds, len(batch))
         decisions = decode_outputs(self.task, outputs)
         return PredictorOutput(labels=self.labels, outputs=outputs, decisions=decisions)
+
+    def _run(self, feeds: Mapping[str, np.ndarray], clips: int) -> np.ndarray:
+        """The outputs of one batch; DeadpanError if the file's graph gives none that fit."""
+        try:
+            result = self._session.run(["prediction"], feeds)[0]
+        except Exception as error:  # onnxruntime raises many types, none of them public
+            raise _damaged(self.file, error) from error
+        shape = (clips, self.facts["outputs"])
+        if not isinstance(result, np.ndarray) or result.shape != shape:
+            wrong = getattr(result, "shape", type(result).__name__)
+            raise _damaged(self.file, f"its prediction is {wrong}, wanted {shape}")
+        return result
 
     def _features(self, index: int, clip: Clip) -> dict[str, np.ndarray]:
         """A clip's features as float32, without modalities that have no step."""
@@ -197,24 +209,65 @@ def _load(file: Path, threads: int) -> Any:  # noqa: ANN401 - onnxruntime is imp
             str(file), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # onnxruntime raises many types, none of them public
-        first_line = str(error).partition("\n")[0]
-        raise DeadpanError(
-            f"{file}: damaged or not an ONNX file ({first_line}); export the run again"
-        ) from error
+        raise _damaged(file, error) from error
     give_back("onnxruntime")
     return session
 
 
+def _damaged(file: Path, reason: object) -> DeadpanError:
+    """The error for a file that cannot be used; a reason of several lines is cut to the first."""
+    line = str(reason).partition("\n")[0]
+    return DeadpanError(f"{file}: damaged or not an ONNX file ({line}); export the run again")
+
+
 def _facts(file: Path, session: Any) -> dict[str, Any]:  # noqa: ANN401
-    facts: Any = None
+    """The description in a file, once it is known to be one of the file's graph."""
     try:
-        facts = json.loads(session.get_modelmeta().custom_metadata_map["deadpan"])
-        readable = facts["version"] == 1
-    except (KeyError, TypeError, ValueError):
-        readable = False
-    if not readable:
+        facts: Any = json.loads(session.get_modelmeta().custom_metadata_map["deadpan"])
+    except (KeyError, ValueError, RecursionError):
+        facts = None
+    if not isinstance(facts, dict) or cast("dict[str, Any]", facts).get("version") != 1:
         raise DeadpanError(f"{file}: not written by 'deadpan export'; export the run again")
+    if wrong := _wrong_fact(cast("dict[str, Any]", facts)):
+        raise _damaged(file, f"its description has no usable '{wrong}'")
+    widths: dict[str, int] = facts["widths"]
+    wanted = {f"features.{name}": ("tensor(float)", width) for name, width in widths.items()}
+    wanted |= {f"mask.{name}": ("tensor(bool)", None) for name in widths}
+    inputs = {
+        x.name: (x.type, x.shape[2] if len(x.shape) == 3 else None) for x in session.get_inputs()
+    }
+    if inputs != wanted:
+        raise _damaged(file, "its inputs are not those of its description")
+    if "prediction" not in {x.name for x in session.get_outputs()}:
+        raise _damaged(file, "it has no output 'prediction'")
     return facts
+
+
+OUTPUTS_PER_LABEL = {"regression": 1, "scores": 1, "classes": 1, "emotions": 2}
+"""Outputs of a model for each label, by task."""
+
+
+def _wrong_fact(facts: Mapping[str, Any]) -> str | None:
+    """The first fact of a wrong type or range; None if there is none."""
+
+    def are_texts(value: object) -> bool:
+        return isinstance(value, list) and all(isinstance(x, str) for x in value)
+
+    def is_count(value: object) -> bool:
+        return type(value) is int and value >= 1
+
+    task, labels, widths = (facts.get(name) for name in ("task", "labels", "widths"))
+    if not isinstance(task, str) or task not in OUTPUTS_PER_LABEL:
+        return "task"
+    if not are_texts(labels) or not labels:
+        return "labels"
+    if not isinstance(widths, dict) or not widths or not all(map(is_count, widths.values())):
+        return "widths"
+    outputs = facts.get("outputs")
+    if not is_count(outputs) or outputs != len(labels) * OUTPUTS_PER_LABEL[task]:
+        return "outputs"
+    medians: Any = facts.get("median_of_group_first")
+    return None if are_texts(medians) and set(medians) <= set(widths) else "median_of_group_first"
 
 
 def give_back(library: str) -> int:

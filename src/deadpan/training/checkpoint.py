@@ -2,9 +2,10 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,9 +14,19 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from deadpan.data.containers.files import printable
 from deadpan.errors import RunError
 from deadpan.files import write_atomically
 from deadpan.models import Model
+from deadpan.training.integrity import (
+    check_finite,
+    check_gate,
+    check_groups,
+    check_moments,
+    check_progress,
+    check_scheduler,
+    check_weights,
+)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
@@ -31,12 +42,14 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:  # pyright: ignore[reportUnknownVariableType]
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            meta = json.loads((file.metadata() or {})["deadpan"])
-    except (SafetensorError, KeyError, ValueError) as error:
+            meta: object = json.loads((file.metadata() or {})["deadpan"])
+            if not isinstance(meta, dict):
+                raise ValueError("its metadata are no values by name")
+    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise RunError(
-            f"{path}: damaged or not written by deadpan ({error}); train again"
+            f"{path}: damaged or not written by deadpan ({printable(error)}); train again"
         ) from error
-    return tensors, meta
+    return tensors, cast("dict[str, Any]", meta)
 
 
 def nested(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -157,17 +170,38 @@ class State:
         save_tensors(path, tensors, meta)
 
     def load(self, path: Path) -> None:
-        """Restore the state that :meth:`save` wrote."""
+        """Restore the state that :meth:`save` wrote; RunError unless all of it fits this one."""
         tensors, meta = load_tensors(path)
         try:
-            self.model.load_state_dict(unnested("model", tensors))
-        except RuntimeError as error:
+            self._check(tensors, meta)
+        except RunError as error:
             raise RunError(
-                f"{path}: is not of this model (were the settings edited?); train again"
-            ) from error
+                f"{path}: damaged, or of other settings than this run's ({error}); train again"
+            ) from None
+        self.model.load_state_dict(unnested("model", tensors))
         self.best = unnested("best", tensors)
         restore_optimizer(self.optimizer, unnested("optimizer", tensors), meta["groups"])
         self.scheduler.load_state_dict(meta["scheduler"])
         self.gate = tensors.get("gate")
         self.epoch, self.best_loss = meta["epoch"], meta["best_loss"]
         self.rows, self.steps = meta["rows"], meta["steps"]
+
+    def _check(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+        """Raise RunError at the first tensor or value that is not one of this state."""
+        check_progress(meta)
+        check_scheduler(meta.get("scheduler"), self.scheduler, meta["epoch"])
+        check_groups(meta.get("groups"), self.optimizer)
+        parts = {name: unnested(name, tensors) for name in ("model", "best", "optimizer")}
+        known = {"gate"}.union(*(nested(part, named) for part, named in parts.items()))
+        if unknown := tensors.keys() - known:
+            raise RunError(f"unknown tensor '{printable(min(unknown))}'")
+        check_weights("weights", parts["model"], self.model.state_dict())
+        if parts["best"] or math.isfinite(meta["best_loss"]):
+            check_weights("best weights", parts["best"], self.model.state_dict())
+            check_finite("best weights", parts["best"])
+        check_moments(parts["optimizer"], self.optimizer, sum(meta["steps"]))
+        check_gate(tensors.get("gate"), self.model.modalities, sum(meta["steps"]))
+        # Where training diverged, weights that are not finite are what it came to.
+        if all(math.isfinite(meta["rows"][-1][name]) for name in ("train_loss", "valid_loss")):
+            check_finite("weights", parts["model"])
+            check_finite("optimizer", parts["optimizer"])

@@ -15,6 +15,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from deadpan.data.dataset import Dataset, describe
+from deadpan.data.health.findings import training_findings
 from deadpan.layers.native.library import library
 from deadpan.layers.recurrent import processor_has_lstm
 from deadpan.models import Model
@@ -90,8 +91,13 @@ class Environment:
 
 
 def data_facts(dataset: Dataset) -> DataFacts:
-    """Describe a data set as it was loaded, before normalisation."""
-    return record("dataset", describe(dataset), DataFacts)
+    """Describe a data set as it was loaded, before normalisation.
+
+    Its warnings are followed by what ``deadpan data inspect`` finds serious in its training clips.
+    """
+    facts = describe(dataset)
+    facts["warnings"] += training_findings(dataset)
+    return record("dataset", facts, DataFacts)
 
 
 def this_environment(model: Model, task: Task, dataset: DataFacts, fabric: Fabric) -> Environment:

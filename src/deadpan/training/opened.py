@@ -34,6 +34,7 @@ from deadpan.training.history import (
     epoch_history,
     gate_history,
 )
+from deadpan.training.integrity import check_finite, check_weights, check_widths
 from deadpan.training.predictions import Predictions, read_predictions
 from deadpan.training.scores import RunScores, read_scores
 from deadpan.training.settings import Settings
@@ -217,14 +218,16 @@ def open_run(path: Path) -> OpenedRun:
     tensors, meta = load_tensors(run.weights_file)
     settings, task = run.settings(), run.task()
     try:
-        model = build(settings, meta["widths"], task)
-        model.load_state_dict(unnested("model", tensors))
-        centers, scales = (
-            {name: x.numpy() for name, x in unnested(part, tensors).items()}
-            for part in ("centers", "scales")
-        )
-        normalizer = Normalizer(centers=centers, scales=scales, by_group=meta["by_group"])
-    except (DeadpanError, KeyError, RuntimeError) as error:  # edited by hand, or files of two runs
+        widths = check_widths(meta.get("widths"))
+        with torch.device("meta"):  # nothing is allocated before the sizes are known to fit
+            wanted = build(settings, widths, task).state_dict()
+        weights = unnested("model", tensors)
+        check_weights("weights", weights, wanted)
+        check_finite("weights", weights)
+        model = build(settings, widths, task)
+        model.load_state_dict(weights)
+        normalizer = _normalizer(tensors, meta, widths)
+    except (DeadpanError, RuntimeError) as error:  # edited by hand, or files of two runs
         first_line = str(error).partition("\n")[0]
         raise RunError(
             f"{path}: its files do not fit each other ({first_line}); train again"
@@ -232,6 +235,24 @@ def open_run(path: Path) -> OpenedRun:
     return OpenedRun(
         files=run, settings=settings, model=model.eval(), task=task, normalizer=normalizer
     )
+
+
+def _normalizer(
+    tensors: Mapping[str, torch.Tensor], meta: Mapping[str, object], widths: Mapping[str, int]
+) -> Normalizer:
+    """The normalisation that :func:`save_model` wrote; RunError if it does not fit the widths."""
+    by_group = meta.get("by_group")
+    if not isinstance(by_group, bool):
+        raise RunError("metadata 'by_group' is neither true nor false")
+    parts = {name: unnested(name, tensors) for name in ("centers", "scales")}
+    for name, part in parts.items():
+        check_weights(name, part, {m: torch.zeros(widths.get(m, 0)) for m in parts["centers"]})
+        check_finite(name, part)
+    for modality, scale in parts["scales"].items():
+        if modality not in widths or not (scale > 0).all():
+            raise RunError(f"scales '{modality}' are not positive, or of no modality")
+    centers, scales = ({m: x.numpy() for m, x in part.items()} for part in parts.values())
+    return Normalizer(centers=centers, scales=scales, by_group=by_group)
 
 
 def gate_seeds(runs: Sequence[RunDirectory]) -> GateSeeds | None:

@@ -72,6 +72,8 @@ def evaluate_run(run: RunDirectory) -> dict[str, Any]:
 def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str, Any]]:
     """Predict the clips of another data set, of whatever split, with a finished run.
 
+    Clips without labels and splits stay in their order, and their rows have neither.
+
     A modality that the model knows and the data lacks counts as missing; one that the model does
     not know is left out.
 
@@ -92,7 +94,8 @@ def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str
         if clips := dataset[split]:
             outputs = predict_clips(model, clips, dataset.widths)
             of_split = prediction_rows(task, clips, outputs, truth_names(task, dataset))
-            rows += [{"split": split, **row} for row in of_split]
+            first = {} if dataset.unsplit else {"split": split}
+            rows += [first | row for row in of_split]
     if not rows:
         raise DataError(f"{source}: has no clip to predict")
     return rows
@@ -104,7 +107,7 @@ def truth_names(task: Task, dataset: Dataset) -> tuple[str, ...] | None:
     A sentiment score may have any name. Classes may be fewer; emotions and scores must be the same,
     in any order. None where they cannot be compared.
     """
-    if type(make_task(dataset.task, dataset.labels)) is not type(task):
+    if not dataset.labels or type(make_task(dataset.task, dataset.labels)) is not type(task):
         return None
     if isinstance(task, Regression):
         return task.labels

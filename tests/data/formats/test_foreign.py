@@ -29,7 +29,7 @@ def reason(path):
     ("content", "words"),
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n", "git lfs pull"),
-        ("id,label\na,1\n".encode("utf-16"), "iconv -f UTF-16"),
+        ("no table\n".encode("utf-16"), "iconv -f UTF-16"),
         (b"\n  <!DOCTYPE html>\n<html><body>Sign in</body></html>", "is a web page"),
         (b"<HTML><head>", "is a web page"),
         (b"\x1f\x8b\x08\x00" + bytes(20), "tar -xzf file"),

@@ -224,7 +224,6 @@ LOOP.append(LOOP)
         ),
         (clip_entry(actual=[1, 2]), "the fourth feature holds numbers of a vocabulary"),
         (clip_entry(label="x"), "'label' holds a str"),
-        (clip_entry(label=None), "'label' holds a NoneType"),
         (clip_entry(label=np.array(["x"])), "'label' is an array of str"),
         (clip_entry(label=LOOP), "'label' holds a list"),
         (clip_entry(segment=None), "an id is a NoneType"),
@@ -249,7 +248,7 @@ def test_what_does_not_fit_is_named(clip, wanted, tmp_path):
             {"train": [clip_entry()], "dve": [clip_entry()]},
             "unknown split 'dve'; did you mean 'dev'?",
         ),
-        ({"dev": [clip_entry()], "valid": [clip_entry()]}, "has both 'dev' and 'valid'"),
+        ({"dev": [clip_entry()], "Valid": [clip_entry()]}, "has two splits 'valid'"),
         ({"train": [clip_entry()], "test": 5}, "split 'test': is a int; wanted a list of ((words,"),
         ([clip_entry(), clip_entry(visual=np.ones((3, 3)))], "clip 1 ('video[3]'): has 3 steps"),
         ("abc", "is a str; wanted a list"),
@@ -434,13 +433,19 @@ def test_the_first_of_seven_labels_is_the_sentiment(tmp_path):
 @pytest.mark.parametrize(
     ("label", "wanted"),
     [
-        (np.ones((1, 0)), "the label of a clip has shape (0,) in train; wanted one number"),
+        (np.ones((1, 0)), "the label of a clip has shape (0,) in train, (1,) in train"),
         (np.inf, "1 labels are unusable (first: a_0); wanted finite numbers"),
         (np.nan, "1 labels are NaN (first: a_0)"),
     ],
 )
 def test_labels_that_cannot_be_used_are_named(label, wanted, tmp_path):
-    assert wanted in refusal(tmp_path, {"train": [entry(["so"], label)]})
+    assert wanted in refusal(tmp_path, {"train": [entry(["so"], 1.0), entry(["so"], label)]})
+
+
+@pytest.mark.parametrize("label", [None, np.nan, np.full((1, 1), np.nan, np.float32)])
+def test_clips_without_labels_are_for_prediction(label, tmp_path):
+    dataset = load(tmp_path, [entry(["so"], label)])
+    assert (dataset.labels, dataset.unsplit, len(dataset["test"])) == ((), True, 1)
 
 
 def test_a_folder_of_pickles(splits, vectors, tmp_path):

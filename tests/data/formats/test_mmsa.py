@@ -209,7 +209,7 @@ LOOP.append(LOOP)
     [
         ({"regression_labels": None}, "has no 'regression_labels' (found annotations, audio, "),
         ({"regression_labels": 1.0}, "'regression_labels' is a float"),
-        ({"regression_labels": np.array(1.0)}, "has shape ()"),
+        ({"regression_labels": np.array(1.0)}, "'regression_labels' is a single number"),
         ({"regression_labels": np.ones((2, 2))}, "has shape (2, 2); wanted one number per clip"),
         ({"regression_labels": np.ones((10**12, 0))}, "has shape (1000000000000, 0)"),
         ({"regression_labels": ["a", "b"]}, "'regression_labels' holds a str"),
@@ -252,7 +252,8 @@ def test_what_does_not_fit_is_named(changes, wanted, tmp_path):
     [
         ([], "holds no splits"),
         ({"train": []}, "split 'train' is no dict; wanted text, audio, vision, regression_labels"),
-        ({"dev": padded_split()}, "unknown split 'dev'"),
+        ({"dve": padded_split()}, "unknown split 'dve'"),
+        ({"dev": padded_split(), "VAL": padded_split()}, "has two splits 'valid'; wanted one"),
         (
             {"train": padded_split(), "test": padded_split(audio=np.ones((2, 3, 5)))},
             "'audio' has width 2 in train, 5 in test; wanted one width",

@@ -1,6 +1,12 @@
+import collections
+import pathlib
+import pickle
+
 import numpy as np
 import pytest
+import torch
 
+import deadpan
 from deadpan.data.formats.pickled_values import feature_array, number_column, numeric_array
 from deadpan.errors import DataError
 
@@ -107,3 +113,50 @@ def test_columns_of_labels_in_any_wrapping():
     ):
         assert number_column("labels", value).tolist() == [1, 0]
         assert numeric_array("labels", value).ravel().tolist() == [1, 0]
+
+
+def mult(wrap=lambda _key, value: value):
+    """A data set in MulT's layout whose values are wrapped."""
+    random = np.random.default_rng(0)
+    return {
+        split: {
+            "text": wrap("text", random.normal(size=(3, 4, 2)).astype(np.float32)),
+            "audio": wrap("audio", random.normal(size=(3, 6, 2)).astype(np.float32)),
+            "labels": wrap("labels", random.uniform(-3, 3, (3, 1, 1)).astype(np.float32)),
+        }
+        for split in ("train", "valid", "test")
+    }
+
+
+def figures(folder, value):
+    (folder / "data.pkl").write_bytes(pickle.dumps(value))
+    return deadpan.inspect(folder / "data.pkl")
+
+
+@pytest.mark.parametrize("wrapped", ["lists", "objects", "OrderedDict", "defaultdict"])
+def test_a_data_set_in_any_wrapping_is_the_same(wrapped, tmp_path):
+    value = {
+        "lists": mult(lambda _, x: x.tolist()),
+        "objects": mult(lambda _, x: objects(list(x))),
+        "OrderedDict": collections.OrderedDict(mult()),
+        "defaultdict": collections.defaultdict(dict, mult()),
+    }[wrapped]
+    assert figures(tmp_path, value) == figures(tmp_path, mult())
+
+
+@pytest.mark.parametrize("saved_by", ["pickle", "torch", "torch before 1.6"])
+def test_tensors_are_named_with_the_line_that_converts_them(saved_by, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path, value = tmp_path / "mosi_train_a.dt", mult(lambda _, x: torch.from_numpy(x))
+    if saved_by == "pickle":
+        path.write_bytes(pickle.dumps(value))
+    else:
+        torch.save(value, path, _use_new_zipfile_serialization=saved_by == "torch")
+    with pytest.raises(
+        DataError, match="(holds tensors|is a file) of torch; .*in Python: "
+    ) as caught:
+        deadpan.inspect(path)
+    line = str(caught.value).partition("in Python: ")[2]
+    exec(line, {"pathlib": pathlib, "pickle": pickle, "torch": torch})
+    converted = deadpan.inspect(tmp_path / "data.pkl")
+    assert converted == figures(tmp_path, mult())

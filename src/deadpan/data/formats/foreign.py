@@ -6,14 +6,17 @@ from pathlib import Path
 
 from deadpan.data.containers.files import first_bytes, printable
 
-TORCH = (
+ARRAYS = (
     "in Python: pathlib.Path('data.pkl').write_bytes(pickle.dumps({split: {key: x.numpy() if "
     "hasattr(x, 'numpy') else x for key, x in values.items()} for split, values in "
-    "torch.load('FILE', weights_only=True).items()}))"
+    "LOADED.items()}))"
 )
+TORCH = ARRAYS.replace("LOADED", "torch.load('FILE', weights_only=True)")
+TENSORS = ARRAYS.replace("LOADED", "pickle.loads(pathlib.Path('FILE').read_bytes())")
+"""Weights_only refuses what pickle.dump wrote; ``pickle.loads`` runs what a pickle says."""
 PANDAS = "in Python: pandas.read_pickle('FILE').to_csv('labels.csv', index=False)"
 PICKLED_BY = {
-    "torch": f"holds tensors of torch; save arrays of numpy, {TORCH}",
+    "torch": "holds tensors of torch; if you trust the file, save arrays of numpy, " + TENSORS,
     "pandas": f"holds a table of pandas; save it as CSV, {PANDAS}",
     "scipy": "holds a sparse matrix of scipy; save x.toarray() in its place",
 }

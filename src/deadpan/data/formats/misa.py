@@ -17,7 +17,7 @@ from deadpan.data.formats.pickled_values import as_text, id_parts, number_column
 from deadpan.data.formats.word_vectors import embed_words
 from deadpan.data.labels import MOSEI_LABELS, interpret_labels
 from deadpan.errors import DataError, unknown_name
-from deadpan.types import AUDIO, TEXT, VISION, Modality
+from deadpan.types import AUDIO, TEXT, VISION, Modality, split_name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,12 +113,13 @@ def misa_splits(path: Path, content: object) -> dict[str | None, object]:
         return {None: content}
     splits: dict[str | None, object] = {}
     for key, entries in cast("dict[object, object]", content).items():
-        name = as_text(key)
-        if name not in SPLIT_NAMES:
-            raise DataError(f"{path}: {unknown_name('split', printable(name), SPLIT_NAMES)}")
-        if SPLIT_NAMES[name] in splits:
-            raise DataError(f"{path}: has both 'dev' and 'valid'; wanted one of them")
-        splits[SPLIT_NAMES[name]] = entries
+        name = split_name(as_text(key))
+        if name is None:
+            known = unknown_name("split", printable(as_text(key)), SPLIT_NAMES)
+            raise DataError(f"{path}: {known}")
+        if name in splits:
+            raise DataError(f"{path}: has two splits '{name}'; wanted one of them")
+        splits[name] = entries
     return splits
 
 
@@ -177,7 +178,9 @@ def _clip(split: str | None, entry: object) -> tuple[RawClip, _Words]:
             raise DataError(f"'{name}' has shape {array.shape}; wanted [word, width]")
         _check_count(f"steps of '{name}'", len(array), words.count)
         sequences[modality] = array
-    if isinstance(label, np.ndarray):
+    if label is None:  # for prediction
+        values = np.full(1, np.nan)
+    elif isinstance(label, np.ndarray):
         values = numeric_array("label", label)
     else:
         values = number_column("label", label if isinstance(label, list | tuple) else [label])

@@ -21,6 +21,7 @@ from deadpan.data.formats.pickled_values import (
     clip_ids,
     cut_clips,
     every_split_has,
+    first_key,
     number_column,
     numeric_array,
     padded_arrays,
@@ -59,8 +60,15 @@ class _Split(PaddedSplit):
 
 
 def looks_like_mmsa(content: object) -> bool:
-    """Whether an unpickled value is a dict of splits that each have MMSA's keys of labels."""
-    return every_split_has(content, LABELS["M"], CLASSES[0])
+    """Whether an unpickled value is a dict of splits that each have MMSA's keys of labels.
+
+    Splits without labels are recognised by other keys of the format.
+    """
+    if every_split_has(content, LABELS["M"], CLASSES[0]):
+        return True
+    marks = ("raw_text", "text_bert", *LENGTHS.values())
+    unlabelled = every_split_has(content, *MODALITIES) and not every_split_has(content, "labels")
+    return unlabelled and every_split_has(content, *marks)
 
 
 def mmsa_clips(
@@ -87,14 +95,14 @@ def mmsa_clips(
 
 
 def _split(table: SplitTable) -> _Split:
-    if LABELS["M"] not in table:
+    beside, count = first_key(table, LABELS["M"], "MMSA")
+    if beside != LABELS["M"] and not table.keys().isdisjoint((*LABELS.values(), *CLASSES)):
         keys = ", ".join(sorted(map(printable, table)))
         raise DataError(f"has no '{LABELS['M']}' (found {keys}); wanted the format of MMSA")
     labels = {name: number_column(key, table[key]) for name, key in LABELS.items() if key in table}
-    count = len(labels["M"])
     for name, values in labels.items():
         check_count(LABELS[name], values, count, LABELS["M"])
-    sequences = padded_arrays(table, count, LABELS["M"])
+    sequences = padded_arrays(table, count, beside)
     none = np.full(count, np.nan)
     ignored = table.keys() - UNDERSTOOD
     if TEXT not in sequences:  # token indices alone are no features
@@ -106,7 +114,7 @@ def _split(table: SplitTable) -> _Split:
     return _Split(
         sequences=sequences,
         labels=np.stack([labels.get(name, none) for name in LABELS], axis=1),
-        ids=clip_ids(table, count, LABELS["M"]),
+        ids=clip_ids(table, count, beside),
         words=words if mask is None else (),  # by a mask, a step is a token and not a word
         mask=mask,
         lengths={m: _lengths(k, table[k], count) for m, k in LENGTHS.items() if k in table},

@@ -3,6 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
+
 from deadpan.data.alignment import judge_alignment
 from deadpan.data.assembly import RawClips, assemble
 from deadpan.data.containers.files import printable
@@ -13,26 +15,26 @@ from deadpan.data.formats.pickled_values import (
     clip_ids,
     cut_clips,
     every_split_has,
+    first_key,
     numeric_array,
     padded_arrays,
     parse_splits,
 )
 from deadpan.data.labels import interpret_labels
 from deadpan.data.padding import array_steps, nonzero_steps
-from deadpan.errors import DataError
 from deadpan.types import MODALITIES
 
 
 def looks_like_mult(content: object) -> bool:
-    """Whether an unpickled value is a dict of splits that each have ``labels``."""
-    return every_split_has(content, "labels")
+    """Whether an unpickled value is a dict of splits that each have ``labels``, or features."""
+    return every_split_has(content, "labels") or every_split_has(content, *MODALITIES)
 
 
 def mult_clips(path: Path, content: object, *, aligned: bool | None = None) -> RawClips:
     """Parse the clips of a pickle in MulT's format, cut to their real steps.
 
-    A split, a modality or the ids may be missing. Ids are str, bytes or numbers, one per clip or a
-    row of several parts.
+    A split, a modality or the ids may be missing, and the labels, which then are NaN. Ids are str,
+    bytes or numbers, one per clip or a row of several parts.
 
     Steps of zeros at either end of a sequence are padding; a step of zeros within it is real. A
     sequence of only zeros means that the clip lacks the modality. If the arrays of a file are
@@ -67,19 +69,12 @@ def mult_splits(path: Path, content: object) -> dict[str, PaddedSplit]:
 
 
 def _split(table: SplitTable) -> PaddedSplit:
-    if "labels" not in table:
-        keys = ", ".join(sorted(map(printable, table))) or "nothing"
-        raise DataError(f"has no 'labels' (found {keys}); wanted the format of the MulT release")
-    labels = numeric_array("labels", table["labels"])
-    if not labels.ndim:
-        raise DataError("'labels' is a single number; wanted one entry per clip")
-    count = len(labels)
-    if count and not labels.size:  # checked before memory is allocated per declared clip
-        raise DataError(f"'labels' has shape {labels.shape}; wanted one entry per clip")
+    beside, count = first_key(table, "labels", "MulT")
+    labels = numeric_array(beside, table[beside]) if beside == "labels" else np.full(count, np.nan)
     return PaddedSplit(
-        sequences=padded_arrays(table, count, "labels"),
+        sequences=padded_arrays(table, count, beside),
         labels=labels,
-        ids=clip_ids(table, count, "labels"),
+        ids=clip_ids(table, count, beside),
         ignored=tuple(map(printable, sorted(table.keys() - {*MODALITIES, "labels", "id"}))),
     )
 

@@ -13,7 +13,7 @@ from deadpan.data.assembly import RawClip, RawClips
 from deadpan.data.containers.files import printable
 from deadpan.data.padding import Arrays, StepRange, measure_padding, real_sequences
 from deadpan.errors import DataError, unknown_name
-from deadpan.types import MODALITIES, SPLITS, TEXT, Modality
+from deadpan.types import MODALITIES, SPLITS, TEXT, Modality, split_name
 
 SplitTable = Mapping[str, object]
 """The values of a split by key."""
@@ -65,9 +65,11 @@ def parse_splits(
     for key, value in cast("dict[object, object]", content).items():
         where = str(path)
         try:
-            name = as_text(key)
-            if name not in SPLITS:
-                raise DataError(unknown_name("split", printable(name), SPLITS))
+            name = split_name(as_text(key))
+            if name is None:
+                raise DataError(unknown_name("split", printable(as_text(key)), SPLITS))
+            if name in splits:
+                raise DataError(f"has two splits '{name}'; wanted one")
             if not isinstance(value, dict):
                 raise DataError(f"split '{name}' is no dict; wanted {wanted}")
             items = cast("dict[object, object]", value).items()
@@ -87,6 +89,31 @@ def every_split_has(content: object, *keys: str) -> bool:
     splits = cast("dict[object, object]", content).values()
     either = {form for key in keys for form in (key, key.encode())}
     return all(isinstance(split, dict) and not either.isdisjoint(split) for split in splits)
+
+
+def first_key(table: SplitTable, labels: str, author: str) -> tuple[str, int]:
+    """The key whose entries tell the number of clips, and this number.
+
+    It is that of labels, or where there are none of features.
+
+    Args:
+        table: the values of the split.
+        labels: the key of labels; None stands for none.
+        author: of the format, for the message.
+    """
+    keys = (key for key in (labels, *MODALITIES) if table.get(key) is not None)
+    if (key := next(keys, None)) is None:
+        names = ", ".join(sorted(map(printable, table))) or "nothing"
+        raise DataError(f"has no '{labels}' (found {names}); wanted the format of {author}")
+    value = table[key]
+    if isinstance(value, list | tuple):
+        return key, len(cast("list[object]", value))
+    array = numeric_array(key, value)
+    if not array.ndim:
+        raise DataError(f"'{key}' is a single number; wanted one entry per clip")
+    if len(array) and not array.size:  # checked before memory is allocated per declared clip
+        raise DataError(f"'{key}' has shape {array.shape}; wanted one entry per clip")
+    return key, len(array)
 
 
 def cut_clips(

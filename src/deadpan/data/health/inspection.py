@@ -32,8 +32,9 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
 
     Returns:
         ``name``, ``layout`` (the format of the source; "" if unknown), ``alignment`` (whether steps
-        are aligned, and how this is known; "" if nothing tells), ``task``, ``labels``
-        (names), ``widths`` (features per step), and
+        are aligned, and how this is known; "" if nothing tells), ``task``, ``labels`` (names; none
+        if no clip has a label), ``widths`` (features per step), ``unsplit`` (whether clips without
+        labels have no splits either: all stand under test), and
 
         ``splits``: per split ``clips``, and, if it has any, ``groups`` (videos or speakers),
         ``labels`` (see below), ``modalities`` (per modality ``missing``, the share of clips that
@@ -104,6 +105,7 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
         "task": dataset.task,
         "labels": list(dataset.labels),
         "widths": dict(dataset.widths),
+        "unsplit": dataset.unsplit,
         "splits": {
             split: part.as_dict(split, modalities, by_split.get(split, {}))
             for split, part in splits.items()
@@ -233,7 +235,7 @@ def _numbers(
 
 def baseline(dataset: Dataset, labels: Mapping[str, Labels]) -> dict[str, Any] | None:
     """Score the best constant prediction on the test split; None without train or test clips."""
-    if "train" not in labels or "test" not in labels:
+    if not dataset.labels or "train" not in labels or "test" not in labels:
         return None
     task = make_task(dataset.task, dataset.labels)
     outputs = np.tile(task.constant(labels["train"]), (len(labels["test"]), 1))

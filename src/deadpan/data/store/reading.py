@@ -224,7 +224,7 @@ def store_dataset(path: Path) -> Dataset:
 def _check(metadata: Mapping[str, Any]) -> None:
     valid = (
         metadata["task"] in get_args(TaskName)
-        and metadata["labels"]
+        and (metadata["labels"] or metadata["task"] == "scores")  # none: for prediction
         and set(metadata["splits"]) <= set(SPLITS)
         and min(metadata["splits"].values(), default=0) >= 0
         and min(metadata["widths"].values(), default=1) >= 1

@@ -451,3 +451,14 @@ def test_a_clip_is_found_by_a_part_of_its_path_and_a_clock_counts_from_the_first
     for clip in clips_of(dataset).values():
         np.testing.assert_allclose(clip.times["face"][[0, -1], 0], [0, 0.36], atol=1e-6)
         np.testing.assert_allclose(clip.times["voice"][:, 0], [0.1, 1], atol=1e-6)
+
+
+def test_runs_and_models_beside_the_table_are_ignored(home):
+    (home / "runs" / "first").mkdir(parents=True)
+    (home / "runs" / "first" / "predictions.csv").write_text("id,label\na,1\n")
+    (home / "checkpoints").mkdir()
+    (home / "checkpoints" / "best.pt").write_bytes(b"PK")
+    assert own_dataset(home).warnings == (
+        "folder 'checkpoints' has no file named by an id: it was ignored",
+        "folder 'runs' has no file named by an id: it was ignored",
+    )

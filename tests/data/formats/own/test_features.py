@@ -42,11 +42,20 @@ def test_a_folder_with_one_table_is_own_data(tmp_path):
 
 
 def test_no_table_or_two_are_told(tmp_path):
-    assert "wanted one clip table (.csv); found none" in refusal(find_clip_table, tmp_path)
-    for name in ("a.csv", "b.csv"):
-        (tmp_path / name).write_text("id,label\na,1\n")
+    assert "has no clip table; give it one" in refusal(find_clip_table, tmp_path)
     assert not looks_like_own(tmp_path)
-    assert "found a.csv, b.csv; name the file" in refusal(find_clip_table, tmp_path)
+    for name in ("a.csv", "b.tsv"):
+        (tmp_path / name).write_text("id,label\na,1\n")
+    assert looks_like_own(tmp_path)
+    assert "has 2 tables: a.csv, b.tsv; give one of them" in refusal(find_clip_table, tmp_path)
+
+
+def test_the_one_that_is_a_clip_table_is_found_among_others(tmp_path):
+    (tmp_path / "labels.CSV").write_text("ID;Label\na;1\n")
+    (tmp_path / "notes.csv").write_text("what,when\nx,y\n")
+    (tmp_path / "settings.json").write_text('{"id": 1, "label": 2}')
+    (tmp_path / "~$labels.xlsx").write_bytes(b"PK\x03\x04xl/")
+    assert find_clip_table(tmp_path).name == "labels.CSV"
 
 
 def test_a_folder_that_cannot_be_read_is_told(tmp_path, monkeypatch):
@@ -155,6 +164,18 @@ def test_arrays_of_one_axis_and_many_lengths_are_steps_of_one_feature(tmp_path):
     clips, warnings = read_folder(tmp_path, *"abc")
     assert [x.values.shape for x in clips.values()] == [(2, 1), (3, 1), (4, 1)]
     assert "are [1, steps]" in warnings[0]
+
+
+def test_tables_of_width_by_steps_are_transposed_where_columns_are_only_counted(tmp_path):
+    folder = tmp_path / "mfcc"
+    folder.mkdir()
+    for n, name in enumerate("abc", 4):
+        header = ",".join(["", *map(str, range(n))])
+        rows = [",".join(map(str, [row, *[row + 0.5] * n])) for row in range(2)]
+        (folder / f"{name}.csv").write_text("\n".join([header, *rows]))
+    clips, _ = read_folder(tmp_path, *"abc")
+    assert [x.values.shape for x in clips.values()] == [(4, 2), (5, 2), (6, 2)]
+    assert clips["a"].values[0].tolist() == [0.5, 1.5]
 
 
 def test_what_was_done_to_files_is_one_sentence_for_all(tmp_path):

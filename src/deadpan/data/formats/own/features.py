@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deadpan.data.containers.files import printable
+from deadpan.data.containers.tables import SUFFIXES as TABLE_SUFFIXES
 from deadpan.data.formats.foreign import foreign_format
 from deadpan.data.formats.own.extractors import Features, clock_offset
 from deadpan.data.formats.own.feature_files import SUFFIXES, read_features
@@ -21,34 +22,50 @@ FEWEST = 3
 
 
 def looks_like_own(path: Path) -> bool:
-    """Whether a path is a folder with a clip table and no other CSV file; never raises.
+    """Whether a path is a folder with a clip table; never raises.
 
-    Folders of features are not required: ``own_dataset`` reports that they are missing.
+    Folders of features are not required: ``own_dataset`` reports that they are missing. It also
+    reports a second table.
     """
     try:
-        return path.is_dir() and looks_like_clip_table(find_clip_table(path))
+        return path.is_dir() and any(map(looks_like_clip_table, table_files(path)))
     except (DataError, OSError):
         return False
 
 
 def find_clip_table(folder: Path) -> Path:
-    """Find the one CSV file of a folder.
+    """Find the one table of a folder, or the one whose columns tell that it is a clip table.
 
     Raises:
         DataError: there is none or more than one, or the folder cannot be read.
+    """
+    tables = table_files(folder)
+    if not tables:
+        raise DataError(f"{folder}: has no clip table; give it one, such as labels.csv")
+    certain = [table for table in tables if looks_like_clip_table(table)]
+    if len(certain or tables) > 1:
+        names = printable(", ".join(table.name for table in certain or tables))
+        raise DataError(f"{folder}: has {len(certain or tables)} tables: {names}; give one of them")
+    return (certain or tables)[0]
+
+
+def table_files(folder: Path) -> list[Path]:
+    """The tables of a folder by name; those of JSON, which may be settings, if there are no others.
+
+    Raises:
+        DataError: the folder cannot be read.
     """
     try:
         tables = sorted(
             entry
             for entry in folder.iterdir()
-            if entry.suffix.lower() == ".csv" and entry.name[0] != "." and not entry.is_dir()
+            if entry.suffix.lower() in TABLE_SUFFIXES
+            and entry.name[0] not in ".~"
+            and not entry.is_dir()
         )
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror}); give a folder") from None
-    if len(tables) != 1:
-        names = printable(", ".join(table.name for table in tables)) or "none"
-        raise DataError(f"{folder}: wanted one clip table (.csv); found {names}; name the file")
-    return tables[0]
+    return [table for table in tables if "json" not in table.suffix.lower()] or tables
 
 
 def read_modality(
@@ -93,7 +110,9 @@ def read_modality(
             f"arrays in '{modality}' are [{width}, steps], as only their second axis varies: they "
             f"were transposed to [steps, {width}]"
         )
-        clips = {clip: dataclasses.replace(x, values=x.values.T) for clip, x in clips.items()}
+        clips = {
+            clip: dataclasses.replace(x, values=x.values.T, names=()) for clip, x in clips.items()
+        }
     first = next(iter(clips))
     for clip in clips:
         _check_same(files[clip], clips[clip], files[first], clips[first])
@@ -149,7 +168,8 @@ def _are_transposed(clips: Sequence[Features]) -> bool:
 
     A few files of another width than most do not make them so.
     """
-    if len(clips) < FEWEST or any(x.names or x.times is not None for x in clips):
+    named = any(not name.isdecimal() for x in clips for name in x.names)  # pandas counts columns
+    if len(clips) < FEWEST or named or any(x.times is not None for x in clips):
         return False
     first, second = zip(*(x.values.shape for x in clips), strict=True)
     return len(set(first)) == 1 and 2 * max(Counter(second).values()) <= len(clips)
@@ -221,8 +241,10 @@ def _folders(
     ignored: list[str] = []
     for folder in feature_folders(path.parent):
         name = printable(folder.path.name)
-        if folder.files and vectors is not None and not folder.files_of(ids):
-            # Word vectors give features already, and the folder may be no part of the data.
+        optional = vectors is not None or not folder.is_of_features()
+        if folder.files and optional and not folder.files_of(ids):
+            # Word vectors give features already, or the files are of a run or the like: the folder
+            # may be no part of the data.
             ignored.append(f"folder '{name}' has no file named by an id")
         elif folder.files:
             folders.append(folder)
@@ -257,7 +279,9 @@ def _check_sources(
             f"clip into a folder per modality, such as audio/ID.npy"
         )
     if vectors is not None and not spoken:
-        raise DataError(f"{path}: line 1: no column text for the vectors {vectors}; add one")
+        raise DataError(
+            f"{path}: no column text for the vectors {vectors}; name one with --data_options.text"
+        )
     if vectors is not None and TEXT in modalities:
         raise DataError(
             f"{path}: text is in the folder text and in the vectors {vectors}; give one of them"

@@ -27,6 +27,7 @@ class FeatureFolder:
     path: Path
     files: Mapping[str, Path]  # of features, by path in the folder without suffix: an id, or more
     other: bool  # whether it holds other files, or nothing at all
+    twins: Mapping[Path, Path] = dataclasses.field(default_factory=dict)  # of other suffixes
 
     def files_of(self, ids: Sequence[str]) -> dict[str, Path]:
         """The file of each clip that has one, by id.
@@ -36,7 +37,8 @@ class FeatureFolder:
         the id says nothing, is the clip's if no other fits. Unicode may write accents in two forms.
 
         Raises:
-            DataError: two files fit a clip equally well, or one file two clips.
+            DataError: two files fit a clip equally well, as those that differ in their suffix do,
+                or one file two clips.
         """
         files = {clip: self.files[clip] for clip in ids if clip in self.files}
         names, ends = self._names_and_ends(set(files.values()))
@@ -61,7 +63,18 @@ class FeatureFolder:
                         f"'{printable(clip)}'; name it by the whole id"
                     )
                 files[clip] = paths[0]
+        if twin := next((path for path in files.values() if path in self.twins), None):
+            raise DataError(
+                f"{self.twins[twin]}: there is {printable(twin.name)} too; keep one file per clip"
+            )
         return {clip: files[clip] for clip in ids if clip in files}
+
+    def is_of_features(self) -> bool:
+        """Whether files of features lie in it, and not only models, pickles and folders of more."""
+        return any(
+            path.parent == self.path and path.suffix.lower() not in (".pt", ".pkl")
+            for path in self.files.values()
+        )
 
     def _names_and_ends(
         self, taken: set[Path]
@@ -98,7 +111,7 @@ def feature_folders(home: Path) -> list[FeatureFolder]:
     """The folders in a folder, by name; names that begin with ``.`` or ``_`` are skipped.
 
     Raises:
-        DataError: a folder cannot be read, or has two files of one name and different suffixes.
+        DataError: a folder cannot be read.
     """
     try:
         folders = [entry for entry in home.iterdir() if entry.is_dir()]
@@ -109,6 +122,7 @@ def feature_folders(home: Path) -> list[FeatureFolder]:
 
 def _folder(path: Path) -> FeatureFolder:
     files: dict[str, Path] = {}
+    twins: dict[Path, Path] = {}
     entries = _visible(path)
     other = not entries or any(not entry.is_dir() for entry in entries if not _is_feature(entry))
     while entries:
@@ -118,12 +132,9 @@ def _folder(path: Path) -> FeatureFolder:
                 entries += _visible(entry)
             continue
         name = entry.relative_to(path).with_suffix("").as_posix()
-        if name in files:
-            raise DataError(
-                f"{entry}: there is {printable(files[name].name)} too; keep one file per clip"
-            )
-        files[name] = entry
-    return FeatureFolder(path=path, files=dict(sorted(files.items())), other=other)
+        if files.setdefault(name, entry) != entry:
+            twins[files[name]] = entry
+    return FeatureFolder(path=path, files=dict(sorted(files.items())), other=other, twins=twins)
 
 
 def _visible(path: Path) -> list[Path]:
