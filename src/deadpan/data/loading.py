@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from deadpan.data.containers.memory import memory_bound
 from deadpan.data.dataset import Clip as Clip
 from deadpan.data.dataset import Dataset
 from deadpan.data.folds import leave_out
@@ -27,11 +28,13 @@ def load(source: str | Path, **options: Any) -> Dataset:
             ``leave_out=GROUP``: test on that video or speaker and train on the others.
 
     Raises:
-        DataError: the name, path or option is unknown, or the file does not fit its format.
+        DataError: the name, path or option is unknown, the file does not fit its format, or it
+            stands for more memory than files of its size may.
     """
     held_out = options.pop("leave_out", None)
-    read, checked = _reader_and_options(str(source), options)
-    dataset = read(**checked)
+    with memory_bound(source):
+        read, checked = _reader_and_options(str(source), options)
+        dataset = read(**checked)
     return dataset if held_out is None else leave_out(dataset, str(held_out))
 
 

@@ -8,13 +8,12 @@ import numpy as np
 from jaxtyping import Num
 
 from deadpan.data.containers.files import open_file, printable
+from deadpan.data.containers.memory import MemoryBoundError, charge
 from deadpan.errors import DataError, DeadpanError
 
 PANDAS_INDEX = re.compile(r"__index_level_\d+__")
-LARGEST_EXPANSION = 1000
-"""Most bytes in memory per byte of the file; only long runs of one value come near it."""
-SMALL = 16 << 20
-"""Bytes in memory that any file may take, however small it is."""
+COPIES = 3
+"""Times that the values are in memory while a file is read: its pages, its columns, the array."""
 
 
 def read_parquet(path: Path) -> tuple[tuple[str, ...], Num[np.ndarray, "row column"]]:
@@ -35,7 +34,7 @@ def read_parquet(path: Path) -> tuple[tuple[str, ...], Num[np.ndarray, "row colu
     with open_file(path, "a parquet file") as stream:
         try:
             file = pyarrow.parquet.ParquetFile(stream)
-            _check_size(path, file.metadata)
+            charge(COPIES * _declared_size(file.metadata))
             _check_types(path, pyarrow, file.schema_arrow)
             table = file.read(use_threads=False)
             columns = {
@@ -44,7 +43,7 @@ def read_parquet(path: Path) -> tuple[tuple[str, ...], Num[np.ndarray, "row colu
                 for index, name in enumerate(table.column_names)
                 if not PANDAS_INDEX.fullmatch(name)
             }
-        except DeadpanError:
+        except (DeadpanError, MemoryBoundError):
             raise
         except Exception as error:  # pyarrow may raise anything on a damaged file
             raise DataError(
@@ -54,18 +53,12 @@ def read_parquet(path: Path) -> tuple[tuple[str, ...], Num[np.ndarray, "row colu
     return names, np.column_stack(list(columns.values())) if columns else np.zeros((0, 0))
 
 
-def _check_size(path: Path, declared: Any) -> None:  # noqa: ANN401 - pyarrow has no types
-    """Check the declared size against the file's, before memory is allocated."""
+def _declared_size(declared: Any) -> int:  # noqa: ANN401 - pyarrow has no types
+    """The bytes of the values that a file declares to hold."""
     groups = [declared.row_group(i) for i in range(declared.num_row_groups)]
     columns = [group.column(i) for group in groups for i in range(group.num_columns)]
     pages = sum(column.total_uncompressed_size for column in columns)
-    need = max(pages, 8 * declared.num_rows * declared.num_columns)
-    size = path.stat().st_size
-    if need > max(SMALL, LARGEST_EXPANSION * size):
-        raise DataError(
-            f"{path}: declares {declared.num_rows} rows of {declared.num_columns} columns "
-            f"({need} bytes) in {size} bytes; write it again"
-        )
+    return max(pages, 8 * declared.num_rows * declared.num_columns)
 
 
 def _check_types(path: Path, pyarrow: Any, schema: Any) -> None:  # noqa: ANN401 - no types

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from deadpan.data.containers.csv_rows import parse_number, read_csv_rows
 from deadpan.data.containers.files import first_bytes, printable
+from deadpan.data.containers.memory import charge
 from deadpan.data.dataset import TaskName
 from deadpan.errors import DataError, unknown_name
 
@@ -18,6 +19,9 @@ ID_COLUMNS = ("id", "video_id", "clip_id")
 """``id`` by itself, or else ``video_id`` and ``clip_id`` together."""
 MARKS = frozenset({*ID_COLUMNS, "label", "split", "mode"})
 """Columns by any of which a clip table is recognised."""
+
+ROW = 600
+"""Bytes of memory of a row: its cells by column, and its label, split and group."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,10 @@ class ClipRow:
     line: int  # number of the row's (last) line in the file, from 1
     id: str  # of the clip, unique and without a path separator
     cells: Mapping[str, str]  # the fields as written, by column
+
+    def __post_init__(self) -> None:
+        """Charge the memory of the row without its fields."""
+        charge(ROW)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
