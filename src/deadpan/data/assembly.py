@@ -10,10 +10,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Num
 
 from deadpan.data.containers.files import printable
+from deadpan.data.containers.memory import charge
 from deadpan.data.dataset import Clip, Dataset, Padding, TaskName, shared_group_warnings
 from deadpan.data.folds import split_by_group, validation_groups
 from deadpan.errors import DataError
 from deadpan.types import SPLITS, Modality, in_order
+
+CLIP = 1600
+"""Bytes of memory of a clip, raw and checked, whose arrays have no entries."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,10 @@ class RawClip:
     id: str = ""
     words: tuple[str, ...] = ()
     times: Mapping[Modality, Float[np.ndarray, "_ 2"]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Charge the memory of the clip, and of the one to be made of it, without the features."""
+        charge(CLIP + 8 * len(self.words) + sum(x.nbytes for x in self.times.values()))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,6 +83,7 @@ def zero_non_finite(
         modality: its name, for the counts.
         repairs: receives the number of values under ``"audio: -inf set to 0"`` and so on.
     """
+    charge(4 * steps.size)
     with np.errstate(over="ignore", invalid="ignore"):
         values = np.array(steps, dtype=np.float32, order="C")
     if np.isfinite(values).all():
@@ -145,8 +154,9 @@ def assemble(
         _check_labels(path, raw.clips, task)
     position: Counter[str | None] = Counter()
     clips: list[Clip] = []
+    copies: Copies = {}
     for clip in raw.clips:
-        clips.append(_clip(position[clip.split], clip, all_repairs))
+        clips.append(_clip(position[clip.split], clip, all_repairs, copies))
         position[clip.split] += 1
     if unlabelled and all(clip.split is None for clip in raw.clips):
         splits = {"test": clips}  # see ``Dataset.unsplit``
@@ -174,11 +184,29 @@ def assemble(
     return dataclasses.replace(dataset, warnings=(*shared_group_warnings(dataset), *all_warnings))
 
 
-def _clip(index: int, raw: RawClip, repairs: Counter[str]) -> Clip:
+Copies = dict[tuple[object, ...], tuple[np.ndarray, Counter[str]]]
+"""Checked copies, and what was repaired in them, by modality, address, shape, strides and type of
+the array that was copied."""
+
+
+def _checked_copy(
+    steps: Num[np.ndarray, "step width"], name: Modality, repairs: Counter[str], copies: Copies
+) -> Float[np.ndarray, "step width"]:
+    """Copy a sequence as ``zero_non_finite`` does, once for all clips that share its array."""
+    key = name, steps.__array_interface__["data"][0], steps.shape, steps.strides, steps.dtype.str
+    if key not in copies:
+        counts = Counter[str]()
+        copies[key] = zero_non_finite(steps, modality=name, repairs=counts), counts
+    copy, counts = copies[key]
+    repairs.update(counts)
+    return copy
+
+
+def _clip(index: int, raw: RawClip, repairs: Counter[str], copies: Copies) -> Clip:
     return Clip(
         id=raw.id or clip_id(raw.name) or f"{raw.split or 'clip'}:{index}",
         sequences={
-            name: zero_non_finite(raw.sequences[name], modality=name, repairs=repairs)
+            name: _checked_copy(raw.sequences[name], name, repairs, copies)
             for name in in_order(raw.sequences)
         },
         label=raw.label.astype(np.float32),

@@ -12,6 +12,7 @@ import numpy as np
 
 from deadpan.data.alignment import requested_alignment
 from deadpan.data.containers.files import printable
+from deadpan.data.containers.memory import memory_bound
 from deadpan.data.corpora import CORPORA
 from deadpan.data.dataset import Clip as Clip
 from deadpan.data.dataset import Dataset, step_counts
@@ -37,11 +38,13 @@ def load(source: str | Path, **options: Any) -> Dataset:
             differ in length.
 
     Raises:
-        DataError: the name, path or option is unknown, or the file does not fit its format.
+        DataError: the name, path or option is unknown, the file does not fit its format, or it
+            stands for more memory than files of its size may.
     """
     held_out = options.pop("leave_out", None)
-    read, checked = _reader_and_options(str(source), options)
-    dataset = read(**checked)
+    with memory_bound(source):
+        read, checked = _reader_and_options(str(source), options)
+        dataset = read(**checked)
     return dataset if held_out is None else leave_out(dataset, str(held_out))
 
 

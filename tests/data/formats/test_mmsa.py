@@ -214,7 +214,7 @@ LOOP.append(LOOP)
         ({"regression_labels": np.ones((10**12, 0))}, "has shape (1000000000000, 0)"),
         ({"regression_labels": ["a", "b"]}, "'regression_labels' holds a str"),
         ({"regression_labels": [None, [1, 2]]}, "'regression_labels' holds a NoneType"),
-        ({"regression_labels": LOOP * 2}, "'regression_labels' holds a list"),
+        ({"regression_labels": LOOP * 2}, "holds itself"),
         (
             {"regression_labels_T": [1.0]},
             "'regression_labels_T' has 1 clips, 'regression_labels' 2",

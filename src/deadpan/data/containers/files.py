@@ -6,19 +6,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from deadpan.data.containers.memory import count_file, memory_bound
 from deadpan.errors import DataError
 
 
 @contextmanager
 def open_file(path: Path, wanted: str) -> Generator[BinaryIO, None, None]:
-    """Open a regular, non-empty file for reading bytes.
+    """Open a regular, non-empty file for reading bytes; its size adds to the bound on memory.
 
     Args:
         path: the path that the user named.
         wanted: what the file should be, as a noun ("a pickle file"), for the message.
 
     Raises:
-        DataError: the path is missing, a directory, not a regular file, empty or unreadable.
+        DataError: the path is missing, a directory, not a regular file, empty or unreadable, or
+            stands for more memory than the bound (see ``memory``).
     """
     try:
         if path.is_dir():
@@ -30,7 +32,8 @@ def open_file(path: Path, wanted: str) -> Generator[BinaryIO, None, None]:
             raise DataError(f"{path}: is not a regular file; give {wanted}")
         if not path.stat().st_size:
             raise DataError(f"{path}: is empty; give {wanted}")
-        with path.open("rb") as stream:
+        with path.open("rb") as stream, memory_bound(path):
+            count_file(path)
             yield stream
     except OSError as error:
         reason = error.strerror or type(error).__name__

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Num, Shaped
 
 from deadpan.data.containers.files import first_bytes, open_file, printable
+from deadpan.data.containers.memory import MemoryBoundError, charge
 from deadpan.errors import DataError
 
 COMPACT, CONTIGUOUS, CHUNKED = 0, 1, 2
@@ -99,6 +100,7 @@ def _read_array(
         (address,) = struct.unpack_from("<Q", entry.msg_data, offset)
         file.seek(address)
         file.claim(size)
+        charge(size)
         content = file.read(size)
     else:
         raise ValueError(f"storage of class {storage} is not known here")
@@ -119,6 +121,7 @@ def _read_chunks(
         if size > chunk.size * (EXPANSION if filters else 1):
             raise ValueError(f"a chunk of {chunk.size} bytes declares {size}")
     file.claim(sum(chunk.size for chunk in chunks))
+    charge(math.prod(shape) * dtype.itemsize + 3 * size)
     array = np.empty(shape, dtype=dtype)
     for chunk in chunks:
         file.seek(chunk.address)
@@ -180,6 +183,9 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 REFERENCE = np.dtype([("size", "<u4"), ("heap", "<u8"), ("index", "<u4")])
 """How a text of variable length is stored: a reference to an object in a heap of the file."""
 
+TEXT = 80
+"""Bytes of memory of a short text."""
+
 Kind = Literal["group", "numbers", "texts", "other"]
 
 
@@ -239,8 +245,7 @@ class Hdf5Group:
             varying = entry.ptype.type_id == 9
             dtype = REFERENCE if varying else entry.ptype.dtype
             array = _read_array(self._source.file, entry, dtype)
-            if array.size > self._source.file.size:
-                raise ValueError("declares more texts than the file has bytes")
+            charge(TEXT * array.size)
             flat = [self._heap_text(*item) if varying else _text(item) for item in array.flat]
             texts = np.empty(len(flat), dtype=object)
             texts[:] = flat
@@ -315,7 +320,7 @@ def _located_errors(path: Path, where: str) -> Generator[None, None, None]:
     """Turn any exception while parsing into a DataError that names the object."""
     try:
         yield
-    except (DataError, OSError):  # of the disk, which ``open_file`` reports
+    except (DataError, MemoryBoundError, OSError):  # of the disk, which ``open_file`` reports
         raise
     except Exception as error:
         # pyfive checks little: a damaged file can raise any exception, anywhere.

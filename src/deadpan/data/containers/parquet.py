@@ -9,13 +9,12 @@ import numpy as np
 from jaxtyping import Num
 
 from deadpan.data.containers.files import open_file, printable
+from deadpan.data.containers.memory import MemoryBoundError, charge
 from deadpan.errors import DataError, DeadpanError
 
 PANDAS_INDEX = re.compile(r"__index_level_\d+__")
-LARGEST_EXPANSION = 1000
-"""Most bytes in memory per byte of the file; only long runs of one value come near it."""
-SMALL = 16 << 20
-"""Bytes in memory that any file may take, however small it is."""
+COPIES = 3
+"""Times that the values are in memory while a file is read: its pages, its columns, the array."""
 
 Column = TypeVar("Column")
 
@@ -68,7 +67,7 @@ def _read_columns(
     with open_file(path, "a parquet file") as stream:
         try:
             file = pyarrow.parquet.ParquetFile(stream)
-            _check_size(path, file.metadata)
+            charge(COPIES * _declared_size(file.metadata))
             check_types(path, pyarrow, file.schema_arrow)
             texts = [f.name for f in file.schema_arrow if pyarrow.types.is_string(f.type)]
             if texts:
@@ -80,7 +79,7 @@ def _read_columns(
                 for index, name in enumerate(table.column_names)
                 if not PANDAS_INDEX.fullmatch(name)
             }
-        except DeadpanError:
+        except (DeadpanError, MemoryBoundError):
             raise
         except Exception as error:  # pyarrow may raise anything on a damaged file
             raise DataError(
@@ -89,18 +88,12 @@ def _read_columns(
     return tuple(table.column_names[index] for index in columns), list(columns.values())
 
 
-def _check_size(path: Path, declared: Any) -> None:  # noqa: ANN401 - pyarrow has no types
-    """Check the declared size against the file's, before memory is allocated."""
+def _declared_size(declared: Any) -> int:  # noqa: ANN401 - pyarrow has no types
+    """The bytes of the values that a file declares to hold."""
     groups = [declared.row_group(i) for i in range(declared.num_row_groups)]
     columns = [group.column(i) for group in groups for i in range(group.num_columns)]
     pages = sum(column.total_uncompressed_size for column in columns)
-    need = max(pages, 8 * declared.num_rows * declared.num_columns)
-    size = path.stat().st_size
-    if need > max(SMALL, LARGEST_EXPANSION * size):
-        raise DataError(
-            f"{path}: declares {declared.num_rows} rows of {declared.num_columns} columns "
-            f"({need} bytes) in {size} bytes; write it again"
-        )
+    return max(pages, 8 * declared.num_rows * declared.num_columns)
 
 
 def _check_types(path: Path, pyarrow: Any, schema: Any) -> None:  # noqa: ANN401 - no types

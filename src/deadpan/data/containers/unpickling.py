@@ -13,13 +13,14 @@ import mmap
 import pickletools
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 
 from deadpan.data.containers.files import describe_start, first_bytes, open_file, printable
+from deadpan.data.containers.memory import charge
 from deadpan.errors import DataError
 
 
@@ -125,6 +126,7 @@ def encode_latin1(text: object, encoding: object) -> bytes:
     """Evaluate ``_codecs.encode(text, 'latin1')``, which is how protocol 2 saves bytes."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
         raise DataError("asks for a codec other than latin1; nothing was read")
+    charge(len(text))
     return text.encode("latin-1")
 
 
@@ -189,7 +191,7 @@ def _array(raw: object, kind: object, shape: object, *, fortran: bool) -> np.nda
         for index, value in enumerate(raw):
             objects[index] = value
         return objects.reshape(shape, order=order)
-    data = raw.encode("latin-1") if isinstance(raw, str) else raw  # Python 2 saved str
+    data = encode_latin1(raw, "latin1") if isinstance(raw, str) else raw  # Python 2 saved str
     if not isinstance(data, bytes | bytearray | memoryview) or len(data) != count * kind.itemsize:
         raise ValueError("size of an array")
     if not count:
@@ -275,7 +277,9 @@ def read_pickle(path: Path) -> object:
     with open_file(path, "a pickle file") as stream:
         file = _MappedFile(stream)
         try:
-            return _Machine(file).run()
+            value = _Machine(file).run()
+            charge(REFERENCE * count_values(value))
+            return value
         except (DataError, *DAMAGE) as error:
             raise DataError(f"{path}: {_reason(error, file)}") from None
 
@@ -329,6 +333,70 @@ def _reason(error: Exception, file: _MappedFile) -> str:
     )
 
 
+REFERENCE = 16
+"""Bytes of memory of a value that stands in a list, once more where a reader makes another list."""
+MOST_VALUES = 1 << 60
+"""Where counting ends: lists of lists stand for more than any number holds."""
+
+
+def count_values(value: object) -> int:
+    """Count the values in a value of a pickle, those that are shared wherever they stand.
+
+    Who goes through the value meets as many. A few kilobytes of lists that hold one another twice
+    stand for more than any memory. Arrays and texts count as one.
+
+    Raises:
+        DataError: a list or dict holds itself.
+    """
+    counts: dict[int, int] = {}  # by identity; 0 while the parts are being counted
+    stack = [value] if type(value) in WITH_PARTS else []
+    while stack:
+        top = stack[-1]
+        if counts.get(id(top)):
+            stack.pop()
+            continue
+        parts = _parts(top)
+        nested = [part for part in parts if type(part) in WITH_PARTS]
+        if id(top) in counts:
+            # A part that has parts counted itself already.
+            total = 1 + len(parts) + sum(counts[id(part)] - 1 for part in nested)
+            counts[id(top)] = min(total, MOST_VALUES)
+            stack.pop()
+        else:
+            counts[id(top)] = 0
+            if any(counts.get(id(part)) == 0 for part in nested):
+                raise DataError("holds a list or dict that holds itself; save plain values")
+            stack += nested
+    return counts.get(id(value), 1)
+
+
+WITH_PARTS = frozenset((list, tuple, dict, np.ndarray))
+
+
+def _parts(value: object) -> Collection[object]:
+    """The values in a list, tuple, dict or array of objects; an array of anything else has none."""
+    if isinstance(value, np.ndarray):
+        return value.ravel().tolist() if value.dtype.hasobject else ()
+    if isinstance(value, dict):
+        return cast("dict[object, object]", value).values()
+    return cast("Collection[object]", value)
+
+
+SLOT = 32
+"""Bytes of memory of a value's places on the stack and in a list, which may have grown twofold."""
+COSTS = {
+    **dict.fromkeys(("MARK", "EMPTY_LIST", "LIST", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"), 96),
+    **dict.fromkeys(("EMPTY_DICT", "DICT"), 104),
+    **dict.fromkeys(("MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"), 128),
+    **dict.fromkeys(("REDUCE", "BUILD"), 400),
+}
+"""Bytes of memory that an opcode takes beside its argument, where they are more than a slot."""
+ENTRY = 100
+"""Bytes of memory of an entry of a dict."""
+BATCH = 1 << 16
+"""Bytes that are charged together: charging each value would take as long as reading it."""
+
+
 class _Machine:
     def __init__(
         self,
@@ -336,6 +404,7 @@ class _Machine:
         names: Mapping[tuple[str, str], Maker] = GLOBALS,
         load: Callable[[object], object] | None = None,
     ) -> None:
+        self.uncharged = 0
         self.file = file
         self.names = names
         self.load = load
@@ -350,7 +419,14 @@ class _Machine:
                 return self.stack.pop()
             if opcode.name not in ACTIONS:
                 raise _UnknownOpcodeError(f"uses opcode {opcode.name}; {POLICY}")
-            ACTIONS[opcode.name](self, self.argument(opcode))
+            argument = self.argument(opcode)
+            self.uncharged += COSTS.get(opcode.name, SLOT)
+            if argument is not None:
+                self.uncharged += sys.getsizeof(argument)
+            if self.uncharged > BATCH:
+                charge(self.uncharged)
+                self.uncharged = 0
+            ACTIONS[opcode.name](self, argument)
 
     def argument(self, opcode: pickletools.OpcodeInfo) -> object:
         if opcode.name == "GLOBAL":  # pickletools would undo escapes, which names have none of
@@ -409,6 +485,7 @@ class _Machine:
             isinstance(k, str | bytes | int) for k in values[::2]
         ):
             raise TypeError
+        self.uncharged += ENTRY * len(values) // 2
         cast("dict[object, object]", target).update(zip(values[::2], values[1::2], strict=True))
 
     def new_dict(self, values: Sequence[object]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from deadpan.data.containers.files import open_file, printable
+from deadpan.data.containers.memory import charge
 from deadpan.errors import DataError
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -48,6 +49,7 @@ def read_word_vectors(
                 _check_spaced(path, number, line, spaces, width)
             word = encoded.get(line.partition(b" ")[0])
             if spaces == width and word is not None and word not in vectors:
+                charge(40 * width)  # the numbers, first as those of Python
                 vectors[word] = _vector(path, number, line)
     if not width:
         raise DataError(f"{path}: holds no vectors; wanted a word and its numbers per line")
@@ -134,6 +136,7 @@ def embed_words(
         raise DataError(f"{vectors}: has a vector for no word of {path}; give vectors that fit")
     if missing := sum(word not in table for words in clips for word in words):
         repairs[WITHOUT_VECTOR] += missing
+    charge(4 * width * sum(map(len, clips)))
     zeros = np.zeros(width, dtype=np.float32)
     rows = ([table.get(word, zeros) for word in words] for words in clips)
     return [np.array(x, dtype=np.float32).reshape(len(x), width) for x in rows], width

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num, Shaped
 
+from deadpan.data.containers.memory import charge
 from deadpan.data.formats.csd.file import CsdFile, TimedSteps, csd_videos
 from deadpan.types import Modality
 
@@ -140,6 +141,8 @@ def cut_segments(file: CsdFile, segments: Sequence[Segment], take: Take) -> dict
         for index, segment in by_video[video]:
             entry = pieces.get(segment.number) if segment.number is not None and pieces else whole
             if entry is not None and (part := take(index, segment, entry)) is not None:
+                # Segments may overlap: each has its copy, and was copied in another type before.
+                charge(2 * (part.features.nbytes + part.intervals.nbytes))
                 parts[index] = part
     return parts
 

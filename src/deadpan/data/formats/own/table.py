@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from deadpan.data.containers.files import printable
+from deadpan.data.containers.memory import charge
 from deadpan.data.containers.tables import (
     TextTable,
     first_columns,
@@ -19,6 +20,9 @@ ID_COLUMNS = ("id", "video_id", "clip_id")
 """``id`` by itself, or else ``video_id`` and ``clip_id`` together."""
 MARKS = frozenset({*ID_COLUMNS, "label", "split", "mode"})
 """Columns by any of which a clip table is recognised."""
+
+ROW = 600
+"""Bytes of memory of a row: its cells by column, and its label, split and group."""
 
 
 MMSA = ("video_id", "clip_id", "text", "label", "mode")
@@ -91,6 +95,10 @@ class ClipRow:
     place: str  # in the file, for messages: "line 3"
     id: str  # of the clip, unique
     cells: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        """Charge the memory of the row without its fields."""
+        charge(ROW)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
