@@ -443,6 +443,19 @@ def test_a_server_that_sends_a_little_now_and_then_is_left(get, tmp_path, drippi
     assert left(tmp_path) == ["file.part", "file.part.json"]
 
 
+def test_a_header_that_never_ends_is_left(get, web, tmp_path):
+    """Its bytes come ever again in time; here it is silent, and only the timer can end it."""
+
+    def endless(handler, web):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Padding: ")
+        handler.wfile.flush()
+        web.closing.wait()
+
+    with pytest.raises(Unavailable, match="does not answer"):
+        get(endless, patience=dataclasses.replace(FAST, stall=0.05))
+    assert left(tmp_path) == []
+
+
 def test_a_file_has_one_deadline(get, tmp_path, clock, dripping):
     dripping(10)
     with pytest.raises(Unavailable, match="takes longer than 3,600 s"):

@@ -10,10 +10,12 @@ import os
 import random
 import re
 import shutil
+import socket
+import threading
 import time
 import urllib.request
 from collections.abc import Collection, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -40,7 +42,7 @@ class Patience:
 
     Attributes:
         total: deadline of a file at one address, with all its attempts, waits and redirects.
-        stall: time in which at least 64 KiB must come.
+        stall: time in which the header of an answer must come, and then at least 64 KiB of it.
         connecting: timeout of a connection.
         reading: timeout of the next byte.
         attempts: attempts in a row at an interrupted file or an overloaded server.
@@ -144,7 +146,7 @@ def _http_get(
         timeout = urllib3.Timeout(
             connect=deadline.cap(patience.connecting), read=deadline.cap(patience.reading)
         )
-        with _connections(url) as pool:
+        with _connections(url, deadline.cap(patience.stall)) as pool:
             try:
                 response = pool.request(
                     "GET",
@@ -186,14 +188,68 @@ def _is_of_the_web(url: str) -> bool:
         return False
 
 
-def _connections(url: str) -> "urllib3.PoolManager":
+def _connections(url: str, seconds: int | float) -> "urllib3.PoolManager":
+    """Connections that wait so long for a header, through the environment's proxy if there is one.
+
+    A timeout alone is no bound: each byte of a header sets it anew.
+    """
     import urllib3
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+
+    class Http(HTTPConnection):
+        def getresponse(self) -> urllib3.HTTPResponse:
+            with _hung_up_after(seconds, self.sock):
+                return super().getresponse()
+
+    class Https(HTTPSConnection):
+        def getresponse(self) -> urllib3.HTTPResponse:
+            with _hung_up_after(seconds, self.sock):
+                return super().getresponse()
+
+    class HttpPool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Http  # pyright: ignore[reportAssignmentType]
+
+    class HttpsPool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Https  # pyright: ignore[reportAssignmentType]
 
     parts = urlsplit(url)
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
-        return urllib3.ProxyManager(proxy)
-    return urllib3.PoolManager()
+        pool = urllib3.ProxyManager(proxy)
+    else:
+        pool = urllib3.PoolManager()
+    pools = dict(pool.pool_classes_by_scheme)  # a copy: all managers share the original
+    pools |= {"http": HttpPool, "https": HttpsPool}
+    pool.pool_classes_by_scheme = pools
+    return pool
+
+
+@contextmanager
+def _hung_up_after(
+    seconds: int | float, connection: socket.socket | None
+) -> Generator[None, None, None]:
+    """End both directions of a connection, unless this context has ended before.
+
+    Raises:
+        TimeoutError: the connection was ended, and what was read of it is not all.
+    """
+    late = threading.Event()
+
+    def hang_up() -> None:
+        late.set()
+        if connection is not None:
+            with suppress(OSError):  # it has ended already
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+    if late.is_set():
+        raise TimeoutError
 
 
 def _chunks(
