@@ -9,7 +9,6 @@ import numpy as np
 
 from deadpan.errors import DeadpanError
 
-
 MOST_TRIALS = 10_000
 
 
