@@ -218,6 +218,8 @@ def benchmark(
         raise DeadpanError(f"workers must be 1 or more; got {count}")
     names = only.split(",") if isinstance(only, str) else only
     names = [name.strip() for name in names if name.strip()]
+    if only and not names:
+        raise DeadpanError(f"only wants names of data sets, as in mosi,mosei; got {only!r}")
     grid = read_grid(_home_path(config), only=names, full=full)
     folder = _home_path(out) if out else default_grid(config)
     return run_grid(grid, folder, workers=count, resume=resume, watch=watch or Silent())

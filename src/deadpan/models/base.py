@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.layers.pooling import front_aligned
+from deadpan.options import typed
 from deadpan.types import Batch, Modality, Output, in_order
 
 M = TypeVar("M", bound="Model")
@@ -198,7 +199,9 @@ def check_hyperparameters(model: type[Model], options: Mapping[str, object]) -> 
                 kind = f"{name} of {model.__name__}"
                 raise DeadpanError(unknown_name(kind, str(value), get_args(annotation)))
         elif wanted := _requirement(name, value, annotation):
-            raise DeadpanError(f"{name} of {model.__name__} must be {wanted}; got {value!r}")
+            raise DeadpanError(f"{name} of {model.__name__} must be {wanted}; got {value!r:.200}")
+        else:
+            typed(f"{name} of {model.__name__}", value, annotation)
 
 
 def _requirement(name: str, value: object, annotation: object) -> str | None:

@@ -191,7 +191,7 @@ def _fabric(settings: Settings) -> Fabric:
             precision=settings.precision,
             strategy=strategy,
         )
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, ImportError) as error:  # ImportError: a TPU's library
         text = str(error).splitlines()[0]
         raise DeadpanError(
             f"this machine cannot train so: {text}; try --accelerator cpu"

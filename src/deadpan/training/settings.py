@@ -67,7 +67,9 @@ class Settings:
     precision: Precision = "32-true"
 
     def __post_init__(self) -> None:
-        """Refuse numbers that cannot train anything, NaN among them."""
+        """Refuse values that cannot train anything, NaN among them."""
+        if not self.data:
+            raise DeadpanError("data must be a data set's name or a path; got an empty text")
         for name in ("epochs", "batch_size", "devices", "learning_rate", "gradient_clip"):
             if not getattr(self, name) > 0:
                 raise DeadpanError(f"{name} must be above 0; got {getattr(self, name)}")

@@ -219,8 +219,8 @@ def controlled(
         raise DataError(f"carrier must be one of {', '.join(MODALITIES)}; got '{carrier}'")
     if not 0 <= incongruity <= 1:
         raise DataError(f"incongruity is a share of clips in [0, 1]; got {incongruity}")
-    if seed < 0:
-        raise DataError(f"seed must not be negative; got {seed}")
+    if not 0 <= seed < 2**63:
+        raise DataError(f"seed must not be negative, and below 2^63; got {seed}")
     if not 10 <= clips <= MOST_CLIPS:
         raise DataError(
             f"clips must be at least 10, to fill three splits, and at most {MOST_CLIPS:,}; got "
