@@ -19,16 +19,40 @@ COPIES = 3
 Column = TypeVar("Column")
 
 
-def read_parquet(path: Path) -> tuple[tuple[str, ...], Num[np.ndarray, "row column"]]:
-    """Read names and values of the columns; nulls become NaN, an index of pandas is left out.
+def read_parquet(
+    path: Path,
+) -> tuple[tuple[str, ...], Num[np.ndarray, "row column"], tuple[int, ...]]:
+    """Read names and values of the columns, and the indices of those of text, which are NaN.
+
+    Nulls become NaN, booleans 0 and 1, durations and moments seconds (since 1970). An index of
+    pandas is left out.
 
     Raises:
-        DataError: the file is not Parquet, has a column that is not numeric, or declares far more
-            than it can hold.
+        DataError: the file is not Parquet, has a column of another type, or declares far more than
+            it can hold.
         DeadpanError: pyarrow is not installed.
     """
-    names, columns = _read_columns(path, _check_types, lambda column: np.asarray(column.to_numpy()))
-    return names, np.column_stack(columns) if columns else np.zeros((0, 0))
+    names, columns = _read_columns(path, _check_types, _numbers)
+    texts = tuple(index for index, column in enumerate(columns) if column.dtype.kind == "O")
+    values = [np.full(len(x), np.nan) if x.dtype.kind == "O" else x for x in columns]
+    return names, np.column_stack(values) if values else np.zeros((0, 0)), texts
+
+
+PER_SECOND = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}
+
+
+def _numbers(column: Any) -> np.ndarray:  # noqa: ANN401 - pyarrow has no types
+    """A column as numbers; of objects if it holds text."""
+    import pyarrow
+
+    kind = column.type
+    if pyarrow.types.is_boolean(kind):
+        column = column.cast(pyarrow.int8())
+    elif unit := getattr(kind, "unit", ""):  # a duration, or a moment since 1970
+        return np.asarray(column.cast(pyarrow.int64()).to_numpy()) / PER_SECOND[unit]
+    elif not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)):
+        return np.empty(len(column), dtype=object)
+    return np.asarray(column.to_numpy())
 
 
 def read_parquet_texts(path: Path) -> tuple[tuple[str, ...], Iterator[tuple[str, ...]]]:
@@ -98,7 +122,11 @@ def _declared_size(declared: Any) -> int:  # noqa: ANN401 - pyarrow has no types
 
 def _check_types(path: Path, pyarrow: Any, schema: Any) -> None:  # noqa: ANN401 - no types
     types = pyarrow.types
-    _check_kinds(path, schema, (types.is_integer, types.is_floating), "numbers")
+    kinds = (
+        *(types.is_integer, types.is_floating, types.is_boolean, types.is_duration),
+        *(types.is_timestamp, types.is_string, types.is_large_string, types.is_dictionary),
+    )
+    _check_kinds(path, schema, kinds, "numbers")
 
 
 def _check_texts(path: Path, pyarrow: Any, schema: Any) -> None:  # noqa: ANN401 - no types

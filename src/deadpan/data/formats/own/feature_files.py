@@ -64,7 +64,7 @@ def read_features(path: Path) -> Features:
             table = cast("dict[object, object]", value)
             return _from_values(path, {str(name): entry for name, entry in table.items()})
         if suffix == ".parquet":
-            return separate_features(path, *read_parquet(path), ())
+            return separate_features(path, *read_parquet(path))
         return separate_features(path, *_read_table(path))
     except DataError:
         if suffix != ".pt" and (sentence := foreign_format(path)):
