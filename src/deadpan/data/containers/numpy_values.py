@@ -15,10 +15,12 @@ from jaxtyping import Shaped
 from numpy.lib import format as npy
 
 from deadpan.data.containers.files import first_bytes, open_file, printable
-from deadpan.data.containers.parquet import LARGEST_EXPANSION, SMALL
+from deadpan.data.containers.memory import MemoryBoundError, charge
 from deadpan.data.containers.unpickling import unpickle
 from deadpan.errors import DataError
 
+COPIES = 3
+"""Times that a member is in memory while it is read: its bytes, those of its values, the array."""
 READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 """Readers of headers by version; the third is for names of fields, which no array here has."""
 
@@ -43,14 +45,13 @@ def read_npz_values(path: Path) -> dict[str, Shaped[np.ndarray, "*shape"]]:
     """Read the arrays of an archive of ``numpy.savez`` by name, also those of objects.
 
     Raises:
-        DataError: the file is no such archive, declares far more than it can hold, or an array is
-            damaged or of another type.
+        DataError: the file is no such archive, or an array is damaged or of another type.
     """
     with open_file(path, "arrays of numpy (.npz)") as stream:
         try:
             with zipfile.ZipFile(stream) as archive:
                 return _read_members(path, archive)
-        except (DataError, OSError):
+        except (DataError, MemoryBoundError, OSError):
             raise
         except Exception as error:  # zipfile may raise anything on a damaged archive
             raise DataError(
@@ -69,10 +70,9 @@ def read_npy_values(path: Path) -> Shaped[np.ndarray, "*shape"]:
 
 
 def _read_members(path: Path, archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
+    # No more is read of a member than the archive declares.
     members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-    declared, size = sum(info.file_size for info in members), path.stat().st_size
-    if declared > max(SMALL, LARGEST_EXPANSION * size):
-        raise DataError(f"{path}: declares {declared} bytes in {size}; write it again")
+    charge(COPIES * sum(info.file_size for info in members))
     arrays: dict[str, np.ndarray] = {}
     for info in members:
         name = info.filename.removesuffix(".npy")

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Num
 
 from deadpan.data.containers.files import open_file, printable
+from deadpan.data.containers.memory import MemoryBoundError
 from deadpan.data.containers.unpickling import Maker, unpickle
 from deadpan.errors import DataError
 
@@ -99,7 +100,7 @@ def read_torch(path: Path) -> object:
         try:
             with zipfile.ZipFile(stream) as archive:
                 return _read_archive(path, archive)
-        except (DataError, OSError):
+        except (DataError, MemoryBoundError, OSError):
             raise
         except Exception as error:  # zipfile may raise anything on a damaged archive
             raise DataError(
