@@ -44,9 +44,13 @@ def little_memory(monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda: 100_000_000)
 
 
-def failures(folder, annotation, settings_with):
-    """Each value at the edge with which a run neither ends nor is refused as it should be."""
+def failures(folder, annotation, settings_with, tried=slice(None)):
+    """Each value at the edge with which a run neither ends nor is refused as it should be.
+
+    Of values with which it may run, which takes longest, only some are tried.
+    """
     wrong, either = edges(annotation)
+    either = either[tried]
     for number, value in enumerate([*wrong, *either]):
         out = folder / str(number)
         settings = settings_with(value)
@@ -82,7 +86,8 @@ def test_a_hyperparameter(kind, name, annotation, tmp_path):
         options = {**small(kind), name: value}
         return {**RUN, "data_options": TINY, "model": kind.__name__, "model_options": options}
 
-    assert list(failures(tmp_path, annotation, settings)) == []
+    half = slice(len(kind.__name__ + name) % 2, None, 2)
+    assert list(failures(tmp_path, annotation, settings, half)) == []
 
 
 def told(capsys, arguments, folder):
@@ -150,7 +155,8 @@ def test_an_option_of_benchmark_as_a_text(name, tmp_path, capsys, monkeypatch):
         return
     monkeypatch.chdir(tmp_path)
     write_grid(tmp_path, GRID)
-    for text in [*TEXTS, "grid.yaml", ",", "made,made"]:
+    texts = TEXTS if name == "workers" else some_texts(len(name), 6)
+    for text in [*texts, "grid.yaml", ",", "made,made"]:
         arguments = [text] if name == "config" else ["grid.yaml", f"--{name}={text}"]
         ended = told(capsys, ["benchmark", *arguments], tmp_path)
         assert ended == "refused" or list(tmp_path.rglob("tables.json")), (name, text, ended)
