@@ -1,12 +1,13 @@
-"""The environment of a run: command, commit, versions, processor, data."""
+"""The environment of a run (command, commit, versions, data) and the installation behind it."""
 
 import dataclasses
 import datetime
 import platform
+import re
 import shlex
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from deadpan.data.dataset import Dataset, describe
-from deadpan.layers.native.library import library
+from deadpan.layers.native.library import kernels, library
 from deadpan.layers.recurrent import processor_has_lstm
 from deadpan.models import Model
 from deadpan.options import record
 from deadpan.tasks import Task
+from deadpan.threads import processors, waiting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,7 @@ class Environment:
         platform: operating system and processor.
         threads: of torch.
         native: whether the C kernels were used.
+        kernels: the instructions that they used, or why torch computed; an older run does not say.
         started: date and time, UTC.
         parameters: of the model.
         task: name of the task.
@@ -75,6 +78,7 @@ class Environment:
     platform: str
     threads: int
     native: bool = False
+    kernels: str = "unknown"
     started: str
     parameters: int
     task: str
@@ -105,6 +109,7 @@ def this_environment(model: Model, task: Task, dataset: DataFacts, fabric: Fabri
         platform=platform.platform(),
         threads=torch.get_num_threads(),
         native=library() is not None,
+        kernels=kernels(),
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         parameters=sum(p.numel() for p in model.parameters()),
         task=dataset.task,
@@ -113,6 +118,38 @@ def this_environment(model: Model, task: Task, dataset: DataFacts, fabric: Fabri
         dataset=dataset,
         warnings=precision_warnings(model, fabric),
     )
+
+
+def installation() -> dict[str, Any]:
+    """Describe this installation, for ``deadpan env``."""
+    return {
+        "deadpan": version("deadpan"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": version("numpy"),
+        "platform": platform.platform(),
+        "kernels": kernels(),
+        "threads": torch.get_num_threads(),
+        "processors": processors(),
+        "waiting": waiting(),
+        "extras": _extras(),
+    }
+
+
+def _extras() -> dict[str, str]:
+    """For each extra its packages with their versions, or the command that installs them."""
+    packages: dict[str, list[str]] = {}
+    for need in requires("deadpan") or ():
+        if match := re.match(r"([\w.-]+).*extra == ['\"]([\w-]+)['\"]", need):
+            packages.setdefault(match[2], []).append(match[1])
+    extras: dict[str, str] = {}
+    for extra, names in sorted(packages.items()):
+        try:
+            extras[extra] = ", ".join(f"{name} {version(name)}" for name in names)
+        except PackageNotFoundError:
+            extras[extra] = f"pip install 'deadpan[{extra}]'"
+    extras.pop("dev", None)  # the tools of development are no part of what a user lacks
+    return extras
 
 
 def precision_warnings(model: nn.Module, fabric: Fabric) -> list[str]:
