@@ -2,11 +2,14 @@
 
 ``deadpan.train("controlled")`` and its companions do what the command line does. What a user can
 mend raises :class:`DeadpanError`. Importing this package is free: torch and the rest are loaded
-with the first call.
+with the first call. It sets how the threads of torch wait, in the environment and only where the
+user has not (``deadpan.threads``).
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from deadpan.threads import set_thread_defaults
 
 if TYPE_CHECKING:
     from deadpan.api import (
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
         convert,
         corpora,
         demo,
+        env,
         evaluate,
         explain,
         export,
@@ -33,6 +37,7 @@ __all__ = [
     "convert",
     "corpora",
     "demo",
+    "env",
     "evaluate",
     "export",
     "explain",
@@ -44,6 +49,8 @@ __all__ = [
     "report",
     "train",
 ]
+
+set_thread_defaults()  # OpenMP reads them when torch is loaded, and never again
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - as PEP 562 has it

@@ -4,12 +4,12 @@ Importing this module loads nothing heavy: each function imports what it needs w
 """
 
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from deadpan.errors import DataError, DeadpanError, RunError
+from deadpan.threads import processors
 
 if TYPE_CHECKING:
     from deadpan.benchmarking.run import Benchmark
@@ -230,11 +230,6 @@ def default_grid(config: str | Path) -> Path:
     return Path("runs") / Path(config).stem
 
 
-def processors() -> int:
-    """The number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def list_models() -> list[dict[str, Any]]:
     """List every model, with its parameters at the sizes of the paper's data sets.
 
@@ -248,6 +243,20 @@ def list_models() -> list[dict[str, Any]]:
         {name: getattr(model, name) for name in ("name", "title", "paper", "parameters")}
         for model in read_catalogue().values()
     ]
+
+
+def env() -> dict[str, Any]:
+    """Describe this installation: versions, C kernels, threads and extras.
+
+    Returns:
+        ``deadpan``, ``python``, ``torch`` and ``numpy`` (versions), ``platform``, ``kernels`` (the
+        instructions that the C kernels use, or why torch computes), ``threads``, ``processors``
+        (that this process may use), ``waiting`` (how threads wait) and ``extras`` (the packages of
+        each, or the command that installs them).
+    """
+    from deadpan.training.environment import installation
+
+    return installation()
 
 
 def inspect(source: str | Path, **data_options: Any) -> dict[str, Any]:

@@ -161,6 +161,19 @@ def test_models_are_a_table_or_json(deadpan):
     assert json.loads(out) == api.list_models()
 
 
+def test_the_installation_is_a_table_or_json(deadpan, monkeypatch):
+    status, out, err = deadpan("env", "--json")
+    assert (status, err) == (0, "")
+    facts = json.loads(out)
+    assert facts == api.env()
+    lacking = {"extras": {"onnx": "pip install 'deadpan[onnx]'"}}
+    monkeypatch.setattr(api, "env", lambda: facts | lacking)
+    status, out, err = deadpan("env")
+    assert (status, err) == (0, "")
+    for fact in (facts["torch"], facts["kernels"], "pip install 'deadpan[onnx]'"):
+        assert fact in " ".join(out.split())
+
+
 @pytest.fixture
 def small_demo(monkeypatch):
     options = {"width": 8, "heads": 2, "layers": 1}
@@ -584,10 +597,6 @@ def interrupted(function):
         raise KeyboardInterrupt
 
     return stop
-
-
-def test_at_least_one_processor():
-    assert api.processors() >= 1
 
 
 def test_interrupting_a_grid_says_how_to_go_on(deadpan, grid, tmp_path, monkeypatch):

@@ -50,6 +50,7 @@ COMMANDS = {
     "data list": Command("corpora", ("name",), ("json", "csv")),
     "data fetch": Command("fetch", ("name",)),
     "demo": Command("demo"),
+    "env": Command("env", (), ("json",)),
 }
 """Every command by its name, in the order of display."""
 

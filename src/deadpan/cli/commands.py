@@ -174,6 +174,12 @@ def _demo(run: "RunDirectory", options: Options, outputs: Outputs) -> None:
         webbrowser.open(page.as_uri())
 
 
+def _env(facts: Mapping[str, Any], options: Options, outputs: Outputs) -> None:
+    from deadpan.cli.run_tables import installation_table
+
+    show(installation_table(facts))
+
+
 def on_a_desktop() -> bool:
     """Whether this command runs where a page can be shown to somebody."""
     screen = sys.platform in ("darwin", "win32") or any(
@@ -195,6 +201,7 @@ SHOWN: Mapping[str, Callable[[Any, Options, Outputs], None]] = {
     "data list": _corpora,
     "data fetch": _fetch,
     "demo": _demo,
+    "env": _env,
 }
 """What shows the result of each command."""
 

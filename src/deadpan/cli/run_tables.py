@@ -1,4 +1,4 @@
-"""Scores, predictions, models and grids as tables of at most 100 columns."""
+"""Scores, predictions, models, grids and the installation as tables of at most 100 columns."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -78,6 +78,18 @@ def training_summary(run: Path) -> list[str]:
         f"next: deadpan evaluate {path}",
         f"      deadpan report {path}",
     ]
+
+
+def installation_table(facts: Mapping[str, Any]) -> Table:
+    """A row per fact, and one per extra."""
+    rows = {name: str(fact) for name, fact in facts.items() if name != "extras"}
+    rows |= {f"extra {name}": packages for name, packages in facts["extras"].items()}
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, fact in rows.items():
+        table.add_row(name, Text(fact))
+    return table
 
 
 def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -31,6 +31,14 @@ INLINE vec load(const float *p) { return *(const vec *)p; }
 INLINE void store(float *p, vec x) { *(vec *)p = x; }
 INLINE vec blend(veci mask, vec yes, vec no) { return (vec)(((veci)yes & mask) | ((veci)no & ~mask)); }
 
+// n floats; without any, the address may be NULL, as memset and memcpy do not allow.
+INLINE void zero(float *p, long n) {
+  if (n) memset(p, 0, n * sizeof(float));
+}
+INLINE void copy(float *to, const float *from, long n) {
+  if (n) memcpy(to, from, n * sizeof(float));
+}
+
 // What a product adds to: zero, what the result already holds, or one row (a bias) for every row.
 enum start { ZERO, ITSELF, ROW };
 
