@@ -129,6 +129,10 @@ def test_what_is_not_clear_is_asked():
         )
         assert judge({"text": text, "vision": other}, aligned=True).aligned
         assert not judge({"text": text, "vision": other}, aligned=False).aligned
+    # Words that fill every array, in most of which the face is found at the first.
+    full = np.full(100, 50)
+    with pytest.raises(DataError, match="and both fill the array in the others"):
+        judge({"text": array(full, 50, "left"), "vision": array(full, 50, "left", lengths % 3)})
     # On the other side, nothing may be found at the first word.
     right = array(lengths, 50, "right", rng.integers(1, 4, 100))
     assert judge({"text": array(lengths, 50, "right"), "vision": right}).aligned
@@ -136,9 +140,10 @@ def test_what_is_not_clear_is_asked():
 
 def test_what_tells_nothing_is_not_judged():
     full, none = np.ones((5, 8, 1)), np.zeros((5, 8, 1))
+    reason = "nothing tells whether steps are aligned: all sequences fill their arrays"
+    assert judge({"text": full, "audio": full}).reason == reason
     for arrays in (
         {"text": full},
-        {"text": full, "audio": full},
         {"text": full[:, :4] * 0, "audio": none[:, :4]},
         {"text": array(np.arange(1, 6), 8, "left"), "audio": none},
         {"text": full[:0], "audio": full[:0]},

@@ -93,10 +93,12 @@ def judge_alignment(
         )
     if requested is not None:
         return requested_alignment(requested)
-    side, gaps = _pairs(splits)
+    side, shared, gaps = _pairs(splits)
     telling = {pair: value.telling for pair, value in gaps.items() if len(value.telling.first)}
     if not telling:
-        return Alignment(aligned=False, reason="")
+        some = any(len(value.first) for value in gaps.values())
+        reason = "nothing tells whether steps are aligned: all sequences fill their arrays"
+        return Alignment(aligned=False, reason=reason if some else "")
     together = "begin" if side == 0 else "end"
     if all((value.first == value.second).all() for value in telling.values()):
         clips = max(len(value.first) for value in telling.values())
@@ -116,6 +118,9 @@ def judge_alignment(
     if probability < 1 - SURE and _within(value):
         probability = 0.5
         evidence += ", and one is as long as the other less a few steps"
+    elif probability < 1 - SURE and not shared and len(value.first) < 0.9 * len(gaps[pair].first):
+        probability = 0.5
+        evidence += ", and both fill the array in the others"
     if 1 - SURE < probability < SURE:
         raise DataError(
             f"{path}: cannot tell whether step k is the same word in every modality ({evidence}); "
@@ -139,8 +144,8 @@ def requested_alignment(aligned: bool) -> Alignment:
 
 def _pairs(
     splits: Sequence[tuple[Mapping[Modality, int], Ranges]],
-) -> tuple[int, dict[tuple[Modality, Modality], _Gaps]]:
-    """The padded side (0 = left), and the gaps of each two modalities over all splits."""
+) -> tuple[int, bool, dict[tuple[Modality, Modality], _Gaps]]:
+    """The padded side (0 = left), whether all modalities of some clip are padded, and the gaps."""
     gaps: dict[tuple[Modality, Modality], list[np.ndarray]] = {}
     steps = 0
     common, own = np.zeros(2), np.zeros(2)
@@ -162,15 +167,19 @@ def _pairs(
     # The padding that all modalities of a clip share is none of missing observations.
     side = int((common if common.any() else own).argmax())
     joined = {pair: np.concatenate(parts, axis=2) for pair, parts in gaps.items()}
-    return side, {
-        pair: _Gaps(
-            first=x[0, side],
-            second=x[1, side],
-            differ=int((x[0, 1 - side] != x[1, 1 - side]).sum()),
-            steps=steps,
-        )
-        for pair, x in joined.items()
-    }
+    return (
+        side,
+        bool(common.any()),
+        {
+            pair: _Gaps(
+                first=x[0, side],
+                second=x[1, side],
+                differ=int((x[0, 1 - side] != x[1, 1 - side]).sum()),
+                steps=steps,
+            )
+            for pair, x in joined.items()
+        },
+    )
 
 
 def _log_odds(gaps: _Gaps) -> float:
