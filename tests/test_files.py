@@ -117,3 +117,26 @@ def test_a_missing_column_and_a_word_for_a_number(table):
 def test_a_directory_in_the_file_s_place(tmp_path):
     with pytest.raises(RunError, match=r"cannot be read \(Is a directory\); mend it"):
         CsvTable(tmp_path, "mend it")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]\n"
+                                   for i in range(1, 9)), "stands for more than 100,000 values"),
+        ("[" + "[]," * 100_001 + "]", "stands for more than 100,000 values"),
+        ("a: &a {b: *a}", "holds itself"),
+    ],
+    ids=["aliases of aliases", "empty lists", "a loop"],
+)  # fmt: skip
+def test_yaml_that_swells_is_refused(text, reason, tmp_path):
+    (tmp_path / "file.yaml").write_text(text)
+    with pytest.raises(RunError, match=reason) as refused:
+        read_yaml(tmp_path / "file.yaml", "do this")
+    assert "\n" not in str(refused.value)
+
+
+def test_yaml_may_repeat_what_it_names(tmp_path):
+    (tmp_path / "file.yaml").write_text("a: &x {b: [1, 2]}\nc: {<<: *x, d: *x}")
+    both = {"b": [1, 2]}
+    assert read_yaml(tmp_path / "file.yaml", "do this") == {"a": both, "c": {**both, "d": both}}
