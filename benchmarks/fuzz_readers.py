@@ -1,11 +1,12 @@
 """Damaged files by the thousand, given to every reader: none may crash, hang, run or swell.
 
-A case is a pure function of (sample, number). Each runs in a child process with a bound on memory
-and time; a child that dies is replaced and its case counted as a crash. Every refusal must be our
-own error, one line, naming the path. An audit hook watches for processes, sockets and written
-files. Exit status 1 if any case failed.
+A case is a pure function of (sample, number): bytes are damaged, or what the file means is edited.
+Each runs in a child process with a bound on time and on address space; a child that dies is
+replaced and its case counted as a crash. Memory may grow by what ``data.containers.memory`` allows
+for files of this size and no more. Every refusal must be our own error, one line, naming the path.
+An audit hook watches for processes, sockets and written files. Exit status 1 if any case failed.
 
-    python benchmarks/fuzz_readers.py [--cases 24000] [--workers 2] [--out benchmarks/results/fuzz]
+    python benchmarks/fuzz_readers.py [--cases 40000] [--workers 2] [--out benchmarks/results/fuzz]
 """
 
 import argparse
@@ -23,12 +24,16 @@ from pathlib import Path
 
 from fuzz.corpus import Sample, write
 from fuzz.mutate import mutant
+from fuzz.structure import restructured
+from fuzz.uses import SOUND_RUN, USES
 
 from deadpan.training import environment
 
 SECONDS = 10
-MEMORY = 2 << 30
+MEMORY = 1 << 30
 """Bytes of address space beyond what the imports take."""
+SLACK = 16 << 20
+"""Bytes of memory that an allocator may hold beyond what was asked of it."""
 FORBIDDEN = (
     "os.system",
     "subprocess.Popen",
@@ -49,20 +54,18 @@ def damage(folder: Path, sample: Sample, case: int) -> None:
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     files += [folder / value for value in sample.options.values()]
     victim = files[case % len(files)]
-    victim.write_bytes(mutant(victim.read_bytes(), case))
+    content = victim.read_bytes()
+    changed = restructured(victim.name, content, case) if case // len(files) % 2 else None
+    victim.write_bytes(mutant(content, case) if changed is None else changed)
 
 
 def judge(folder: Path, sample: Sample) -> str:
-    """Load the sample, and say what came of it."""
-    from deadpan.data import load
+    """Use the sample for what it is for, and say what came of it."""
     from deadpan.errors import DeadpanError
 
     options = {name: str(folder / value) for name, value in sample.options.items()}
     try:
-        dataset = load(folder / sample.path, **options, **sample.settings)
-        for clips in dataset.splits.values():
-            for clip in clips:  # a store is read clip by clip
-                _ = clip.sequences
+        USES[sample.use](folder / sample.path, options | sample.settings)
         return "read"
     except DeadpanError as error:
         text = str(error)
@@ -80,9 +83,27 @@ def judge(folder: Path, sample: Sample) -> str:
         return f"foreign {type(error).__name__}: {str(error)[:100]!r} in {place}"
 
 
-def child(folder: Path, tasks, results) -> None:
+def status(key: str) -> int:
+    """A number of bytes that Linux tells of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(key))
+
+
+def copy(sound: Path, work: Path, sample: Sample) -> None:
+    """Copy a sample alone into an empty folder."""
+    shutil.rmtree(work)
+    work.mkdir()
+    for name in (sample.path, *sample.options.values()):
+        source = sound / name
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, work / name)
+
+
+def child(folder: Path, samples: list[Sample], tasks, results) -> None:
     """Judge cases until told to stop."""
-    from deadpan.data import load
+    import torch
+
+    from deadpan.data.containers.memory import CONSTANT, MULTIPLE
 
     events: list[str] = []
 
@@ -97,17 +118,23 @@ def child(folder: Path, tasks, results) -> None:
         raise Hung
 
     sound, work = folder / "sound", Path(tempfile.mkdtemp(dir=folder))
-    load(sound / "mult4.pkl")  # imports are not what is measured
+    torch.set_num_threads(1)
+    warnings.simplefilter("error")
+    SOUND_RUN.append(sound / "run")
+    for sample in samples:  # imports are not what is measured
+        if (verdict := judge(sound, sample)) != "read":
+            raise AssertionError(f"{sample.name}: {verdict}")
     pages = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (pages + MEMORY, pages + MEMORY))
     signal.signal(signal.SIGALRM, alarm)
-    warnings.simplefilter("error")
     sys.addaudithook(audit)
     while (task := tasks.get()) is not None:
         sample, case = task
-        shutil.rmtree(work)
-        shutil.copytree(sound, work)
+        copy(sound, work, sample)
         damage(work, sample, case)
+        size = sum(file.stat().st_size for file in work.rglob("*") if file.is_file())
+        Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+        before = status("VmRSS")
         events.clear()
         started = time.perf_counter()
         signal.setitimer(signal.ITIMER_REAL, SECONDS)
@@ -116,19 +143,21 @@ def child(folder: Path, tasks, results) -> None:
         took = time.perf_counter() - started
         if events or (work / "EXECUTED").exists() or Path("EXECUTED").exists():
             verdict = f"executed: {', '.join(sorted(set(events)))}"
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        results.send((sample.name, case, verdict, took, peak))
+        growth = status("VmHWM") - before
+        if growth > MULTIPLE * size + CONSTANT + SLACK:
+            verdict = f"swelled: {size} bytes took {growth}"
+        results.send((sample.name, case, verdict, took, growth))
 
 
 class Worker:
     """A child process and the case it is at."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, samples: list[Sample]) -> None:
         context = multiprocessing.get_context("spawn")
         self.tasks = context.SimpleQueue()
         self.results, sending = context.Pipe(duplex=False)
         self.process = context.Process(
-            target=child, args=(folder, self.tasks, sending), daemon=True
+            target=child, args=(folder, samples, self.tasks, sending), daemon=True
         )
         self.process.start()
         sending.close()
@@ -141,11 +170,11 @@ class Worker:
 
 
 def run(cases: int, workers: int, folder: Path) -> list[tuple]:
-    """Every case's (sample, number, verdict, seconds, peak bytes)."""
+    """Every case's (sample, number, verdict, seconds, growth in bytes)."""
     samples = write(folder / "sound")
     pending = [(samples[i % len(samples)], i // len(samples)) for i in range(cases)]
     pending.reverse()
-    outcomes, pool = [], [Worker(folder) for _ in range(workers)]
+    outcomes, pool = [], [Worker(folder, samples) for _ in range(workers)]
     while pending or any(worker.at for worker in pool):
         for i, worker in enumerate(pool):
             if worker.at is None and pending:
@@ -163,7 +192,7 @@ def run(cases: int, workers: int, folder: Path) -> list[tuple]:
                 worker.process.join()
                 verdict = f"crash, exit status {worker.process.exitcode}"
                 outcomes.append((worker.at[0].name, worker.at[1], verdict, float("nan"), 0))
-                pool[i] = Worker(folder)
+                pool[i] = Worker(folder, samples)
         if sys.stderr.isatty():
             print(f"\r{len(outcomes)}/{cases}", end="", file=sys.stderr)
     for worker in pool:
@@ -183,6 +212,7 @@ def table(outcomes: list[tuple]) -> list[dict[str, object]]:
                 "cases": len(cases),
                 **{key: verdicts[key] for key in ("read", "refused", "failed")},
                 "slowest, s": round(max((r[3] for r in cases if r[3] == r[3]), default=0.0), 2),
+                "most memory, MB": round(max(row[4] for row in cases) / 2**20),
             }
         )
     return rows
@@ -197,7 +227,7 @@ def markdown(rows: list[dict[str, object]], summary: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cases", type=int, default=24_000)
+    parser.add_argument("--cases", type=int, default=40_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, help="write OUT.md and OUT.json")
     arguments = parser.parse_args()
@@ -208,11 +238,13 @@ def main() -> None:
     rows = table(outcomes)
     failures = [list(row[:3]) for row in outcomes if row[2] not in ("read", "refused")]
     peak = round(max(row[4] for row in outcomes) / 2**20)
+    executed = sum(row[2].startswith("executed") for row in outcomes)
     commit = environment.commit_name(**environment.commit())
     summary = (
-        f"{len(outcomes):,} cases, {len(failures)} failed (crash, hang beyond {SECONDS} s, more "
-        f"than {MEMORY >> 30} GB, code run, an error that is not ours), in {seconds} s; largest "
-        f"process {peak} MB, its imports included. `python benchmarks/fuzz_readers.py --cases "
+        f"{len(outcomes):,} cases, {len(failures)} failed (crash, hang beyond {SECONDS} s, "
+        f"{MEMORY >> 30} GB of address space, more memory than the bound, code run, an error that "
+        f"is not ours), {executed} of them ran code; in {seconds} s; most memory {peak} MB. "
+        f"`python benchmarks/fuzz_readers.py --cases "
         f"{arguments.cases}`, commit {commit}."
     )
     print(markdown(rows, summary))

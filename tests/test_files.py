@@ -125,3 +125,26 @@ def test_what_a_killed_process_left_of_a_file_goes_with_the_next_writing(tmp_pat
     write_json(tmp_path / "a.json", 1)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"a.json", ".b.json.123.tmp", ".a.json.mine.tmp", "a.json.123.tmp"}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]\n"
+                                   for i in range(1, 9)), "stands for more than 100,000 values"),
+        ("[" + "[]," * 100_001 + "]", "stands for more than 100,000 values"),
+        ("a: &a {b: *a}", "holds itself"),
+    ],
+    ids=["aliases of aliases", "empty lists", "a loop"],
+)  # fmt: skip
+def test_yaml_that_swells_is_refused(text, reason, tmp_path):
+    (tmp_path / "file.yaml").write_text(text)
+    with pytest.raises(RunError, match=reason) as refused:
+        read_yaml(tmp_path / "file.yaml", "do this")
+    assert "\n" not in str(refused.value)
+
+
+def test_yaml_may_repeat_what_it_names(tmp_path):
+    (tmp_path / "file.yaml").write_text("a: &x {b: [1, 2]}\nc: {<<: *x, d: *x}")
+    both = {"b": [1, 2]}
+    assert read_yaml(tmp_path / "file.yaml", "do this") == {"a": both, "c": {**both, "d": both}}

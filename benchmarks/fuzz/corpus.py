@@ -1,4 +1,4 @@
-"""A small sound file of every format deadpan reads, from one seed: what mutants are made of.
+"""A small sound file of every format deadpan reads or writes, from one seed, for mutants.
 
 ``python benchmarks/fuzz/corpus.py FOLDER`` writes them, to look at.
 """
@@ -19,12 +19,13 @@ STEPS = {"text": 5, "audio": 12, "vision": 9}
 
 @dataclass(frozen=True)
 class Sample:
-    """A sound source: a file or a folder, and the options it is loaded with: files, and others."""
+    """A sound source: a file or a folder, its options (files, and others), and what it is for."""
 
     name: str
     path: str
     options: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str | bool] = field(default_factory=dict)
+    use: str = "data"
 
 
 def write(folder: Path) -> list[Sample]:
@@ -40,7 +41,7 @@ def write(folder: Path) -> list[Sample]:
         sample
         for write_format in (
             *(mult, mmsa, misa, mfn, csd, dialogues, contextual, cim, ur_funny, mustard, mertools),
-            *(table, own, store),
+            *(table, own, store, run),
         )
         for sample in write_format(folder, clips, labels)
     ]
@@ -345,6 +346,25 @@ def store(folder, clips, labels):
     if not out.exists():
         deadpan.convert(str(folder / "mult4.pkl"), out)
     yield Sample("store", out.name)
+
+
+def run(folder, clips, labels):
+    import deadpan
+
+    out = folder / "run"
+    if not out.exists():
+        deadpan.train(
+            "controlled",
+            data_options={"clips": 16, "text_width": 4, "audio_width": 4, "vision_width": 4},
+            model_options={"width": 4, "heads": 2, "layers": 1, "head_blocks": 1},
+            epochs=2,
+            batch_size=4,
+            out=out,
+        )
+        deadpan.evaluate(out)
+        deadpan.export(out, out=folder / "model.onnx")
+    yield Sample("run", out.name, use="run")
+    yield Sample("ONNX file", "model.onnx", use="predict")
 
 
 if __name__ == "__main__":

@@ -119,8 +119,40 @@ def read_yaml(path: Path, remedy: str, *, error: type[DeadpanError] = RunError) 
         raise error(f"{path} is not valid YAML ({reason}); {remedy}") from None
 
 
+MOST_VALUES = 100_000
+"""Most values of a YAML file, those that aliases repeat included; the largest has some hundreds."""
+
+
 class _Loader(yaml.SafeLoader):
-    """Safe YAML whose keys are text as written (1 and yes are names too), each at most once."""
+    """Safe YAML whose keys are text as written (1 and yes are names too), each at most once.
+
+    A few lines of aliases of aliases stand for more values than any memory holds; whoever shows or
+    checks them meets each.
+    """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._sizes: dict[int, int] = {}  # values in each node, by identity
+        self._values = 0
+
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:  # noqa: ANN401 - as yaml has it
+        """A node, or the one that an alias stands for, whose values count again."""
+        alias = self.check_event(yaml.AliasEvent)
+        before = self._values
+        node = super().compose_node(parent, index)
+        if node is None:
+            return None
+        if alias and id(node) not in self._sizes:
+            raise yaml.MarkedYAMLError(problem="a value holds itself", problem_mark=node.start_mark)
+        self._values += self._sizes[id(node)] if alias else 1
+        if self._values > MOST_VALUES:
+            raise yaml.MarkedYAMLError(
+                problem=f"it stands for more than {MOST_VALUES:,} values",
+                problem_mark=node.start_mark,
+            )
+        if not alias:
+            self._sizes[id(node)] = self._values - before
+        return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:  # noqa: ANN401 - as yaml has it
         """A mapping before any other is merged into it."""
