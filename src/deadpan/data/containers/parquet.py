@@ -16,6 +16,8 @@ LARGEST_EXPANSION = 1000
 """Most bytes in memory per byte of the file; only long runs of one value come near it."""
 SMALL = 16 << 20
 """Bytes in memory that any file may take, however small it is."""
+TEXT = 150
+"""Bytes in memory per field of text, with its share of a row."""
 
 Column = TypeVar("Column")
 
@@ -28,7 +30,9 @@ def read_parquet(path: Path) -> tuple[tuple[str, ...], Num[np.ndarray, "row colu
             than it can hold.
         DeadpanError: pyarrow is not installed.
     """
-    names, columns = _read_columns(path, _check_types, lambda column: np.asarray(column.to_numpy()))
+    names, columns = _read_columns(
+        path, _check_types, lambda column: np.asarray(column.to_numpy()), cell=8
+    )
     return names, np.column_stack(columns) if columns else np.zeros((0, 0))
 
 
@@ -39,7 +43,7 @@ def read_parquet_texts(path: Path) -> tuple[tuple[str, ...], Iterator[tuple[str,
         DataError: as :func:`read_parquet`, or a column holds neither text, numbers nor booleans.
         DeadpanError: pyarrow is not installed.
     """
-    names, columns = _read_columns(path, _check_texts, _texts)
+    names, columns = _read_columns(path, _check_texts, _texts, cell=TEXT)
     return names, zip(*columns, strict=True)
 
 
@@ -56,8 +60,13 @@ def _read_columns(
     path: Path,
     check_types: Callable[[Path, Any, Any], None],
     convert: Callable[[Any], Column],
+    *,
+    cell: int,
 ) -> tuple[tuple[str, ...], list[Column]]:
-    """Names and converted columns of a file, whose schema is checked before it is read."""
+    """Names and converted columns of a file, whose schema is checked before it is read.
+
+    ``cell`` is the number of bytes in memory per value.
+    """
     try:
         import pyarrow
         import pyarrow.parquet
@@ -68,7 +77,7 @@ def _read_columns(
     with open_file(path, "a parquet file") as stream:
         try:
             file = pyarrow.parquet.ParquetFile(stream)
-            _check_size(path, file.metadata)
+            _check_size(path, file.metadata, cell)
             check_types(path, pyarrow, file.schema_arrow)
             texts = [f.name for f in file.schema_arrow if pyarrow.types.is_string(f.type)]
             if texts:
@@ -89,12 +98,12 @@ def _read_columns(
     return tuple(table.column_names[index] for index in columns), list(columns.values())
 
 
-def _check_size(path: Path, declared: Any) -> None:  # noqa: ANN401 - pyarrow has no types
+def _check_size(path: Path, declared: Any, cell: int) -> None:  # noqa: ANN401 - pyarrow has no types
     """Check the declared size against the file's, before memory is allocated."""
     groups = [declared.row_group(i) for i in range(declared.num_row_groups)]
     columns = [group.column(i) for group in groups for i in range(group.num_columns)]
     pages = sum(column.total_uncompressed_size for column in columns)
-    need = max(pages, 8 * declared.num_rows * declared.num_columns)
+    need = max(pages, cell * declared.num_rows * declared.num_columns)
     size = path.stat().st_size
     if need > max(SMALL, LARGEST_EXPANSION * size):
         raise DataError(

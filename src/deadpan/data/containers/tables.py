@@ -23,9 +23,13 @@ LARGEST_EXPANSION = 50
 """Most bytes of XML in an .xlsx file per byte of the file."""
 SMALL = 4 << 20
 """Bytes of XML, and cells, that any .xlsx file may have, however small it is."""
+OBJECTS = ("[Content_Types].xml", "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/styles.xml")
+"""Parts of an .xlsx file of which openpyxl makes an object for every few bytes."""
+FEW = 1 << 19
+"""Bytes that these parts may have beside those of the file."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class TableRow:
     """One row of a table.
 
@@ -179,13 +183,13 @@ def _check_xlsx(path: Path, stream: BinaryIO) -> int:
     ``zipfile`` reads no more of a file than the archive declares.
     """
     with zipfile.ZipFile(stream) as archive:
-        size = sum(entry.file_size for entry in archive.infolist())
-        if "xl/workbook.xml" not in archive.namelist():
+        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+        if "xl/workbook.xml" not in sizes:
             raise DataError(f"{path}: is a ZIP archive and no .xlsx file; give {WANTED}")
-    if size > max(SMALL, LARGEST_EXPANSION * path.stat().st_size):
-        raise DataError(
-            f"{path}: declares {size} bytes in {path.stat().st_size}; save it again, or as .csv"
-        )
+    size, stored = sum(sizes.values()), path.stat().st_size
+    objects = sum(sizes.get(name, 0) for name in OBJECTS)
+    if size > max(SMALL, LARGEST_EXPANSION * stored) or objects > FEW + stored:
+        raise DataError(f"{path}: declares {size} bytes in {stored}; save it again, or as .csv")
     return size
 
 
