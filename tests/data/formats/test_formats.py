@@ -62,9 +62,6 @@ def test_what_is_not_recognised_is_described(content, held):
 @pytest.mark.parametrize(
     ("content", "nearest"),
     [
-        ({"train": {"text": 1}}, "nearest to MulT's, whose splits have 'labels': 'train' has none"),
-        ({"train": {"text": 1, "labels": 1}, "test": {"text": 1}}, "'test' has none"),
-        ({b"train": {b"text": 1}}, "nearest to MulT's, whose splits have 'labels'"),
         ({"text": np.ones((2, 3, 4)), "labels": np.ones(2)}, "which has these keys in each split"),
         ({"clip1": np.ones((2, 3)), "clip2": np.ones((5, 3))}, "save each as audio/ID.npy"),
         (({}, {}, {}, {}, {}, {}, [], [], [], []), "nearest to conv-emotion's nine parts"),

@@ -10,6 +10,7 @@ import pytest
 
 import deadpan.data
 from deadpan.data.formats import FILES, FOLDERS, PICKLES
+from deadpan.data.formats.own.table import KNOWN_TABLES
 from deadpan.data.generated.controlled import controlled
 from deadpan.data.store.reading import store_dataset
 
@@ -22,6 +23,7 @@ PLACEHOLDERS = {
     "{modality": ("text", "audio", "vision"),
     "{LABELS": ("labels",),
     "{TEXT": ("text",),
+    "{name": tuple({x for *_, words in KNOWN_TABLES for x in words.split(" ")[::2]}),
 }
 """The values of the names that messages fill in."""
 SHARED = tuple(DATA / f"{name}.py" for name in ("assembly", "labels", "alignment", "padding"))

@@ -1,4 +1,5 @@
 import pickle
+import zipfile
 
 import h5py
 import numpy as np
@@ -123,6 +124,29 @@ def test_a_part_of_a_set_names_what_is_missing(tmp_path):
     assert "holds train.pkl, dev.pkl of MISA's folder of pickles, and lacks test.pkl" in text
 
 
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["covarep_features_sdk.pkl"], "of UR-FUNNY's folder, and lacks data_folds.pkl"),
+        (["audio_features.p"], "of MUStARD's folder, and lacks sarcasm_data.json"),
+        (["y_train.txt", "y_train.h5"], "of MFN's folder of HDF5 files, and lacks y_valid.h5"),
+        (["config.yaml", "environment.json", "epochs.csv"], "is a run of deadpan and no data"),
+        (["features/wavlm-UTT/a.npy"], "holds features/ as MERTools has it, and lacks label*.npz"),
+    ],
+)
+def test_folders_with_files_of_a_format_or_of_ours_are_known(tmp_path, names, words):
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(pickle.dumps({"a": 1}))
+    assert words in reason(tmp_path)
+
+
+def test_a_spreadsheet_has_no_columns_to_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "labels.xlsx", "w") as archive:
+        archive.writestr("xl/workbook.xml", "x")
+    assert "columns" not in reason(tmp_path)
+
+
 def test_features_of_one_clip_are_no_data_set(tmp_path):
     path = tmp_path / "clip.csv"
     rows = "".join(f"{i},{i * 0.04},0.98,1,0.5\n" for i in range(9))
@@ -146,7 +170,7 @@ def test_text_and_bytes_that_are_nothing_name_what_is_read(tmp_path):
     (tmp_path / "notes.txt").write_text("just some words\nof no table\n")
     assert "begins like text: 'just some words" in reason(tmp_path / "notes.txt")
     (tmp_path / "noise").write_bytes(b"\x01\x02\x03\x04" * 9)
-    assert "give a pickle in MulT's" in reason(tmp_path / "noise")
+    assert "give a pickle of MulT, MMSA" in reason(tmp_path / "noise")
 
 
 def test_a_folder_of_recordings_is_called_so(tmp_path):

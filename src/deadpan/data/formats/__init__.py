@@ -147,7 +147,7 @@ def _format_names(formats: Formats) -> str:
     """The names of all formats, in words."""
     names = [name for name, _, _ in formats]
     if formats is FILES:
-        names.insert(0, "a pickle in MulT's, MMSA's or MISA's format")
+        names.insert(0, "a pickle of MulT, MMSA, MISA, conv-emotion or bc-LSTM")
     return ", ".join(names[:-1]) + " or " + names[-1]
 
 

@@ -53,7 +53,11 @@ def _of_folder(path: Path, name_format: NameFormat, depth: int = 3) -> str:
     files = [entry for entry in entries if entry.is_file()]
     if above := part_of_folder(path, name_format):
         return above
-    if near := _near_set(files):
+    if {"config.yaml", "environment.json"} <= {file.name for file in files}:
+        return (
+            "is a run of deadpan and no data; name it where a command wants RUN, as in evaluate RUN"
+        )
+    if near := _near_set(folders, files):
         return near
     if within := _within([*folders, *files], path, name_format):
         return within
@@ -132,17 +136,29 @@ SETS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "MFN's folder of HDF5 files",
         ("y_train.h5", "y_valid.h5", "y_test.h5", "text_train_emb.h5", "audio_train.h5"),
     ),
+    ("MUStARD's folder", ("sarcasm_data.json", "audio_features.p", "split_indices.p")),
+    (
+        "UR-FUNNY's folder",
+        (
+            *("data_folds.pkl", "humor_label_sdk.pkl", "word_embedding_list.pkl"),
+            *("covarep_features_sdk.pkl", "openface_features_sdk.pkl"),
+        ),
+    ),
 )
 """Formats of several files with fixed names, and these names."""
 
 
-def _near_set(files: Sequence[Path]) -> str:
+def _near_set(folders: Sequence[Path], files: Sequence[Path]) -> str:
     """A sentence if a folder has some files of a format that has several."""
     present = {file.name for file in files}
     for name, names in SETS:
         if (some := [n for n in names if n in present]) and len(some) < len(names):
             missing = ", ".join(n for n in names if n not in present)
             return f"holds {', '.join(some)} of {name}, and lacks {missing}; add what is missing"
+    for folder in folders:
+        inner = [entry for entry in folder.iterdir() if entry.is_dir()]
+        if folder.name == "features" and any(_has_features(entry) for entry in inner):
+            return "holds features/ as MERTools has it, and lacks label*.npz beside it; add that"
     return ""
 
 
@@ -194,6 +210,8 @@ def _columns(path: Path) -> str:
 def _first_row(path: Path) -> list[str]:
     text = first_bytes(path, 1 << 16).decode("utf-8-sig", errors="replace")
     line = next((line for line in text.splitlines() if line.strip()), "")
+    if not all(c.isprintable() or c == "\t" for c in line):  # no text
+        return []
     delimiter = max(",;\t", key=line.count)
     try:
         return [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [])]
@@ -269,14 +287,6 @@ def nearest_pickle(content: object) -> str:
         return ""
     table = cast("dict[object, object]", content)
     names = {key.decode("latin-1") if isinstance(key, bytes) else key for key in table}
-    if names & {"train", "valid", "test", "dev", "val"}:
-        for split, values in table.items():
-            keys = cast("dict[object, object]", values) if isinstance(values, dict) else {}
-            features = {"text", "audio", "vision", b"text", b"audio", b"vision"} & keys.keys()
-            if features and not {"labels", b"labels"} & keys.keys():
-                name = printable(split)
-                return f"it is nearest to MulT's, whose splits have 'labels': '{name}' has none"
-        return ""
     if names & {*MODALITIES, "labels"}:
         return "it is nearest to MulT's, which has these keys in each split: {'train': {...}, ...}"
     if all(isinstance(value, np.ndarray) for value in islice(table.values(), MOST_ENTRIES)):

@@ -247,7 +247,7 @@ def test_parquet_comes_back(wanted, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "field", ["-nan(ind)", "1.#QNAN", "-1.#IND00", "NA", "null", "", "?", "NaT"]
+    "field", ["-nan(ind)", "1.#QNAN", "-1.#IND00", "NA", "null", "", "?", "NaT", "FIT_FAILED"]
 )
 def test_what_is_missing_is_nan_as_any_tool_writes_it(field, tmp_path):
     got = csv(tmp_path, f"a,b\n{field},1\n2,3\n")
@@ -350,8 +350,13 @@ def test_a_tensor_alone_or_beside_times_and_mask(tmp_path):
     got = read_features(path)
     assert (got.values.tolist(), got.times.tolist()) == ([[1, 2]], [[0, 0.5]])
     assert got.remarks[1].predicate == "hold what is no array, ignored: rate"
-    torch.save([torch.zeros(2, 2)], path)
-    assert "holds array; wanted one array" in file_refusal(path)
+    torch.save([torch.zeros(2, 2), "a"], path)
+    assert "'array' holds a str; wanted numbers" in file_refusal(path)
+
+
+def test_an_array_in_a_dict_that_numpy_saved(tmp_path):
+    np.save(tmp_path / "x.npy", {"x": np.ones((2, 3)), "rate": 16000})
+    assert read_features(tmp_path / "x.npy").values.shape == (2, 3)
 
 
 def test_an_array_in_a_pickle(tmp_path):

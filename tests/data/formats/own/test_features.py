@@ -166,6 +166,18 @@ def test_arrays_of_one_axis_and_many_lengths_are_steps_of_one_feature(tmp_path):
     assert "are [1, steps]" in warnings[0]
 
 
+def test_tables_of_width_by_steps_are_transposed_where_columns_are_only_counted(tmp_path):
+    folder = tmp_path / "mfcc"
+    folder.mkdir()
+    for n, name in enumerate("abc", 4):
+        header = ",".join(["", *map(str, range(n))])
+        rows = [",".join(map(str, [row, *[row + 0.5] * n])) for row in range(2)]
+        (folder / f"{name}.csv").write_text("\n".join([header, *rows]))
+    clips, _ = read_folder(tmp_path, *"abc")
+    assert [x.values.shape for x in clips.values()] == [(4, 2), (5, 2), (6, 2)]
+    assert clips["a"].values[0].tolist() == [0.5, 1.5]
+
+
 def test_what_was_done_to_files_is_one_sentence_for_all(tmp_path):
     folder = tmp_path / "face"
     folder.mkdir()

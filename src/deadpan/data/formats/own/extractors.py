@@ -17,7 +17,7 @@ FRAME, FACE, CONFIDENCE, SUCCESS, OTHER = "frame", "face", "confidence", "succes
 COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(("start", "start_time", "starttime", "begin", "begin_time"), START),
     **dict.fromkeys(("end", "end_time", "endtime", "stop"), END),
-    **dict.fromkeys(("time", "timestamp", "time_stamp", "frametime"), POINT),
+    **dict.fromkeys(("time", "timestamp", "time_stamp", "frametime", "video_time"), POINT),
     **dict.fromkeys(("frame", "frame_id", "frame_number", "frameindex", "frame_index"), FRAME),
     **dict.fromkeys(("face_id", "face"), FACE),
     **dict.fromkeys(("confidence", "facescore"), CONFIDENCE),

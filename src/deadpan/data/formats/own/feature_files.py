@@ -3,7 +3,7 @@
 import datetime
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -31,7 +31,14 @@ from deadpan.data.formats.own.extractors import (
 from deadpan.data.formats.pickled_values import numeric_array
 from deadpan.errors import DataError
 
-SUFFIXES = (".npy", ".npz", ".pt", ".pkl", ".csv", ".tsv", ".parquet")
+ARRAYS: Mapping[str, Callable[[Path], object]] = {
+    ".npy": read_npy_values,
+    ".npz": read_npz_values,
+    ".pt": read_torch,
+    ".pkl": read_pickle,
+}
+"""Readers of files of one value: an array, or a dict of arrays."""
+SUFFIXES = (*ARRAYS, ".csv", ".tsv", ".parquet")
 
 
 def read_features(path: Path) -> Features:
@@ -48,15 +55,13 @@ def read_features(path: Path) -> Features:
     """
     suffix = path.suffix.lower()
     try:
-        if suffix == ".npy":
-            return Features(values=_steps(path, "array", read_npy_values(path)))
-        if suffix == ".npz":
-            return _from_values(path, read_npz_values(path))
-        if suffix in (".pt", ".pkl"):
-            value = read_torch(path) if suffix == ".pt" else read_pickle(path)
-            table = (
-                cast("dict[str, object]", value) if isinstance(value, dict) else {"array": value}
-            )
+        if suffix in ARRAYS:
+            value = ARRAYS[suffix](path)
+            if isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.hasobject:
+                value = value.item()  # a dict that numpy.save wrote
+            if not isinstance(value, dict):
+                return Features(values=_steps(path, "array", value))
+            table = cast("dict[object, object]", value)
             return _from_values(path, {str(name): entry for name, entry in table.items()})
         if suffix == ".parquet":
             return separate_features(path, *read_parquet(path), ())
@@ -146,7 +151,13 @@ def _present(path: Path, mask: np.ndarray, count: int) -> Bool[np.ndarray, " ste
     return mask.reshape(count) != 0
 
 
-MISSING = frozenset(("", "na", "n/a", "#n/a", "<na>", "nat", "null", "none", "?", "-", "--"))
+MISSING = frozenset(
+    (
+        *("", "na", "n/a", "<na>", "nat", "null", "none", "undefined", "?", "-", "--"),
+        *("--undefined--", "fit_failed", "find_failed"),  # Praat, FaceReader
+        *("#n/a", "#num!", "#div/0!", "#value!"),  # spreadsheets
+    )
+)
 NOT_A_NUMBER = re.compile(r"[+-]?(?:nan(?:\(\w*\))?|1\.#(?:qnan|snan|ind)\d*)")
 INFINITE = re.compile(r"([+-]?)1\.#inf\d*")
 """How C, C++ and Java libraries, R, Matlab and pandas write what is missing, NaN or infinite."""

@@ -110,7 +110,9 @@ def read_modality(
             f"arrays in '{modality}' are [{width}, steps], as only their second axis varies: they "
             f"were transposed to [steps, {width}]"
         )
-        clips = {clip: dataclasses.replace(x, values=x.values.T) for clip, x in clips.items()}
+        clips = {
+            clip: dataclasses.replace(x, values=x.values.T, names=()) for clip, x in clips.items()
+        }
     first = next(iter(clips))
     for clip in clips:
         _check_same(files[clip], clips[clip], files[first], clips[first])
@@ -166,7 +168,8 @@ def _are_transposed(clips: Sequence[Features]) -> bool:
 
     A few files of another width than most do not make them so.
     """
-    if len(clips) < FEWEST or any(x.names or x.times is not None for x in clips):
+    named = any(not name.isdecimal() for x in clips for name in x.names)  # pandas counts columns
+    if len(clips) < FEWEST or named or any(x.times is not None for x in clips):
         return False
     first, second = zip(*(x.values.shape for x in clips), strict=True)
     return len(set(first)) == 1 and 2 * max(Counter(second).values()) <= len(clips)
