@@ -88,6 +88,8 @@ def test_parquet_of_texts_and_numbers(tmp_path):
         ("record 2", {"id": "b", "seen": "False"}),
         ("record 3", {"id": "a", "kind": "x"}),
     ]
+    parquet.write_table(pyarrow.table({"id": [7] * 200_000}), path)
+    assert "declares 200000 rows of 1 columns" in refusal(path)
     parquet.write_table(pyarrow.table({"id": ["a"], "turns": [["x", "y"]]}), path)
     assert "column 'turns' holds list<" in refusal(path)
 
@@ -175,6 +177,10 @@ def test_a_small_spreadsheet_that_stands_for_much_is_refused(tmp_path):
     far = CELL.format(1, "A") + CELL.format(9**9, "A")
     assert "has more blank cells" in refusal(sheet(tmp_path, far))
     assert "declares" in refusal(sheet(tmp_path, " " * (8 << 20)))
+    path = sheet(tmp_path, CELL.format(1, "A"))
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/styles.xml", "<xf/>" * 200_000)
+    assert "declares" in refusal(path)
 
 
 @pytest.mark.parametrize(

@@ -412,3 +412,12 @@ def test_the_door_for_pickles_knows_the_format(tmp_path):
     path.write_bytes(pickle.dumps({"train": sims(), "test": sims(video="w")}))
     assert deadpan.load(path).task == "scores"
     assert deadpan.load(path, label="V")["train"][0].label.tolist() == [1.0]
+
+
+def test_a_file_without_labels_is_for_prediction(tmp_path):
+    labels = dict.fromkeys(("regression_labels", "classification_labels"))
+    path = tmp_path / "new.pkl"
+    path.write_bytes(pickle.dumps({"TEST": padded_split(**labels)}))
+    dataset = deadpan.load(path)
+    assert dataset.layout == "a pickle in MMSA's format"
+    assert (dataset.labels, dataset.unsplit, len(dataset["test"])) == ((), False, 2)

@@ -15,6 +15,8 @@ from deadpan.errors import DataError, DeadpanError
 PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 COPIES = 3
 """Times that the values are in memory while a file is read: its pages, its columns, the array."""
+NUMBER, TEXT = 8 * COPIES, 150
+"""Bytes in memory per field that is a number, or text with its share of a row."""
 
 Column = TypeVar("Column")
 
@@ -32,7 +34,7 @@ def read_parquet(
             it can hold.
         DeadpanError: pyarrow is not installed.
     """
-    names, columns = _read_columns(path, _check_types, _numbers)
+    names, columns = _read_columns(path, _check_types, _numbers, cell=NUMBER)
     texts = tuple(index for index, column in enumerate(columns) if column.dtype.kind == "O")
     values = [np.full(len(x), np.nan) if x.dtype.kind == "O" else x for x in columns]
     return names, np.column_stack(values) if values else np.zeros((0, 0)), texts
@@ -62,7 +64,7 @@ def read_parquet_texts(path: Path) -> tuple[tuple[str, ...], Iterator[tuple[str,
         DataError: as :func:`read_parquet`, or a column holds neither text, numbers nor booleans.
         DeadpanError: pyarrow is not installed.
     """
-    names, columns = _read_columns(path, _check_texts, _texts)
+    names, columns = _read_columns(path, _check_texts, _texts, cell=TEXT)
     return names, zip(*columns, strict=True)
 
 
@@ -79,8 +81,13 @@ def _read_columns(
     path: Path,
     check_types: Callable[[Path, Any, Any], None],
     convert: Callable[[Any], Column],
+    *,
+    cell: int,
 ) -> tuple[tuple[str, ...], list[Column]]:
-    """Names and converted columns of a file, whose schema is checked before it is read."""
+    """Names and converted columns of a file, whose schema is checked before it is read.
+
+    ``cell`` is the number of bytes in memory per value.
+    """
     try:
         import pyarrow
         import pyarrow.parquet
@@ -91,7 +98,7 @@ def _read_columns(
     with open_file(path, "a parquet file") as stream:
         try:
             file = pyarrow.parquet.ParquetFile(stream)
-            charge(COPIES * _declared_size(file.metadata))
+            charge(_declared_memory(file.metadata, cell))
             check_types(path, pyarrow, file.schema_arrow)
             texts = [f.name for f in file.schema_arrow if pyarrow.types.is_string(f.type)]
             if texts:
@@ -112,12 +119,12 @@ def _read_columns(
     return tuple(table.column_names[index] for index in columns), list(columns.values())
 
 
-def _declared_size(declared: Any) -> int:  # noqa: ANN401 - pyarrow has no types
-    """The bytes of the values that a file declares to hold."""
+def _declared_memory(declared: Any, cell: int) -> int:  # noqa: ANN401 - pyarrow has no types
+    """The bytes of memory of the values that a file declares to hold."""
     groups = [declared.row_group(i) for i in range(declared.num_row_groups)]
     columns = [group.column(i) for group in groups for i in range(group.num_columns)]
     pages = sum(column.total_uncompressed_size for column in columns)
-    return max(pages, 8 * declared.num_rows * declared.num_columns)
+    return max(COPIES * pages, cell * declared.num_rows * declared.num_columns)
 
 
 def _check_types(path: Path, pyarrow: Any, schema: Any) -> None:  # noqa: ANN401 - no types

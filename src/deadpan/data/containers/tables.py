@@ -29,9 +29,13 @@ START = 1 << 16
 
 RECORD, ITEM = 200, 64
 """Bytes of memory per record and per item of JSON."""
+OBJECTS = ("[Content_Types].xml", "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/styles.xml")
+"""Parts of an .xlsx file of which openpyxl makes an object for every few bytes."""
+OBJECT = 30
+"""Bytes of memory per byte of these parts."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class TableRow:
     """One row of a table.
 
@@ -186,8 +190,9 @@ def _check_xlsx(path: Path, stream: BinaryIO) -> None:
     ``zipfile`` reads no more of a file than the archive declares.
     """
     with zipfile.ZipFile(stream) as archive:
-        charge(sum(entry.file_size for entry in archive.infolist()))
-        if "xl/workbook.xml" not in archive.namelist():
+        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+        charge(sum(sizes.values()) + OBJECT * sum(sizes.get(name, 0) for name in OBJECTS))
+        if "xl/workbook.xml" not in sizes:
             raise DataError(f"{path}: is a ZIP archive and no .xlsx file; give {WANTED}")
 
 

@@ -117,7 +117,7 @@ def test_transcripts_without_vectors_are_told(home):
 def test_text_from_two_places_is_refused(home):
     (home / "glove.txt").write_text("good 1 2\n")
     vectors = home / "glove.txt"
-    assert "labels.csv: line 1: no column text for the vectors" in refusal(home, vectors=vectors)
+    assert "labels.csv: no column text for the vectors" in refusal(home, vectors=vectors)
     table(home, "id,text,label\na,good,1.5\n")
     (home / "face").rename(home / "text")
     assert "text is in the folder text and in the vectors" in refusal(home, vectors=vectors)
@@ -202,6 +202,30 @@ def test_a_few_beginnings_of_ids_are_no_videos(tmp_path):
     assert "no column group: splits may share a video or speaker" in dataset.warnings
 
 
+def test_splits_have_the_names_of_every_tool(home):
+    table(home, "id,label,Split\na,-1.5,TRAIN\nb,0.5, Dev\nc,2,testing\n")
+    dataset = own_dataset(home)
+    assert [[clip.id for clip in dataset[name]] for name in SPLITS] == [["a"], ["b"], ["c"]]
+    table(home, "id,label,mode\na,-1.5,train\nb,0.5,val\nc,2,validation\n")
+    assert [clip.id for clip in own_dataset(home)["valid"]] == ["b", "c"]
+
+
+def test_a_spreadsheet_of_other_columns_is_read_with_their_names(home):
+    openpyxl = pytest.importorskip("openpyxl")
+    (home / "labels.csv").unlink()
+    book = openpyxl.Workbook()
+    for row in (["Film", "Mood", "Who", "Set"], ["a", 1.5, "x", "train"], ["b", -1, "y", "dev"]):
+        book.active.append(row)
+    book.save(home / "clips.xlsx")
+    assert f"{home / 'clips.xlsx'}: has columns Film, Mood, Who, Set: wanted id" in refusal(home)
+    names = {"id": "film", "label": "Mood", "group": "Who", "split": "Set"}
+    clips = clips_of(deadpan.load(home, **names))
+    assert {clip.id: (clip.group, clip.label.tolist()) for clip in clips.values()} == {
+        "a": ("x", [1.5]),
+        "b": ("y", [-1]),
+    }
+
+
 def test_splits_told_for_some_and_a_group_that_is_empty_are_refused(tmp_path, home):
     table(home, "id,label,split\na,-1.5,train\nb,0.5,\nc,2,test\n")
     assert "1 of 3 clips have no split (first: 'b')" in refusal(home)
@@ -215,11 +239,12 @@ def test_labels_and_task_may_be_chosen(home):
     table(home, "id,mood,joy,split\na,low,1,train\nb,high,0,valid\nc,low,1,test\n")
     assert own_dataset(home, labels="mood").labels == ("high", "low")
     assert own_dataset(home, labels="joy", task="emotions").task == "emotions"
-    assert "--data_options.labels" in refusal(home)
+    assert "--data_options.label NAME" in refusal(home)
+    assert "got label and labels, which are one option" in refusal(home, label="joy", labels="joy")
 
 
 def test_a_folder_without_a_table(tmp_path):
-    assert "wanted one clip table (.csv); found none" in refusal(tmp_path)
+    assert "has no clip table; give it one" in refusal(tmp_path)
 
 
 @given(
@@ -359,7 +384,10 @@ def test_splits_that_share_a_video_are_told(tmp_path):
     ("rows", "wanted"),
     [
         ("v,1,good,1,trian\n", "line 2: unknown mode 'trian'; did you mean 'train'?"),
-        ("v,1,good,1,train\nv,2,good,nan,train\n", "line 3: label is nan; wanted a number in"),
+        (
+            "v,1,good,1,train\nv,2,good,nan,train\n",
+            "line 3: label is nan, as in 1 row of 2;",
+        ),
         ("v,1,good,3.1,train\n", "line 2: label is 3.1; wanted a number in [-3, 3]"),
         ("v,1,good,-inf,train\n", "line 2: label is -inf"),
         ("v,1,good,1,train\nv,1,film,1,test\n", "line 3: clip 'v_1' is already on line 2"),

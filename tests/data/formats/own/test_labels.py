@@ -137,7 +137,7 @@ def test_mmsa_tables_are_regression_unless_told(tmp_path):
             "id,joy,note\na,1,x\n",
             {},
             "no column label, and joy, note are not all numbers ('note' is not); give "
-            "--data_options.label NAME,NAME, or none to predict",
+            "--data_options.label NAME, or none to predict",
         ),
         (
             "id,label_a,label_b\na,1,0\nb,1,x\n",

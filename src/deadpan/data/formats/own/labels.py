@@ -138,7 +138,7 @@ def _label_columns(path: Path, table: ClipTable, label: str) -> tuple[tuple[str,
     if texts:
         raise DataError(
             f"{path}: no column label, and {listing} are not all numbers ('{printable(texts[0])}' "
-            f"is not); give --data_options.label NAME,NAME, or none to predict"
+            f"is not); give --data_options.label NAME, or none to predict"
         )
     return candidates, [
         f"no column label: {listing} were taken as labels; if some are none, give "

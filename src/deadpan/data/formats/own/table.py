@@ -88,7 +88,7 @@ class Cells(dict[str, str]):
         return ""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ClipRow:
     """One row of a clip table."""
 
