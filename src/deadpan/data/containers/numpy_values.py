@@ -15,10 +15,12 @@ from jaxtyping import Shaped
 from numpy.lib import format as npy
 
 from deadpan.data.containers.files import first_bytes, open_file, printable
-from deadpan.data.containers.parquet import LARGEST_EXPANSION, SMALL
+from deadpan.data.containers.memory import MemoryBoundError, charge
 from deadpan.data.containers.unpickling import unpickle
 from deadpan.errors import DataError
 
+COPIES = 2
+"""Times that the bytes of an array are in memory while it is read."""
 READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 """Readers of headers by version; the third is for names of fields, which no array here has."""
 
@@ -50,7 +52,7 @@ def read_npz_values(path: Path) -> dict[str, Shaped[np.ndarray, "*shape"]]:
         try:
             with zipfile.ZipFile(stream) as archive:
                 return _read_members(path, archive)
-        except (DataError, OSError):
+        except (DataError, MemoryBoundError, OSError):
             raise
         except Exception as error:  # zipfile may raise anything on a damaged archive
             raise DataError(
@@ -65,17 +67,16 @@ def read_npy_values(path: Path) -> Shaped[np.ndarray, "*shape"]:
         DataError: the file is no such array, is damaged, or is of another type.
     """
     with open_file(path, "an array of numbers (.npy)") as stream:
+        charge(COPIES * path.stat().st_size)
         return _parse_array(str(path), stream.read())
 
 
 def _read_members(path: Path, archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
     members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-    declared, size = sum(info.file_size for info in members), path.stat().st_size
-    if declared > max(SMALL, LARGEST_EXPANSION * size):
-        raise DataError(f"{path}: declares {declared} bytes in {size}; write it again")
     arrays: dict[str, np.ndarray] = {}
     for info in members:
         name = info.filename.removesuffix(".npy")
+        charge(COPIES * info.file_size)
         with archive.open(info) as member:
             where = f"{path}: '{printable(name)}'"
             arrays[name] = _parse_array(where, member.read())

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 
 from deadpan.data.containers.csv_rows import csv_delimiter, read_csv_rows, text_encoding
 from deadpan.data.containers.files import first_bytes, open_file, printable
+from deadpan.data.containers.memory import charge
 from deadpan.data.containers.parquet import read_parquet_texts
 from deadpan.errors import DataError, DeadpanError
 
@@ -19,6 +20,8 @@ WANTED = "a table (.csv, .tsv, .xlsx, .parquet, .json or .jsonl)"
 START = 1 << 16
 """Bytes that are read to recognise a table."""
 
+ROW = 400
+"""Bytes of memory of a row: its cells by column, and its place."""
 LARGEST_EXPANSION = 50
 """Most bytes of XML in an .xlsx file per byte of the file."""
 SMALL = 4 << 20
@@ -36,6 +39,10 @@ class TableRow:
 
     place: str
     cells: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        """Charge the memory of the row without its fields."""
+        charge(ROW)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

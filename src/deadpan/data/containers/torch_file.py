@@ -15,9 +15,12 @@ import numpy as np
 from jaxtyping import Num
 
 from deadpan.data.containers.files import open_file, printable
+from deadpan.data.containers.memory import MemoryBoundError, charge
 from deadpan.data.containers.unpickling import Maker, unpickle
 from deadpan.errors import DataError
 
+COPIES = 4
+"""Times that the bytes of a storage are in memory while it is read, bfloat16 as float32."""
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """How files of torch before 1.6 begin: a pickle of a magic number."""
 
@@ -99,7 +102,7 @@ def read_torch(path: Path) -> object:
         try:
             with zipfile.ZipFile(stream) as archive:
                 return _read_archive(path, archive)
-        except (DataError, OSError):
+        except (DataError, MemoryBoundError, OSError):
             raise
         except Exception as error:  # zipfile may raise anything on a damaged archive
             raise DataError(
@@ -121,6 +124,7 @@ def _read_archive(path: Path, archive: zipfile.ZipFile) -> object:
         match reference:
             case ("storage", _StorageType(dtype), str(key), str(), int()):
                 if key not in storages:
+                    charge(COPIES * members[f"data/{key}"].file_size)
                     content = archive.read(members[f"data/{key}"])
                     storages[key] = _values(content, dtype, big=big)
                 return storages[key]

@@ -305,7 +305,9 @@ def unpickle(
         raise DataError(f"{where}: is cut off; write it again")
     file = _MappedFile(content)
     try:
-        return _Machine(file, {**GLOBALS, **(names or {})}, load).run()
+        value = _Machine(file, {**GLOBALS, **(names or {})}, load).run()
+        charge(REFERENCE * count_values(value))
+        return value
     except (DataError, *DAMAGE) as error:
         raise DataError(f"{where}: {_reason(error, file)}") from None
 
