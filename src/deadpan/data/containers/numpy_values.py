@@ -19,8 +19,8 @@ from deadpan.data.containers.memory import MemoryBoundError, charge
 from deadpan.data.containers.unpickling import unpickle
 from deadpan.errors import DataError
 
-COPIES = 2
-"""Times that the bytes of an array are in memory while it is read."""
+COPIES = 3
+"""Times that a member is in memory while it is read: its bytes, those of its values, the array."""
 READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 """Readers of headers by version; the third is for names of fields, which no array here has."""
 
@@ -45,8 +45,7 @@ def read_npz_values(path: Path) -> dict[str, Shaped[np.ndarray, "*shape"]]:
     """Read the arrays of an archive of ``numpy.savez`` by name, also those of objects.
 
     Raises:
-        DataError: the file is no such archive, declares far more than it can hold, or an array is
-            damaged or of another type.
+        DataError: the file is no such archive, or an array is damaged or of another type.
     """
     with open_file(path, "arrays of numpy (.npz)") as stream:
         try:
@@ -67,16 +66,16 @@ def read_npy_values(path: Path) -> Shaped[np.ndarray, "*shape"]:
         DataError: the file is no such array, is damaged, or is of another type.
     """
     with open_file(path, "an array of numbers (.npy)") as stream:
-        charge(COPIES * path.stat().st_size)
         return _parse_array(str(path), stream.read())
 
 
 def _read_members(path: Path, archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
+    # No more is read of a member than the archive declares.
     members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+    charge(COPIES * sum(info.file_size for info in members))
     arrays: dict[str, np.ndarray] = {}
     for info in members:
         name = info.filename.removesuffix(".npy")
-        charge(COPIES * info.file_size)
         with archive.open(info) as member:
             where = f"{path}: '{printable(name)}'"
             arrays[name] = _parse_array(where, member.read())

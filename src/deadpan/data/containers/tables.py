@@ -8,9 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from deadpan.data.containers.csv_rows import csv_delimiter, read_csv_rows, text_encoding
+from deadpan.data.containers.csv_rows import (
+    FIELD,
+    ROW,
+    TEXT,
+    csv_delimiter,
+    read_csv_rows,
+    text_encoding,
+)
 from deadpan.data.containers.files import first_bytes, open_file, printable
-from deadpan.data.containers.memory import charge
+from deadpan.data.containers.memory import MemoryBoundError, charge
 from deadpan.data.containers.parquet import read_parquet_texts
 from deadpan.errors import DataError, DeadpanError
 
@@ -20,12 +27,10 @@ WANTED = "a table (.csv, .tsv, .xlsx, .parquet, .json or .jsonl)"
 START = 1 << 16
 """Bytes that are read to recognise a table."""
 
-ROW = 400
-"""Bytes of memory of a row: its cells by column, and its place."""
-LARGEST_EXPANSION = 50
-"""Most bytes of XML in an .xlsx file per byte of the file."""
-SMALL = 4 << 20
-"""Bytes of XML, and cells, that any .xlsx file may have, however small it is."""
+CELLS = 400
+"""Bytes of memory of a row, beside those of its fields: its cells by column, and its place."""
+RECORD, ITEM = 200, 64
+"""Bytes of memory per record and per item of JSON."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,7 +47,7 @@ class TableRow:
 
     def __post_init__(self) -> None:
         """Charge the memory of the row without its fields."""
-        charge(ROW)
+        charge(CELLS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,6 +136,7 @@ def _rows(records: Iterable[tuple[str, Mapping[str, str]]]) -> Iterator[TableRow
             if name and field.strip()
         }
         if cells:
+            charge(ROW + FIELD * len(cells))
             yield TableRow(place=place, cells=cells)
 
 
@@ -161,17 +167,17 @@ def _read_xlsx(path: Path) -> TextTable:
         ) from None
     with open_file(path, "an .xlsx file") as stream:
         try:
-            size = _check_xlsx(path, stream)
+            _check_xlsx(path, stream)
             book = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
             sheets: list[Any] = book.worksheets
-            rows = _sheet_rows(path, sheets[0], size)
+            rows = _sheet_rows(sheets[0])
             header = next((fields for _, fields in rows if any(fields)), [])
             warnings = ()
             if len(sheets) > 1:
                 name = printable(sheets[0].title)
                 warnings = (f"{path.name} has {len(sheets)} sheets: the first, '{name}', was read",)
             return _table(path, header, rows, warnings)
-        except DeadpanError:
+        except (DeadpanError, MemoryBoundError):
             raise
         except Exception as error:  # openpyxl may raise anything on a damaged file
             raise DataError(
@@ -180,36 +186,30 @@ def _read_xlsx(path: Path) -> TextTable:
             ) from None
 
 
-def _check_xlsx(path: Path, stream: BinaryIO) -> int:
-    """Bytes of XML in an .xlsx file; DataError, before memory is allocated, if they are too many.
+def _check_xlsx(path: Path, stream: BinaryIO) -> None:
+    """Check that an archive is a workbook, and charge its XML.
 
     ``zipfile`` reads no more of a file than the archive declares.
     """
     with zipfile.ZipFile(stream) as archive:
-        size = sum(entry.file_size for entry in archive.infolist())
+        charge(sum(entry.file_size for entry in archive.infolist()))
         if "xl/workbook.xml" not in archive.namelist():
             raise DataError(f"{path}: is a ZIP archive and no .xlsx file; give {WANTED}")
-    if size > max(SMALL, LARGEST_EXPANSION * path.stat().st_size):
-        raise DataError(
-            f"{path}: declares {size} bytes in {path.stat().st_size}; save it again, or as .csv"
-        )
-    return size
 
 
-def _sheet_rows(path: Path, sheet: Any, size: int) -> Iterator[tuple[str, list[str]]]:  # noqa: ANN401 - openpyxl has no types
-    """The rows of a sheet; DataError if far more cells are blank than its XML could fill."""
+def _sheet_rows(sheet: Any) -> Iterator[tuple[str, list[str]]]:  # noqa: ANN401 - openpyxl has no types
+    """The rows of a sheet, which are charged: a cell at the far right makes many blank ones."""
     sheet.reset_dimensions()  # those that a file declares may be wrong
-    left = max(SMALL, size)
     for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
-        left -= 1 + len(row)
-        if left < 0:
-            raise DataError(f"{path}: has more blank cells than can be read; save it as .csv")
+        charge(ROW + FIELD * len(row))
         yield f"row {number}", [_field(value) for value in row]
 
 
 def _read_json(path: Path) -> TextTable:
     with open_file(path, WANTED) as stream:
         content = stream.read()
+        items = content.count(b",") + content.count(b"[")
+        charge(TEXT * len(content) + RECORD * content.count(b"{") + ITEM * items)
     try:
         text = content.decode(text_encoding(content))
     except UnicodeDecodeError:

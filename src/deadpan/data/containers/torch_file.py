@@ -15,12 +15,10 @@ import numpy as np
 from jaxtyping import Num
 
 from deadpan.data.containers.files import open_file, printable
-from deadpan.data.containers.memory import MemoryBoundError, charge
+from deadpan.data.containers.memory import MemoryBoundError
 from deadpan.data.containers.unpickling import Maker, unpickle
 from deadpan.errors import DataError
 
-COPIES = 4
-"""Times that the bytes of a storage are in memory while it is read, bfloat16 as float32."""
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """How files of torch before 1.6 begin: a pickle of a magic number."""
 
@@ -124,7 +122,6 @@ def _read_archive(path: Path, archive: zipfile.ZipFile) -> object:
         match reference:
             case ("storage", _StorageType(dtype), str(key), str(), int()):
                 if key not in storages:
-                    charge(COPIES * members[f"data/{key}"].file_size)
                     content = archive.read(members[f"data/{key}"])
                     storages[key] = _values(content, dtype, big=big)
                 return storages[key]

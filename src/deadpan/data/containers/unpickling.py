@@ -277,9 +277,7 @@ def read_pickle(path: Path) -> object:
     with open_file(path, "a pickle file") as stream:
         file = _MappedFile(stream)
         try:
-            value = _Machine(file).run()
-            charge(REFERENCE * count_values(value))
-            return value
+            return _charged(_Machine(file).run())
         except (DataError, *DAMAGE) as error:
             raise DataError(f"{path}: {_reason(error, file)}") from None
 
@@ -305,9 +303,7 @@ def unpickle(
         raise DataError(f"{where}: is cut off; write it again")
     file = _MappedFile(content)
     try:
-        value = _Machine(file, {**GLOBALS, **(names or {})}, load).run()
-        charge(REFERENCE * count_values(value))
-        return value
+        return _charged(_Machine(file, {**GLOBALS, **(names or {})}, load).run())
     except (DataError, *DAMAGE) as error:
         raise DataError(f"{where}: {_reason(error, file)}") from None
 
@@ -370,6 +366,12 @@ def count_values(value: object) -> int:
                 raise DataError("holds a list or dict that holds itself; save plain values")
             stack += nested
     return counts.get(id(value), 1)
+
+
+def _charged(value: object) -> object:
+    """The value, after the lists that a reader will make of its parts were charged."""
+    charge(REFERENCE * count_values(value))
+    return value
 
 
 WITH_PARTS = frozenset((list, tuple, dict, np.ndarray))
