@@ -16,8 +16,8 @@ from deadpan.data.folds import split_by_group, validation_groups
 from deadpan.errors import DataError
 from deadpan.types import SPLITS, Modality, in_order
 
-CLIP = 1600
-"""Bytes of memory of a clip, raw and checked, whose arrays have no entries."""
+RAW_CLIP, CLIP = 1000, 600
+"""Bytes of memory of a clip, raw and then checked, whose arrays have no entries."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,8 +46,8 @@ class RawClip:
     times: Mapping[Modality, Float[np.ndarray, "_ 2"]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Charge the memory of the clip, and of the one to be made of it, without the features."""
-        charge(CLIP + 8 * len(self.words) + sum(x.nbytes for x in self.times.values()))
+        """Charge the memory of the clip without its features."""
+        charge(RAW_CLIP + 8 * len(self.words) + sum(x.nbytes for x in self.times.values()))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -203,6 +203,7 @@ def _checked_copy(
 
 
 def _clip(index: int, raw: RawClip, repairs: Counter[str], copies: Copies) -> Clip:
+    charge(CLIP)
     return Clip(
         id=raw.id or clip_id(raw.name) or f"{raw.split or 'clip'}:{index}",
         sequences={

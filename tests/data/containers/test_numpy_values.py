@@ -84,8 +84,8 @@ def test_damaged_arrays_are_refused(tmp_path, content, words):
 
 
 def test_an_archive_that_declares_more_than_it_can_hold_is_refused(tmp_path):
-    path = write(tmp_path / "x.npz", a=saved(np.zeros(1 << 25, np.uint8)))
-    with pytest.raises(DataError, match="declares .* bytes in"):
+    path = write(tmp_path / "x.npz", a=saved(np.zeros(80 << 20, np.uint8)))
+    with pytest.raises(DataError, match="stand for more than"):
         read_npz_values(path)
 
 

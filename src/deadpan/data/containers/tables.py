@@ -27,6 +27,8 @@ WANTED = "a table (.csv, .tsv, .xlsx, .parquet, .json or .jsonl)"
 START = 1 << 16
 """Bytes that are read to recognise a table."""
 
+CELLS = 400
+"""Bytes of memory of a row, beside those of its fields: its cells by column, and its place."""
 RECORD, ITEM = 200, 64
 """Bytes of memory per record and per item of JSON."""
 OBJECTS = ("[Content_Types].xml", "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/styles.xml")
@@ -46,6 +48,10 @@ class TableRow:
 
     place: str
     cells: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        """Charge the memory of the row without its fields."""
+        charge(CELLS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from jaxtyping import Float, Num
 
 from deadpan.data.assembly import RawClip, RawClips
 from deadpan.data.containers.files import printable
+from deadpan.data.containers.memory import charge
 from deadpan.data.padding import Arrays, StepRange, measure_padding, real_sequences
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import MODALITIES, SPLITS, TEXT, Modality, split_name
@@ -228,23 +229,18 @@ def numeric_array(name: str, value: object) -> Num[np.ndarray, "*shape"]:
 
 DEEPEST = 8
 """Levels of lists in lists; features have three."""
-REPEATED, PADDED = 16, 64
-"""Numbers that may be made of each number in a file where it repeats lists, and where sequences of
-different lengths are padded to one."""
-FEW = 1 << 20
-"""Numbers that may be made of any file, however small it is."""
+NUMBER = 8
+"""Bytes of memory of a number in an array."""
 
 
 def _check_numbers(name: str, value: object) -> None:
-    """Raise DataError if anything but numbers is in lists and arrays, or far more than are stored.
+    """Raise DataError if anything but numbers is in lists and arrays; charge the array of them.
 
-    A pickle may say that each of a million entries is the same list.
+    A pickle may say that each of a million entries is the same list, so lists are counted once.
     """
     counts: dict[int, int] = {}
-    stored = 0
 
     def count(entry: object, depth: int) -> int:
-        nonlocal stored
         if not isinstance(entry, CONTAINERS):
             _check_number_types(name, {type(entry)})
             return 1
@@ -252,9 +248,7 @@ def _check_numbers(name: str, value: object) -> None:
             return counts[id(entry)]
         if depth == DEEPEST:
             raise DataError(f"'{name}' has lists in lists, {DEEPEST} deep; wanted numbers")
-        size = entry.size if isinstance(entry, np.ndarray) else len(entry)
-        stored += size
-        total = size
+        total = entry.size if isinstance(entry, np.ndarray) else len(entry)
         if not isinstance(entry, np.ndarray) or entry.dtype.hasobject:
             flat = entry.ravel().tolist() if isinstance(entry, np.ndarray) else entry
             entries = cast("list[object]", flat)
@@ -266,12 +260,7 @@ def _check_numbers(name: str, value: object) -> None:
         counts[id(entry)] = total
         return total
 
-    numbers = count(value, 0)
-    if numbers > REPEATED * stored + FEW:
-        raise DataError(
-            f"'{name}' repeats lists to {numbers} numbers, of which the file holds {stored}; save "
-            f"an array"
-        )
+    charge(NUMBER * count(value, 0))
 
 
 CONTAINERS = (list, tuple, np.ndarray)
@@ -318,12 +307,7 @@ def _pad(name: str, sequences: Sequence[np.ndarray | None]) -> np.ndarray:
         )
         raise DataError(f"'{name}' has clips of shape {shown}; wanted [step, width], one width")
     steps, shape = max(map(len, filled), default=0), next(iter(shapes), (1,))
-    numbers = len(sequences) * steps * math.prod(shape)
-    if numbers > PADDED * sum(x.size for x in filled) + FEW:
-        raise DataError(
-            f"'{name}' has a clip of {steps} steps among {len(sequences)}, too long to pad all to "
-            f"it; cut it"
-        )
+    charge(NUMBER * len(sequences) * steps * math.prod(shape))
     dtype = np.result_type(*{x.dtype for x in filled}) if filled else np.dtype(np.float32)
     padded = np.zeros((len(sequences), steps, *shape), dtype)
     for row, x in zip(padded, sequences, strict=True):
