@@ -27,7 +27,7 @@ from workloads.official import CORPORA, REAL, SPREAD
 from workloads.reporting import about, keep, table
 
 from deadpan.models import HCTMG
-from deadpan.training.environment import installation
+from deadpan.threads import WAITING, processors
 
 MOST = 2.5
 BUSY_PROCESSES = 2
@@ -51,7 +51,9 @@ def seconds(arguments: Sequence[str], beside: int) -> float:
     busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(beside)]
     try:
         command = [sys.executable, __file__, "--train", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        # Here torch is imported before deadpan, which then sets nothing: what it would have set.
+        environment = WAITING | os.environ
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     finally:
         for process in busy:
             process.kill()
@@ -64,7 +66,7 @@ def markdown(result: dict[str, Any]) -> str:
     rows = [(name, f"{min(x):.2f}", " ".join(f"{s:.2f}" for s in x)) for name, x in cells]
     lines = ["# Training beside busy processes", "", *table(("", "least, s", "rounds, s"), rows)]
     lines += ["", f"{result['ratio']:.2f} times as long; wanted: at most {MOST}.", ""]
-    lines += [f"{result['threads']} threads, {result['waiting']}; load {result['load']}. Made by"]
+    lines += [f"{result['processors']} processors; load {result['load']}. Made by"]
     lines += [f"`python benchmarks/busy.py`, {result['machine']}, commit {result['commit']}."]
     return "\n".join(lines) + "\n"
 
@@ -85,9 +87,8 @@ def main() -> None:
         result["alone_s"].append(seconds(arguments, 0))
         result["busy_s"].append(seconds(arguments, BUSY_PROCESSES))
         print(json.dumps({key: times[-1] for key, times in result.items()}), flush=True)
-    here = installation()
     result |= {"ratio": min(result["busy_s"]) / min(result["alone_s"]), **about()}
-    result |= {"threads": here["threads"], "waiting": here["waiting"]}
+    result["processors"] = processors()
     result["load"] = " ".join(f"{x:.1f}" for x in os.getloadavg())
     keep(chosen.out, result, markdown(result))
     print(markdown(result))
