@@ -36,11 +36,14 @@ bench: $(VENV)/.installed  ## every script in benchmarks/
 
 clean:  ## remove the environment, the caches and the build products; runs/ stays
 	@rm -rf $(VENV) build dist .coverage .coverage.* coverage.xml .hypothesis .import_linter_cache \
-		.pytest_cache .ruff_cache
+		.pytest_cache .ruff_cache $(NATIVE)/kernels.so* $(NATIVE)/not_built.txt
 	@find src tests -name __pycache__ -prune -exec rm -rf {} +
 
-# A stamp is newer than what it was installed from. One pip at a time: the second needs the first.
-$(VENV)/.installed: pyproject.toml constraints.txt
+# A stamp is newer than what it was installed from, the C too, which installing compiles. One pip at
+# a time: the second needs the first.
+NATIVE := src/deadpan/layers/native
+$(VENV)/.installed: pyproject.toml constraints.txt hatch_build.py $(NATIVE)/build.py \
+		$(wildcard $(NATIVE)/*.[ch])
 	@python=python3; if python3.11 -c '' 2>/dev/null; then python=python3.11; fi; \
 	if [[ -x $(BIN)/python ]]; then python=$(BIN)/python; fi; \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -12,7 +12,6 @@ are timed once.
 
 import argparse
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from workloads.epochs import epoch, make_clips, medians
 from workloads.official import CORPORA, REAL, SPREAD
 
 from deadpan.models import EFLSTM, LFDNN, LMF, MFN, TFN, GraphMFN, Model, MulT
+from deadpan.threads import processors
 from deadpan.training.environment import commit, commit_name
 from deadpan.training.run import keep_freed_memory
 
@@ -132,7 +132,7 @@ def main() -> None:
         keep_freed_memory()
     told: dict[str, Any] = {
         "clips": chosen.clips,
-        "machine": f"{os.cpu_count()} cores, 2 threads, torch {torch.__version__}",
+        "machine": f"{processors()} cores, 2 threads, torch {torch.__version__}",
         "commit": commit_name(**commit()),
         "models": {},
     }

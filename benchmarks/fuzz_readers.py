@@ -65,7 +65,7 @@ def judge(folder: Path, sample: Sample) -> str:
 
     options = {name: str(folder / value) for name, value in sample.options.items()}
     try:
-        USES[sample.use](folder / sample.path, options)
+        USES[sample.use](folder / sample.path, options | sample.settings)
         return "read"
     except DeadpanError as error:
         text = str(error)

@@ -10,7 +10,6 @@ interrupted run goes on where it was.
 import argparse
 import contextlib
 import json
-import os
 import shutil
 import time
 from pathlib import Path
@@ -23,6 +22,7 @@ from workloads.official import CORPORA, write
 from deadpan.benchmarking.grid import read_grid
 from deadpan.benchmarking.run import run_grid
 from deadpan.cli.progress import watching_grid
+from deadpan.threads import processors
 from deadpan.training.environment import commit, commit_name
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -116,7 +116,7 @@ def main() -> None:
     told: dict[str, Any] = json.loads(kept.read_text()) if kept and kept.exists() else {"grids": {}}
     told |= {
         "workers": chosen.workers,
-        "machine": f"{os.cpu_count()} cores, torch {torch.__version__}",
+        "machine": f"{processors()} cores, torch {torch.__version__}",
     }
     # Files of one size are never taken for those of another.
     folder = (chosen.folder / str(chosen.clips or "official")).resolve()

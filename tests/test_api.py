@@ -23,11 +23,16 @@ def test_every_promised_name_is_there():
     assert set(deadpan.__all__) == set(dir(deadpan))
 
 
-@pytest.mark.parametrize("name", sorted(set(deadpan.__all__) - {"load"}))
+@pytest.mark.parametrize("name", sorted(set(deadpan.__all__) - {"load", "DeadpanError"}))
 def test_a_function_of_the_package_is_that_of_the_api(name):
     # A subpackage of the same name would hide the function as soon as it is imported.
     assert getattr(deadpan, name) is getattr(api, name)
     assert not (Path(deadpan.__file__).parent / name).is_dir()
+
+
+def test_what_a_user_can_mend_has_a_public_name():
+    with pytest.raises(deadpan.DeadpanError, match="unknown model 'HCTM'"):
+        deadpan.train("controlled", model="HCTM")
 
 
 def test_methods_of_salience_are_those_of_the_analysis():
@@ -36,7 +41,7 @@ def test_methods_of_salience_are_those_of_the_analysis():
 
 
 def test_another_name_is_refused_with_the_known():
-    with pytest.raises(AttributeError, match="no attribute 'trian'; it has benchmark, convert"):
+    with pytest.raises(AttributeError, match="no attribute 'trian'; it has .*, train"):
         deadpan.trian  # noqa: B018
 
 

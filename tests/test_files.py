@@ -119,6 +119,14 @@ def test_a_directory_in_the_file_s_place(tmp_path):
         CsvTable(tmp_path, "mend it")
 
 
+def test_what_a_killed_process_left_of_a_file_goes_with_the_next_writing(tmp_path):
+    for name in (".a.json.123.tmp", ".b.json.123.tmp", ".a.json.mine.tmp", "a.json.123.tmp"):
+        (tmp_path / name).touch()
+    write_json(tmp_path / "a.json", 1)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"a.json", ".b.json.123.tmp", ".a.json.mine.tmp", "a.json.123.tmp"}
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

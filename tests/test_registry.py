@@ -2,16 +2,19 @@
 
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 
 import pytest
 
 from deadpan import api, models
+from deadpan.catalogue import CATALOGUE, PRESETS, read_catalogue
 from deadpan.errors import unknown_name
 from deadpan.models import MODELS, Model, display_name
 from deadpan.models.aligned import AlignedModel
 from deadpan.models.base import hyperparameters
+from deadpan.models.description import describe_models
 
 from .contracts.small import VARIANTS
 
@@ -121,15 +124,26 @@ def test_each_choice_of_a_model_is_tested(kind):
 
 @pytest.mark.parametrize("kind", MODELS.values(), ids=lambda kind: kind.__name__)
 def test_presets_name_data_sets_and_hyperparameters_that_exist(kind):
-    assert kind.presets.keys() <= api.PRESETS.keys()
+    assert kind.presets.keys() <= PRESETS.keys()
     for preset, options in kind.presets.items():
         assert options.keys() <= hyperparameters(kind).keys()
-        assert kind.parameters_at(**api.PRESETS[preset], **options) > 0
+        assert kind.parameters_at(**PRESETS[preset], **options) > 0
+
+
+def test_the_catalogue_is_that_of_the_models():
+    remedy = "python -m deadpan.models.description writes it anew"
+    assert json.loads(CATALOGUE.read_text(encoding="utf-8")) == describe_models(), remedy
+    for name, entry in read_catalogue().items():
+        options = {option.name: option for option in entry.hyperparameters}
+        assert options.keys() == hyperparameters(MODELS[name]).keys()
+        for key, parameter in hyperparameters(MODELS[name]).items():
+            assert options[key].annotation == parameter.annotation
+            assert options[key].default == parameter.default
 
 
 def test_a_listed_size_is_that_of_the_presets_of_the_model():
     for row in api.list_models():
         kind = MODELS[row["name"]]
-        for preset, sizes in api.PRESETS.items():
+        for preset, sizes in PRESETS.items():
             model = kind(**sizes, **kind.presets.get(preset, {}))
             assert row["parameters"][preset] == sum(p.numel() for p in model.parameters())

@@ -19,11 +19,12 @@ STEPS = {"text": 5, "audio": 12, "vision": 9}
 
 @dataclass(frozen=True)
 class Sample:
-    """A sound source: a file or a folder, the options it is loaded with, and what it is for."""
+    """A sound source: a file or a folder, its options (files, and others), and what it is for."""
 
     name: str
     path: str
     options: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str | bool] = field(default_factory=dict)
     use: str = "data"
 
 
@@ -38,7 +39,10 @@ def write(folder: Path) -> list[Sample]:
     labels = random.uniform(-3, 3, CLIPS).round(2)
     return [
         sample
-        for write_format in (mult, mmsa, misa, mfn, csd, table, own, store, run)
+        for write_format in (
+            *(mult, mmsa, misa, mfn, csd, dialogues, contextual, cim, ur_funny, mustard, mertools),
+            *(table, own, store, run),
+        )
         for sample in write_format(folder, clips, labels)
     ]
 
@@ -141,6 +145,158 @@ def csd(folder, clips, labels):
     yield Sample("CMU-SDK folder", "csd")
 
 
+def videos(clips):
+    """The clips as three videos of three utterances, each utterance one vector per modality."""
+    return {f"video{v}": [clips[i] for i in range(v, CLIPS, 3)] for v in range(3)}
+
+
+def dialogues(folder, clips, labels):
+    parts = videos(clips)
+
+    def by_video(value):
+        return {
+            video: [value(video, i, clip) for i, clip in enumerate(x)] for video, x in parts.items()
+        }
+
+    content = (
+        by_video(lambda video, i, _: f"{video}_F{i}"),
+        by_video(lambda *_: "F"),
+        by_video(lambda _, i, __: i),
+        *(by_video(lambda _, __, clip, m=m: clip[m].mean(axis=0)) for m in WIDTHS),
+        by_video(lambda *_: "some words"),
+        {"video0", "video1"},
+        ["video2"],
+    )
+    (folder / "dialogues.pkl").write_bytes(pickle.dumps(content, protocol=2))
+    yield Sample("conv-emotion pickle", "dialogues.pkl")
+
+
+def padded_videos(clips, modality):
+    """[video, utterance, width], the last utterance of the second video being padding."""
+    array = np.array(
+        [[x[modality].mean(axis=0) for x in video] for video in videos(clips).values()]
+    )
+    array[1, 2] = 0
+    return array
+
+
+def contextual(folder, clips, labels):
+    (folder / "contextual").mkdir(exist_ok=True)
+    classes = (labels.reshape(3, 3) > 0) * 1.0
+    for modality, name in {"text": "text", "audio": "audio", "vision": "video"}.items():
+        x = padded_videos(clips, modality)
+        content = (x[:2], classes[:2], x[2:], classes[2:], 3, [3, 2], [3])
+        path = folder / "contextual" / f"{name}.pickle"
+        path.write_bytes(pickle.dumps(content, protocol=2))
+    yield Sample("bc-LSTM folder", "contextual")
+    yield Sample("bc-LSTM pickle", "contextual/audio.pickle")
+
+
+def cim(folder, clips, labels):
+    (folder / "cim").mkdir(exist_ok=True)
+    for modality, name in {"text": "text", "audio": "audio", "vision": "video"}.items():
+        x, y = padded_videos(clips, modality), labels.reshape(3, 3, 1)
+        content = {}
+        for i, split in enumerate(("train", "valid", "test")):
+            content |= {
+                f"{split}_data": x[i : i + 1],
+                f"{split}_length": np.array([2 if i == 1 else 3]),
+                f"{split}SentiLabel": y[i : i + 1],
+                f"{split}EmoLabel": np.abs(y[i : i + 1]).repeat(6, axis=2),
+                f"{split}_idName": np.array([f"video{i}"]),
+            }
+        np.savez_compressed(folder / "cim" / f"{name}.npz", **content)
+    yield Sample("CIM folder", "cim", settings={"label": "emotions"})
+    yield Sample("CIM file", "cim/text.npz")
+
+
+def ur_funny(folder, clips, labels):
+    home = folder / "ur_funny"
+    home.mkdir(exist_ok=True)
+
+    def features(modality):
+        return {
+            i: {
+                "punchline_features": clip[modality].tolist(),
+                "context_features": [clip[modality].tolist()],
+            }
+            for i, clip in enumerate(clips)
+        }
+
+    content = {
+        "data_folds": {
+            name: list(rows)
+            for name, rows in zip(("train", "dev", "test"), thirds().values(), strict=True)
+        },
+        "humor_label_sdk": {i: int(x > 0) for i, x in enumerate(labels)},
+        "covarep_features_sdk": features("audio"),
+        "openface_features_sdk": features("vision"),
+        "word_embedding_list": clips[0]["text"].tolist() * 3,
+        "language_sdk": {
+            i: {
+                "punchline_embedding_indexes": [0, 1],
+                "context_embedding_indexes": [[1], [0, 2]],
+                "punchline_sentence": "two words",
+            }
+            for i, _ in enumerate(clips)
+        },
+    }
+    for name, value in content.items():
+        (home / f"{name}.pkl").write_bytes(pickle.dumps(value))
+    yield Sample("UR-FUNNY folder", "ur_funny", settings={"context": True})
+
+
+def mustard(folder, clips, labels):
+    import h5py
+
+    home = folder / "mustard"
+    (home / "features" / "utterances_final").mkdir(parents=True, exist_ok=True)
+    entries = {
+        f"1_{i}": {
+            "utterance": "Oh, great!",
+            "speaker": f"S{i % 4}",
+            "show": "BBT",
+            "sarcasm": x > 0,
+        }
+        for i, x in enumerate(labels.tolist())
+    }
+    (home / "sarcasm_data.json").write_text(json.dumps(entries))
+    audio = {f"1_{i}": clip["audio"].T for i, clip in enumerate(clips)}
+    (home / "audio_features.p").write_bytes(pickle.dumps(audio, protocol=2))
+    folds = [(np.arange(6), np.arange(6, CLIPS))]
+    (home / "split_indices.p").write_bytes(pickle.dumps(folds, protocol=2))
+    with h5py.File(home / "features" / "utterances_final" / "resnet_pool5.hdf5", "w") as file:
+        for i, clip in enumerate(clips):
+            file[f"1_{i}"] = clip["vision"].astype(np.float32)
+    lines = []
+    for clip in clips:
+        tokens = [
+            {"token": "x", "layers": [{"values": step.tolist()} for _ in range(2)]}
+            for step in clip["text"]
+        ]
+        lines.append(json.dumps({"features": tokens}))
+    (home / "bert-output.jsonl").write_text("\n".join(lines))
+    yield Sample("MUStARD folder", "mustard", settings={"fold": "0"})
+
+
+def mertools(folder, clips, labels):
+    home = folder / "mertools"
+    corpora = {
+        f"{split}_corpus": {
+            f"sample_{i}": {"emo": ("happy", "sad")[i % 2], "val": np.float64(labels[i])}
+            for i in rows
+        }
+        for split, rows in zip(("train", "val", "test"), thirds().values(), strict=True)
+    }
+    for modality, name in {"text": "bert-FRA", "audio": "wavlm-UTT", "vision": "manet-FRA"}.items():
+        (home / "features" / name).mkdir(parents=True, exist_ok=True)
+        for i, clip in enumerate(clips):
+            x = clip[modality].mean(axis=0) if name.endswith("UTT") else clip[modality]
+            np.save(home / "features" / name / f"sample_{i}.npy", x)
+    np.savez_compressed(home / "label-6way.npz", **corpora)
+    yield Sample("MERTools folder", "mertools")
+
+
 def table(folder, clips, labels):
     words = [f"word{k}" for k in range(5)]
     vectors = "".join(f"{w} {' '.join(['0.5'] * 6)}\n" for w in words)
@@ -157,9 +313,10 @@ def table(folder, clips, labels):
 def own(folder, clips, labels):
     import pyarrow
     import pyarrow.parquet
+    import torch
 
     home = folder / "own"
-    for modality in ("audio", "face", "gaze"):
+    for modality in ("audio", "face", "gaze", "openface", "npz", "tensors"):
         (home / modality).mkdir(parents=True, exist_ok=True)
     with (home / "labels.csv").open("w", newline="") as file:
         rows = csv.writer(file)
@@ -171,6 +328,14 @@ def own(folder, clips, labels):
             (home / "face" / f"clip{i}.csv").write_text("\n".join(lines))
             columns = {f"f{k}": column for k, column in enumerate(clip["text"].T)}
             pyarrow.parquet.write_table(pyarrow.table(columns), home / "gaze" / f"clip{i}.parquet")
+            frames = [
+                f"{k}, 0, {k / 25}, 0.9, {k % 2}, {x[0]}" for k, x in enumerate(clip["vision"])
+            ]
+            frames.insert(0, "frame, face_id, timestamp, confidence, success, AU01_r")
+            (home / "openface" / f"clip{i}.csv").write_text("\n".join(frames))
+            arrays = {"x": clip["audio"], "times": np.arange(len(clip["audio"])) / 100}
+            np.savez_compressed(home / "npz" / f"clip{i}.npz", mask=arrays["times"] < 1, **arrays)
+            torch.save(torch.from_numpy(clip["text"]), home / "tensors" / f"clip{i}.pt")
     yield Sample("own folder", "own")
 
 

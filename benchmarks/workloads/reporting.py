@@ -1,13 +1,13 @@
 """What every table says of itself, and where it goes."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from deadpan.threads import processors
 from deadpan.training.environment import commit, commit_name
 
 
@@ -19,7 +19,7 @@ def about() -> dict[str, str]:
         named = [x for x in cpuinfo.read_text().splitlines() if x.startswith("model name")]
         model = f" of {named[0].partition(':')[2].strip()}" if named else ""
     return {
-        "machine": f"{os.cpu_count()} cores{model}, torch {torch.__version__}",
+        "machine": f"{processors()} cores{model}, torch {torch.__version__}",
         "commit": commit_name(**commit()),
     }
 

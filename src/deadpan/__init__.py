@@ -1,11 +1,15 @@
 """deadpan: sentiment and emotion in words, voice and face, and where they disagree.
 
-``deadpan.train("controlled")`` and its companions do what the command line does. Importing this
-package is free: torch and the rest are loaded with the first call.
+``deadpan.train("controlled")`` and its companions do what the command line does. What a user can
+mend raises :class:`DeadpanError`. Importing this package is free: torch and the rest are loaded
+with the first call. It sets how the threads of torch wait, in the environment and only where the
+user has not (``deadpan.threads``).
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from deadpan.threads import set_thread_defaults
 
 if TYPE_CHECKING:
     from deadpan.api import (
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
         convert,
         corpora,
         demo,
+        env,
         evaluate,
         explain,
         export,
@@ -24,12 +29,15 @@ if TYPE_CHECKING:
         train,
     )
     from deadpan.data import load
+    from deadpan.errors import DeadpanError
 
 __all__ = [
+    "DeadpanError",
     "benchmark",
     "convert",
     "corpora",
     "demo",
+    "env",
     "evaluate",
     "export",
     "explain",
@@ -42,6 +50,8 @@ __all__ = [
     "train",
 ]
 
+set_thread_defaults()  # OpenMP reads them when torch is loaded, and never again
+
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - as PEP 562 has it
     """Load the library at the first use of one of its functions."""
@@ -49,8 +59,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - as PEP 562 has it
         raise AttributeError(
             f"module 'deadpan' has no attribute '{name}'; it has {', '.join(__all__)}"
         )
-    home = "deadpan.data" if name == "load" else "deadpan.api"
-    return getattr(importlib.import_module(home), name)
+    homes = {"load": "deadpan.data", "DeadpanError": "deadpan.errors"}
+    return getattr(importlib.import_module(homes.get(name, "deadpan.api")), name)
 
 
 def __dir__() -> list[str]:

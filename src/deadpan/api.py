@@ -4,12 +4,12 @@ Importing this module loads nothing heavy: each function imports what it needs w
 """
 
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from deadpan.errors import DataError, DeadpanError, RunError
+from deadpan.threads import processors
 
 if TYPE_CHECKING:
     from deadpan.benchmarking.run import Benchmark
@@ -21,13 +21,6 @@ if TYPE_CHECKING:
     from deadpan.training.loop import Watch
     from deadpan.training.opened import RunDirectory
     from deadpan.training.settings import Settings
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "MOSI": {"widths": {"text": 300, "audio": 5, "vision": 20}, "outputs": 1},
-    "MOSEI": {"widths": {"text": 300, "audio": 74, "vision": 35}, "outputs": 1},
-    "IEMOCAP": {"widths": {"text": 300, "audio": 74, "vision": 35}, "outputs": 8},
-}
-"""The three data sets of the HCT-MG paper: features per step of each modality, and outputs."""
 
 DEMO: Mapping[str, Any] = {"epochs": 12}
 """Settings of the demo: it trains for less than five minutes on two cores."""
@@ -225,6 +218,8 @@ def benchmark(
         raise DeadpanError(f"workers must be 1 or more; got {count}")
     names = only.split(",") if isinstance(only, str) else only
     names = [name.strip() for name in names if name.strip()]
+    if only and not names:
+        raise DeadpanError(f"only wants names of data sets, as in mosi,mosei; got {only!r}")
     grid = read_grid(_home_path(config), only=names, full=full)
     folder = _home_path(out) if out else default_grid(config)
     return run_grid(grid, folder, workers=count, resume=resume, watch=watch or Silent())
@@ -235,32 +230,33 @@ def default_grid(config: str | Path) -> Path:
     return Path("runs") / Path(config).stem
 
 
-def processors() -> int:
-    """The number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def list_models() -> list[dict[str, Any]]:
     """List every model, with its parameters at the sizes of the paper's data sets.
 
     Returns:
         A row for each model: ``name`` (of its class, as options take it), ``title`` (as the field
-        writes it), ``paper`` and, for each of ``PRESETS``, ``parameters``.
+        writes it), ``paper`` and, for each data set of the paper, ``parameters``.
     """
-    from deadpan.models import MODELS
+    from deadpan.catalogue import read_catalogue
 
     return [
-        {
-            "name": name,
-            "title": kind.title,
-            "paper": kind.paper,
-            "parameters": {
-                preset: kind.parameters_at(**sizes, **kind.presets.get(preset, {}))
-                for preset, sizes in PRESETS.items()
-            },
-        }
-        for name, kind in MODELS.items()
+        {name: getattr(model, name) for name in ("name", "title", "paper", "parameters")}
+        for model in read_catalogue().values()
     ]
+
+
+def env() -> dict[str, Any]:
+    """Describe this installation: versions, C kernels, threads and extras.
+
+    Returns:
+        ``deadpan``, ``python``, ``torch`` and ``numpy`` (versions), ``platform``, ``kernels`` (the
+        instructions that the C kernels use, or why torch computes), ``threads``, ``processors``
+        (that this process may use), ``waiting`` (how threads wait) and ``extras`` (the packages of
+        each, or the command that installs them).
+    """
+    from deadpan.training.environment import installation
+
+    return installation()
 
 
 def inspect(source: str | Path, **data_options: Any) -> dict[str, Any]:
@@ -316,17 +312,21 @@ def fetch(
     out: str | Path | None = None,
     *,
     file: str | None = None,
+    allow_http: bool = False,
     watch: "DownloadWatch | None" = None,
 ) -> "list[CorpusFile]":
     """Download a data set, or say how to get it by hand.
 
     Its sources are tried in turn. A download that was interrupted continues, and a file that is
-    there already is verified.
+    there already is verified. A file whose SHA-256 nobody published is kept in the folder
+    ``unverified``: its first SHA-256 is recorded, and later downloads must have the same. A file
+    may take 12 hours, and at least 64 KiB must come in two minutes.
 
     Args:
         name: a name of ``deadpan data list``.
         out: the folder to write; by default ``data/NAME``.
         file: a single file to download; by default all.
+        allow_http: also use addresses of plain http, where anybody on the way can change the file.
         watch: is called as the download proceeds.
 
     Returns:
@@ -340,7 +340,7 @@ def fetch(
 
     corpus = find_corpus(name)
     folder = _home_path(out) if out else default_folder(corpus)
-    return fetch_corpus(corpus, folder, file=file, watch=watch)
+    return fetch_corpus(corpus, folder, file=file, allow_http=allow_http, watch=watch)
 
 
 def demo(

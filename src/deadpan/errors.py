@@ -14,7 +14,13 @@ class DeadpanError(Exception):
 
     The command line prints it after ``deadpan: error:`` and leaves with exit status 2. Anything
     else that escapes is a defect of ours and keeps its traceback.
+
+    Args:
+        message: the line; breaks in it, which a file's content may bring, become spaces.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(" ".join(message.splitlines()))
 
 
 class DataError(DeadpanError):

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,8 +17,9 @@ from deadpan.errors import DeadpanError, RunError
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file: after a crash, a full disk or SIGKILL it is the old or the new one, whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_path(path)
     try:
+        remove_leftovers(path)
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
@@ -26,6 +28,19 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def temporary_path(path: Path) -> Path:
+    """Where this process writes a file until it is whole."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed processes had written of a file; nothing ever reads that."""
+    leftover = re.compile(rf"\.{re.escape(path.name)}\.\d+\.tmp")
+    for entry in path.parent.iterdir():
+        if leftover.fullmatch(entry.name):
+            entry.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: object) -> None:

@@ -15,6 +15,17 @@ AUDIO: Modality = "audio"
 VISION: Modality = "vision"
 MODALITIES: tuple[Modality, ...] = (TEXT, AUDIO, VISION)
 SPLITS: tuple[str, ...] = ("train", "valid", "test")
+SPLIT_SPELLINGS: Mapping[str, frozenset[str]] = {
+    "train": frozenset({"train", "training"}),
+    "valid": frozenset({"valid", "val", "validation", "dev", "devel", "development"}),
+    "test": frozenset({"test", "testing"}),
+}
+
+
+def split_name(text: str) -> str | None:
+    """The split that a file calls by this name, in any case; None if it is none."""
+    plain = text.strip().lower()
+    return next((split for split, names in SPLIT_SPELLINGS.items() if plain in names), None)
 
 
 def in_order(modalities: Iterable[Modality]) -> tuple[Modality, ...]:

@@ -23,12 +23,13 @@ from page import Page, as_html, as_markdown, csv_rows, effect_text, json_values,
 from plan import Plan, read_plan
 
 from deadpan.api import processors
-from deadpan.benchmarking.runner import GridWatch, alone, finished, run_cases
+from deadpan.benchmarking.runner import GridWatch, finished, run_cases
 from deadpan.benchmarking.verdicts import decide
 from deadpan.cli.output import one_line
 from deadpan.cli.progress import watching_grid
 from deadpan.errors import DeadpanError, os_failure
 from deadpan.files import home_path, write_atomically, write_csv, write_json
+from deadpan.locks import LOCK, alone
 
 COMMAND = "python studies/claims/run.py"
 CONFIG = Path(__file__).with_name("claims.yaml")
@@ -61,7 +62,7 @@ def run_study(
         raise DeadpanError(f"{out}: no study here to go on with; leave out --resume")
     cases = plan.cases()
     out.mkdir(parents=True, exist_ok=True)
-    with alone(out, COMMAND):
+    with alone(out / LOCK, COMMAND):
         shutil.copyfile(plan.path, out / "claims.yaml")
         places, measuring = out / "runs", Measuring()
         failures = run_cases(cases, places, workers=workers, watch=watch, then=measuring)

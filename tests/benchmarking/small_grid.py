@@ -39,9 +39,13 @@ class Memory:
 
     def __init__(self):
         self.todo, self.finished, self.ended, self.steps = [], 0, [], 0
+        self.waited = []
 
     def begin(self, cases, finished):
         self.todo, self.finished = [case.name for case in cases], finished
+
+    def wait(self, case):
+        self.waited.append(case.name)
 
     def step(self, case, epoch):
         self.steps += 1
@@ -59,6 +63,9 @@ class KilledAt:
         self.word = word
 
     def begin(self, cases, finished):
+        pass
+
+    def wait(self, case):
         pass
 
     def step(self, case, epoch):
@@ -113,3 +120,13 @@ class Dying:
 
     def __call__(self, run):
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Deafness:
+    """Something to do with a run that is scored: to write down the signals that are blocked."""
+
+    leaves = "blocked"
+
+    def __call__(self, run):
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        (run.path / self.leaves).write_text(" ".join(signal.Signals(n).name for n in blocked))

@@ -117,7 +117,7 @@ BAD = [
         {"systems": {"x": {"model": "LMF", "per_data": {"a set": None}}}},
         "x: per_data: a set wants values by name",
     ),
-    ({"search": {"trials": 0}}, "trials of 1 or more"),
+    ({"search": {"trials": 0}}, "trials from 1 to 10,000"),
     ({"search": {"trials": 2, "space": {"learning_rate": {"low": 2, "high": 1}}}}, "'low' below"),
     ({"search": {"trials": 2, "space": {"learning_rates": [1, 2]}}}, "learning_rates"),
     ({"data": {"a": {"data": "controlled", "leave_one_out": "yes"}}}, "true or false"),

@@ -1,6 +1,5 @@
 """Grids that run, break and go on."""
 
-import fcntl
 import json
 import multiprocessing
 import os
@@ -14,10 +13,22 @@ import pytest
 
 from deadpan.benchmarking.grid import read_grid
 from deadpan.benchmarking.run import run_grid
-from deadpan.benchmarking.runner import RETRIES, Silent, alone, run_cases, work
+from deadpan.benchmarking.runner import RETRIES, Silent, run_cases, work
 from deadpan.errors import DataError, DeadpanError
+from deadpan.locks import LOCK, alone, beside
 
-from .small_grid import ROOT, SMALL, Dying, DyingInTraining, Memory, grid_of, killed, write
+from ..held import held_elsewhere
+from .small_grid import (
+    ROOT,
+    SMALL,
+    Deafness,
+    Dying,
+    DyingInTraining,
+    Memory,
+    grid_of,
+    killed,
+    write,
+)
 
 FOLDS = {
     "seeds": [1],
@@ -123,6 +134,16 @@ def test_a_worker_that_is_killed_every_time_is_given_up(tmp_path, monkeypatch):
     assert run_cases([case], tmp_path / "runs", workers=1, watch=Memory()) == {}
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no masks")
+def test_ctrl_c_is_for_the_grid_and_not_for_its_workers(tmp_path, monkeypatch):
+    """A terminal sends it to all; each worker would print a traceback."""
+    monkeypatch.syspath_prepend(str(ROOT))  # its process imports ``Deafness``
+    (case,) = one_case(tmp_path, 1)
+    assert run_cases([case], tmp_path / "runs", workers=1, watch=Memory(), then=Deafness()) == {}
+    assert (tmp_path / "runs" / case.place / "blocked").read_text() == "SIGINT"
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 def test_a_grid_that_is_killed_goes_on_to_the_same_tables(tmp_path, whole):
     write(tmp_path)
     for word in ("step", "end"):  # in two runs, which are left at work; behind the first that ends
@@ -135,34 +156,35 @@ def test_a_grid_that_is_killed_goes_on_to_the_same_tables(tmp_path, whole):
 
 def test_a_grid_waits_for_a_worker_that_outlives_the_one_before(tmp_path):
     """No two processes write one run, and no run is refused because its orphan has just begun."""
+    (case,) = one_case(tmp_path, 1)
+    place = tmp_path / "runs" / case.place
+    place.parent.mkdir(parents=True)
     hears, tells = os.pipe()
     if not (orphan := os.fork()):
-        file = (tmp_path / ".lock").open("w")
-        fcntl.flock(file, fcntl.LOCK_SH)
-        os.write(tells, b"at work")
-        os.read(os.pipe()[0], 1)  # until it is killed
+        with alone(beside(place)):
+            os.write(tells, b"at work")
+            os.read(os.pipe()[0], 1)  # until it is killed
     assert os.read(hears, 99) == b"at work"
-    asked, flock = [], fcntl.flock
 
-    def asking(file, kind):
-        with pytest.raises(BlockingIOError):
-            flock(file, kind | fcntl.LOCK_NB)
-        asked.append(kind)
-        os.kill(orphan, signal.SIGKILL)
-        os.waitpid(orphan, 0)
-        flock(file, kind)
+    class Killing(Memory):
+        def wait(self, case):
+            super().wait(case)
+            assert not place.exists()
+            os.kill(orphan, signal.SIGKILL)
+            os.waitpid(orphan, 0)
 
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(fcntl, "flock", asking)
-        assert run_cases([], tmp_path, workers=1, watch=Silent()) == {}
-    assert asked == [fcntl.LOCK_EX]
+    watch = Killing()
+    assert run_cases([case], tmp_path / "runs", workers=1, watch=watch) == {}
+    assert watch.waited == [case.name]
+    assert (place / "scores.json").is_file()
+    assert [path.name for path in place.parent.iterdir()] == [place.name]  # no lock is left
 
 
 def test_a_worker_whose_grid_is_gone_begins_nothing(tmp_path):
     hears, tells = multiprocessing.Pipe(duplex=False)
     hears.close()
     (case,) = one_case(tmp_path, 1)
-    work(case.settings.to_dict(), tmp_path / "run", True, tells, tmp_path / ".lock")
+    work(case.settings.to_dict(), tmp_path / "run", True, tells)
     assert not (tmp_path / "run").exists()
 
 
@@ -265,7 +287,10 @@ def test_a_place_that_is_taken_or_not_there_is_refused(tmp_path):
     (out / "mine.txt").touch()
     with pytest.raises(DeadpanError, match="exists already; go on with --resume"):
         run(tmp_path)
-    with alone(out), pytest.raises(DeadpanError, match="another 'deadpan benchmark' works there"):
+    with (
+        held_elsewhere(out / LOCK),
+        pytest.raises(DeadpanError, match="another 'deadpan benchmark'"),
+    ):
         run(tmp_path, resume=True)
     (tmp_path / "file").touch()
     with pytest.raises(DeadpanError, match="is a file"):

@@ -161,6 +161,19 @@ def test_models_are_a_table_or_json(deadpan):
     assert json.loads(out) == api.list_models()
 
 
+def test_the_installation_is_a_table_or_json(deadpan, monkeypatch):
+    status, out, err = deadpan("env", "--json")
+    assert (status, err) == (0, "")
+    facts = json.loads(out)
+    assert facts == api.env()
+    lacking = {"extras": {"onnx": "pip install 'deadpan[onnx]'"}}
+    monkeypatch.setattr(api, "env", lambda: facts | lacking)
+    status, out, err = deadpan("env")
+    assert (status, err) == (0, "")
+    for fact in (facts["torch"], facts["kernels"], "pip install 'deadpan[onnx]'"):
+        assert fact in " ".join(out.split())
+
+
 @pytest.fixture
 def small_demo(monkeypatch):
     options = {"width": 8, "heads": 2, "layers": 1}
@@ -586,10 +599,6 @@ def interrupted(function):
     return stop
 
 
-def test_at_least_one_processor():
-    assert api.processors() >= 1
-
-
 def test_interrupting_a_grid_says_how_to_go_on(deadpan, grid, tmp_path, monkeypatch):
     monkeypatch.setattr(api, "benchmark", interrupted(api.benchmark))
     out = tmp_path / "out"
@@ -603,7 +612,7 @@ def test_interrupting_a_grid_says_how_to_go_on(deadpan, grid, tmp_path, monkeypa
         assert (status, err) == (130, f"deadpan: interrupted; go on with: {command}\n")
 
 
-BODY = b"word " * 20_000
+BODY = b"\x89HDF\r\n\x1a\n" + b"word" * 24_998
 
 
 @pytest.fixture
@@ -748,13 +757,22 @@ def test_help_and_typos_are_told(said, refused):
     assert "did you mean 'MELD'" in refused("data", "list", "MELT")
 
 
+ALLOW = ["--allow_http"]  # the server of this test has no certificate
+
+
 def test_what_was_fetched_is_told(said, tiny, tmp_path):
-    out, err = said("fetch", "TINY", "--out", tmp_path, "--file", "a.csd")
+    out, err = said("fetch", "TINY", "--out", tmp_path, "--file", "a.csd", *ALLOW)
     flat = " ".join(out.split())
     assert "a.csd: 100,000 bytes, fetched" in flat
     assert hashlib.sha256(BODY).hexdigest() in flat
-    assert err == "a.csd: 100,000 bytes\n"
-    out, err = said("fetch", "TINY", "--out", tmp_path, "--file", "a.csd")
+    folder = tmp_path / "unverified"
+    assert err.splitlines() == [
+        "a.csd: 100,000 bytes",
+        f"{folder}/a.csd: unverified, because nobody published its SHA-256; "
+        "SHA256SUMS now holds it",
+        f"what is in them, and is it whole? deadpan data inspect {folder}",
+    ]
+    out, err = said("fetch", "TINY", "--out", tmp_path, "--file", "a.csd", *ALLOW)
     assert "was there" in " ".join(out.split())
     assert err == ""
 
@@ -762,13 +780,13 @@ def test_what_was_fetched_is_told(said, tiny, tmp_path):
 def test_a_terminal_sees_the_bar_of_a_download(said, tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "100")
-    _, err = said("fetch", "TINY", "--out", tmp_path, "--file", "a.csd")
+    _, err = said("fetch", "TINY", "--out", tmp_path, "--file", "a.csd", *ALLOW)
     assert "100.0/100.0 kB" in err
 
 
 def test_what_could_not_be_had_is_told_with_what_to_do(deadpan, tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    status, out, err = deadpan("data", "fetch", "TINY")
+    status, out, err = deadpan("data", "fetch", "TINY", *ALLOW)
     assert status == 2
     assert "deadpan: error: TINY: 1 of 2 files could not be fetched (b.csd" in err
     assert "b.csd: 127.0.0.1 answers 404 Not Found" in err
@@ -777,12 +795,21 @@ def test_what_could_not_be_had_is_told_with_what_to_do(deadpan, tiny, tmp_path, 
         "data/TINY/b.csd",
         "    CMU",
         f"    {tiny.sources[1].url}",
+        "    plain http: fetched with --allow_http only",
         "data/TINY/c.pkl",
         "    MMSA",
         f"    {tiny.sources[2].url}",
         f"    SHA-256 {'0' * 64}",
     ]
-    assert [path.name for path in (tmp_path / "data" / "TINY").iterdir()] == ["a.csd"]
+    assert (tmp_path / "data" / "TINY" / "unverified" / "a.csd").is_file()
+
+
+def test_plain_http_is_refused_unless_it_is_asked_for(deadpan, tiny, tmp_path):
+    status, _, err = deadpan("data", "fetch", "TINY", "--out", tmp_path, "--file", "a.csd")
+    assert status == 2
+    assert "plain http" in err
+    assert "--allow_http" in err
+    assert not (tmp_path / "unverified" / "a.csd").exists()
 
 
 def test_an_interrupted_download_says_how_to_go_on(deadpan, tiny, tmp_path, monkeypatch):

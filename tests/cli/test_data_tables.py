@@ -85,6 +85,7 @@ FACTS = {
     "task": "emotions",
     "labels": ["Happy"],
     "widths": {},
+    "unsplit": False,
     "splits": {
         "train": {
             "clips": 1200,
@@ -117,7 +118,8 @@ def test_what_was_mended_and_what_to_know():
     assert "\x1b" not in text
 
 
-WARMTH = {"mean": 0.5, "std": 0.25, "histogram": {"edges": [0, 0.5, 1], "counts": [2, 4]}}
+HISTOGRAM = {"bins": ["0 to 0.5", "0.5 to 1"], "counts": [2, 4]}
+WARMTH = {"mean": 0.5, "std": 0.25, "histogram": HISTOGRAM}
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_a_mistyped_command_is_told_the_nearest(arguments, told, refused):
 
 def test_every_function_of_the_api_is_a_command():
     functions = [command.function for command in COMMANDS.values()]
-    assert sorted(functions) == sorted(set(library.__all__) - {"load"})
+    assert sorted(functions) == sorted(set(library.__all__) - {"load", "DeadpanError"})
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -92,17 +92,30 @@ def test_help_imports_nothing_heavy(arguments):
     assert imported(arguments, heavy) == []
 
 
-@pytest.mark.parametrize(
-    "name", sorted(set(COMMANDS) - {"train"})
-)  # whose options are a model's, too
+@pytest.mark.parametrize("name", COMMANDS)
 def test_a_commands_help_and_its_typos_import_no_torch(name):
     heavy = {"torch", "numpy", "scipy", "sklearn", "matplotlib"}
     assert imported([*name.split(), "--help"], heavy) == []
     assert imported([*name.split(), "--hlep"], heavy) == []
 
 
-@pytest.mark.parametrize("arguments", (["data", "list"], ["data", "fetch", "none"]))
-def test_corpora_are_listed_and_fetched_without_torch(arguments):
+@pytest.mark.parametrize(
+    "wrong",
+    (
+        "--data controlled --model HTCMG",
+        "--data controlled --model.widht 3",
+        "--data controlled --model.width much",
+        "--data controlled --epochs many",
+        "--config nowhere.yaml",
+        "--data controlled --print_config",  # not wrong, but nothing of torch either
+    ),
+)
+def test_options_of_train_are_checked_without_torch(wrong):
+    assert imported(["train", *wrong.split()], {"torch", "scipy", "sklearn", "matplotlib"}) == []
+
+
+@pytest.mark.parametrize("arguments", (["data", "list"], ["data", "fetch", "none"], ["models"]))
+def test_corpora_and_models_are_listed_without_torch(arguments):
     assert imported(arguments, {"torch", "numpy", "scipy", "sklearn", "matplotlib"}) == []
 
 
@@ -126,6 +139,17 @@ def test_an_interrupt_says_so(monkeypatch, deadpan):
     assert deadpan("models") == (130, "", "deadpan: interrupted\n")
 
 
+def test_an_interrupt_while_a_module_is_imported_says_so(monkeypatch, deadpan):
+    def importing():
+        raise ImportError("initialization failed") from KeyboardInterrupt()  # as pybind11 does
+
+    monkeypatch.setattr(api, "list_models", importing)
+    assert deadpan("models") == (130, "", "deadpan: interrupted\n")
+    monkeypatch.setattr(api, "list_models", raising(ImportError("no such module")))
+    with pytest.raises(ImportError):
+        main(["models"])
+
+
 def test_what_the_system_refuses_is_one_line(monkeypatch, refused):
     monkeypatch.setattr(api, "list_models", raising(OSError(errno.EIO, "Input/output error", "x")))
     assert (
@@ -146,34 +170,54 @@ def test_a_further_process_of_a_distributed_run_is_silent(monkeypatch, deadpan):
     assert deadpan("trian")[2]
 
 
+def shell(command, **more):
+    """A command in a shell: its status, stdout and stderr."""
+    script = f'deadpan() {{ "{sys.executable}" -m deadpan "$@"; }}; set -o pipefail; {command}'
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, check=False, **more
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+SHOWING = ["models", "data list --json", "--help"]  # by rich, as JSON, and without a command
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
-def test_a_full_disk_behind_stdout_is_one_line():
-    with open("/dev/full", "w") as full:  # noqa: PTH123
-        process = subprocess.run(
-            [sys.executable, "-m", "deadpan", "data", "list", "--json"],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert process.returncode == 2
-    assert process.stderr.startswith("deadpan: error: the disk is full")
-    assert process.stderr.count("\n") == 1
+@pytest.mark.parametrize("arguments", SHOWING)
+def test_a_full_disk_behind_stdout_is_one_line(arguments):
+    status, out, err = shell(f"deadpan {arguments} > /dev/full")
+    assert (status, out) == (2, "")
+    assert err.startswith("deadpan: error: the disk is full")
+    assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [["data", "list", "--json"], ["--help"]])
+def test_a_closed_stdout_is_one_line():
+    line = "deadpan: error: stdout is closed; open it, as in: deadpan ... > FILE\n"
+    assert shell("deadpan models >&-") == (2, "", line)
+    assert shell("deadpan models >&- 2>&-") == (2, "", "")
+
+
+@pytest.mark.parametrize("arguments", SHOWING)
 def test_a_reader_that_leaves_ends_nothing_badly(arguments):
-    reader, writer = os.pipe()
-    os.close(reader)
-    command = [sys.executable, "-m", "deadpan", *arguments]
-    process = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
-    os.close(writer)
-    assert (process.returncode, process.stderr) == (0, "")
+    assert shell(f"deadpan {arguments} | true") == (0, "", "")
+
+
+LOST = ["2>&-", "2> /dev/full", "<&- 2> >(true)"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
+@pytest.mark.parametrize("streams", LOST)
+def test_training_goes_on_where_nobody_reads_its_remarks(streams, tmp_path):
+    arguments = "--data controlled --data_options.clips 10 --epochs 1 --model LFDNN --out run"
+    status, out, err = shell(f"deadpan train {arguments} {streams}", cwd=tmp_path)
+    assert (status, err) == (0, "")
+    assert "deadpan evaluate run" in out
+    assert (tmp_path / "run" / "model.safetensors").is_file()
 
 
 def test_a_reader_that_leaves_is_quiet(monkeypatch, deadpan):
     monkeypatch.setattr(api, "list_models", raising(BrokenPipeError()))
     abandoned = []
-    monkeypatch.setattr(cli, "_abandon_stdout", lambda: abandoned.append(True))
+    monkeypatch.setattr(cli, "abandon", lambda stream: abandoned.append(True))
     assert deadpan("models") == (0, "", "")
     assert abandoned

@@ -3,8 +3,8 @@ import re
 import pytest
 from rich.console import Console
 
+from deadpan.cli.model_table import models_table
 from deadpan.cli.run_tables import (
-    models_table,
     predictions_table,
     score_remarks,
     score_table,
@@ -115,6 +115,13 @@ def test_predictions_stand_beside_the_truth():
     assert max(map(len, text.splitlines())) <= 100
     assert text.splitlines()[1].split()[:2] == ["test", "a"]
     assert text.splitlines()[1].split()[-2:] == ["-0.46", "1.00"]
+
+
+def test_predictions_of_clips_without_splits():
+    rows = [row("a", prediction_sentiment=-0.456)]
+    del rows[0]["split"]
+    lines = shown(predictions_table(rows)).splitlines()
+    assert [line.split() for line in lines] == [["clip", "sentiment"], ["a", "-0.46"]]
 
 
 def test_predictions_of_emotions_name_those_present():

@@ -12,7 +12,6 @@ from deadpan.data.assembly import (
     assemble,
     clip_id,
     group_from_name,
-    infer_task,
     rename_repeated_ids,
     zero_non_finite,
 )
@@ -268,19 +267,3 @@ def test_repeated_ids_are_told_apart_within_and_across_splits():
 def test_ids_that_differ_stay():
     splits = {"train": [named_clip("a"), named_clip("b")]}
     assert rename_repeated_ids(splits) == (splits, 0)
-
-
-@pytest.mark.parametrize(
-    ("labels", "names", "wanted"),
-    [
-        ([[-3], [3]], (), ("regression", ("sentiment",))),
-        ([[np.nan], [3]], ("anything",), ("regression", ("sentiment",))),
-        ([[1], [7]], (), ("scores", ("sentiment",))),
-        ([[0, 1]], (), ("scores", ("label 1", "label 2"))),
-        ([[0, 1]], ("a", "b"), ("scores", ("a", "b"))),
-        ([[0, 1]], ("a", "a"), ("scores", ("label 1", "label 2"))),
-        ([[0, 1]], ("a", "b", "c"), ("scores", ("label 1", "label 2"))),
-    ],
-)
-def test_labels_tell_the_task(labels, names, wanted):
-    assert infer_task(np.array(labels), names) == wanted

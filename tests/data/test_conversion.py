@@ -114,8 +114,8 @@ def test_what_is_taken_is_refused_before_the_source_is_read(out):
     with pytest.raises(DataError, match="exists already; remove it or choose another name"):
         convert_dataset("no such source", out)
     out.unlink()
-    with pytest.raises(DataError, match="no file 'no such source'"):
-        convert_dataset("no such source", out)
+    with pytest.raises(DataError, match="no file or folder 'no such.csv'"):
+        convert_dataset("no such.csv", out)
     assert not out.exists()
 
 

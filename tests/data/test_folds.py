@@ -4,7 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deadpan.data.dataset import Clip, Dataset
-from deadpan.data.folds import SHARES, groups_of, leave_out, split_by_group
+from deadpan.data.folds import (
+    SHARES,
+    groups_of,
+    leave_out,
+    split_by_group,
+    validation_groups,
+)
 from deadpan.errors import DataError
 from deadpan.types import SPLITS
 
@@ -153,3 +159,13 @@ def test_no_split_is_empty_however_uneven_three_groups_are(sizes):
     names = [f"g{g}" for g, size in enumerate(sizes) for _ in range(size)]
     made = [clip for clips in dataset(names).splits.values() for clip in clips]
     assert all(split_by_group(made).values())
+
+
+def test_a_tenth_becomes_validation_by_group_whatever_the_order():
+    names = [f"video{i % 20}" for i in range(200)]
+    chosen = validation_groups(names)
+    assert len(chosen) == 2
+    assert validation_groups(names[::-1]) == chosen
+    assert validation_groups(["one"] * 9) == frozenset()
+    assert len(validation_groups(["one", "two"])) == 1
+    assert validation_groups([]) == frozenset()

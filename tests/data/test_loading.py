@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from deadpan.data import DATASETS, load
+from deadpan.data.conversion import convert_dataset
 from deadpan.data.dataset import describe, fingerprint
+from deadpan.data.health.inspection import inspect_dataset
 from deadpan.errors import DataError
 
 TINY = {"clips": 12, "text_width": 4, "audio_width": 4, "vision_width": 4}
@@ -67,15 +69,41 @@ def test_a_path_may_be_text_and_may_start_at_home(table, monkeypatch):
     assert dataset["train"][0].sequences["text"].tolist() == [[1.0, 2.0]]
 
 
-def test_an_unknown_name_is_answered_with_the_nearest():
-    text = refusal("controled")
-    assert "'controled'" in text
-    assert "did you mean 'controlled'?" in text
+def test_an_unknown_name_is_answered_with_the_nearest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert refusal("controled") == (
+        "unknown data set 'controled'; did you mean 'controlled'? known: controlled; or give the "
+        "path of a file"
+    )
+
+
+@pytest.mark.parametrize("name", ["MOSI", "ur-funny"])
+def test_a_corpus_that_must_be_got_first_says_so(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert f"'deadpan data list {name.upper()}' says where to get it" in refusal(name)
 
 
 def test_a_missing_path_and_a_directory_are_refused(tmp_path):
-    assert "no file" in refusal(tmp_path / "nothing.pkl")
-    assert "directory" in refusal(tmp_path)
+    assert "give the path of one that exists" in refusal(tmp_path / "nothing.pkl")
+    assert "empty folder" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["mosi.pkl", "here/mosi", "~/mosi", "here\\mosi"])
+def test_what_looks_like_a_path_is_one(tmp_path, monkeypatch, missing):
+    monkeypatch.chdir(tmp_path)
+    text = refusal(missing)
+    assert text == f"no file or folder '{missing}'; give the path of one that exists"
+
+
+@pytest.mark.parametrize(
+    ("missing", "there"), [("mosi-data.pkl", "mosi_data.pkl"), ("mydat", "mydata")]
+)
+def test_a_missing_path_is_answered_with_the_nearest(tmp_path, monkeypatch, missing, there):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / there).touch()
+    assert refusal(missing) == f"no file or folder '{missing}'; did you mean '{there}'?"
+    full = tmp_path / missing
+    assert refusal(full) == f"no file or folder '{full}'; did you mean '{tmp_path / there}'?"
 
 
 def test_a_path_that_cannot_be_looked_up_is_refused():
@@ -133,3 +161,26 @@ def test_a_fingerprint_sees_splits_and_groups(mult):
     moved = [dataclasses.replace(clip, group="elsewhere") for clip in dataset["train"]]
     splits = {**dataset.splits, "train": moved}
     assert fingerprint(dataclasses.replace(dataset, splits=splits)) != known
+
+
+def test_steps_may_be_said_to_be_aligned(tmp_path):
+    folder = tmp_path / "own"
+    for name, lengths in (("audio", (3, 4, 5)), ("face", (3, 4, 2))):
+        (folder / name).mkdir(parents=True)
+        for clip, steps in enumerate(lengths):
+            np.save(folder / name / f"c{clip}.npy", np.ones((steps, 2), np.float32))
+    (folder / "labels.csv").write_text("id,label\nc0,-1.5\nc1,0.5\nc2,2\n")
+    text = refusal(folder, aligned=True)
+    assert "clip 'c2' is not aligned: its modalities have different numbers of steps" in text
+    assert "(audio 5, face 2); leave out --data_options.aligned true" in text
+    assert load(folder, aligned=False).alignment.startswith("steps are not aligned: --data_opt")
+    assert load(folder).alignment == ""
+    (folder / "face" / "c2.npy").unlink()  # a missing modality is beside any number of steps
+    stored = tmp_path / "own.safetensors"
+    convert_dataset(folder, stored, aligned=True)
+    said = "steps are aligned: --data_options.aligned says so"
+    assert load(stored).alignment == load(folder, aligned=True).alignment == said
+    assert load(stored, aligned=True).alignment == said
+    assert "'aligned' wants true or false; got 'yes'" in refusal(stored, aligned="yes")
+    note = {"gravity": "note", "sentence": said}
+    assert note in inspect_dataset(load(stored))["findings"]

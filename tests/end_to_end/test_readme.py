@@ -45,6 +45,60 @@ def test_files_named_exist():
         assert (ROOT / path).exists(), path
 
 
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "studies/README.md", "benchmarks/README.md"]
+DOCUMENTS += [str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").glob("*.md"))]
+PLACEHOLDERS = {"FILE", "STORE", "RUN", "GRID.yaml", "NAME", "ID", "COMMAND"}
+
+
+def spans(document):
+    """Commands of a document that its text names, outside of the blocks that are run above."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    code = re.findall(r"`((?:[A-Z_]+=\S+ )?(?:deadpan|python) [^`]+)`", text)
+    return [shlex.split(" ".join(span.split())) for span in code]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_in_the_text_name_what_a_clone_has(document):
+    """Scripts, configurations and data sets that are there; else a word in capitals."""
+    for command in spans(document):
+        words = [word for word in command if "=" not in word.split("--")[0]]
+        program, first, *rest = words
+        if program == "python" and first != "-m":
+            assert (ROOT / first).is_file(), command
+        assert "../shared" not in " ".join(command), command
+        for path in rest:
+            if path.startswith(("configs/", "studies/")):
+                assert (ROOT / path).is_file(), command
+        if "--data" in rest:
+            data = rest[rest.index("--data") + 1]
+            assert data in {"controlled", *PLACEHOLDERS}, command
+        grid = rest[0] if rest and first == "benchmark" else ""
+        if grid.startswith(("configs/", "studies/")):
+            names = rest[rest.index("--only") + 1].split(",") if "--only" in rest else None
+            sources = yaml.safe_load((ROOT / grid).read_text())["data"]
+            chosen = [sources[name]["data"] for name in names or sources]
+            nearby = (ROOT / document).read_text().partition(" ".join(words))[0][-400:]
+            generated = all(source == "controlled" for source in chosen)
+            assert generated or "with the official files" in nearby, command
+
+
+CONFIGS = [*sorted((ROOT / "configs").glob("*.yaml")), *sorted(ROOT.glob("studies/*/*.yaml"))]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_configuration_opens_with_its_command(path):
+    """As it runs on a fresh clone, or behind the word that it needs files."""
+    name = path.relative_to(ROOT).as_posix()
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    sources = {source["data"] for source in content.get("data", {}).values()}
+    fresh = sources == {"controlled"}
+    known = r"# (With (?:your files?|\.\./shared/data): )?((?:deadpan|python) .*)"
+    needs, command = re.fullmatch(known, first).groups()
+    assert (needs is None) == fresh
+    assert name in command or name == "studies/claims/claims.yaml"
+
+
 def test_the_first_screen_runs_on_a_fresh_clone(tmp_path, monkeypatch, capsys):
     """As shown, but for one epoch on fewer clips."""
     monkeypatch.chdir(tmp_path)

@@ -102,3 +102,14 @@ def test_disagreement_by_hand():
     alone = array([1, 2, 0], [-1, 2, 0], [0, 5, 0])
     np.testing.assert_array_equal(disagreement(alone), [2, 3, 0])
     np.testing.assert_array_equal(disagreement(alone[:1]), [0, 0, 0])
+
+
+def test_scores_that_vary_by_a_rounding_are_calibrated_as_a_constant():
+    label = np.where(np.arange(40) % 3 == 0, -1.0, 1.0)
+    value = np.float32(0.3)
+    rounded = np.where(label > 0, np.nextafter(value, np.float32(1)), value).astype(float)
+    constant = np.full(40, float(value))
+    assert sign_calibration_error(rounded, label) == pytest.approx(
+        sign_calibration_error(constant, label)
+    )
+    assert sign_reliability(rounded, label) == 0.5

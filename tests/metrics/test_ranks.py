@@ -61,3 +61,12 @@ def test_roc_auc_is_the_share_of_pairs(positive, negative):
     result = roc_auc(array(*positive), array(*negative))
     assert result == pytest.approx(pairs_above(positive, negative))
     assert result + roc_auc(array(*negative), array(*positive)) == pytest.approx(1)
+
+
+def test_values_that_vary_by_a_rounding_have_no_order():
+    truth = np.arange(20.0)
+    value = np.float32(0.3)
+    rounded = np.where(truth > 9, np.nextafter(value, np.float32(1)), value).astype(float)
+    assert math.isnan(rank_correlation(rounded, truth))
+    assert math.isnan(rank_correlation(truth, rounded))
+    assert roc_auc(rounded[10:], rounded[:10]) == 0.5

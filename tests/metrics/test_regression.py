@@ -47,6 +47,20 @@ def test_pearson_correlation_of_a_constant_is_zero(value):
     assert regression.pearson_correlation(label, constant) == 0
 
 
+def test_predictions_that_vary_by_a_rounding_are_constant():
+    label = np.random.default_rng(0).uniform(-3, 3, 200)
+    for value in (0.3, -2.7, 1e-6):
+        collapsed = np.float32(value)
+        rounded = np.where(label > 1, np.nextafter(collapsed, np.float32(1)), collapsed)
+        assert np.ptp(rounded) > 0
+        assert regression.pearson_correlation(rounded.astype(float), label) == 0
+        assert regression.pearson_correlation(label, rounded.astype(float)) == 0
+        (undefined,) = regression.correlations_per_label(label[:, None], rounded[:, None])
+        assert math.isnan(undefined)
+    slight = 0.3 + 1e-5 * (label > 1)  # a difference that no rounding makes
+    assert regression.pearson_correlation(slight, label) > 0.5
+
+
 @pytest.mark.parametrize("scale", [1e-200, 1e-3, 1e200])
 def test_pearson_correlation_does_not_depend_on_scale(scale):
     x, y = np.random.default_rng(1).normal(size=(2, 30))

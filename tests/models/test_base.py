@@ -86,8 +86,8 @@ def test_a_modality_the_batch_lacks_has_no_real_step():
     ("options", "message"),
     [
         ({"deepth": 2}, "unknown option of Constant 'deepth'; did you mean 'depth'?"),
-        ({"depth": 0}, "depth of Constant must be a whole number of at least 1; got 0"),
-        ({"depth": 2.0}, "depth of Constant must be a whole number of at least 1; got 2.0"),
+        ({"depth": 0}, "depth of Constant must be a whole number from 1 to 10,000,000; got 0"),
+        ({"depth": 2.0}, "depth of Constant must be a whole number from 1 to 10,000,000; got 2.0"),
         ({"scale": -1}, "scale of Constant must be a number of at least 0; got -1"),
     ],
 )

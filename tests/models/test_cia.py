@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from deadpan.api import PRESETS
+from deadpan.catalogue import PRESETS
 from deadpan.data.batching import collate
 from deadpan.data.dataset import Clip
 from deadpan.models import CIA, MODELS

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from deadpan.api import PRESETS
+from deadpan.catalogue import PRESETS
 from deadpan.models import EFLSTM
 from deadpan.types import AUDIO, TEXT, VISION
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from deadpan.api import PRESETS
+from deadpan.catalogue import PRESETS
 from deadpan.models import GraphMFN
 from deadpan.training.run import make_optimizer
 from deadpan.types import AUDIO, TEXT

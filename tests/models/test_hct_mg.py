@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.func import functional_call
 
-from deadpan.api import PRESETS
+from deadpan.catalogue import PRESETS
 from deadpan.errors import DeadpanError
 from deadpan.models import HCTMG
 from deadpan.models.hct_mg import ModalityGate, converged

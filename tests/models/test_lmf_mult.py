@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from deadpan.api import PRESETS
+from deadpan.catalogue import PRESETS
 from deadpan.models import LMFMulT
 
 from ..contracts.small import build, pad, random_clips

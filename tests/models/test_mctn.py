@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from deadpan.api import PRESETS
+from deadpan.catalogue import PRESETS
 from deadpan.models import MCTN
 from deadpan.types import AUDIO, TEXT, VISION
 

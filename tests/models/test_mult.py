@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from deadpan.api import PRESETS
+from deadpan.catalogue import PRESETS
 from deadpan.models import MulT
 from deadpan.models.base import hyperparameters
 from deadpan.types import AUDIO, TEXT, VISION

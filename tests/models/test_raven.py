@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from deadpan.api import PRESETS
+from deadpan.catalogue import PRESETS
 from deadpan.models import RAVEN
 from deadpan.models.raven import FrameLSTM
 from deadpan.types import AUDIO, TEXT, VISION

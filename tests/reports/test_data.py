@@ -153,7 +153,16 @@ def test_many_labels_are_drawn_in_part():
     made = Dataset(name="x", task="scores", labels=names, widths={}, splits={"train": clips})
     panel, rows = numbers(inspect_dataset(made), "Labels")
     assert "Drawn are the first 12 of 15." in panel.finding
-    assert len(rows) == 15 * 7
+    assert len(rows) == 15 * 3  # a bin for each of three whole numbers
+
+
+def test_sentiment_on_a_small_scale_has_bins_of_its_own():
+    clips = [Clip(id=str(i), sequences={}, label=np.float32([i / 10])) for i in range(8)]
+    made = Dataset(
+        name="x", task="regression", labels=("sentiment",), widths={}, splits={"train": clips}
+    )
+    _, rows = numbers(inspect_dataset(made), "Labels")
+    assert [rows[i]["bin"] for i in (0, 6)] == ["0 to 0.1", "0.6 to 0.7"]
 
 
 def test_the_numbers_behind_lengths():

@@ -24,6 +24,22 @@ def test_a_run_knows_what_it_was_made_with(monkeypatch):
     assert found.modalities == ("text", "audio", "vision")
     assert found.dataset.fingerprint == fingerprint(dataset)
     assert found.commit_name.startswith(found.commit or "unknown")
+    assert found.native == (not found.kernels.startswith("torch: "))
+
+
+def test_an_extra_is_there_or_names_its_command(monkeypatch):
+    monkeypatch.setattr(
+        module, "requires", lambda _: ["torch>=2", "a>=1; extra == 'x'", 'b; extra == "y-z"']
+    )
+
+    def version_of(name):
+        if name == "b":
+            raise module.PackageNotFoundError
+        return "1.5"
+
+    monkeypatch.setattr(module, "version", version_of)
+    extras = module.installation()["extras"]
+    assert extras == {"x": "a 1.5", "y-z": "pip install 'deadpan[y-z]'"}
 
 
 def git(folder, *arguments):

@@ -1,10 +1,13 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
+import torch
 
 import deadpan
-from deadpan.errors import RunError
+from deadpan.errors import DeadpanError, RunError
+from deadpan.training import environment, loop
 from deadpan.training.opened import RunDirectory
 
 from .tiny import STEPS, StopAt, Stopped, kept, rows, train
@@ -24,9 +27,9 @@ def copy(whole, tmp_path):
     return shutil.copytree(whole, tmp_path / "copy")
 
 
-def interrupt(out, watch, **changes):
+def interrupt(out, watch, *, resume=False, **changes):
     with pytest.raises(Stopped):
-        train(out, watch=watch, **changes)
+        train(out, watch=watch, resume=resume, **changes)
 
 
 def test_two_runs_of_one_seed_are_equal_and_of_another_are_not(whole, tmp_path):
@@ -234,3 +237,78 @@ def test_the_checkpoint_holds_tensors_and_plain_values_only(whole):
     assert set(json.loads(meta["deadpan"])) == {
         "epoch", "best_loss", "rows", "steps", "scheduler", "groups",
     }  # fmt: skip
+
+
+class Diverging(StopAt):
+    """Makes the weights of a run infinite at the end of an epoch, then interrupts it or not."""
+
+    def __init__(self, monkeypatch, at, **stop):
+        super().__init__(**stop)
+        predict = loop.predict_clips
+        self.epochs = 0
+
+        def diverged(*arguments, **more):
+            predicted = predict(*arguments, **more)
+            self.epochs += 1
+            return predicted * np.nan if self.epochs == at else predicted
+
+        monkeypatch.setattr(loop, "predict_clips", diverged)
+
+
+def test_a_run_that_diverged_and_was_killed_ends_as_if_it_had_not_been_killed(
+    tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patched:
+        train(tmp_path / "whole", watch=Diverging(patched, 2))
+    assert [row["valid_loss"] for row in rows(tmp_path / "whole" / "epochs.csv")][1:] == ["nan"]
+    with monkeypatch.context() as patched:
+        interrupt(tmp_path / "run", Diverging(patched, 2, epoch=2))
+    train(tmp_path / "run", resume=True)
+    assert kept(tmp_path / "run") == kept(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_a_run_that_diverged_at_once_leaves_nothing_but_what_others_put_there(
+    tmp_path, monkeypatch, others
+):
+    out = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        interrupt(out, Diverging(patched, 1, epoch=1))
+    if others:
+        (out / "plots").mkdir()
+        (out / "plots" / "notes.txt").write_text("mine")
+    with pytest.raises(DeadpanError, match="diverged at once"):
+        train(out, resume=True)
+    left = [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))]
+    assert left == (["run", "run/plots", "run/plots/notes.txt"] if others else [])
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_going_on_with_what_computes_other_bits_is_recorded(tmp_path, monkeypatch, epoch):
+    out = tmp_path / "run"
+    interrupt(out, StopAt(epoch=1) if epoch else StopAt(step=1))
+    monkeypatch.setattr(environment, "library", lambda: None)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    with monkeypatch.context() as patched:
+        patched.setattr(environment, "version", lambda name: "0.0.9")
+        interrupt(out, StopAt(step=2), resume=True)
+    train(out, resume=True)
+    recorded = RunDirectory(out).environment()
+    assert (recorded.threads, recorded.native) == (7, False)
+    assert [text.partition(" it goes on with ")[0] for text in recorded.warnings] == (
+        ["after epoch 1", "after epoch 1"] if epoch else []
+    )
+    if epoch:
+        assert "deadpan 0.0.9 (was 0.1.0), threads 7 (was 1)" in recorded.warnings[0]
+        assert "no longer bit for bit what it would have been" in recorded.warnings[0]
+
+
+def test_an_older_run_that_knows_no_processor_goes_on_unremarked(whole, tmp_path):
+    out = tmp_path / "run"
+    interrupt(out, StopAt(epoch=1))
+    values = json.loads((out / "environment.json").read_text())
+    del values["processor"]
+    (out / "environment.json").write_text(json.dumps(values))
+    train(out, resume=True)
+    assert RunDirectory(out).environment().warnings == []
+    assert kept(out) == kept(whole)

@@ -146,6 +146,51 @@ def test_other_data_is_predicted_split_by_split(run, tmp_path):
     assert all(np.isfinite(row["prediction_sentiment"]) for row in found)
 
 
+def unlabelled(path, **changes):
+    """A file as of ``pickled`` with other labels, or none."""
+    content = pickle.loads(pickled(path, counts=(3, 0, 2), seed=1).read_bytes())
+    for split in content.values():
+        del split["labels"]
+        split |= changes
+    path.write_bytes(pickle.dumps(content))
+    return path
+
+
+def test_clips_without_labels_are_predicted_in_the_splits_of_their_file(run, tmp_path):
+    found = deadpan.predict(run, unlabelled(tmp_path / "new.pkl"))
+    labelled = deadpan.predict(run, pickled(tmp_path / "other.pkl", counts=(3, 0, 2), seed=1))
+    wanted = [{k: x for k, x in row.items() if k != "label_sentiment"} for row in labelled]
+    assert found == wanted
+
+
+HEADERS = {"id,speaker": ",s", "id,label": ",", "id,label,split": ",nan,dev"}
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_table_without_labels_keeps_its_order_and_has_no_splits(header, run, tmp_path):
+    data, store = tmp_path / "new", tmp_path / "new.safetensors"
+    (data / "audio").mkdir(parents=True)
+    ids = ["z", "a_2", "m", "b_1"]
+    (data / "new.csv").write_text("\n".join([header, *(clip + HEADERS[header] for clip in ids)]))
+    random = np.random.default_rng(0)
+    for clip in ids:
+        np.save(data / "audio" / f"{clip}.npy", random.normal(size=(3, 6)).astype(np.float32))
+    found = deadpan.predict(run, data)
+    assert [row["id"] for row in found] == ids
+    keys = {"id", "group", "words", "kind", "prediction_sentiment"}
+    assert all(row.keys() == keys for row in found)
+    facts = deadpan.inspect(data)
+    assert (facts["labels"], facts["unsplit"], facts["baseline"]) == ([], True, None)
+    sentences = [finding["sentence"] for finding in facts["findings"]]
+    assert "no clip has a label: they can be predicted, not trained on or scored" in sentences
+    assert not any("no clips" in sentence for sentence in sentences)
+    deadpan.convert(data, store)
+    assert deadpan.predict(run, store) == found
+    with pytest.raises(DataError, match="no clip has a label; give data with labels"):
+        train(tmp_path / "run2", data=str(data), data_options={}, epochs=1)
+    assert not (tmp_path / "run2").exists()
+
+
 def test_predicting_the_test_split_says_what_evaluation_said(run, trained):
     deadpan.evaluate(run)
     kept = [float(row["prediction_sentiment"]) for row in rows(run / "predictions.csv")]

@@ -67,6 +67,16 @@ def test_a_precision_is_one_of_the_known():
     assert "did you mean 'bf16-mixed'?" in refusal(precision="bf16-mix")
 
 
+@pytest.mark.parametrize("name", ["seed", "epochs", "devices", "batch_size", "decay_when"])
+def test_no_whole_number_is_endless(name):
+    assert f"{name} must be at most " in refusal(**{name: 99999999999999999999})
+
+
+@pytest.mark.parametrize("names", [[], ["text", "text"]])
+def test_modalities_are_named_once_each(names):
+    assert f"wants names, each once, as in [text, audio]; got {names}" in refusal(modalities=names)
+
+
 def test_modalities_are_a_list():
     assert "modalities wants a list; got 'text'" in refusal(modalities="text")
 

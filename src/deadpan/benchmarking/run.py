@@ -10,10 +10,11 @@ import numpy as np
 
 from deadpan.benchmarking import rendering
 from deadpan.benchmarking.grid import Case, Grid
-from deadpan.benchmarking.runner import GridWatch, alone, finished, run_cases
+from deadpan.benchmarking.runner import GridWatch, finished, run_cases
 from deadpan.benchmarking.table import GridTable, make_tables, read_run
 from deadpan.errors import DeadpanError
 from deadpan.files import write_atomically, write_json
+from deadpan.locks import LOCK, alone
 from deadpan.training.opened import RunDirectory
 
 CellName = tuple[str, str, str | None]
@@ -56,12 +57,14 @@ def run_grid(grid: Grid, out: Path, *, workers: int, resume: bool, watch: GridWa
         raise DeadpanError(f"{out}: exists already; go on with --resume, or give another --out")
     if resume and not out.exists():
         raise DeadpanError(f"{out}: no grid here to go on with; leave out --resume")
-    folds = {data: grid.folds_of(data) for data in grid.data}  # refuses before anything is made
+    # All that may refuse does so before anything is made.
+    folds = {data: grid.folds_of(data) for data in grid.data}
+    trials = list(grid.trials(folds))
+    list(grid.cases(folds, {}))
     out.mkdir(parents=True, exist_ok=True)
-    with alone(out):
+    with alone(out / LOCK, "deadpan benchmark"):
         shutil.copyfile(grid.path, out / "grid.yaml")
         runs, failures = out / "runs", dict[Path, str]()
-        trials = list(grid.trials(folds))
         if trials:
             failures |= run_cases(trials, runs, workers=workers, watch=watch)
         chosen, searched = _choices(grid, trials, runs)

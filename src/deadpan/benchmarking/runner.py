@@ -1,30 +1,35 @@
 """The runs of a grid, a process each: finished ones are skipped, interrupted ones continued."""
 
 import dataclasses
-import fcntl
 import multiprocessing
 import os
+import signal
 import time
 import traceback
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 
 from deadpan.benchmarking.grid import Case
 from deadpan.errors import DeadpanError, os_failure
+from deadpan.locks import alone, beside
 from deadpan.training.opened import RunDirectory, refuse_changed_data
 from deadpan.training.run import train_run
 from deadpan.training.scoring import evaluate_run
 from deadpan.training.settings import Settings
 
-DONE, REFUSED, CRASHED, STEP, BEGUN = "done", "refused", "crashed", "step", "begun"
-"""Messages of a worker: the run is complete; is refused; crashed; is at this epoch; has begun."""
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext, SpawnContext  # Windows lacks the first
+
+DONE, REFUSED, CRASHED, STEP = "done", "refused", "crashed", "step"
+"""Messages of a worker: the run is complete; is refused; crashed; is at this epoch."""
+WAITS, BEGUN = "waits", "begun"
+"""Messages of a worker before: the run is still another's; has begun."""
 
 
 @runtime_checkable
@@ -72,25 +77,25 @@ def work(
     path: Path,
     score: bool,
     grid: Connection,
-    lock: Path,
     then: Afterwards | None = None,
 ) -> None:
     """Train one run, or continue it, and score it; report to the grid how that ended.
+
+    A worker of a grid that was killed may still have the run: it ends at its next word, and is
+    waited for.
 
     Args:
         settings: of the run.
         path: where it is kept.
         score: open its test split; False for a trial of the search.
         grid: receives progress and the end.
-        lock: held, with all workers of the grid, until this one has ended.
         then: called with the run once it is scored.
     """
     torch.set_num_threads(1)
     try:
-        with lock.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_SH)
-            # The next grid waits for the lock, from when this one is gone: then this fails.
-            grid.send((BEGUN, ""))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with alone(beside(path), busy=lambda: grid.send((WAITS, ""))):
+            grid.send((BEGUN, ""))  # fails in a worker whose grid is gone: it must not begin
             run = train_run(
                 Settings.from_dict(settings), path, resume=path.exists(), watch=WorkerWatch(grid)
             )
@@ -123,6 +128,9 @@ class GridWatch(Protocol):
     def begin(self, cases: Sequence[Case], finished: int) -> None:
         """Before the first of these cases starts; so many more had finished already."""
 
+    def wait(self, case: Case) -> None:
+        """A run waits until the worker of a grid that was killed has left it."""
+
     def step(self, case: Case, epoch: float) -> None:
         """A run is so many epochs far."""
 
@@ -134,6 +142,9 @@ class Silent:
     """A watch that shows nothing."""
 
     def begin(self, cases: Sequence[Case], finished: int) -> None:
+        """Say nothing."""
+
+    def wait(self, case: Case) -> None:
         """Say nothing."""
 
     def step(self, case: Case, epoch: float) -> None:
@@ -189,8 +200,7 @@ def run_cases(
     Raises:
         DataError: the data of a run that is there has changed: its row would be of other clips.
     """
-    context, lock = _context(), runs / ".lock"
-    _wait_for_orphans(lock)
+    context = _context()
     waiting = [(case, 1) for case in cases if not finished(case, runs, then)]
     if waiting:  # else nothing is added to the runs that are there
         paths = [runs / case.place for case in cases]
@@ -202,7 +212,7 @@ def run_cases(
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                running.append(_start(context, *waiting.pop(), runs, lock, then))
+                running.append(_start(context, *waiting.pop(), runs, then))
             for run in _ended(running, watch):
                 running.remove(run)
                 kind, why = run.answer or (CRASHED, _killed(run.process.exitcode))
@@ -219,10 +229,12 @@ def run_cases(
     return failures
 
 
-def _context() -> ForkServerContext:
+def _context() -> "ForkServerContext | SpawnContext":
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if "forkserver" not in multiprocessing.get_all_start_methods():  # Windows
+        return multiprocessing.get_context("spawn")
     # What every run imports is imported once, by the server that all workers are forked from, also
     # what metrics and the ridge row import when they are called; each worker has one thread.
-    os.environ["OMP_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         ["deadpan.benchmarking.runner", "sklearn.metrics", "sklearn.linear_model"]
@@ -230,19 +242,11 @@ def _context() -> ForkServerContext:
     return context
 
 
-def _wait_for_orphans(lock: Path) -> None:
-    """Wait until no worker of a killed grid is at work here: each ends at its next word."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-
-
 def _start(
-    context: ForkServerContext,
+    context: "ForkServerContext | SpawnContext",
     case: Case,
     attempt: int,
     runs: Path,
-    lock: Path,
     then: Afterwards | None,
 ) -> Running:
     path = runs / case.place
@@ -250,12 +254,32 @@ def _start(
     pipe, worker_end = context.Pipe(duplex=False)  # pyright: ignore[reportAssignmentType]
     process = context.Process(
         target=work,
-        args=(case.settings.to_dict(), path, case.trial is None, worker_end, lock, then),
+        args=(case.settings.to_dict(), path, case.trial is None, worker_end, then),
         daemon=True,
     )
-    process.start()
+    with _interrupts_blocked():
+        process.start()
     worker_end.close()  # so that the end of the process is the end of the pipe
     return Running(case=case, process=process, pipe=pipe, started=time.monotonic(), attempt=attempt)
+
+
+@contextmanager
+def _interrupts_blocked() -> Generator[None, None, None]:
+    """Block Ctrl-C, which a terminal sends to all, for the processes that start meanwhile.
+
+    The grid alone hears it, ends them, and says how to go on.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # else the start of a process would, and unblock it
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _ended(running: Sequence[Running], watch: GridWatch) -> list[Running]:
@@ -273,6 +297,8 @@ def _ended(running: Sequence[Running], watch: GridWatch) -> list[Running]:
             continue
         if kind == STEP:
             watch.step(run.case, value)
+        elif kind == WAITS:
+            watch.wait(run.case)
         elif kind in (DONE, REFUSED, CRASHED):
             run.answer = (kind, value)
     return ended
@@ -282,16 +308,3 @@ def _killed(status: int | None) -> str:
     if status is not None and status < 0:
         return f"killed by signal {-status} (memory?), {RETRIES + 1} times"
     return f"its process ended with status {status}, {RETRIES + 1} times"
-
-
-@contextmanager
-def alone(out: Path, command: str = "deadpan benchmark") -> Generator[None, None, None]:
-    """Lock the directory of a command; DeadpanError if another process holds it."""
-    with (out / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DeadpanError(
-                f"{out}: another '{command}' works there; wait for it, or give another --out"
-            ) from None
-        yield

@@ -9,6 +9,8 @@ import numpy as np
 
 from deadpan.errors import DeadpanError
 
+MOST_TRIALS = 10_000
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Search:
@@ -31,10 +33,10 @@ class Search:
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no search."""
-        if self.trials < 1 or self.seed < 0:
+        if not 1 <= self.trials <= MOST_TRIALS or self.seed < 0:
             raise DeadpanError(
-                f"wants trials of 1 or more and a seed of 0 or more; got trials {self.trials}, "
-                f"seed {self.seed}"
+                f"wants trials from 1 to {MOST_TRIALS:,} and a seed of 0 or more; got trials "
+                f"{self.trials}, seed {self.seed}"
             )
 
     def draws(self, own: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -44,6 +46,8 @@ class Search:
             own: the space of one system, over that of all.
         """
         space = {**self.space, **own}
+        if self.trials > 1 and not space:
+            raise DeadpanError("draws from nothing; name settings under 'space', or 1 trial")
         drawn: list[dict[str, Any]] = [{}]
         for trial in range(1, self.trials):
             values: dict[str, Any] = {}

@@ -12,7 +12,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from deadpan import api
-from deadpan.cli.output import Reply, one_line
+from deadpan.cli.output import Remarks, Reply, abandon, one_line, open_closed_streams
 from deadpan.errors import DeadpanError, os_failure, unknown_name
 
 
@@ -50,6 +50,7 @@ COMMANDS = {
     "data list": Command("corpora", ("name",), ("json", "csv")),
     "data fetch": Command("fetch", ("name",)),
     "demo": Command("demo"),
+    "env": Command("env", (), ("json",)),
 }
 """Every command by its name, in the order of display."""
 
@@ -62,9 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0; 2 for an error that the user can mend, after one line on stderr; 130
-        after an interrupt.
+        after an interrupt. Work goes on when stderr can take no more; a result that stdout does not
+        take is an error, unless its reader has left.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    open_closed_streams()
     if os.environ.get("LOCAL_RANK", "0") != "0":
         # A further process of a distributed run: it does what the first one does, which prints.
         with Path(os.devnull).open("w") as sink, redirect_stdout(sink), redirect_stderr(sink):
@@ -72,22 +75,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="replace")  # a file's name or an arrow must not be what ends a run
-    return _status(arguments)
+    with redirect_stderr(Remarks(sys.stderr)):
+        return _status(arguments)
 
 
 def _status(arguments: Sequence[str]) -> int:
+    stdout = sys.stdout
+    if stdout is None:  # pyright: ignore[reportUnnecessaryComparison] - closed by the shell
+        return _refuse("deadpan: error: stdout is closed; open it, as in: deadpan ... > FILE", 2)
     try:
-        _run(arguments)
-        sys.stdout.flush()
-    except Reply as reply:
-        return _print(str(reply))
+        try:
+            _run(arguments)
+        except Reply as reply:
+            print(reply)
+        stdout.flush()
     except KeyboardInterrupt as interrupt:
         return _refuse(f"deadpan: {str(interrupt) or 'interrupted'}", 130)
+    except ImportError as error:
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        return _refuse("deadpan: interrupted", 130)  # while a module of C++ was being made
     except BrokenPipeError:
-        _abandon_stdout()  # the reader of our output has left
+        abandon(stdout)  # the reader of our output has left
         return 0
     except OSError as error:
-        _abandon_stdout()
+        abandon(stdout)
         return _refuse(f"deadpan: error: {os_failure(error)}", 2)
     except DeadpanError as error:
         return _refuse(f"deadpan: error: {error}", 2)
@@ -139,22 +151,6 @@ def _help(names: Sequence[str] = ()) -> str:
     )
 
 
-def _print(text: str) -> int:
-    try:
-        print(text, flush=True)
-    except OSError:
-        _abandon_stdout()
-    return 0
-
-
 def _refuse(line: str, status: int) -> int:
     print(one_line(line), file=sys.stderr)
     return status
-
-
-def _abandon_stdout() -> None:
-    """Point stdout at nothing if it cannot be flushed: Python would complain on leaving."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -45,7 +45,7 @@ def run_command(name: str, command: Command, arguments: Sequence[str]) -> None:
     with WATCHES[name](options, again) if name in WATCHES else nullcontext({}) as watch:
         result = call(command, options, **watch)
     if name == "predict" and not any(key.startswith("label_") for key in result[0]):
-        note("the data have other labels than the run: predictions are shown without true labels")
+        note("the data have no labels, or others than the run: predictions stand without true ones")
     if outputs.json:
         one = name == "data list" and options["name"]
         return show_json(result[0] if one else result)
@@ -53,20 +53,22 @@ def run_command(name: str, command: Command, arguments: Sequence[str]) -> None:
 
 
 def _train(arguments: Sequence[str]) -> None:
-    from deadpan.cli.progress import watching_training
-    from deadpan.cli.run_tables import training_summary
     from deadpan.cli.training_options import training_options
-    from deadpan.training.opened import CONFIG_FILE
 
     training = training_options(arguments)
+    # With these comes torch, for which help and mistyped options need not wait.
+    from deadpan.cli.progress import watching_training
+    from deadpan.cli.run_tables import training_summary
+    from deadpan.training.opened import CONFIG_FILE
+
     out = training.out
     again = f"deadpan train --resume --out {shlex.quote(str(out))}"
     with resumable(again, out / CONFIG_FILE), watching_training(out) as watch:
         values = training.settings.to_dict()
         run = api.train(**values, out=out, resume=training.resume, watch=watch)
-    if not watch.started:
-        note(f"{run.path}: had finished already; nothing was left to train")
-    print("\n".join(training_summary(run.path)))
+        if not watch.started:
+            note(f"{run.path}: had finished already; nothing was left to train")
+        print("\n".join(training_summary(run.path)), flush=True)
 
 
 def _show_scores(run: Path) -> None:
@@ -119,7 +121,7 @@ def _benchmark(study: "Benchmark", options: Options, outputs: Outputs) -> None:
 
 
 def _list_models(models: Sequence[Mapping[str, Any]], options: Options, outputs: Outputs) -> None:
-    from deadpan.cli.run_tables import models_table
+    from deadpan.cli.model_table import models_table
 
     show(models_table(models))
 
@@ -159,6 +161,9 @@ def _fetch(files: "Sequence[CorpusFile]", options: Options, outputs: Outputs) ->
     from deadpan.cli.data_tables import files_table
 
     show(files_table(files))
+    folders = {file.path.parent for file in files if not file.verified and not file.was_there}
+    for folder in folders:
+        note(f"what is in them, and is it whole? deadpan data inspect {shlex.quote(str(folder))}")
 
 
 def _demo(run: "RunDirectory", options: Options, outputs: Outputs) -> None:
@@ -167,6 +172,12 @@ def _demo(run: "RunDirectory", options: Options, outputs: Outputs) -> None:
     print(f"\nreport: {page}")
     if on_a_desktop():
         webbrowser.open(page.as_uri())
+
+
+def _env(facts: Mapping[str, Any], options: Options, outputs: Outputs) -> None:
+    from deadpan.cli.run_tables import installation_table
+
+    show(installation_table(facts))
 
 
 def on_a_desktop() -> bool:
@@ -190,6 +201,7 @@ SHOWN: Mapping[str, Callable[[Any, Options, Outputs], None]] = {
     "data list": _corpora,
     "data fetch": _fetch,
     "demo": _demo,
+    "env": _env,
 }
 """What shows the result of each command."""
 

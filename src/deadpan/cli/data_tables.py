@@ -90,7 +90,9 @@ def corpus_table(corpus: "Corpus", folder: Path) -> RenderableType:
     ]
     if corpus.files():
         parts += [Text("\nsources", style="bold"), _sources_table(corpus.files(), folder)]
-        parts.append(Text(f"{UNTRIED}; deadpan data fetch {corpus.name}"))
+        plain = any(source.url.startswith("http:") for s in corpus.files().values() for source in s)
+        option = " --allow_http" if plain else ""
+        parts.append(Text(f"{UNTRIED}; deadpan data fetch {corpus.name}{option}"))
     return Group(*parts, *by_hand_table(corpus, folder))
 
 
@@ -166,6 +168,8 @@ def _sources_table(files: Mapping[str, Sequence["Source"]], folder: Path) -> Ren
                 lines.append(f"{source.size:,} bytes")
             if source.sha256:
                 lines.append(f"SHA-256 {source.sha256}")
+            if source.url.startswith("http:") and not source.by_hand:
+                lines.append("plain http: fetched with --allow_http only")
             # Never broken: an address must be fit to be copied.
             parts += [Text(f"    {line}", no_wrap=True, overflow="ignore") for line in lines]
     return Group(*parts)
@@ -201,12 +205,14 @@ def health_table(facts: Mapping[str, Any]) -> RenderableType:
     )
 
     layout = f", {facts['layout']}" if facts["layout"] else ""
+    labels = ", ".join(facts["labels"])
     parts: list[RenderableType] = [
         _line(f"{facts['name']}{layout}"),
-        _line(f"{facts['task']} of {', '.join(facts['labels'])}"),
+        _line(f"{facts['task']} of {labels}" if labels else "no labels"),
     ]
-    labels = {n: _label_rows(s["labels"]) for n, s in facts["splits"].items() if s["clips"]}
-    parts.append(_table({n: {**rows, **labels[n]} for n, rows in split_columns(facts).items()}))
+    bars = [_label_rows(split["labels"]) for split in facts["splits"].values() if split["clips"]]
+    columns = split_columns(facts).items()
+    parts.append(_table({n: {**rows, **b} for (n, rows), b in zip(columns, bars, strict=True)}))
     if facts["modalities"]:
         parts.append(_table(modality_columns(facts)))
     parts += map(_line, reading_notes(facts))
@@ -234,9 +240,9 @@ def _label_rows(labels: Mapping[str, Any]) -> dict[str, str]:
     for score, count in scores.items():
         rows[f"label {score}"] = _bar(count, max(scores.values()), f"{count:,}")
     for name, values in labels.get("values", {}).items():
-        edges, counts = values["histogram"]["edges"], values["histogram"]["counts"]
-        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
-            rows[f"{name} {low:.3g} to {high:.3g}"] = _bar(count, max(counts), f"{count:,}")
+        bins, counts = values["histogram"]["bins"], values["histogram"]["counts"]
+        for title, count in zip(bins, counts, strict=True):
+            rows[f"{name} {title}"] = _bar(count, max(counts), f"{count:,}")
     return rows
 
 

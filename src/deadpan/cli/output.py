@@ -1,11 +1,13 @@
 """What a command prints: results on stdout, remarks on stderr, how to continue when interrupted."""
 
 import json
+import os
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from io import TextIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 
 from deadpan.errors import DeadpanError, os_failure
 
@@ -18,6 +20,52 @@ WIDTH = 100
 
 class Reply(Exception):
     """A text that is printed in place of running the command, such as its help."""
+
+
+def open_closed_streams() -> None:
+    """Give the numbers of closed standard streams to nothing: else the next file would have them.
+
+    A closed stderr becomes one that nobody reads; ``sys.stdout`` stays None.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison] - closed by the shell
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+
+
+def abandon(stream: TextIO | TextIOBase) -> None:
+    """Point a stream at nothing if it cannot be flushed: Python would complain on leaving."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class Remarks:
+    """Stderr: what it does not take, because its reader has left or its disk is full, is lost."""
+
+    def __init__(self, stream: TextIO | TextIOBase) -> None:
+        """Write to this stream."""
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text, if that is possible."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            abandon(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        """Write what is left, if that is possible."""
+        abandon(self._stream)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as the stream has it
+        """All else is the stream's."""
+        return getattr(self._stream, name)
 
 
 def one_line(text: str) -> str:
@@ -39,7 +87,10 @@ def show(content: "RenderableType", *, width: int | None = None) -> None:
         console.width = width or WIDTH
     elif width:
         console.width = min(console.width, width)
-    console.print(content, crop=False)  # an address may be longer than a line
+    try:
+        console.print(content, crop=False)  # an address may be longer than a line
+    except SystemExit:  # with which rich answers that the reader has left
+        raise BrokenPipeError from None
 
 
 def show_json(value: object) -> None:

@@ -149,6 +149,10 @@ class GridLines:
             self._left[case.data, case.system] += 1
         self.console.print(f"{len(cases):,} runs to do, {finished:,} finished before")
 
+    def wait(self, case: "Case") -> None:
+        """Print which run waits."""
+        self.console.print(f"{case.name}: waits for a worker of a killed grid to leave the run")
+
     def step(self, case: "Case", epoch: float) -> None:
         """Print nothing before the end of a run."""
 

@@ -1,4 +1,4 @@
-"""Scores, predictions, models and grids as tables of at most 100 columns."""
+"""Scores, predictions, models, grids and the installation as tables of at most 100 columns."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -80,16 +80,15 @@ def training_summary(run: Path) -> list[str]:
     ]
 
 
-def models_table(models: Sequence[Mapping[str, Any]]) -> Table:
-    """A row per model: name for ``--model`` (and title, if different), parameters and paper."""
-    presets = list(models[0]["parameters"]) if models else []
-    table = _table("parameters at the sizes of each data set", "model", *presets)
-    table.add_column("paper", overflow="fold")
-    for model in models:
-        sizes = (f"{model['parameters'][preset]:,}" for preset in presets)
-        name, title = model["name"], model["title"]
-        shown = name if title == name else f"{name} ({title})"
-        table.add_row(shown, *sizes, model["paper"])
+def installation_table(facts: Mapping[str, Any]) -> Table:
+    """A row per fact, and one per extra."""
+    rows = {name: str(fact) for name, fact in facts.items() if name != "extras"}
+    rows |= {f"extra {name}": packages for name, packages in facts["extras"].items()}
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, fact in rows.items():
+        table.add_row(name, Text(fact))
     return table
 
 
@@ -103,7 +102,8 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     )
     side_by_side = len(names) <= MOST_LABELS
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("split")
+    if with_split := "split" in rows[0]:
+        table.add_column("split")
     table.add_column("clip", overflow="fold", max_width=28)
     if with_words := side_by_side and any(row["words"] for row in rows):
         table.add_column("words", no_wrap=True, overflow="ellipsis", max_width=36)
@@ -112,7 +112,8 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     if with_labels:
         table.add_column("true", justify="right" if side_by_side else "left", overflow="fold")
     for row in rows:
-        cells = [row["split"], row["id"], *([row["words"]] if with_words else [])]
+        cells = [row["split"]] if with_split else []
+        cells += [row["id"], *([row["words"]] if with_words else [])]
         predictions = [f"{row[f'prediction_{name}']:.2f}" for name in names]
         pairs = ", ".join(f"{name} {text}" for name, text in zip(names, predictions, strict=True))
         cells += predictions if side_by_side else [pairs]

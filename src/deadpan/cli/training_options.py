@@ -9,14 +9,13 @@ from typing import Any
 import yaml
 
 from deadpan.api import default_run
+from deadpan.catalogue import ModelEntry, read_catalogue
 from deadpan.cli import COMMANDS
 from deadpan.cli.output import Reply
-from deadpan.cli.parsers import command_parser, last_value, parse
+from deadpan.cli.parsers import ArgumentParser, command_parser, last_value, parse
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.files import home_path, read_yaml
-from deadpan.models import MODELS
 from deadpan.options import typed
-from deadpan.training.opened import RunDirectory
 from deadpan.training.settings import Settings
 
 USAGE = (
@@ -58,21 +57,24 @@ def training_options(arguments: Sequence[str]) -> Training:
     if resume and not out and not last_value(arguments, "--data") and not config:
         raise DeadpanError("--resume needs to know the run; add --out RUN")
     if resume and out:
+        from deadpan.training.opened import RunDirectory  # and with it torch
+
         stored = RunDirectory(home_path(out)).settings().to_dict()
     if config:
         stored |= _configuration(config)
     name = last_value(arguments, "--model") or str(stored.get("model", Settings.model))
     if stored.get("model", Settings.model) != name:
         stored.pop("model_options", None)  # those of another model
-    if name not in MODELS:
+    models = read_catalogue()
+    if name not in models:
         where = f"{config}: " if config and name == stored.get("model") else ""
-        raise DeadpanError(where + unknown_name("model", name, MODELS))
+        raise DeadpanError(where + unknown_name("model", name, models))
     parser = command_parser("train", COMMANDS["train"], usage=USAGE, skip=["data"])
     parser.add_argument("--config", type=str | None, help="YAML of settings; options override it")
     parser.add_argument(PRINT_CONFIG, action="store_true", help="print the settings and stop")
-    parser.add_argument("--model", type=str, default=name, help=f"one of {', '.join(MODELS)}")
+    parser.add_argument("--model", type=str, default=name, help=f"one of {', '.join(models)}")
     parser.add_class_arguments(Settings, skip={"model", "model_options"})
-    parser.add_class_arguments(MODELS[name], "model_options", skip={"widths", "outputs"})
+    _add_hyperparameters(parser, models[name])
     if stored:
         try:
             parse(parser, ["--data=DATA", *_as_options(stored)], alias=MODEL)
@@ -87,6 +89,17 @@ def training_options(arguments: Sequence[str]) -> Training:
         raise Reply(yaml.safe_dump(settings.to_dict(), sort_keys=False).rstrip())
     run = home_path(own["out"]) if own["out"] else default_run(settings)
     return Training(settings=settings, out=run, resume=own["resume"])
+
+
+def _add_hyperparameters(parser: ArgumentParser, model: ModelEntry) -> None:
+    group = parser.add_argument_group(model.summary.rstrip("."))
+    for option in model.hyperparameters:
+        group.add_argument(
+            f"--model_options.{option.name}",
+            type=option.annotation,
+            default=option.default,
+            help=option.help,
+        )
 
 
 def _configuration(file: str) -> dict[str, Any]:

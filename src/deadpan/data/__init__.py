@@ -4,13 +4,23 @@ Importing this package is free, so that ``deadpan data list`` needs neither torc
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from deadpan.data.dataset import Clip, Dataset
     from deadpan.data.loading import DATASETS, check_data_options, load
 
-__all__ = ["DATASETS", "Clip", "Dataset", "check_data_options", "load"]
+__all__ = [
+    "DATASETS",
+    "Clip",
+    "Dataset",
+    "NormalizationMethod",
+    "check_data_options",
+    "load",
+]
+
+NormalizationMethod = Literal["robust", "standard", "group", "none"]
+"""How features are normalised; here, because ``train --help`` shows it without torch."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - as PEP 562 has it

@@ -12,12 +12,12 @@ from jaxtyping import Bool, Float, Num
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.memory import charge
 from deadpan.data.dataset import Clip, Dataset, Padding, TaskName, shared_group_warnings
-from deadpan.data.folds import split_by_group
+from deadpan.data.folds import split_by_group, validation_groups
 from deadpan.errors import DataError
 from deadpan.types import SPLITS, Modality, in_order
 
-CLIP = 1600
-"""Bytes of memory of a clip, raw and checked, whose arrays have no entries."""
+RAW_CLIP, CLIP = 1000, 600
+"""Bytes of memory of a clip, raw and then checked, whose arrays have no entries."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,8 +46,8 @@ class RawClip:
     times: Mapping[Modality, Float[np.ndarray, "_ 2"]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Charge the memory of the clip, and of the one to be made of it, without the features."""
-        charge(CLIP + 8 * len(self.words) + sum(x.nbytes for x in self.times.values()))
+        """Charge the memory of the clip without its features."""
+        charge(RAW_CLIP + 8 * len(self.words) + sum(x.nbytes for x in self.times.values()))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,12 +59,14 @@ class RawClips:
         widths: features per step of each modality the file has.
         padding: the padding of each modality that is padded.
         ignored: names of keys or files that were not used.
+        alignment: whether steps are aligned, and why, as a sentence; "" if nothing tells.
     """
 
     clips: Sequence[RawClip]
     widths: Mapping[Modality, int]
     padding: Mapping[Modality, Padding] = dataclasses.field(default_factory=dict)
     ignored: tuple[str, ...] = ()
+    alignment: str = ""
 
 
 def zero_non_finite(
@@ -106,6 +108,9 @@ LABEL_RULES = {
 """The labels that each task accepts, in words."""
 
 
+UNLABELLED = "no clip has a label: they can be predicted, not trained on or scored"
+
+
 def assemble(
     path: Path,
     raw: RawClips,
@@ -120,11 +125,13 @@ def assemble(
 
     Features that are not finite are set to 0 and counted (see ``zero_non_finite``). Clips that
     repeat an id are renamed ``id#2``; a warning gives their number and splits. Where no clip has a
-    split, splits are made by group (see ``folds.split_by_group``).
+    split, splits are made by group (see ``folds.split_by_group``), unless no clip has a label
+    either: such clips are for prediction, and keep their order.
 
     Args:
         path: the file, for messages and the data set's name.
-        raw: its clips; each label has the shape [label] and the values of the task.
+        raw: its clips; each label has the shape [label] and the values of the task, or is NaN or
+            empty in all clips, which then have no labels.
         layout: the format of the file, as a noun.
         task: the task of the labels.
         labels: names of the labels.
@@ -139,6 +146,11 @@ def assemble(
     if not raw.clips:
         raise DataError(f"{path}: has no clips; give it some")
     with np.errstate(invalid="ignore", over="ignore"):  # a signalling NaN is one like any other
+        if unlabelled := all(np.isnan(clip.label).all() for clip in raw.clips):
+            none = np.zeros(0, dtype=np.float32)
+            clips_without = [dataclasses.replace(clip, label=none) for clip in raw.clips]
+            raw, task, labels = dataclasses.replace(raw, clips=clips_without), "scores", ()
+            all_warnings.append(UNLABELLED)
         _check_labels(path, raw.clips, task)
     position: Counter[str | None] = Counter()
     clips: list[Clip] = []
@@ -146,7 +158,10 @@ def assemble(
     for clip in raw.clips:
         clips.append(_clip(position[clip.split], clip, all_repairs, copies))
         position[clip.split] += 1
-    splits = _splits(path, raw.clips, clips, all_warnings)
+    if unlabelled and all(clip.split is None for clip in raw.clips):
+        splits = {"test": clips}  # see ``Dataset.unsplit``
+    else:
+        splits = _splits(path, raw.clips, clips, all_warnings)
     in_two_splits = _in_two_splits(splits)
     splits, repeated = rename_repeated_ids(splits)
     if repeated:
@@ -158,26 +173,15 @@ def assemble(
     dataset = Dataset(
         name=path.stem,
         task=task,
-        labels=_label_names(task, labels, clips),
+        labels=labels,
         widths={modality: raw.widths[modality] for modality in in_order(raw.widths)},
         splits=splits,
         layout=layout,
         padding=raw.padding,
+        alignment=raw.alignment,
         repairs=dict(all_repairs),
     )
     return dataclasses.replace(dataset, warnings=(*shared_group_warnings(dataset), *all_warnings))
-
-
-def _label_names(task: TaskName, labels: tuple[str, ...], clips: Sequence[Clip]) -> tuple[str, ...]:
-    """The names of the labels; scores are called sentiment only where 0 is neutral.
-
-    Stars from 1 to 5 have no sign: their Acc-2 would be 100 % for any model. Scales within [-3, 3]
-    have a sign, even if no clip of the file is negative.
-    """
-    if task != "scores" or labels != ("sentiment",):
-        return labels
-    values = [float(clip.label[0]) for clip in clips]
-    return ("rating",) if min(values) >= 0 and max(values) > 3 else labels
 
 
 Copies = dict[tuple[object, ...], tuple[np.ndarray, Counter[str]]]
@@ -199,6 +203,7 @@ def _checked_copy(
 
 
 def _clip(index: int, raw: RawClip, repairs: Counter[str], copies: Copies) -> Clip:
+    charge(CLIP)
     return Clip(
         id=raw.id or clip_id(raw.name) or f"{raw.split or 'clip'}:{index}",
         sequences={
@@ -220,9 +225,10 @@ def _check_labels(path: Path, clips: Sequence[RawClip], task: TaskName) -> None:
     which = [printable(clip_id(clips[i].name)) or f"clip {i}" for i in np.flatnonzero(wrong)[:3]]
     split = clips[int(np.flatnonzero(wrong)[0])].split
     where = f"split '{split}': " if split else ""
+    other = ", or give --data_options.task scores" if task == "regression" else ""
     raise DataError(
         f"{path}: {where}{int(wrong.sum())} labels are {kind} (first: {', '.join(which)}); "
-        f"wanted {LABEL_RULES[task]}"
+        f"wanted {LABEL_RULES[task]}{other if np.isfinite(values).all() else ''}"
     )
 
 
@@ -255,6 +261,30 @@ def _splits(
     by = "video or speaker" if all(clip.group is not None for clip in clips) else "clip"
     warnings.append(f"the file has no splits; they were made by {by}, 60 / 20 / 20 %")
     return split_by_group(clips)
+
+
+def hold_out_validation(clips: Sequence[RawClip]) -> tuple[list[RawClip], list[str]]:
+    """Make a tenth of the training clips validation, by group, if a file has train and test alone.
+
+    Returns:
+        The clips in the same order, and a warning if any was moved.
+    """
+    splits = {clip.split for clip in clips}
+    groups = [clip.group or clip_id(clip.name) for clip in clips if clip.split == "train"]
+    chosen = validation_groups(groups) if splits == {"train", "test"} else frozenset[str]()
+    if not chosen:
+        return list(clips), []
+    moved = [
+        dataclasses.replace(clip, split="valid")
+        if clip.split == "train" and (clip.group or clip_id(clip.name)) in chosen
+        else clip
+        for clip in clips
+    ]
+    count = sum(clip.split == "valid" for clip in moved)
+    by = "video or speaker" if all(clip.group for clip in clips) else "clip"
+    return moved, [
+        f"the file has no validation split; {count} of its training clips were taken, by {by}"
+    ]
 
 
 def _in_two_splits(splits: dict[str, list[Clip]]) -> str:
@@ -336,29 +366,3 @@ def _one_name(parts: Sequence[str]) -> bool:
     return len(parts) == 1 or (
         len(parts) == 3 and all(re.fullmatch(r"0(?:\.0*)?", part) for part in parts[1:])
     )
-
-
-SENTIMENT = "sentiment"
-
-
-def infer_task(
-    labels: Num[np.ndarray, "clip label"], names: Sequence[str] = ()
-) -> tuple[TaskName, tuple[str, ...]]:
-    """Infer the task and label names of label columns whose file does not name a task.
-
-    One column with every number in [-3, 3] is sentiment, and its task regression. Any other (one
-    column of ratings from 1 to 7, the seventeen of POM) has the task "scores".
-
-    Args:
-        labels: at least one column; NaN is ignored.
-        names: names of the columns, ignored unless there is a different one for each. Without
-            names, one column is "sentiment" and several are "label 1", "label 2" and so on.
-    """
-    width = labels.shape[1]
-    if width == 1:
-        with np.errstate(invalid="ignore"):  # NaN may be of the kind that signals
-            within = not (np.abs(labels.astype(np.float64)) > 3).any()
-        return "regression" if within else "scores", (SENTIMENT,)
-    if len(set(names)) == len(names) == width:
-        return "scores", tuple(names)
-    return "scores", tuple(f"label {column + 1}" for column in range(width))

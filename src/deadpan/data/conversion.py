@@ -13,6 +13,7 @@ from deadpan.data.store.reading import store_dataset
 from deadpan.data.store.writing import check_writable, write_store
 from deadpan.errors import DataError
 from deadpan.files import home_path
+from deadpan.locks import alone, beside
 
 
 def convert_dataset(source: str | Path, out: str | Path, **options: Any) -> Dataset:
@@ -28,6 +29,7 @@ def convert_dataset(source: str | Path, out: str | Path, **options: Any) -> Data
 
     Raises:
         DataError: the source cannot be read, or the file cannot be written.
+        DeadpanError: another process writes it.
     """
     path = home_path(out)
     if str(out).endswith(("/", os.sep)):
@@ -43,9 +45,11 @@ def convert_dataset(source: str | Path, out: str | Path, **options: Any) -> Data
         raise DataError(
             f"{path}: is inside {source}, of which it would become a part; write it elsewhere"
         )
-    dataset = load(source, **options)
-    write_store(dataset, path, source=provenance(source, options))
-    return store_dataset(path)
+    with alone(beside(path)):
+        check_writable(path)  # another may have written it since
+        dataset = load(source, **options)
+        write_store(dataset, path, source=provenance(source, options))
+        return store_dataset(path)
 
 
 def provenance(source: str | Path, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -117,12 +117,15 @@ class Dataset:
 
     Attributes:
         name: the name that tables show.
-        task: the task of the labels.
-        labels: names of the label's columns; ``("sentiment",)`` for regression.
+        task: the task of the labels; "scores" where there are none.
+        labels: names of the label's columns; ``("sentiment",)`` for regression; none if no clip has
+            a label, so that the clips can only be predicted.
         widths: features per step of each modality, in canonical order.
-        splits: clips of each of ``train``, ``valid``, ``test`` (one may be empty).
+        splits: clips of each of ``train``, ``valid``, ``test`` (one may be empty); see ``unsplit``.
         layout: the format of the source, as a noun ("a pickle in MulT's format"); "" if unknown.
         padding: the padding of the file, per modality; empty if it pads nothing.
+        alignment: whether step k of a clip is the same word in every modality, and how this is
+            known, as a sentence; "" if nothing tells.
         repairs: number of values or clips that were repaired, by kind of repair.
         warnings: sentences for the user.
     """
@@ -134,6 +137,7 @@ class Dataset:
     splits: Mapping[str, Sequence[Clip]]
     layout: str = ""
     padding: Mapping[Modality, Padding] = dataclasses.field(default_factory=dict)
+    alignment: str = ""
     repairs: Mapping[str, int] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -143,8 +147,18 @@ class Dataset:
             raise DataError(unknown_name("split", split, SPLITS))
         return self.splits.get(split, ())
 
+    @property
+    def unsplit(self) -> bool:
+        """Whether the clips have neither labels nor splits: all are in ``test``, the only key."""
+        return not self.labels and set(self.splits) == {"test"}
+
     def require(self, *splits: str) -> None:
-        """Raise DataError unless each of these splits has a clip."""
+        """Raise DataError unless the clips have labels, and each of these splits has a clip."""
+        if not self.labels:
+            raise DataError(
+                f"{self.name}: no clip has a label; give data with labels (a table's column of "
+                f"labels: --data_options.label NAME), or predict it with a run"
+            )
         for split in splits:
             if not len(self[split]):
                 counts = ", ".join(f"{name} {len(self[name])}" for name in SPLITS)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 
 from deadpan.data.dataset import SPLIT_WARNINGS, Clip, Dataset
@@ -82,3 +83,27 @@ def split_by_group(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
         )
         splits[neediest] += groups[name]
     return splits
+
+
+VALIDATION_SHARE = 0.1
+"""Share of the training clips that become validation, where a file has test clips and none."""
+
+
+def validation_groups(groups: Sequence[str]) -> frozenset[str]:
+    """Choose the groups that become validation: a tenth of the clips, and never all groups.
+
+    Groups are taken in the order of a hash of their names, as in ``split_by_group``.
+
+    Args:
+        groups: the group of each training clip; a name may occur often.
+    """
+    sizes = Counter(groups)
+    names = sorted(sizes, key=lambda name: hashlib.sha256(name.encode()).digest())
+    chosen: set[str] = set()
+    count = 0
+    for name in names[:-1]:
+        if chosen and count + sizes[name] / 2 > VALIDATION_SHARE * len(groups):
+            break
+        chosen.add(name)
+        count += sizes[name]
+    return frozenset(chosen)

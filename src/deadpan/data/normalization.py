@@ -3,16 +3,14 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
+from deadpan.data import NormalizationMethod
 from deadpan.data.dataset import Clip, Dataset, LazyClips, map_clips, step_counts
 from deadpan.errors import DataError
 from deadpan.types import TEXT, Modality
-
-NormalizationMethod = Literal["robust", "standard", "group", "none"]
 
 LIMIT = 5.0
 """Scaled features are clipped to this many deviations: beyond it, an extractor has failed."""

@@ -25,30 +25,18 @@ def nonzero_steps(arrays: Arrays, *, aligned: bool) -> dict[Modality, StepRange]
         aligned: whether a step is the same word in all modalities. Then it is padding only if it is
             zero in every modality that the clip has.
     """
-    filled = {name: _filled(array) for name, array in arrays.items()}
-    frame = np.logical_or.reduce(list(filled.values())) if aligned and filled else None
     ranges: dict[Modality, StepRange] = {}
-    for name, steps in filled.items():
-        first, end = _filled_range(steps if frame is None else frame)
-        present = steps.any(axis=1)
+    for name, array in arrays.items():
+        filled = _filled(array)
+        first, end = _filled_range(filled)
+        present = filled.any(axis=1)
         ranges[name] = np.where(present, first, 0), np.where(present, end, 0)
-    return ranges
+    return _union(ranges) if aligned and ranges else ranges
 
 
-def looks_aligned(splits: Sequence[Arrays]) -> bool:
-    """Whether steps are likely the same words in all modalities.
-
-    This is so if all modalities have one length and their padding ends at the same step in most
-    clips.
-    """
-    agree = total = 0
-    for arrays in splits:
-        if len(arrays) < 2 or len({array.shape[1] for array in arrays.values()}) > 1:
-            return False
-        starts = [_filled_range(_filled(array))[0] for array in arrays.values()]
-        agree += int(np.logical_and.reduce([start == starts[0] for start in starts]).sum())
-        total += len(starts[0])
-    return 2 * agree > total
+def array_steps(arrays: Arrays) -> dict[Modality, int]:
+    """Steps of each array, padding included."""
+    return {name: array.shape[1] for name, array in arrays.items()}
 
 
 def real_sequences(

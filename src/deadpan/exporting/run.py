@@ -15,6 +15,7 @@ from deadpan.data.dataset import Clip
 from deadpan.data.normalization import LIMIT, Normalizer
 from deadpan.errors import DeadpanError
 from deadpan.files import write_atomically
+from deadpan.locks import alone, beside
 from deadpan.models import Model
 from deadpan.training.opened import RunDirectory, open_run
 from deadpan.types import TEXT, Batch, Modality
@@ -57,15 +58,26 @@ def export_run(run: RunDirectory, *, int8: bool = False, out: Path | None = None
 
     Raises:
         DeadpanError: the model cannot be exported, a file is in the way, or the file's predictions
-            differ from the model's; nothing is written.
+            differ from the model's, or another process writes it; nothing is written.
     """
     path = out or run.path / ("model-int8.onnx" if int8 else "model.onnx")
+    _refuse_taken(path)
+    with alone(beside(path)):
+        _refuse_taken(path)  # another may have written it since
+        return _export(run, path, int8=int8)
+
+
+def _refuse_taken(path: Path) -> None:
+    """Raise DeadpanError if a file cannot be made there."""
     if path.exists() or path.is_symlink():
         raise DeadpanError(f"{path}: exists already; remove it, or choose another --out")
     if not path.parent.is_dir():
         raise DeadpanError(
             f"{path}: its directory does not exist; make it, or choose another --out"
         )
+
+
+def _export(run: RunDirectory, path: Path, *, int8: bool) -> Exported:
     source = open_run(run.path)
     model, normalizer = source.model, source.normalizer
     facts = _facts(model, normalizer, run.environment().task, source.task.labels, int8=int8)

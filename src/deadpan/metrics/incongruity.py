@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from deadpan.metrics.ranks import roc_auc
+from deadpan.metrics.rounding import is_constant
 
 MAX_SENTIMENT = 3.0
 """The largest absolute sentiment: labels lie in [-3, 3]."""
@@ -111,6 +112,8 @@ def sign_calibration_error(
     if not len(correct):
         return float("nan")
     order = np.argsort(confidence, kind="stable")
+    if is_constant(confidence):  # the order of rounding errors is none
+        order = np.arange(len(confidence))
     gaps = [
         len(part) * abs(correct[part].mean() - confidence[part].mean())
         for part in np.array_split(order, min(bins, len(order)))

@@ -3,18 +3,21 @@
 import numpy as np
 from jaxtyping import Float
 
+from deadpan.metrics.rounding import is_constant
+
 
 def rank_correlation(
     first: Float[np.ndarray, " item"], second: Float[np.ndarray, " item"]
 ) -> float:
     """Spearman's rho, in [-1, 1]: Pearson's r of the ranks, ties sharing their mean rank.
 
-    NaN where one side is constant or there are fewer than two items.
+    NaN where one side is constant (see ``is_constant``) or there are fewer than two items.
     """
+    if is_constant(first) or is_constant(second):
+        return float("nan")
     x, y = (_ranks(values) for values in (first, second))
-    x, y = x - x.mean() if len(x) else x, y - y.mean() if len(y) else y
-    spread = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / spread if spread else float("nan")
+    x, y = x - x.mean(), y - y.mean()
+    return float(x @ y) / float(np.sqrt((x @ x) * (y @ y)))
 
 
 def roc_auc(
@@ -22,12 +25,15 @@ def roc_auc(
 ) -> float:
     """Area under the ROC curve: how often a positive's value is above a negative's.
 
-    Ties count half (Fawcett 2006, An introduction to ROC analysis). In [0, 1]; 0.5 by chance; NaN
-    where either is empty.
+    Ties count half (Fawcett 2006, An introduction to ROC analysis). In [0, 1]; 0.5 by chance, and
+    where all values are the same (see ``is_constant``); NaN where either is empty.
     """
     if not len(positive) or not len(negative):
         return float("nan")
-    ranks = _ranks(np.concatenate([positive, negative]))
+    values = np.concatenate([positive, negative])
+    if is_constant(values):
+        return 0.5
+    ranks = _ranks(values)
     above = ranks[: len(positive)].sum() - len(positive) * (len(positive) + 1) / 2
     return float(above / (len(positive) * len(negative)))
 

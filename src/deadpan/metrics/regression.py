@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from deadpan.metrics.classification import binary_accuracy, binary_weighted_f1
+from deadpan.metrics.rounding import is_constant
 
 PerClip = Float[np.ndarray, " clip"]
 ClipLabel = Float[np.ndarray, "clip label"]
@@ -25,10 +26,10 @@ def mean_absolute_error(prediction: PerClip, label: PerClip) -> float:
 
 
 def pearson_correlation(prediction: PerClip, label: PerClip) -> float:
-    """Pearson's r in [-1, 1]; 0 where either side is constant."""
+    """Pearson's r in [-1, 1]; 0 where either side is constant (see ``is_constant``)."""
     # r of a constant is 0 / 0. A constant tells nothing of the label, and the majority row that
     # stands in every table must print a number, so it is 0 here.
-    if np.ptp(prediction) == 0 or np.ptp(label) == 0:
+    if is_constant(prediction) or is_constant(label):
         return 0.0
     r = np.mean(_standardized(prediction) * _standardized(label))
     return float(np.clip(r, -1, 1))
@@ -76,7 +77,7 @@ def correlations_per_label(prediction: ClipLabel, label: ClipLabel) -> tuple[flo
     NaN where all clips have the same label: no prediction could correlate with it.
     """
     return tuple(
-        pearson_correlation(x, y) if np.ptp(y) else math.nan
+        math.nan if is_constant(y) else pearson_correlation(x, y)
         for x, y in zip(prediction.T, label.T, strict=True)
     )
 

@@ -12,9 +12,15 @@ from torch import Tensor, nn
 
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.layers.pooling import front_aligned
+from deadpan.options import typed
 from deadpan.types import Batch, Modality, Output, in_order
 
 M = TypeVar("M", bound="Model")
+
+LARGEST_SIZE, MOST_PARTS = 10_000_000, 1_000
+"""Bounds of a hyperparameter that is a size, and of one that counts parts of a model."""
+PARTS = ("layers", "heads", "blocks", "stages", "attentions", "rank")
+"""Endings of the names of hyperparameters that count parts."""
 
 FUSED = "fused"
 """Name of a stream that fuses all modalities and is as long as the longest. Each of its steps fuses
@@ -181,7 +187,7 @@ def check_hyperparameters(model: type[Model], options: Mapping[str, object]) -> 
     """Raise DeadpanError at the first option that the model lacks or whose value is invalid.
 
     A Literal takes one of its choices, a number its type, a dropout a value in [0, 1), another
-    float at least 0, and an integer at least 1, because it counts something.
+    float at least 0, and an integer at least 1, because it counts something, up to a bound.
     """
     known = hyperparameters(model)
     for name, value in options.items():
@@ -193,7 +199,9 @@ def check_hyperparameters(model: type[Model], options: Mapping[str, object]) -> 
                 kind = f"{name} of {model.__name__}"
                 raise DeadpanError(unknown_name(kind, str(value), get_args(annotation)))
         elif wanted := _requirement(name, value, annotation):
-            raise DeadpanError(f"{name} of {model.__name__} must be {wanted}; got {value!r}")
+            raise DeadpanError(f"{name} of {model.__name__} must be {wanted}; got {value!r:.200}")
+        else:
+            typed(f"{name} of {model.__name__}", value, annotation)
 
 
 def _requirement(name: str, value: object, annotation: object) -> str | None:
@@ -201,8 +209,10 @@ def _requirement(name: str, value: object, annotation: object) -> str | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if annotation is bool and not isinstance(value, bool):
         return "true or false"
-    if annotation is int and not (is_number and isinstance(value, int) and value >= 1):
-        return "a whole number of at least 1"
+    if annotation is int:
+        most = MOST_PARTS if name.endswith(PARTS) else LARGEST_SIZE
+        if not (is_number and isinstance(value, int) and 1 <= value <= most):
+            return f"a whole number from 1 to {most:,}"
     if annotation is float:
         below = 1.0 if "dropout" in name else float("inf")
         if not (is_number and 0 <= value < below):  # pyright: ignore[reportOperatorIssue]

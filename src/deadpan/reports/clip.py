@@ -1,8 +1,8 @@
 """``deadpan explain``: a folder of figures, tables and one self-contained HTML page."""
 
 import math
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from deadpan.analysis.crossmodal import Axis, CrossmodalMap, axis_of
 from deadpan.analysis.explanation import ClipPredictions, Explanation, TargetSalience
 from deadpan.errors import DeadpanError
 from deadpan.files import csv_text, json_text, write_atomically
+from deadpan.locks import LOCK, alone
 from deadpan.reports.clip_figures import (
     Strip,
     heatmap,
@@ -50,17 +51,21 @@ def write_explanation(explained: Explanation, folder: Path) -> Path:
         The page's path.
 
     Raises:
-        DeadpanError: the folder is a file, or cannot be written.
+        DeadpanError: the folder is a file, or cannot be written, or another process writes it.
     """
     files = explanation_files(explained)
     new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            write_atomically(folder / name, content)
+        with alone(folder / LOCK):
+            for name, content in files.items():
+                write_atomically(folder / name, content)
     except OSError as error:
         if new:
-            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # it holds what others put there
+                for name in files:
+                    (folder / name).unlink(missing_ok=True)
+                folder.rmdir()
         raise DeadpanError(
             f"{folder}: cannot be written ({error.strerror}); give another --out"
         ) from None

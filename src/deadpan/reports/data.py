@@ -76,7 +76,7 @@ def data_page(facts: Mapping[str, Any]) -> str:
 
 def _cards(facts: Mapping[str, Any]) -> list[Fact]:
     splits = facts["splits"]
-    clips = ", ".join(f"{name} {split['clips']:,}" for name, split in splits.items())
+    counts = ", ".join(f"{name} {split['clips']:,}" for name, split in splits.items())
     widths = ", ".join(f"{name} {width}" for name, width in facts["widths"].items())
     groups = facts["groups"]
     videos, shared = "unknown", ""
@@ -87,9 +87,9 @@ def _cards(facts: Mapping[str, Any]) -> list[Fact]:
         Fact(
             term="Clips",
             value=f"{sum(split['clips'] for split in splits.values()):,}",
-            note=clips,
+            note="not split" if facts["unsplit"] else counts,
         ),
-        Fact(term="Task", value=facts["task"], note=labels),
+        Fact(term="Task", value=facts["task"] if labels else "none", note=labels or "no labels"),
         Fact(term="Videos or speakers", value=videos, note=shared),
         Fact(
             term="Modalities",
@@ -106,9 +106,12 @@ def data_panels(facts: Mapping[str, Any]) -> list[Panel]:
 
 
 def _labels(facts: Mapping[str, Any], splits: Mapping[str, Any]) -> Iterator[Panel]:
+    if not facts["labels"]:
+        return
     labels = {name: split["labels"] for name, split in splits.items()}
-    draw = {"regression": _sentiment, "scores": _label_bins}.get(facts["task"], _label_shares)
-    yield draw(facts, labels)
+    statistics = next(iter(labels.values()))
+    draw = _label_bins if "values" in statistics else _label_shares
+    yield (_sentiment if "histogram" in statistics else draw)(facts, labels)
 
 
 def _sentiment(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> Panel:
@@ -172,13 +175,11 @@ def _label_bins(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> Panel:
     rows: list[tuple[str, ...]] = []
     for index, name in enumerate(facts["labels"]):
         bins = [split[index] for split in histograms.values()]
-        edges = bins[0]["edges"]
-        for place, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
-            counts = (f"{split['counts'][place]:,}" for split in bins)
-            rows.append((name, f"{low:.4g} to {high:.4g}", *counts))
+        for place, title in enumerate(bins[0]["bins"]):
+            rows.append((name, title, *(f"{split['counts'][place]:,}" for split in bins)))
     return Panel(
         title="Labels",
-        finding=f"Seven bins from the least to the greatest label, the same in all splits.{more}",
+        finding=f"Bins from the least to the greatest label, the same in all splits.{more}",
         svg=to_svg(
             "labels",
             lambda figure: label_bins(figure, drawn, histograms),

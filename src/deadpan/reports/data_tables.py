@@ -13,7 +13,11 @@ Columns = Mapping[str, Mapping[str, str]]
 
 def split_columns(facts: Mapping[str, Any]) -> Columns:
     """Table of the statistics of splits, a column for each split that has clips."""
-    return {name: _split(split) for name, split in facts["splits"].items() if split["clips"]}
+    return {
+        "not split" if facts["unsplit"] else name: _split(split)
+        for name, split in facts["splits"].items()
+        if split["clips"]
+    }
 
 
 def modality_columns(facts: Mapping[str, Any]) -> Columns:

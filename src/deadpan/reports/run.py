@@ -9,6 +9,7 @@ import numpy as np
 
 from deadpan.errors import RunError, count_of, unknown_name
 from deadpan.files import write_atomically
+from deadpan.locks import alone
 from deadpan.models import display_name
 from deadpan.reports.gate import gate_panels
 from deadpan.reports.predictions import VIEWS
@@ -158,11 +159,13 @@ def write_report(run: Path) -> Path:
 
     Raises:
         RunError: a file of the run is missing or broken, or the page cannot be written.
+        DeadpanError: another process works in the run.
     """
     files = RunDirectory(run)
-    page = report_page(files)
     try:
-        write_atomically(files.report_file, page.encode("utf-8", "replace"))
+        with alone(files.lock_file):
+            page = report_page(files)
+            write_atomically(files.report_file, page.encode("utf-8", "replace"))
     except OSError as error:
         raise RunError(
             f"{files.report_file} cannot be written ({error.strerror}); make room or give yourself "

@@ -1,12 +1,13 @@
-"""The environment of a run: command, commit, versions, processor, data."""
+"""The environment of a run (command, commit, versions, data) and the installation behind it."""
 
 import dataclasses
 import datetime
 import platform
+import re
 import shlex
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from deadpan.data.dataset import Dataset, describe
-from deadpan.layers.native.library import library
+from deadpan.data.health.findings import training_findings
+from deadpan.layers.native.library import kernels, library
 from deadpan.layers.recurrent import processor_has_lstm
 from deadpan.models import Model
 from deadpan.options import record
 from deadpan.tasks import Task
+from deadpan.threads import processors, waiting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,13 +60,16 @@ class Environment:
         platform: operating system and processor.
         threads: of torch.
         native: whether the C kernels were used.
+        processor: the instructions that torch computes with, e.g. "AVX512"; "" in an older run.
+        kernels: the instructions that they used, or why torch computed; an older run does not say.
         started: date and time, UTC.
         parameters: of the model.
         task: name of the task.
         labels: of the task.
         modalities: of the model, in its order.
         dataset: facts of its data.
-        warnings: of the model on this processor; an older run has none.
+        warnings: of the model on this processor, and of going on with another; an older run has
+            none.
     """
 
     command: str
@@ -75,6 +81,8 @@ class Environment:
     platform: str
     threads: int
     native: bool = False
+    processor: str = ""
+    kernels: str = "unknown"
     started: str
     parameters: int
     task: str
@@ -88,10 +96,23 @@ class Environment:
         """The commit as tables name it; see :func:`commit_name`."""
         return commit_name(self.commit, self.dirty)
 
+    def changes(self, now: "Environment") -> list[str]:
+        """What differs in another environment so that it computes other bits."""
+        return [
+            f"{name} {getattr(now, name)} (was {getattr(self, name)})"
+            for name in ("deadpan", "torch", "threads", "native", "kernels", "processor")
+            if getattr(self, name) not in ("", "unknown", getattr(now, name))
+        ]
+
 
 def data_facts(dataset: Dataset) -> DataFacts:
-    """Describe a data set as it was loaded, before normalisation."""
-    return record("dataset", describe(dataset), DataFacts)
+    """Describe a data set as it was loaded, before normalisation.
+
+    Its warnings are followed by what ``deadpan data inspect`` finds serious in its training clips.
+    """
+    facts = describe(dataset)
+    facts["warnings"] += training_findings(dataset)
+    return record("dataset", facts, DataFacts)
 
 
 def this_environment(model: Model, task: Task, dataset: DataFacts, fabric: Fabric) -> Environment:
@@ -105,6 +126,8 @@ def this_environment(model: Model, task: Task, dataset: DataFacts, fabric: Fabri
         platform=platform.platform(),
         threads=torch.get_num_threads(),
         native=library() is not None,
+        processor=torch.backends.cpu.get_cpu_capability(),
+        kernels=kernels(),
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         parameters=sum(p.numel() for p in model.parameters()),
         task=dataset.task,
@@ -113,6 +136,38 @@ def this_environment(model: Model, task: Task, dataset: DataFacts, fabric: Fabri
         dataset=dataset,
         warnings=precision_warnings(model, fabric),
     )
+
+
+def installation() -> dict[str, Any]:
+    """Describe this installation, for ``deadpan env``."""
+    return {
+        "deadpan": version("deadpan"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": version("numpy"),
+        "platform": platform.platform(),
+        "kernels": kernels(),
+        "threads": torch.get_num_threads(),
+        "processors": processors(),
+        "waiting": waiting(),
+        "extras": _extras(),
+    }
+
+
+def _extras() -> dict[str, str]:
+    """For each extra its packages with their versions, or the command that installs them."""
+    packages: dict[str, list[str]] = {}
+    for need in requires("deadpan") or ():
+        if match := re.match(r"([\w.-]+).*extra == ['\"]([\w-]+)['\"]", need):
+            packages.setdefault(match[2], []).append(match[1])
+    extras: dict[str, str] = {}
+    for extra, names in sorted(packages.items()):
+        try:
+            extras[extra] = ", ".join(f"{name} {version(name)}" for name in names)
+        except PackageNotFoundError:
+            extras[extra] = f"pip install 'deadpan[{extra}]'"
+    extras.pop("dev", None)  # the tools of development are no part of what a user lacks
+    return extras
 
 
 def precision_warnings(model: nn.Module, fabric: Fabric) -> list[str]:

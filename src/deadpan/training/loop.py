@@ -71,6 +71,10 @@ def fit(
     clips, lengths = dataset["train"], lengths_of(dataset["train"])
     valid, valid_labels = dataset["valid"], labels_of(dataset["valid"])
     for epoch in range(state.epoch + 1, settings.epochs + 1):
+        # Nothing can follow from weights that are not finite; the best epoch stands. Asked before
+        # an epoch: a run that was killed after such a one ends here as well.
+        if state.rows and math.isnan(state.rows[-1]["valid_loss"]):
+            break
         started, losses, gate = time.perf_counter(), list[float](), list[Tensor]()
         seed_everything(settings.seed, epoch, fabric.global_rank)
         if state.model.context:
@@ -123,5 +127,3 @@ def fit(
         after_epoch(state)
         if watch:
             watch.epoch(row)
-        if diverged:  # nothing can follow from weights that are not finite; the best epoch stands
-            break

@@ -20,6 +20,7 @@ from deadpan.data.dataset import Dataset, fingerprint
 from deadpan.data.normalization import Normalizer
 from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
 from deadpan.files import read_json, read_yaml, write_atomically, write_json
+from deadpan.locks import LOCK, alone, beside
 from deadpan.models import MODELS, Model, check_hyperparameters
 from deadpan.models.base import hyperparameters
 from deadpan.options import record
@@ -81,6 +82,7 @@ class RunDirectory:
         self.scores_file = path / SCORES_FILE
         self.predictions_file = path / PREDICTIONS_FILE
         self.report_file = path / REPORT_FILE
+        self.lock_file = path / LOCK
         if path.exists() and not path.is_dir():
             raise RunError(f"{path}: is a file; a run is a directory made by 'deadpan train'")
         if not self.is_run(path):
@@ -100,16 +102,18 @@ class RunDirectory:
         cls.refuse_taken(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         making = path.with_name(f".{path.name}.making")
-        shutil.rmtree(making, ignore_errors=True)
-        try:
-            making.mkdir()
-            text = yaml.safe_dump(settings.to_dict(), sort_keys=False)
-            write_atomically(making / CONFIG_FILE, text.encode())
-            write_json(making / ENVIRONMENT_FILE, dataclasses.asdict(environment))
-            making.rename(path)
-        except BaseException:
+        with alone(beside(path)):
+            cls.refuse_taken(path)
             shutil.rmtree(making, ignore_errors=True)
-            raise
+            try:
+                making.mkdir()
+                text = yaml.safe_dump(settings.to_dict(), sort_keys=False)
+                write_atomically(making / CONFIG_FILE, text.encode())
+                write_json(making / ENVIRONMENT_FILE, dataclasses.asdict(environment))
+                making.rename(path)
+            except BaseException:
+                shutil.rmtree(making, ignore_errors=True)
+                raise
         return cls(path)
 
     @staticmethod
@@ -122,6 +126,21 @@ class RunDirectory:
         """Remove what a killed process was about to write; nothing ever reads it."""
         for leftover in self.path.glob(".*.tmp"):
             leftover.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove what training has written; the directory stays if others put something there."""
+        self.clean()
+        for file in (
+            self.checkpoint_file,
+            self.epochs_file,
+            self.gate_file,
+            self.environment_file,
+            self.config_file,
+        ):
+            file.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.lock_file.unlink()
+            self.path.rmdir()
 
     @property
     def finished(self) -> bool:
@@ -140,6 +159,10 @@ class RunDirectory:
             return Settings.from_dict(values)
         except DeadpanError as error:  # another tool's file, or one edited by hand
             raise RunError(f"{self.config_file}: not the settings of a run ({error})") from error
+
+    def write_environment(self, environment: Environment) -> None:
+        """Replace what the run says of its making."""
+        write_json(self.environment_file, dataclasses.asdict(environment))
 
     def environment(self) -> Environment:
         """What the run was made with: command, commit, versions, data set, parameters."""

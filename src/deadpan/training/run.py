@@ -1,9 +1,11 @@
 """``train_run``: from settings to a run directory, in one call."""
 
 import ctypes
+import dataclasses
 import os
-import shutil
 import sys
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
@@ -16,11 +18,13 @@ from deadpan.data.dataset import Dataset, step_counts
 from deadpan.data.normalization import Normalizer, fit_normalizer
 from deadpan.errors import DeadpanError, RunError
 from deadpan.files import write_csv
+from deadpan.locks import alone
 from deadpan.models import Model
 from deadpan.tasks import make_task
 from deadpan.training.checkpoint import State
-from deadpan.training.environment import data_facts, this_environment
+from deadpan.training.environment import Environment, data_facts, this_environment
 from deadpan.training.loop import Watch, fit, seed_everything
+from deadpan.training.memory import refuse_too_large, too_much_memory, without_memory
 from deadpan.training.opened import (
     RunDirectory,
     build,
@@ -47,22 +51,32 @@ def train_run(
         watch: is called after each step and epoch.
 
     Raises:
-        DeadpanError: bad settings, data or model options, or a run that is in the way or not there.
+        DeadpanError: bad settings, data or model options, a run that is in the way or not there, or
+            another process that trains it.
     """
     keep_freed_memory()
     # Before anything computes: denormals are slow, and no run may depend on an earlier one.
     torch.set_flush_denormal(True)
     try:
-        return _train(resolved(settings), out, resume=resume, watch=watch)
+        with ExitStack() as lock:
+            return _train(resolved(settings), out, lock, resume=resume, watch=watch)
+    except (RuntimeError, MemoryError) as error:
+        if not (memory := too_much_memory(error)):
+            raise
+        raise DeadpanError(
+            f"{out}: not enough memory to train ({memory}); choose a smaller --batch_size or model"
+        ) from error
     finally:
         torch.set_flush_denormal(False)
 
 
-def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) -> RunDirectory:
+def _train(
+    settings: Settings, out: Path, lock: ExitStack, *, resume: bool, watch: Watch | None
+) -> RunDirectory:
     # A further process of a distributed run; the first one, rank 0, prepares.
     child = int(os.environ.get("LOCAL_RANK", "0")) > 0
     if resume:
-        run = _resumed(settings, out)
+        run = _resumed(settings, out, None if child else lock)
         if run.finished:
             return run
     elif not child:
@@ -75,18 +89,23 @@ def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) 
     normalizer = fit_normalizer(dataset["train"], dataset.widths, settings.normalization)
     dataset = normalizer(dataset)
     task = make_task(dataset.task, dataset.labels)
+    with without_memory():
+        sizes = build(settings, dataset.widths, task)
+    refuse_too_large(sizes, settings.devices)
     seed_everything(settings.seed)
     model = build(settings, dataset.widths, task)
     _check_clips(model, dataset)
     fabric = _fabric(settings)
+    environment = this_environment(model, task, facts, fabric)
     if not resume and not child:
-        RunDirectory.create(out, settings, this_environment(model, task, facts, fabric))
+        run = RunDirectory.create(out, settings, environment)
+        lock.enter_context(alone(run.lock_file))
     fabric.launch()
     fabric.barrier()
     run = RunDirectory(out)
-    state = _start(model, settings)
-    if run.checkpoint_file.is_file():
-        state.load(run.checkpoint_file)
+    state = _state(run, model, settings)
+    if resume and fabric.is_global_zero:
+        _record_changes(run, environment, state.epoch)
     network, state.optimizer = fabric.setup(model, state.optimizer)
 
     def keep(state: State) -> None:
@@ -97,30 +116,61 @@ def _train(settings: Settings, out: Path, *, resume: bool, watch: Watch | None) 
         fabric.barrier()
 
     one_watch = watch if fabric.is_global_zero else None
-    fit(fabric, network, state, task, dataset, settings, after_epoch=keep, watch=one_watch)
+    with _nothing_without_an_epoch(run, state):
+        fit(fabric, network, state, task, dataset, settings, after_epoch=keep, watch=one_watch)
     if fabric.is_global_zero:
         _keep_best(run, state, normalizer, dataset)
     fabric.barrier()
     return run
 
 
+@contextmanager
+def _nothing_without_an_epoch(run: RunDirectory, state: State) -> Generator[None, None, None]:
+    """Remove a run for whose first epoch there is not enough memory."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if too_much_memory(error) and not state.epoch:
+            run.remove()
+        raise
+
+
 def _keep_best(run: RunDirectory, state: State, normalizer: Normalizer, dataset: Dataset) -> None:
     """Keep the best weights; a run that never had any leaves nothing behind."""
     if not state.best:
-        shutil.rmtree(run.path, ignore_errors=True)
+        run.remove()
         raise DeadpanError(
             f"{run.path}: the model diverged at once; train with a lower learning rate"
         )
     save_model(run, state.best, normalizer, dataset.widths)
 
 
-def _resumed(settings: Settings, out: Path) -> RunDirectory:
-    """The run in ``out``, if it is one of these settings, rid of what a killed process left."""
+def _resumed(settings: Settings, out: Path, lock: ExitStack | None) -> RunDirectory:
+    """The run in ``out``, if it is one of these settings; unless it has finished, under its lock.
+
+    It is rid of what a killed process left. A further process of a distributed run gives no lock.
+    """
     run = RunDirectory(out)
     if difference := settings.difference(resolved(run.settings())):
         raise RunError(f"{out}: cannot go on with other settings ({difference}); give the same")
-    run.clean()
+    if lock and not run.finished:
+        lock.enter_context(alone(run.lock_file))
+        run.clean()
     return run
+
+
+def _record_changes(run: RunDirectory, now: Environment, epoch: int) -> None:
+    """Record that an interrupted run goes on after an epoch with what computes other bits."""
+    before = run.environment()
+    if not (changes := before.changes(now)):
+        return
+    warnings = [*before.warnings]
+    if epoch:  # else it begins here
+        warnings.append(
+            f"after epoch {epoch} it goes on with {', '.join(changes)}: no longer bit for bit what "
+            f"it would have been uninterrupted"
+        )
+    run.write_environment(dataclasses.replace(now, warnings=warnings))
 
 
 def _check_clips(model: Model, dataset: Dataset) -> None:
@@ -141,15 +191,15 @@ def _fabric(settings: Settings) -> Fabric:
             precision=settings.precision,
             strategy=strategy,
         )
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, ImportError) as error:  # ImportError: a TPU's library
         text = str(error).splitlines()[0]
         raise DeadpanError(
             f"this machine cannot train so: {text}; try --accelerator cpu"
         ) from error
 
 
-def _start(model: Model, settings: Settings) -> State:
-    """The state before the first epoch."""
+def _state(run: RunDirectory, model: Model, settings: Settings) -> State:
+    """The state of a run after its last epoch so far, or before the first."""
     optimizer = make_optimizer(
         model,
         learning_rate=settings.learning_rate,
@@ -157,7 +207,10 @@ def _start(model: Model, settings: Settings) -> State:
         weight_decay=settings.weight_decay,
     )
     scheduler = make_scheduler(optimizer, patience=settings.decay_when)
-    return State(model=model, optimizer=optimizer, scheduler=scheduler)
+    state = State(model=model, optimizer=optimizer, scheduler=scheduler)
+    if run.checkpoint_file.is_file():
+        state.load(run.checkpoint_file)
+    return state
 
 
 GATE_FLOOR = 1e-3

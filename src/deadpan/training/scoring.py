@@ -12,6 +12,7 @@ from deadpan.data import load
 from deadpan.data.dataset import Clip, Dataset
 from deadpan.errors import DataError
 from deadpan.files import read_json, write_csv, write_json
+from deadpan.locks import alone
 from deadpan.tasks import Classes, Regression, Task, make_task
 from deadpan.training.baselines import constant_outputs, ridge_outputs
 from deadpan.training.environment import commit
@@ -30,10 +31,17 @@ def evaluate_run(run: RunDirectory) -> dict[str, Any]:
     Raises:
         RunError: the run has not finished.
         DataError: its data set is gone, has changed shape, or has no test split.
+        DeadpanError: another process works in the run.
     """
-    if run.evaluated:
-        run.scores()  # refuses a file that is broken
-        return read_json(run.scores_file, evaluate_first(run.path))
+    if not run.evaluated:
+        with alone(run.lock_file):
+            if not run.evaluated:
+                _score(run)
+    run.scores()  # refuses a file that is broken
+    return read_json(run.scores_file, evaluate_first(run.path))
+
+
+def _score(run: RunDirectory) -> None:
     opened = open_run(run.path)
     model, task, settings, dataset = opened.model, opened.task, opened.settings, opened.data
     dataset.require("train", "valid", "test")
@@ -66,11 +74,12 @@ def evaluate_run(run: RunDirectory) -> dict[str, Any]:
         prediction_rows(task, clips, outputs[settings.model], task.labels),
     )
     write_json(run.scores_file, scores)
-    return read_json(run.scores_file, evaluate_first(run.path))
 
 
 def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str, Any]]:
     """Predict the clips of another data set, of whatever split, with a finished run.
+
+    Clips without labels and splits stay in their order, and their rows have neither.
 
     A modality that the model knows and the data lacks counts as missing; one that the model does
     not know is left out.
@@ -92,7 +101,8 @@ def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str
         if clips := dataset[split]:
             outputs = predict_clips(model, clips, dataset.widths)
             of_split = prediction_rows(task, clips, outputs, truth_names(task, dataset))
-            rows += [{"split": split, **row} for row in of_split]
+            first = {} if dataset.unsplit else {"split": split}
+            rows += [first | row for row in of_split]
     if not rows:
         raise DataError(f"{source}: has no clip to predict")
     return rows
@@ -104,7 +114,7 @@ def truth_names(task: Task, dataset: Dataset) -> tuple[str, ...] | None:
     A sentiment score may have any name. Classes may be fewer; emotions and scores must be the same,
     in any order. None where they cannot be compared.
     """
-    if type(make_task(dataset.task, dataset.labels)) is not type(task):
+    if not dataset.labels or type(make_task(dataset.task, dataset.labels)) is not type(task):
         return None
     if isinstance(task, Regression):
         return task.labels

@@ -1,17 +1,27 @@
 """The settings of a run: resolved and written as YAML, they rebuild it."""
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
-from deadpan.data.normalization import NormalizationMethod
+from deadpan.data import NormalizationMethod
 from deadpan.errors import DeadpanError
 from deadpan.options import record, typed
 
 Precision = Literal["32-true", "bf16-mixed"]
+
+LARGEST: Mapping[str, float] = {
+    "learning_rate": 100,
+    "gate_learning_rate": 100,
+    "weight_decay": 100,
+    "epochs": 1_000_000,
+    "seed": 2**63 - 1,
+    "batch_size": 2**63 - 1,
+    "decay_when": 2**63 - 1,
+}
+"""The largest value of a setting that has one."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,16 +67,25 @@ class Settings:
     precision: Precision = "32-true"
 
     def __post_init__(self) -> None:
-        """Refuse numbers that cannot train anything, NaN among them."""
+        """Refuse values that cannot train anything, NaN among them."""
+        if not self.data:
+            raise DeadpanError("data must be a data set's name or a path; got an empty text")
         for name in ("epochs", "batch_size", "devices", "learning_rate", "gradient_clip"):
             if not getattr(self, name) > 0:
                 raise DeadpanError(f"{name} must be above 0; got {getattr(self, name)}")
         for name in ("seed", "weight_decay", "decay_when", "gate_learning_rate"):
             if (value := getattr(self, name)) is not None and not value >= 0:
                 raise DeadpanError(f"{name} must not be negative; got {value}")
-        for name in ("learning_rate", "gate_learning_rate", "weight_decay"):
-            if (getattr(self, name) or 0) > 100:
-                raise DeadpanError(f"{name} must be at most 100; got {getattr(self, name)}")
+        # More processes than processors would starve each other; two are for trying it out.
+        largest = {**LARGEST, "devices": max(2, os.cpu_count() or 1)}
+        for name, most in largest.items():
+            if (getattr(self, name) or 0) > most:
+                raise DeadpanError(f"{name} must be at most {most}; got {getattr(self, name)}")
+        names = self.modalities
+        if names is not None and (not names or len(set(names)) < len(names)):
+            raise DeadpanError(
+                f"modalities wants names, each once, as in [text, audio]; got {names}"
+            )
 
     @classmethod
     def from_dict(cls, values: object) -> "Settings":
@@ -93,6 +112,7 @@ def _plain(value: object) -> object:
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    return str(value) if isinstance(value, Path) else value
+    if isinstance(value, Path):
+        return str(value)
+    item = getattr(value, "item", None)  # a number of numpy, which help need not import
+    return item() if callable(item) else value

@@ -1,3 +1,4 @@
+import datetime
 import sys
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 from deadpan.data.containers import memory
 from deadpan.data.containers.parquet import read_parquet
-from deadpan.data.formats.own.features import read_features
+from deadpan.data.formats.own.feature_files import read_features
 from deadpan.errors import DataError, DeadpanError
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -28,7 +29,7 @@ def refusal(path):
 
 def test_columns_of_numbers_with_nulls(tmp_path):
     path = write(tmp_path / "x.parquet", a=[1, None, 3], b=pyarrow.array([1.5, 2, 3], "float32"))
-    names, values = read_parquet(path)
+    names, values, texts = read_parquet(path)
     assert names == ("a", "b")
     np.testing.assert_array_equal(values, [[1, 1.5], [np.nan, 2], [3, 3]])
 
@@ -36,7 +37,7 @@ def test_columns_of_numbers_with_nulls(tmp_path):
 def test_several_row_groups_and_columns_of_one_name(tmp_path):
     table = pyarrow.Table.from_arrays([pyarrow.array([1, 2, 3])] * 2, names=["a", "a"])
     parquet.write_table(table, tmp_path / "x.parquet", row_group_size=1)
-    names, values = read_parquet(tmp_path / "x.parquet")
+    names, values, texts = read_parquet(tmp_path / "x.parquet")
     assert (names, values.tolist()) == (("a", "a"), [[1, 1], [2, 2], [3, 3]])
 
 
@@ -55,8 +56,7 @@ def test_a_file_without_rows_or_columns(tmp_path):
 @pytest.mark.parametrize(
     ("column", "wanted"),
     [
-        (["x"], "column 'a' holds string; wanted numbers"),
-        ([True], "column 'a' holds bool; wanted numbers"),
+        ([b"x"], "column 'a' holds binary; wanted numbers"),
         ([[1.0, 2.0]], "column 'a' holds list"),
     ],
 )
@@ -88,3 +88,28 @@ def test_without_pyarrow_the_command_that_installs_it_is_told(module, tmp_path, 
     assert str(caught.value) == (
         f"{path}: reading parquet needs pyarrow; run: pip install 'deadpan[parquet]'"
     )
+
+
+def test_tables_of_extractors(tmp_path):
+    milliseconds = [datetime.timedelta(milliseconds=20 * step) for step in range(2)]
+    columns = {
+        "file": ["a.wav", "a.wav"],
+        "kind": pyarrow.array(["x", "y"]).dictionary_encode(),
+        "start": milliseconds,
+        "end": [x + datetime.timedelta(milliseconds=20) for x in milliseconds],
+        "voiced": [True, None],
+        "F0": [1.5, 2.5],
+    }
+    path = write(tmp_path / "x.parquet", **columns)
+    names, values, texts = read_parquet(path)
+    assert (names, texts) == (tuple(columns), (0, 1))
+    np.testing.assert_allclose(
+        values, [[np.nan, np.nan, 0, 0.02, 1, 1.5], [np.nan, np.nan, 0.02, 0.04, np.nan, 2.5]]
+    )
+    got = read_features(path)
+    assert got.names == ("voiced", "F0")
+    np.testing.assert_allclose(got.times, [[0, 0.02], [0.02, 0.04]])
+    assert [remark.predicate for remark in got.remarks] == [
+        "have columns that are no features: file, start, end",
+        "have columns of text, which is skipped: kind",
+    ]

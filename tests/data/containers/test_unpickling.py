@@ -1,6 +1,7 @@
 """Plain values come back; code in a pickle never runs; what is broken is refused in one line."""
 
 import builtins
+import collections
 import gc
 import io
 import mmap
@@ -72,6 +73,28 @@ values = st.recursive(
 def test_plain_values_come_back(value, protocol, tmp_path_factory):
     folder = tmp_path_factory.getbasetemp()
     assert_same(read(pickle.dumps(value, protocol=protocol), folder), value)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_dicts_of_the_collections_are_dicts(protocol, tmp_path):
+    inner = collections.OrderedDict([("b", 1), ("a", [2.5])])
+    for factory in (None, dict, list, int, collections.OrderedDict):
+        value = collections.defaultdict(factory, x=inner)
+        got = read(pickle.dumps(value, protocol=protocol), tmp_path)
+        assert (type(got), type(got["x"])) == (dict, dict)
+        assert [*got["x"].items()] == [("b", 1), ("a", [2.5])]
+
+
+def test_dicts_of_python_2_and_what_passes_for_one(tmp_path):
+    def ordered(pairs):
+        return b"ccollections\nOrderedDict\n(" + pairs + b"tR."
+
+    assert read(ordered(b"(lp0\n(lp1\nS'a'\naI1\naa"), tmp_path) == {"a": 1}
+    for pairs in (b"I1\n", b"(lI1\na", b"(l(lI1\naa", b"(l((tI1\nta"):
+        with pytest.raises(DataError):
+            read(ordered(pairs), tmp_path)
+    with pytest.raises(DataError, match="calls a type, which no saved value does"):
+        read(b"\x80\x02cbuiltins\nlist\n(tR.", tmp_path)
 
 
 dtypes = st.one_of(
@@ -371,7 +394,6 @@ def test_types_that_are_no_numbers_or_texts_are_refused(kind, tmp_path):
         (b"\x80\x02Pid\n.", "PERSID"),
         (b"\x80\x02NQ.", "BINPERSID"),
         (b"\x80\x02\x82\x01.", "EXT1"),
-        (b"\x80\x04\x8f.", "EMPTY_SET"),
         (b"\x80\x05\x97.", "NEXT_BUFFER"),
         (b"\x80\x02)\x81.", "NEWOBJ"),
     ],
@@ -478,3 +500,18 @@ def test_damage_is_a_value_or_one_line(spots, protocol, tmp_path_factory):
         read(bytes(content), tmp_path_factory.getbasetemp())
     except DataError as error:
         assert len(str(error).splitlines()) == 1
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_sets_are_lists(tmp_path, protocol):
+    path = tmp_path / "sets.pkl"
+    path.write_bytes(pickle.dumps({"a": {"x"}, "b": frozenset({1})}, protocol=protocol))
+    assert read_pickle(path) == {"a": ["x"], "b": [1]}
+
+
+@pytest.mark.parametrize("protocol", range(5))
+def test_a_tuple_of_dicts_or_arrays_is_recognised(tmp_path, protocol):
+    for first in ({}, {"a": 1}, np.ones(3), [1]):
+        path = tmp_path / "tuple.pkl"
+        path.write_bytes(pickle.dumps((first, {"b": 2}, 3, 4, 5), protocol=protocol))
+        assert looks_like_pickle(path), path.read_bytes()[:20]

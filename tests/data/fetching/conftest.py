@@ -1,8 +1,8 @@
 import socket
-import types
 
 import pytest
-from urllib3.util import retry
+
+from deadpan.data.fetching import download
 
 from .web import reading_in_vain, served
 
@@ -24,9 +24,26 @@ def web(server, monkeypatch):
     return server
 
 
+class Clock:
+    """A clock that nobody waits for: it goes on where a client sleeps, and where it is told to.
+
+    Attributes:
+        slept: the seconds of each sleep.
+    """
+
+    def __init__(self):
+        self.now, self.slept = 0.0, []
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+
+
 @pytest.fixture
-def slept(monkeypatch):
-    """The seconds that a client would have waited before it asked again; nobody waits."""
-    seconds = []
-    monkeypatch.setattr(retry, "time", types.SimpleNamespace(sleep=seconds.append))
-    return seconds
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(download, "time", clock)
+    return clock

@@ -1,9 +1,14 @@
 import dataclasses
+import gzip
 import hashlib
+import pickle
 import random
 import socket
+from contextlib import nullcontext
+from http.server import BaseHTTPRequestHandler
 
 import pytest
+import urllib3
 
 from deadpan.data.corpora import Source
 from deadpan.data.fetching.download import (
@@ -14,7 +19,7 @@ from deadpan.data.fetching.download import (
 )
 from deadpan.errors import DataError
 
-from .web import ETAG, FAST, cut, honest, said, silence, stalled, status, whole
+from .web import ETAG, FAST, chunked, cut, honest, said, silence, stalled, status, whole
 
 BODY = bytes(range(256)) * 1000  # more than one chunk
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -43,10 +48,11 @@ def source(url, **known):
 def get(web, tmp_path):
     """Fetch /file, answered thus; what was told is under ``.told``."""
 
-    def get(*answers, patience=FAST, **known):
+    def get(*answers, patience=FAST, sha256=None, name="file", **known):
         get.told = Told()
-        url = web("/file", *answers)
-        return download(source(url, **known), tmp_path / "file", get.told, patience)
+        wanted = source(web("/file", *answers), **known)
+        hashes = {sha256} if sha256 else set()
+        return download(wanted, tmp_path / name, get.told, patience, hashes=hashes, http=True)
 
     return get
 
@@ -64,9 +70,25 @@ def test_a_file_is_fetched_and_nothing_else_is_left(get, tmp_path):
     assert get.told.lines == []
 
 
-def test_a_file_of_unknown_size_comes_too(get, tmp_path):
-    assert get(whole(BODY, Content_Length=None)) == SHA256
+@pytest.mark.parametrize("answer", [whole(BODY, Content_Length=None), chunked(BODY)])
+def test_a_file_of_unknown_size_comes_too(get, tmp_path, answer):
+    assert get(answer, sha256=SHA256) == SHA256
     assert (tmp_path / "file").read_bytes() == BODY
+
+
+def test_chunks_tell_where_a_file_ends(get, tmp_path):
+    assert get(chunked(BODY)) == SHA256
+    (tmp_path / "file").unlink()
+    with pytest.raises(Unavailable, match="the connection broke off, 3 times"):
+        get(chunked(BODY, end=b""))
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("length", [None, "9" * 5000, "-1", "many"])
+def test_where_nothing_tells_that_a_file_is_whole_it_is_refused(get, tmp_path, length):
+    with pytest.raises(Unavailable, match="does not say how long the file is"):
+        get(whole(BODY, Content_Length=length))
+    assert left(tmp_path) == []
 
 
 def test_an_empty_file_is_a_file(get, tmp_path):
@@ -146,19 +168,8 @@ def test_a_file_that_changed_begins_anew(get, tmp_path):
     assert (tmp_path / "file").read_bytes() == OTHER
 
 
-def test_the_rest_of_another_version_is_not_put_behind_the_first(get, tmp_path):
-    def careless(handler, _):  # heeds Range, but not If-Range
-        wanted = handler.headers.get("Range")
-        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
-        told = f"bytes {start}-{len(OTHER) - 1}/{len(OTHER)}" if wanted else None
-        said(handler, 206 if wanted else 200, OTHER[start:], ETag='"two"', Content_Range=told)
-
-    get(cut(BODY, 150_000), careless)
-    assert (tmp_path / "file").read_bytes() == OTHER
-
-
 @pytest.mark.parametrize(
-    "told", ["bytes 5-9/256000", "bytes 1-2/3", "rubbish", f"bytes {2**70}-{2**70}/*"]
+    "told", ["bytes 5-9/256000", "bytes 1-2/3", "rubbish", f"bytes {2**70}-{2**70}/*", None]
 )
 def test_a_rest_that_is_not_what_was_asked_is_not_used(get, tmp_path, told):
     def liar(handler, _):
@@ -241,7 +252,7 @@ def test_what_a_server_says_cannot_steer_a_terminal(get):
 
 @pytest.mark.parametrize("length", ["9" * 5000, "-1", "many"])
 def test_a_length_that_is_none_is_not_believed(get, tmp_path, length):
-    get(whole(BODY, Content_Length=length))
+    get(whole(BODY, Content_Length=length), sha256=SHA256)
     assert (tmp_path / "file").read_bytes() == BODY
 
 
@@ -253,16 +264,16 @@ def test_a_passing_trouble_passes(get, web, tmp_path, code):
 
 
 def test_a_lasting_trouble_is_given_up(get, web):
-    with pytest.raises(Unavailable, match="too many 500 error responses"):
+    with pytest.raises(Unavailable, match="answers 500 Internal Server Error, 3 times"):
         get(status(500))
     assert len(web.asked) == 3
 
 
-@pytest.mark.parametrize(("asks", "gets"), [(1, 1), (5, 5), (3600, 5)])
-def test_a_server_is_given_the_time_it_asks_for_but_not_hours(get, tmp_path, slept, asks, gets):
+@pytest.mark.parametrize(("asks", "gets"), [(1, 1), (5, 5), (3600, 5), ("soon", 0)])
+def test_a_server_is_given_the_time_it_asks_for_but_not_hours(get, tmp_path, clock, asks, gets):
     patience = dataclasses.replace(FAST, longest_wait=5)
     get(status(503, Retry_After=asks), whole(BODY), patience=patience)
-    assert slept == [gets]
+    assert clock.slept == [gets]
     assert (tmp_path / "file").read_bytes() == BODY
 
 
@@ -276,7 +287,7 @@ def test_a_server_that_says_nothing_is_dead(get, web):
 def test_a_machine_without_a_server_is_dead(web, tmp_path):
     wanted = source("http://127.0.0.1:9/file")
     with pytest.raises(Unavailable, match="no connection") as refused:
-        download(wanted, tmp_path / "file", DownloadWatch(), FAST)
+        download(wanted, tmp_path / "file", DownloadWatch(), FAST, http=True)
     assert refused.value.host_is_dead
 
 
@@ -287,7 +298,7 @@ def test_a_name_that_nobody_knows_is_dead(web, tmp_path, monkeypatch):
     monkeypatch.setattr("socket.getaddrinfo", unknown)
     wanted = source("http://corpus.invalid/file")
     with pytest.raises(Unavailable, match="is there a network") as refused:
-        download(wanted, tmp_path / "file", DownloadWatch(), FAST)
+        download(wanted, tmp_path / "file", DownloadWatch(), FAST, http=True)
     assert refused.value.host_is_dead
 
 
@@ -313,7 +324,7 @@ def test_a_redirect_leads_nowhere_but_to_the_web(get, tmp_path, place):
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/y", "/etc/passwd", "http://", "x"])
 def test_an_address_is_of_the_web(tmp_path, url):
     with pytest.raises(DataError, match="not an address of the web"):
-        download(source(url), tmp_path / "file", DownloadWatch(), FAST)
+        download(source(url), tmp_path / "file", DownloadWatch(), FAST, http=True)
     assert left(tmp_path) == []
 
 
@@ -324,8 +335,200 @@ def test_a_page_is_not_the_file(get, tmp_path):
 
 
 def test_a_compressed_archive_stays_one(get, tmp_path):
-    get(whole(BODY, Content_Encoding="x-gzip"))
+    archive = gzip.compress(b"pictures")
+    get(whole(archive, Content_Encoding="x-gzip"), name="file.tar.gz")
+    assert (tmp_path / "file.tar.gz").read_bytes() == archive
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "x-gzip"])
+def test_what_was_compressed_on_the_way_is_not_the_file(get, tmp_path, encoding):
+    with pytest.raises(Unavailable, match=f"compressed .{encoding}., which was not asked"):
+        get(whole(gzip.compress(BODY), Content_Encoding=encoding), name="labels.csv")
+    assert left(tmp_path) == []
+
+
+PAGES = [
+    b"<html>sign in</html>",
+    b"\xef\xbb\xbf\n <!DOCTYPE html><p>quota exceeded",
+    b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
+    b"<script>location='/login'</script>",
+]
+
+
+@pytest.mark.parametrize("body", PAGES)
+@pytest.mark.parametrize("name", ["file", "a.csd", "a.pkl", "a.csv", "a.json", "a.tar.gz"])
+def test_a_page_under_another_type_is_not_the_file(get, tmp_path, name, body):
+    with pytest.raises(Unavailable, match="sends what is not .* .begins"):
+        get(whole(body, Content_Type="application/octet-stream"), name=name)
+    assert left(tmp_path) == []
+
+
+FILES = {
+    "a.csd": b"\x89HDF\r\n\x1a\n...",
+    "a.pkl": pickle.dumps({"train": []}, protocol=4),
+    "old.pkl": pickle.dumps({"train": []}, protocol=0),
+    "a.zip": b"PK\x03\x04...",
+    "a.tar.gz": gzip.compress(b"pictures"),
+    "a.json": b'\xef\xbb\xbf {"1": {}}',
+    "a.csv": b"id,label\n1,<html>\n",
+    "a.html": b"<html>a page that is wanted</html>",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("content", FILES)
+def test_a_file_begins_as_its_name_says(get, tmp_path, name, content):
+    suffix = name.rpartition(".")[2]
+    tells = suffix not in ("csv", "html")  # text may begin with anything but markup
+    wrong = not content.endswith(suffix) if tells else suffix == "csv" and content == "a.html"
+    if wrong:
+        with pytest.raises(Unavailable, match="sends what is not"):
+            get(whole(FILES[content]), name=name)
+    else:
+        get(whole(FILES[content]), name=name)
+    assert left(tmp_path) == ([] if wrong else [name])
+
+
+def test_what_has_the_published_hash_needs_no_look(get, tmp_path):
+    page = b"<html>"
+    get(whole(page), name="a.pkl", sha256=hashlib.sha256(page).hexdigest())
+    assert left(tmp_path) == ["a.pkl"]
+
+
+def test_plain_http_is_refused_unless_it_is_allowed(web, tmp_path):
+    wanted = source(web("/file", whole(BODY)))
+    with pytest.raises(Unavailable, match="plain http.*--allow_http"):
+        download(wanted, tmp_path / "file", DownloadWatch(), FAST)
+    assert web.asked == []
+    assert left(tmp_path) == []
+
+
+def test_a_redirect_to_plain_http_is_refused(web, tmp_path, monkeypatch):
+    """An address of https that leads to http; a proxy stands for the net and speaks no TLS."""
+    leaps = []
+
+    class Net(urllib3.PoolManager):
+        def request(self, method, url, **options):
+            leaps.append(url)
+            return super().request(method, url.replace("https://safe", web.address), **options)
+
+    monkeypatch.setattr(urllib3, "PoolManager", Net)
+    web("/file", status(302, Location="http://elsewhere.invalid/file"))
+    with pytest.raises(Unavailable, match="plain http"):
+        download(source("https://safe/file"), tmp_path / "file", DownloadWatch(), FAST)
+    assert leaps == ["https://safe/file"]
+    assert left(tmp_path) == []
+
+
+@pytest.fixture
+def dripping(clock, monkeypatch):
+    """Let each read take so many seconds and give a hundred bytes."""
+
+    def every(seconds):
+        read1 = urllib3.HTTPResponse.read1
+
+        def slow(response, amt=None, decode_content=None):
+            clock.now += seconds
+            return read1(response, 100, decode_content)
+
+        monkeypatch.setattr(urllib3.HTTPResponse, "read1", slow)
+
+    return every
+
+
+def test_a_server_that_sends_a_little_now_and_then_is_left(get, tmp_path, dripping):
+    dripping(10)
+    with pytest.raises(Unavailable, match="only 1,300 bytes came in 120 s, 3 times"):
+        get(whole(BODY), patience=dataclasses.replace(FAST, stall=120))
+    assert left(tmp_path) == ["file.part", "file.part.json"]
+
+
+def test_a_header_that_never_ends_is_left(get, web, tmp_path):
+    """Its bytes come ever again in time; here it is silent, and only the timer can end it."""
+
+    def endless(handler, web):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Padding: ")
+        handler.wfile.flush()
+        web.closing.wait()
+
+    with pytest.raises(Unavailable, match="does not answer"):
+        get(endless, patience=dataclasses.replace(FAST, stall=0.05))
+    assert left(tmp_path) == []
+
+
+def test_a_file_has_one_deadline(get, tmp_path, clock, dripping):
+    dripping(10)
+    with pytest.raises(Unavailable, match="takes longer than 3,600 s"):
+        get(whole(BODY), patience=dataclasses.replace(FAST, total=3600))
+    assert clock.now == pytest.approx(3600, abs=20)
+    assert left(tmp_path) == ["file.part", "file.part.json"]
+
+
+def test_waiting_for_another_attempt_counts_too(get, tmp_path, clock):
+    patience = dataclasses.replace(FAST, total=100, attempts=99, wait=7, longest_wait=7)
+    with pytest.raises(Unavailable, match="takes longer than 100 s"):
+        get(status(503), patience=patience)
+    assert clock.now == 100
+    assert left(tmp_path) == []
+
+
+def test_the_rest_from_another_place_is_not_joined(get, web, tmp_path):
+    """Another mirror may use the same ETag for another file."""
+    web("/mirror1", cut(BODY, 150_000))
+    web("/mirror2?signature=1", honest(OTHER))
+    get(status(302, Location="/mirror1"), status(302, Location="/mirror2?signature=1"))
+    assert (tmp_path / "file").read_bytes() == OTHER
+
+
+def test_a_place_may_change_its_signature(get, web, tmp_path):
+    web("/store?signature=1", cut(BODY, 150_000))
+    web("/store?signature=2", honest(BODY))
+    get(*(status(302, Location=f"/store?signature={n}") for n in (1, 2)))
     assert (tmp_path / "file").read_bytes() == BODY
+    assert web.ranges("/store?signature=2")[0] is not None
+
+
+def careless(body, **headers):
+    """Give the rest of a file for any Range, whatever its version."""
+
+    def answer(handler, _):
+        wanted = handler.headers.get("Range")
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
+        told = f"bytes {start}-{len(body) - 1}/{len(body)}" if wanted else None
+        said(handler, 206 if wanted else 200, body[start:], Content_Range=told, **headers)
+
+    return answer
+
+
+@pytest.mark.parametrize("headers", [{}, {"ETag": '"two"'}, {"ETag": 'W/"one"'}])
+def test_a_rest_of_no_known_version_is_not_joined(get, tmp_path, headers):
+    get(cut(BODY, 150_000), careless(OTHER, **headers))
+    assert (tmp_path / "file").read_bytes() == OTHER
+
+
+def test_a_date_of_this_moment_names_no_version(get, web, tmp_path, monkeypatch):
+    now = "Fri, 01 Mar 2024 10:00:00 GMT"
+    headers = {"etag": None, "Last_Modified": now}
+    monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", lambda *_: now)
+    get(cut(BODY, 150_000, **headers), whole(BODY))
+    assert web.ranges("/file") == [None, None]
+
+
+@pytest.mark.parametrize("length", [len(BODY) - 150_000 + 7, None])
+def test_a_rest_longer_than_it_says_is_not_used(get, tmp_path, length):
+    def liar(handler, _):
+        start = int(handler.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        told = f"bytes {start}-{len(BODY) - 1}/{len(BODY)}"
+        body = BODY[start:] + b"more..."
+        said(handler, 206, body, ETag=ETAG, Content_Range=told, Content_Length=length)
+
+    with (
+        pytest.raises(Unavailable, match="sends another file .more than 256,000")
+        if (length is None)
+        else nullcontext()
+    ):
+        get(cut(BODY, 150_000), liar, whole(BODY))
+        assert (tmp_path / "file").read_bytes() == BODY
 
 
 def test_the_proxy_of_the_environment_is_used(web, tmp_path, monkeypatch):
@@ -333,7 +536,7 @@ def test_the_proxy_of_the_environment_is_used(web, tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "")
     web("http://corpus.invalid/file", whole(BODY))
     wanted = source("http://corpus.invalid/file")
-    download(wanted, tmp_path / "file", DownloadWatch(), FAST)
+    download(wanted, tmp_path / "file", DownloadWatch(), FAST, http=True)
     assert (tmp_path / "file").read_bytes() == BODY
 
 

@@ -10,6 +10,8 @@ from deadpan.data.fetching.download import Patience
 
 # No wait ends by itself: a client reads in vain where the server says so, see ``silence``.
 FAST = Patience(
+    total=10**6,
+    stall=10**6,
     connecting=600,
     reading=600,
     attempts=3,
@@ -103,6 +105,17 @@ def said(handler, status, body=b"", **headers):
             handler.send_header(name.replace("_", "-"), str(value))
     handler.end_headers()
     handler.wfile.write(body)
+
+
+def chunked(body, end=b"0\r\n\r\n", **headers):
+    """The whole file in one chunk, whose size is told, but not the file's; then the end."""
+
+    def answer(handler, _):
+        handler.protocol_version = "HTTP/1.1"
+        said(handler, 200, Transfer_Encoding="chunked", Content_Length=None, **headers)
+        handler.wfile.write(b"%x\r\n%s\r\n" % (len(body), body) + end)
+
+    return answer
 
 
 def status(code, **headers):

@@ -6,6 +6,8 @@ import pytest
 
 import deadpan
 from deadpan.data.formats import PICKLES, detect_pickle_format
+from deadpan.data.formats.contextual import contextual_dataset
+from deadpan.data.formats.dialogues import dialogues_dataset
 from deadpan.data.formats.misa import misa_dataset
 from deadpan.data.formats.mmsa import mmsa_dataset
 from deadpan.data.formats.mult import mult_dataset
@@ -20,6 +22,8 @@ def test_each_format_is_recognised_by_value():
         mmsa_dataset: {"train": {"regression_labels": [], "labels": 1}},
         mult_dataset: {"train": {"labels": []}},
         misa_dataset: {"train": [CLIP]},
+        dialogues_dataset: ({}, {}, {}, {}, {}, {}, {}, [], []),
+        contextual_dataset: (np.ones((2, 3, 4)), np.ones((2, 3)), 0, 0, 3, [], []),
     }
     assert [make for _, _, make in PICKLES] == list(contents)
     for make, content in contents.items():
@@ -51,10 +55,25 @@ def test_what_is_not_recognised_is_described(content, held):
     with pytest.raises(DataError) as caught:
         detect_pickle_format(PATH, content)
     text = str(caught.value)
-    assert text.startswith(
-        f"some.pkl: is a pickle of no known format, {held}; known: MMSA's (split"
-    )
+    assert text.startswith(f"some.pkl: is a pickle of no known format, {held}; ")
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("content", "nearest"),
+    [
+        ({"text": np.ones((2, 3, 4)), "labels": np.ones(2)}, "which has these keys in each split"),
+        ({"clip1": np.ones((2, 3)), "clip2": np.ones((5, 3))}, "save each as audio/ID.npy"),
+        (({}, {}, {}, {}, {}, {}, [], [], [], []), "nearest to conv-emotion's nine parts"),
+        (np.zeros(3), "it is one array"),
+        ({"a": 1}, "known: MMSA's (split"),
+        ("a text", "known: MMSA's (split"),
+    ],
+)
+def test_the_nearest_format_is_named(content, nearest):
+    with pytest.raises(DataError) as caught:
+        detect_pickle_format(PATH, content)
+    assert nearest in str(caught.value)
 
 
 def test_what_is_wrong_within_a_format_is_told_by_it(tmp_path):

@@ -1,11 +1,14 @@
 import h5py
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deadpan.data.dataset import step_counts
 from deadpan.data.formats.mfn import looks_like_mfn, mfn_dataset
-from deadpan.errors import DataError
+from deadpan.errors import DataError, DeadpanError
+from deadpan.models import MFN
 
 NAMES = {"text": "text_{}_emb.h5", "audio": "audio_{}.h5", "vision": "video_{}.h5"}
 WIDTHS = {"text": 4, "audio": 2, "vision": 3}
@@ -96,7 +99,7 @@ def test_modalities_side_by_side(tmp_path):
 
 
 def test_a_missing_file_is_a_missing_modality(tmp_path):
-    write(tmp_path, "train", [1, 2])
+    write(tmp_path, "train", [1.5, 2])
     write(tmp_path, "test", [1], leave=("vision",))
     put(tmp_path, "ey_train.h5", np.ones((2, 6)))
     dataset = mfn_dataset(tmp_path)
@@ -112,7 +115,7 @@ def test_several_labels_are_scores(tmp_path):
     assert dataset.task == "scores"
     assert (dataset.labels[0], len(dataset.labels)) == ("label 1", 17)
     write(tmp_path, "test", [[1, 2]])
-    assert "labels per clip: 17 in train, 2 in test; wanted one number" in refusal(tmp_path)
+    assert "the label of a clip has shape (2,) in test, (17,) in train; wanted" in refusal(tmp_path)
 
 
 def test_ratings_beyond_sentiment_are_scores(tmp_path):
@@ -156,3 +159,27 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     assert "y_train.h5: '/d1': cannot be read" in refusal(tmp_path)
     (tmp_path / "y_train.h5").write_bytes(b"<html>")
     assert "y_train.h5: is no HDF5 file; give an HDF5 file of MFN" in refusal(tmp_path)
+
+
+def test_its_own_model_reads_a_file_whose_face_is_found_late(tmp_path):
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 60), ("valid", 20), ("test", 20)):
+        arrays = {name: np.ones((count, 20, width)) for name, width in WIDTHS.items()}
+        for index, start in enumerate(rng.integers(1, 12, count)):
+            for name, x in arrays.items():
+                x[
+                    index, : start + (rng.integers(1, 4) if name == "vision" and index % 3 else 0)
+                ] = 0
+        write(tmp_path, split, rng.uniform(-3, 3, count), **arrays)
+    dataset = mfn_dataset(tmp_path)
+    assert dataset.alignment.startswith("steps are aligned (9")
+    for split in ("train", "valid", "test"):
+        steps = step_counts(dataset[split], list(WIDTHS))
+        assert (steps == steps[:, :1]).all()
+    model = MFN(widths=WIDTHS, outputs=1)
+    model.check_steps(["clip"] * 60, torch.from_numpy(step_counts(dataset["train"], list(WIDTHS))))
+    apart = mfn_dataset(tmp_path, aligned=False)
+    assert apart.alignment == "steps are not aligned: --data_options.aligned says so"
+    steps = torch.from_numpy(step_counts(apart["train"], list(WIDTHS)))
+    with pytest.raises(DeadpanError, match="has modalities of different lengths"):
+        model.check_steps(["clip"] * 60, steps)

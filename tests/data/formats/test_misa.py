@@ -204,7 +204,7 @@ LOOP.append(LOOP)
         (clip_entry(visual=np.ones((2, 0))), "'visual' has shape (2, 0)"),
         (clip_entry(visual=np.ones((10**12, 0))), "'visual' has shape (1000000000000, 0)"),
         (clip_entry(visual=np.ones((2, 4))), "vision has width 4; wanted 3 as before"),
-        (clip_entry(visual=[[1, 2, 3]] * 2), "'visual' is a list"),
+        (clip_entry(visual=[[1, 2, 3], [1]]), "'visual' has lists of different lengths"),
         (clip_entry(acoustic=np.array([["a"], ["b"]])), "'acoustic' is an array of str"),
         (clip_entry(acoustic=np.array(1.0)), "'acoustic' has shape ()"),
         (clip_entry(words=3), "words are a int"),
@@ -223,7 +223,6 @@ LOOP.append(LOOP)
         ),
         (clip_entry(actual=[1, 2]), "the fourth feature holds numbers of a vocabulary"),
         (clip_entry(label="x"), "'label' holds a str"),
-        (clip_entry(label=None), "'label' holds a NoneType"),
         (clip_entry(label=np.array(["x"])), "'label' is an array of str"),
         (clip_entry(segment=None), "an id is a NoneType"),
         (clip_entry(segment=["a", ["b", "c"]]), "an id is a list"),
@@ -246,7 +245,7 @@ def test_what_does_not_fit_is_named(clip, wanted, tmp_path):
             {"train": [clip_entry()], "dve": [clip_entry()]},
             "unknown split 'dve'; did you mean 'dev'?",
         ),
-        ({"dev": [clip_entry()], "valid": [clip_entry()]}, "has both 'dev' and 'valid'"),
+        ({"dev": [clip_entry()], "Valid": [clip_entry()]}, "has two splits 'valid'"),
         ({"train": [clip_entry()], "test": 5}, "split 'test': is a int; wanted a list of ((words,"),
         ([clip_entry(), clip_entry(visual=np.ones((3, 3)))], "clip 1 ('video[3]'): has 3 steps"),
         ("abc", "is a str; wanted a list"),
@@ -431,14 +430,19 @@ def test_the_first_of_seven_labels_is_the_sentiment(tmp_path):
 @pytest.mark.parametrize(
     ("label", "wanted"),
     [
-        (np.ones(2), "clip 'a_0' has a label of shape (2,); wanted one number, or seven"),
-        (np.ones((1, 0)), "has a label of shape (1, 0)"),
-        (3.5, "1 labels are unusable (first: a_0); wanted numbers in [-3, 3]"),
+        (np.ones((1, 0)), "the label of a clip has shape (0,) in train, (1,) in train"),
+        (np.inf, "1 labels are unusable (first: a_0); wanted finite numbers"),
         (np.nan, "1 labels are NaN (first: a_0)"),
     ],
 )
 def test_labels_that_cannot_be_used_are_named(label, wanted, tmp_path):
-    assert wanted in refusal(tmp_path, {"train": [entry(["so"], label)]})
+    assert wanted in refusal(tmp_path, {"train": [entry(["so"], 1.0), entry(["so"], label)]})
+
+
+@pytest.mark.parametrize("label", [None, np.nan, np.full((1, 1), np.nan, np.float32)])
+def test_clips_without_labels_are_for_prediction(label, tmp_path):
+    dataset = load(tmp_path, [entry(["so"], label)])
+    assert (dataset.labels, dataset.unsplit, len(dataset["test"])) == ((), True, 1)
 
 
 def test_a_folder_of_pickles(splits, vectors, tmp_path):
@@ -463,3 +467,12 @@ def test_the_door_for_pickles_knows_the_format(splits, tmp_path):
     path = tmp_path / "data"
     path.write_bytes(pickle.dumps(splits))
     assert deadpan.load(path).layout == "pickles in MISA's format"
+
+
+def test_one_of_three_pickles_leads_to_their_folder(tmp_path):
+    clip = (([1], np.ones((1, 2)), np.ones((1, 2))), 0.5, "v[0]")
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}.pkl").write_bytes(pickle.dumps([clip]))
+    warnings = deadpan.load(tmp_path / "train.pkl").warnings
+    assert any("train.pkl is one of three pickles; give their folder" in x for x in warnings)
+    assert not any("one of three" in text for text in deadpan.load(tmp_path).warnings)

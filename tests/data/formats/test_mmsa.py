@@ -140,13 +140,19 @@ def test_an_aligned_file_stays_aligned(tmp_path):
         [3] * 3,
     ] * 2
     np.testing.assert_array_equal(raw.clips[0].sequences["vision"], [[0], [1], [1], [0]])
+    assert raw.alignment == "steps are aligned: every array has those of BERT's mask"
 
 
 def test_without_a_mask_zeros_tell_whether_it_is_aligned(tmp_path):
-    apart, _ = read_clips(
-        tmp_path, {"train": aligned(text_bert=None)}
-    )  # text begins before the rest
-    assert [len(x) for x in apart.clips[0].sequences.values()] == [4, 2, 2]
+    # Text begins before the rest and ends after it, by its special tokens.
+    tokens, _ = read_clips(tmp_path, {"train": aligned(text_bert=None)})
+    assert [len(x) for x in tokens.clips[0].sequences.values()] == [4, 4, 4]
+    assert tokens.alignment.startswith("steps are aligned (9")
+    rates = {"audio": np.ones((2, 6, 1)), "vision": np.ones((2, 6, 1))}
+    rates["vision"][:, 3:] = 0
+    apart, _ = read_clips(tmp_path, {"train": aligned(text_bert=None, **rates)})
+    assert [len(x) for x in apart.clips[1].sequences.values()] == [3, 6, 3]
+    assert apart.alignment.startswith("steps are not aligned (9")
     words = np.array([[1, 1, 1, 0, 0, 0], [1, 1, 0, 0, 0, 0]], np.float32)[..., None]
     audio = words.copy()
     audio[0, 2] = 0
@@ -201,11 +207,10 @@ ONES = np.ones((2, 5, 3))
     [
         ({"regression_labels": None}, "has no 'regression_labels' (found annotations, audio, "),
         ({"regression_labels": 1.0}, "'regression_labels' is a float"),
-        ({"regression_labels": np.array(1.0)}, "has shape ()"),
+        ({"regression_labels": np.array(1.0)}, "'regression_labels' is a single number"),
         ({"regression_labels": np.ones((2, 2))}, "has shape (2, 2); wanted one number per clip"),
         ({"regression_labels": np.ones((10**12, 0))}, "has shape (1000000000000, 0)"),
         ({"regression_labels": ["a", "b"]}, "'regression_labels' holds a str"),
-        ({"regression_labels": [True, False]}, "'regression_labels' holds a bool"),
         ({"regression_labels": [None, [1, 2]]}, "'regression_labels' holds a NoneType"),
         (
             {"regression_labels_T": [1.0]},
@@ -217,7 +222,7 @@ ONES = np.ones((2, 5, 3))
         ({"vision_lengths": "ab"}, "'vision_lengths' is a str"),
         ({"vision_lengths": ["3", "4"]}, "'vision_lengths' holds a str"),
         ({"vision_lengths": np.ones((2, 3))}, "'vision_lengths' has shape (2, 3)"),
-        ({"text": ONES.tolist()}, "'text' is a list"),
+        ({"text": [[["a"]], [["b"]]]}, "'text' holds a str; wanted numbers"),
         ({"text": ONES[0]}, "'text' has shape (5, 3); wanted [clip, step, width]"),
         ({"audio": ONES[:1]}, "'audio' has 1 clips, 'regression_labels' 2"),
         ({"audio": ONES.astype(str)}, "'audio' is an array of str"),
@@ -227,7 +232,7 @@ ONES = np.ones((2, 5, 3))
         ({"raw_text": ["a"]}, "'raw_text' has 1 clips"),
         ({"raw_text": [1, 2]}, "'raw_text' holds a int"),
         ({"raw_text": "ab"}, "'raw_text' is a str"),
-        ({"text_bert": [1, 2]}, "'text_bert' is a list"),
+        ({"text_bert": [1, 2]}, "'text_bert' has shape (2,); wanted [2, 3, step]"),
         ({"text_bert": ONES}, "'text_bert' has shape (2, 5, 3); wanted [2, 3, step]"),
         ({"text_bert": np.ones((1, 3, 5))}, "'text_bert' has shape (1, 3, 5)"),
         ({"text_bert": np.full((2, 3, 5), 2)}, "a mask of other values than 0 and 1"),
@@ -244,7 +249,8 @@ def test_what_does_not_fit_is_named(changes, wanted, tmp_path):
     [
         ([], "holds no splits"),
         ({"train": []}, "split 'train' is no dict; wanted text, audio, vision, regression_labels"),
-        ({"dev": padded_split()}, "unknown split 'dev'"),
+        ({"dve": padded_split()}, "unknown split 'dve'"),
+        ({"dev": padded_split(), "VAL": padded_split()}, "has two splits 'valid'; wanted one"),
         (
             {"train": padded_split(), "test": padded_split(audio=np.ones((2, 3, 5)))},
             "'audio' has width 2 in train, 5 in test; wanted one width",
@@ -403,3 +409,12 @@ def test_the_door_for_pickles_knows_the_format(tmp_path):
     path.write_bytes(pickle.dumps({"train": sims(), "test": sims(video="w")}))
     assert deadpan.load(path).task == "scores"
     assert deadpan.load(path, label="V")["train"][0].label.tolist() == [1.0]
+
+
+def test_a_file_without_labels_is_for_prediction(tmp_path):
+    labels = dict.fromkeys(("regression_labels", "classification_labels"))
+    path = tmp_path / "new.pkl"
+    path.write_bytes(pickle.dumps({"TEST": padded_split(**labels)}))
+    dataset = deadpan.load(path)
+    assert dataset.layout == "a pickle in MMSA's format"
+    assert (dataset.labels, dataset.unsplit, len(dataset["test"])) == ((), False, 2)

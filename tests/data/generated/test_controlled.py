@@ -316,9 +316,12 @@ def test_negators_stand_in_half_of_the_cases_whatever_is_meant():
         ({"carrier": "smell"}, "carrier must be one of text, audio, vision; got 'smell'"),
         ({"incongruity": 1.1}, r"in \[0, 1\]; got 1.1"),
         ({"incongruity": float("nan")}, r"in \[0, 1\]; got nan"),
-        ({"seed": -1}, "seed must not be negative; got -1"),
-        ({"clips": 9}, "clips must be at least 10, to fill three splits; got 9"),
-        ({"audio_width": 3}, "audio_width must be at least 4; got 3"),
+        ({"seed": -1}, "seed must not be negative, and below 2.63; got -1"),
+        (
+            {"clips": 9},
+            "clips must be at least 10, to fill three splits, and at most 1,000,000; got 9",
+        ),
+        ({"audio_width": 3}, "audio_width must be at least 4 and at most 10,000; got 3"),
     ],
 )
 def test_arguments_that_make_no_corpus_are_refused(options, message):

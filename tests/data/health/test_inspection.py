@@ -381,10 +381,30 @@ def test_scores_have_the_same_bins_in_every_split():
     figures = label_statistics(empty_dataset("scores", "a", "b"), given)
     first = figures["train"]["values"]["a"]
     assert [first[key] for key in ("min", "max", "mean", "std")] == [0, 7, 3.5, 3.5]
-    assert first["histogram"] == {"edges": list(range(8)), "counts": [1, 0, 0, 0, 0, 0, 1]}
+    names = [f"{low} to {low + 1}" for low in range(7)]
+    counts = [1, 0, 0, 0, 0, 0, 1]
+    assert first["histogram"] == {"edges": list(range(8)), "bins": names, "counts": counts}
     other = figures["test"]["values"]["a"]["histogram"]
-    assert other == {"edges": list(range(8)), "counts": [0, 1, 0, 1, 0, 0, 1]}
+    counts = [0, 1, 0, 1, 0, 0, 1]
+    assert other == {"edges": list(range(8)), "bins": names, "counts": counts}
     assert sum(figures["test"]["values"]["b"]["histogram"]["counts"]) == 3
+
+
+def test_ratings_and_small_scales_have_bins_that_fit():
+    stars = labels_of(train=[[1], [5], [5]], test=[[4]])
+    figures = label_statistics(empty_dataset("scores", "rating"), stars)
+    histogram = figures["train"]["values"]["rating"]["histogram"]
+    assert (histogram["bins"], histogram["counts"]) == (list("12345"), [1, 0, 0, 0, 2])
+    binary = labels_of(train=[[0], [1], [1]])
+    figures = label_statistics(empty_dataset("regression", "sentiment"), binary)
+    histogram = figures["train"]["values"]["sentiment"]["histogram"]
+    assert (histogram["bins"], histogram["counts"]) == (["0", "1"], [1, 2])
+    small = labels_of(train=[[0.0], [0.7]])
+    figures = label_statistics(empty_dataset("regression", "sentiment"), small)
+    assert figures["train"]["values"]["sentiment"]["histogram"]["bins"][0] == "0 to 0.1"
+    wide = labels_of(train=[[0.0], [0.7]], test=[[-2]])
+    figures = label_statistics(empty_dataset("regression", "sentiment"), wide)
+    assert figures["train"]["histogram"]["+1"] == 1
 
 
 def test_classes_share_the_clips():

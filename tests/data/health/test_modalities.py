@@ -145,13 +145,22 @@ def test_every_duration_is_in_a_bin(seconds):
 def test_every_label_is_in_a_bin(values):
     values = np.array(values, np.float64)
     edges = label_edges(values)
-    assert len(edges) == 8
+    whole = (values == np.floor(values)).all() and np.ptp(values) < 11
+    assert len(edges) == 8 or (whole and len(edges) == np.ptp(values) + 2)
     assert np.histogram(values, edges)[0].sum() == len(values)
 
 
 def test_a_label_alone_is_in_the_middle():
-    assert label_edges(np.array([2.0, 2.0]))[[0, -1]] == pytest.approx([1, 3])
-    assert label_edges(np.zeros(1))[[0, -1]] == pytest.approx([-0.5, 0.5])
+    assert label_edges(np.array([2.5, 2.5]))[[0, -1]] == pytest.approx([1.25, 3.75])
+    assert label_edges(np.array([0.5]))[[0, -1]] == pytest.approx([0, 1])
+
+
+def test_few_whole_numbers_have_a_bin_each():
+    assert label_edges(np.array([1.0, 5, 3])).tolist() == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
+    assert label_edges(np.array([0.0, 1])).tolist() == [-0.5, 0.5, 1.5]
+    assert label_edges(np.array([2.0, 2])).tolist() == [1.5, 2.5]
+    for values in ([0.0, 11], [0.0, 0.5], [1e300, 1e300], [2.0**60, 2.0**60 + 1024]):
+        assert len(label_edges(np.array(values))) == 8
 
 
 def sample_of(*clips):

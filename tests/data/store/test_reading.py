@@ -366,3 +366,13 @@ def test_a_clip_is_checked_once(path, monkeypatch):
     assert isinstance(clips[0], Clip)
     monkeypatch.setattr(np, "isfinite", None)
     assert isinstance(clips[0], Clip)
+
+
+def test_advice_for_the_source_is_not_given_for_the_store(tmp_path):
+    advice = "the column text was not used; give --data_options.vectors glove.txt"
+    write_store(dataclasses.replace(toy(), warnings=(advice,)), tmp_path / "store", source={})
+    (warning,) = store_dataset(tmp_path / "store").warnings
+    assert warning == (
+        "the column text was not used; convert its source again with --data_options.vectors "
+        "glove.txt"
+    )

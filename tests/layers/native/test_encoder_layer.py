@@ -11,7 +11,7 @@ from deadpan.layers.native.encoder_layer import encoder_layer
 from deadpan.layers.native.library import library
 from deadpan.layers.transformer import Encoder, EncoderLayer
 
-pytestmark = pytest.mark.skipif(library() is None, reason="needs a C compiler")
+pytestmark = pytest.mark.skipif(library() is None, reason="the C is not compiled here")
 
 SHAPES = [  # width, heads, steps, source steps: heads of 4, 6 and 8 channels; beyond a tile of 64
     (8, 2, 5, 7),

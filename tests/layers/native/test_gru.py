@@ -7,7 +7,7 @@ from deadpan.layers.native.gru import gru_scan
 from deadpan.layers.native.library import library
 from deadpan.layers.recurrent import MaskedGRU
 
-pytestmark = pytest.mark.skipif(library() is None, reason="needs a C compiler")
+pytestmark = pytest.mark.skipif(library() is None, reason="the C is not compiled here")
 
 LENGTHS = ((9, 3, 0, 1, 7), (12, 0, 5, 20, 2))
 

@@ -1,111 +1,161 @@
-"""The C is compiled once for a machine, and where it cannot be, torch computes."""
+"""The C is loaded from the package's own folder; where it is refused, torch computes."""
 
 import ctypes
 import os
 import shutil
 import subprocess
-import sys
 
+import numpy.random
 import pytest
 import torch
 
 from deadpan.layers.native import library as module
+from deadpan.layers.native.build import INSTRUCTIONS, LIBRARY, NOT_BUILT
 from deadpan.layers.native.encoder_layer import EncoderLayerArguments
 from deadpan.layers.native.gru import GRUArguments
-from deadpan.layers.native.library import checked, library, native
+from deadpan.layers.native.library import checked, kernels, library, native, run
+from deadpan.layers.recurrent import MaskedGRU
+from deadpan.layers.transformer import Encoder, EncoderLayer
 
-compile_anew = library.__wrapped__
+load_anew = module._library_or_reason.__wrapped__
+BUILT = module.FOLDER
+needs_library = pytest.mark.skipif(library() is None, reason="the C is not compiled here")
 
 
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "deadpan"
+def folder(tmp_path, monkeypatch):
+    """A folder of the package, without a library."""
+    monkeypatch.delenv(module.SWITCH, raising=False)
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    return tmp_path
 
 
+@pytest.mark.skipif(os.environ.get("CI") != "true", reason="only there it is known to be compiled")
 def test_it_is_there_where_a_compiler_is():
     expected = os.environ.get(module.SWITCH) != "0" and shutil.which(os.environ.get("CC", "cc"))
-    assert (library() is not None) == bool(expected)
+    assert (library() is not None) == bool(expected), kernels()
 
 
-@pytest.mark.skipif(library() is None, reason="needs a C compiler")
+@needs_library
 def test_structures_are_of_one_size_on_both_sides():
-    assert library().encoder_layer_size() == ctypes.sizeof(EncoderLayerArguments)
-    assert library().gru_size() == ctypes.sizeof(GRUArguments)
+    functions = library().functions
+    assert functions["encoder_layer_size"]() == ctypes.sizeof(EncoderLayerArguments)
+    assert functions["gru_size"]() == ctypes.sizeof(GRUArguments)
 
 
-@pytest.mark.skipif(library() is None, reason="needs a C compiler")
-def test_what_was_compiled_is_kept_and_found_again(cache, tmp_path, monkeypatch):
-    assert compile_anew() is not None
-    (cached,) = cache.iterdir()
-    monkeypatch.setattr(module, "_compile", None)
-    # Elsewhere: a library that is loaded already is found by its name.
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
-    with pytest.raises(TypeError):
-        compile_anew()
-    (tmp_path / "elsewhere").mkdir()
-    shutil.copytree(cache, tmp_path / "elsewhere" / "deadpan")
-    assert compile_anew() is not None
-    assert cached.is_file()
+def outcome_of_layers():
+    """Outputs and gradients of layers whose widths have tails, with two threads' worth of clips."""
+    torch.manual_seed(0)
+    layer, gru = EncoderLayer(20, 5, residual_dropout=0.2, relu_dropout=0.2), MaskedGRU(20, 13)
+    x = torch.randn(3, 70, 20, requires_grad=True)
+    mask = torch.arange(70) < torch.tensor([[70], [9], [0]])
+    out = layer(x, mask, None, mask, attention_dropout=0.2, mask_future=True)
+    states = gru(out, mask)
+    loss = (states * torch.linspace(-1, 1, states.numel()).view_as(states)).sum()
+    return states, torch.autograd.grad(loss, [x, *layer.parameters(), *gru.parameters()])
 
 
-@pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])
-def test_without_a_compiler_that_works_there_is_none_and_nothing_is_left(
-    cache, monkeypatch, compiler
-):
-    monkeypatch.setenv("CC", compiler)
-    assert compile_anew() is None
-    assert not cache.exists() or not [*cache.iterdir()]
+@needs_library
+@pytest.mark.parametrize("instructions", INSTRUCTIONS)
+def test_every_set_of_instructions_computes_the_same(monkeypatch, instructions):
+    expected = outcome_of_layers()
+    monkeypatch.setenv(module.SWITCH, instructions)
+    forced = load_anew()
+    sets = list(INSTRUCTIONS)
+    assert sets.index(forced.instructions) >= sets.index(instructions)
+    calls = []
+
+    def counted(name, function):
+        return lambda *arguments: (calls.append(name), function(*arguments))[1]
+
+    functions = {name: counted(name, f) for name, f in forced.functions.items()}
+    counting = module.Library(forced.instructions, functions)
+    monkeypatch.setattr(module, "_library_or_reason", lambda: counting)
+    torch.testing.assert_close(outcome_of_layers(), expected, atol=1e-5, rtol=1e-4)
+    assert {*calls} >= {"encoder_layer_run", "gru_run"}
 
 
-def test_where_nothing_can_be_kept_there_is_none(cache):
-    cache.write_text("in the way")
-    assert compile_anew() is None
-
-
-@pytest.mark.skipif(library() is None, reason="needs a C compiler")
-def test_a_damaged_file_is_compiled_again(cache, monkeypatch):
-    name = f"native-{'0' * 16}.so"
-    monkeypatch.setattr(module.hashlib, "sha256", lambda _: Named())
-    cache.mkdir()
-    (cache / name).write_bytes(b"cut off")
-    assert compile_anew() is not None
-    assert (cache / name).stat().st_size > 1000
-    assert [path.name for path in cache.iterdir()] == [name]
-
-
-class Named:
-    """A hash that is known beforehand."""
-
-    def hexdigest(self):
-        return 64 * "0"
-
-
-def test_what_compiles_and_does_not_load_is_compiled_once(cache, tmp_path, monkeypatch):
-    compiler = tmp_path / "cc"  # writes, for what it is asked to make, what is no library
-    compiler.write_text(
-        '#!/bin/sh\nfor last; do [ "$before" = -o ] && echo x > "$last"; before=$last; done\n'
-    )
-    compiler.chmod(0o755)
-    monkeypatch.setenv("CC", f"{compiler} --with arguments")
-    assert compile_anew() is None
-    assert [path.suffix for path in cache.iterdir()] == [".unusable"]
-    monkeypatch.setattr(module, "_compile", None)  # it is not tried again
-    assert compile_anew() is None
-
-
-def test_without_a_home_there_is_none(monkeypatch):
-    def homeless():
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr(module.Path, "home", homeless)
-    assert compile_anew() is None
-
-
-def test_the_environment_switches_it_off(monkeypatch):
+def test_the_environment_switches_it_off(folder, monkeypatch):
     monkeypatch.setenv(module.SWITCH, "0")
-    assert compile_anew() is None
+    assert load_anew() == "DEADPAN_NATIVE=0"
+
+
+def test_what_was_not_compiled_is_not_compiled_now_nor_searched_for(folder, tmp_path, monkeypatch):
+    cache = tmp_path / "elsewhere"
+    (cache / "deadpan").mkdir(parents=True)
+    if (BUILT / LIBRARY).exists():
+        shutil.copy(BUILT / LIBRARY, cache / "deadpan")
+    for name in ("HOME", "XDG_CACHE_HOME", "LD_LIBRARY_PATH"):
+        monkeypatch.setenv(name, str(cache))
+    monkeypatch.chdir(cache / "deadpan")
+    monkeypatch.setattr(subprocess, "Popen", None)
+    assert "install deadpan again, with a C compiler" in load_anew()
+    (folder / NOT_BUILT).write_text("no C compiler: cc: No such file or directory\n")
+    assert load_anew() == (
+        "the C was not compiled at installation: no C compiler: cc: No such file or directory"
+    )
+
+
+def test_what_is_no_library_is_refused(folder):
+    (folder / LIBRARY).write_bytes(b"no library")
+    assert load_anew().startswith("kernels.so cannot be loaded: ")
+
+
+def test_a_library_that_lacks_our_functions_is_refused(folder):
+    (folder / LIBRARY).symlink_to(numpy.random.bit_generator.__file__)
+    assert load_anew() == "kernels.so lacks our functions; install deadpan again"
+
+
+@needs_library
+def test_a_library_that_was_cut_off_is_refused_before_it_ends_the_process(folder):
+    content = (BUILT / LIBRARY).read_bytes()
+    for length in (0, 20, len(content) // 2, len(content) - 1):
+        (folder / LIBRARY).write_bytes(content[:length])
+        assert load_anew().startswith("kernels.so cannot be loaded: ")
+
+
+@needs_library
+def test_a_library_of_other_sources_is_refused(folder, monkeypatch):
+    shutil.copy(BUILT / LIBRARY, folder)
+    assert isinstance(load_anew(), module.Library)
+    monkeypatch.setattr(module, "source_hash", lambda: "of an edited source")
+    assert load_anew() == (
+        "kernels.so was compiled from other sources than these; install deadpan again"
+    )
+
+
+def test_where_it_is_refused_torch_computes(folder, monkeypatch):
+    expected = outcome_without_dropout()
+    monkeypatch.setattr(module, "_library_or_reason", load_anew)
+    assert library() is None
+    assert kernels().startswith("torch: the C was not compiled")
+    assert not native(torch.zeros(1))
+    torch.testing.assert_close(outcome_without_dropout(), expected, atol=1e-5, rtol=1e-4)
+
+
+def outcome_without_dropout():
+    torch.manual_seed(0)
+    encoder, gru = Encoder(8, 2, 2).eval(), MaskedGRU(8, 8)
+    x, mask = torch.randn(3, 6, 8), torch.arange(6) < torch.tensor([[6], [2], [0]])
+    return encoder(gru(x, mask), mask)
+
+
+@needs_library
+def test_a_forked_process_computes_on_one_thread(monkeypatch):
+    """OpenMP's threads do not follow into it, and waiting for them would never end."""
+    asked = []
+
+    def workspace(pointer, backward):
+        asked.append(pointer._obj.threads)
+        return 0
+
+    functions = {"gru_workspace": workspace, "gru_run": lambda *_: 0}
+    monkeypatch.setattr(module, "_library_or_reason", lambda: module.Library("avx2", functions))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    for process in (os.getpid(), os.getpid() + 1):
+        monkeypatch.setattr(module, "_IMPORTED_BY", process)
+        run("gru", GRUArguments(1, 5, 8), backward=False)
+    assert asked == [2, 1]
 
 
 def test_what_it_is_for():
@@ -115,25 +165,6 @@ def test_what_it_is_for():
     assert not native(x, x.to("meta"))
     with torch.autocast("cpu"):
         assert not native(x)
-
-
-def test_layers_compute_the_same_without_it():
-    code = (
-        "import torch; from deadpan.layers.transformer import Encoder;"
-        "from deadpan.layers.recurrent import MaskedGRU; torch.manual_seed(0);"
-        "e, g = Encoder(8, 2, 2).eval(), MaskedGRU(8, 8);"
-        "x, m = torch.randn(3, 6, 8), torch.arange(6) < torch.tensor([[6], [2], [0]]);"
-        "print(*e(g(x, m), m).flatten().tolist())"
-    )
-
-    def numbers(switch):
-        environment = os.environ | {module.SWITCH: switch}
-        call = [sys.executable, "-c", code]
-        done = subprocess.run(call, env=environment, capture_output=True, text=True, check=True)
-        return [float(word) for word in done.stdout.split()]
-
-    assert len(numbers("0")) == 3 * 6 * 8
-    assert numbers("0") == pytest.approx(numbers("1"), abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Reading CSV files row by row, with line numbers, and parsing their fields as numbers."""
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +11,9 @@ from deadpan.data.containers.files import open_file
 from deadpan.data.containers.memory import charge
 from deadpan.errors import DataError
 
+DELIMITERS = "\t;,"
+"""What may separate fields; of those that are equally frequent in the first line, the first."""
+DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
 TEXT, ROW, FIELD = 6, 150, 64
 """Bytes of memory per byte of the text, per row and per field, whoever keeps them in what way."""
 
@@ -16,10 +21,11 @@ TEXT, ROW, FIELD = 6, 150, 64
 def read_csv_rows(path: Path, wanted: str) -> Iterator[tuple[int, list[str]]]:
     """Iterate over the rows of a CSV file: the number of the (last) line, from 1, and the fields.
 
-    Empty lines are skipped. Blanks after a comma are not part of a field.
+    Fields are separated by tabs, semicolons or commas, whichever the first line has most of outside
+    quotes and numbers. Empty lines are skipped. Blanks after a separator are not part of a field.
 
     Args:
-        path: a file in UTF-8, with or without a byte order mark.
+        path: a file in UTF-8, with or without a byte order mark, or in UTF-16 with one.
         wanted: what the file should be, as a noun ("a clip table (CSV)"), for messages.
 
     Raises:
@@ -28,12 +34,16 @@ def read_csv_rows(path: Path, wanted: str) -> Iterator[tuple[int, list[str]]]:
     with open_file(path, wanted) as stream:
         content = stream.read()
         charge(TEXT * len(content))
+    encoding = text_encoding(content)
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}: line {line}: not UTF-8; save it as UTF-8") from None
-    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
+        name = encoding.removesuffix("-sig").upper()
+        raise DataError(f"{path}: line {line}: not {name}; save it as UTF-8") from None
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=csv_delimiter(text), skipinitialspace=True
+    )
     try:
         for fields in reader:
             if fields:
@@ -41,6 +51,19 @@ def read_csv_rows(path: Path, wanted: str) -> Iterator[tuple[int, list[str]]]:
                 yield reader.line_num, fields
     except csv.Error as error:
         raise DataError(f"{path}: line {reader.line_num}: not CSV ({error}); mend it") from None
+
+
+def text_encoding(content: bytes) -> str:
+    """The encoding of a text by its byte order mark: UTF-8 without one."""
+    return "utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+
+
+def csv_delimiter(text: str) -> str:
+    """What separates the fields of a text in CSV; see ``read_csv_rows``."""
+    first = next((line for line in io.StringIO(text) if line.strip()), "")
+    unquoted = DECIMAL_COMMA.sub("", "".join(first.split('"')[::2]))
+    frequent = max(DELIMITERS, key=unquoted.count)
+    return frequent if frequent in unquoted else ","
 
 
 def parse_number(field: str) -> float | None:

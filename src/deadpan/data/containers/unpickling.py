@@ -25,13 +25,17 @@ from deadpan.errors import DataError
 
 
 class _MappedFile:
-    """A memory-mapped file, read from its start; reading beyond its end raises EOFError.
+    """A memory-mapped file or its bytes, read from the start; reading beyond raises EOFError.
 
     The map outlives the stream and is closed with its last view.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    def __init__(self, source: BinaryIO | bytes) -> None:
+        if isinstance(source, bytes):
+            self._map = mmap.mmap(-1, len(source))
+            self._map[:] = source
+        else:
+            self._map = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
         self._view = memoryview(self._map)
         self.size = len(self._map)
 
@@ -133,6 +137,41 @@ def empty_bytes(*args: object) -> bytes:
     return b""
 
 
+def plain_dict(pairs: object = (), /) -> dict[object, object]:
+    """Evaluate ``OrderedDict()``, or of pairs, as Python 2 saves it: a dict, which has an order."""
+    if not isinstance(pairs, list | tuple):
+        raise TypeError("pairs of a dict")
+    table: dict[object, object] = {}
+    for pair in cast("list[object]", pairs):
+        if not isinstance(pair, list | tuple) or len(cast("list[object]", pair)) != 2:
+            raise TypeError("pair of a dict")
+        key, value = cast("list[object]", pair)
+        if not isinstance(key, str | bytes | int):  # see ``_Machine.update``
+            raise TypeError("key of a dict")
+        table[key] = value
+    return table
+
+
+def default_dict(*_: object) -> dict[object, object]:
+    """Evaluate ``defaultdict(list)``: a dict, whose entries follow; the default is of no use."""
+    return {}
+
+
+def default_value(*_: object) -> object:
+    """Stand in for the type of a ``defaultdict``'s default; calling it raises."""
+    raise DataError("calls a type, which no saved value does; nothing was read")
+
+
+def list_of_set(*args: object) -> list[object]:
+    """Evaluate ``set(list)``, which is how protocols 0 to 3 save a set: the list itself.
+
+    Order and repetitions stay, and nothing is hashed.
+    """
+    if len(args) != 1 or not isinstance(args[0], list):
+        raise TypeError("entries of a set")
+    return cast("list[object]", args[0])
+
+
 def _array(raw: object, kind: object, shape: object, *, fortran: bool) -> np.ndarray:
     """View bytes as a read-only array; an array of objects is made of values already read.
 
@@ -167,12 +206,24 @@ def _array(raw: object, kind: object, shape: object, *, fortran: bool) -> np.nda
 GLOBALS: Mapping[tuple[str, str], Maker] = {
     ("numpy", "ndarray"): ndarray,
     ("numpy", "dtype"): dtype,
+    ("collections", "OrderedDict"): plain_dict,
+    ("collections", "defaultdict"): default_dict,
+    **{
+        (module, name): default_value
+        for module in ("builtins", "__builtin__")
+        for name in ("dict", "list", "tuple", "str", "int", "long", "float", "bool")
+    },
     **{(f"numpy.{core}.multiarray", "_reconstruct"): reconstruct for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): scalar for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): frombuffer for core in ("core", "_core")},
     ("_codecs", "encode"): encode_latin1,
     ("builtins", "bytes"): empty_bytes,
     ("__builtin__", "bytes"): empty_bytes,
+    **{
+        (module, name): list_of_set
+        for module in ("builtins", "__builtin__")
+        for name in ("set", "frozenset")
+    },
 }
 """Every name a pickle may use, as spelt by Python 2 and 3 and by numpy 1 and 2."""
 
@@ -200,8 +251,9 @@ LONG = 4096
 """Bytes values of at least this size are views of the file."""
 PYTHON2_STR = re.compile(rb"""(['"])((?:[^\\]|\\[\\'"ntr]|\\x[0-9a-f]{2})*)\1\r?\n""")
 POLICY = "deadpan never executes pickles and reads only plain values and numpy arrays"
-OPENING = re.compile(rb"\x80[\x02-\x05]|\([dl](?:p\d+\n|[SV(])|[}\]][qr(.XU]")
-"""How pickles begin: protocols 2 to 5 with their number, 0 and 1 with a dict or a list."""
+OPENING = re.compile(rb"\x80[\x02-\x05]|\(?\([dl](?:p\d+\n|[SV(])|\(?[}\]][qr(.XU]|\(cnumpy\.")
+"""How pickles begin: protocols 2 to 5 with their number, 0 and 1 with a dict or a list, or with a
+tuple whose first value is one of these or an array."""
 DAMAGE = (
     *(ValueError, IndexError, KeyError, TypeError, EOFError),
     *(OverflowError, MemoryError, RecursionError),
@@ -212,8 +264,9 @@ DAMAGE = (
 def read_pickle(path: Path) -> object:
     """Read the value of a pickle without running any code.
 
-    Supported are dicts (keys: str, bytes, int), lists, tuples, str, bytes, int, float, bool, None,
-    numpy arrays and scalars, in protocols 0 to 5, also of Python 2, whose str become latin-1 text.
+    Supported are dicts (keys: str, bytes, int; OrderedDict and defaultdict become dicts), lists,
+    tuples, sets (as lists), str, bytes, int, float, bool, None, numpy arrays and scalars, in
+    protocols 0 to 5, also of Python 2, whose str become latin-1 text.
     Arrays are read-only views of the file where it holds their bytes as such, that is from protocol
     3 on and in Python 2's protocols 1 and 2; the file stays mapped as long as one of them lives.
     Bytes outside arrays become a read-only memoryview if they are 4096 or more.
@@ -224,11 +277,35 @@ def read_pickle(path: Path) -> object:
     with open_file(path, "a pickle file") as stream:
         file = _MappedFile(stream)
         try:
-            value = _Machine(file).run()
-            charge(REFERENCE * count_values(value))
-            return value
+            return _charged(_Machine(file).run())
         except (DataError, *DAMAGE) as error:
             raise DataError(f"{path}: {_reason(error, file)}") from None
+
+
+def unpickle(
+    content: bytes,
+    where: str,
+    names: Mapping[tuple[str, str], Maker] | None = None,
+    load: Callable[[object], object] | None = None,
+) -> object:
+    """Read the value of a pickle that is a part of a file, as ``read_pickle`` reads a whole one.
+
+    Args:
+        content: the pickle.
+        where: the file and the part, for messages.
+        names: names that it may use beside those of plain values.
+        load: makes the value of a persistent id, which is a value that is elsewhere in the file.
+
+    Raises:
+        DataError: it is no pickle, truncated, or asks for anything else.
+    """
+    if not content:
+        raise DataError(f"{where}: is cut off; write it again")
+    file = _MappedFile(content)
+    try:
+        return _charged(_Machine(file, {**GLOBALS, **(names or {})}, load).run())
+    except (DataError, *DAMAGE) as error:
+        raise DataError(f"{where}: {_reason(error, file)}") from None
 
 
 def looks_like_pickle(path: Path) -> bool:
@@ -291,6 +368,12 @@ def count_values(value: object) -> int:
     return counts.get(id(value), 1)
 
 
+def _charged(value: object) -> object:
+    """The value, after the lists that a reader will make of its parts were charged."""
+    charge(REFERENCE * count_values(value))
+    return value
+
+
 WITH_PARTS = frozenset((list, tuple, dict, np.ndarray))
 
 
@@ -319,9 +402,16 @@ BATCH = 1 << 16
 
 
 class _Machine:
-    def __init__(self, file: _MappedFile) -> None:
+    def __init__(
+        self,
+        file: _MappedFile,
+        names: Mapping[tuple[str, str], Maker] = GLOBALS,
+        load: Callable[[object], object] | None = None,
+    ) -> None:
         self.uncharged = 0
         self.file = file
+        self.names = names
+        self.load = load
         self.stack: list[object] = []
         self.marks: list[int] = []
         self.memo: dict[int, object] = {}
@@ -409,17 +499,22 @@ class _Machine:
     def find(self, module: object, name: object) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
             raise TypeError
-        if (module, name) not in GLOBALS:
+        if (module, name) not in self.names:
             raise DataError(f"asks for '{printable(module)}.{printable(name)}'; {POLICY}")
-        self.stack.append(GLOBALS[module, name])
+        self.stack.append(self.names[module, name])
 
     def reduce(self) -> None:
         arguments, maker = self.stack.pop(), self.stack.pop()
         if not isinstance(arguments, tuple) or not any(
-            maker is allowed for allowed in GLOBALS.values()
+            maker is allowed for allowed in self.names.values()
         ):
             raise TypeError
         self.stack.append(cast("Maker", maker)(*cast("tuple[object, ...]", arguments)))
+
+    def persistent(self) -> None:
+        if self.load is None:
+            raise _UnknownOpcodeError(f"uses opcode BINPERSID; {POLICY}")
+        self.stack.append(self.load(self.stack.pop()))
 
     def build(self) -> None:
         state, pending = self.stack.pop(), self.stack[-1]
@@ -447,6 +542,9 @@ ACTIONS: Mapping[str, Action] = {
     "TUPLE3": lambda machine, _: machine.stack.append(machine.last(3)),
     "EMPTY_LIST": lambda machine, _: machine.stack.append([]),
     "LIST": lambda machine, _: machine.stack.append(machine.since_mark()),
+    "EMPTY_SET": lambda machine, _: machine.stack.append([]),  # a set becomes a list
+    "ADDITEMS": lambda machine, _: machine.extend(machine.since_mark()),
+    "FROZENSET": lambda machine, _: machine.stack.append(machine.since_mark()),
     "APPEND": lambda machine, _: machine.extend(machine.last(1)),
     "APPENDS": lambda machine, _: machine.extend(machine.since_mark()),
     "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
@@ -463,6 +561,7 @@ ACTIONS: Mapping[str, Action] = {
     "STACK_GLOBAL": lambda machine, _: machine.find(*machine.last(2)),
     "REDUCE": lambda machine, _: machine.reduce(),
     "BUILD": lambda machine, _: machine.build(),
+    "BINPERSID": lambda machine, _: machine.persistent(),
 }
 """The actions of the supported opcodes. No file of features needs the others (objects of classes,
-sets, extensions, out-of-band buffers, persistent ids)."""
+extensions, out-of-band buffers)."""

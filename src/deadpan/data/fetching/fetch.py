@@ -1,7 +1,14 @@
-"""Fetching a corpus from its sources, file by file; nothing else in deadpan uses the network."""
+"""Fetching a corpus from its sources, file by file; nothing else in deadpan uses the network.
+
+A file whose SHA-256 was published is kept under its name. Of any other nobody knows whether it is
+the right one: it is kept in the folder ``unverified``, and the SHA-256 of the first download is
+recorded in ``SHA256SUMS``, to which every later one is held.
+"""
 
 import dataclasses
-from collections.abc import Sequence
+import re
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +21,14 @@ from deadpan.data.fetching.download import (
     download,
 )
 from deadpan.errors import DataError, unknown_name
+from deadpan.files import read_text, write_atomically
+from deadpan.locks import LOCK, alone
+
+UNVERIFIED = "unverified"
+"""The folder, inside that of a corpus, of files whose SHA-256 nobody published."""
+
+RECORD = "SHA256SUMS"
+"""The SHA-256 of each unverified file as first downloaded; ``sha256sum -c`` reads it too."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,6 +73,7 @@ def fetch_corpus(
     folder: Path,
     *,
     file: str | None = None,
+    allow_http: bool = False,
     watch: DownloadWatch | None = None,
     patience: Patience | None = None,
 ) -> list[CorpusFile]:
@@ -69,43 +85,192 @@ def fetch_corpus(
         corpus: the corpus to fetch.
         folder: the folder, which is created if necessary.
         file: the name of a single file; None fetches all.
+        allow_http: whether addresses of plain http may be used.
         watch: callbacks on the progress.
-        patience: timeouts and retries; None is the defaults.
+        patience: deadline, timeouts and retries; None is the defaults.
 
     Returns:
         The files in the corpus's order, also those that were put there by hand.
 
     Raises:
         IncompleteCorpus: no source delivers some of the files.
-        DataError: the file is unknown, another file is in the way, or the disk is not writable.
+        DataError: the file is unknown, another file is in the way, the disk is not writable, or
+            another process fetches to the folder.
     """
     files = _files_to_fetch(corpus, file)
     watch, patience = watch or DownloadWatch(), patience or Patience()
-    present, missing, dead = list[CorpusFile](), dict[str, str](), set[str]()
-    current = folder
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: is not a folder; give another one")
-    try:
-        if files:
-            folder.mkdir(parents=True, exist_ok=True)
-        for name, sources in files.items():
-            current = folder / name
-            try:
-                present.append(_fetch_file(current, sources, watch, patience, dead))
-            except Unavailable as reason:
-                missing[name] = str(reason)
-                watch.say(f"{name}: {reason}")
-    except OSError as error:
-        part = current.with_name(f"{current.name}.part")
-        hint = f"; {part} is kept to resume from" if part.is_file() else ""
-        raise DataError(
-            f"{current}: cannot be written ({error.strerror or error}){hint}; mend that or give "
-            "another folder"
-        ) from error
+    with _locked(folder) if files else nullcontext():
+        fetching = _Fetching(folder, watch, patience, allow_http)
+        present = fetching.all_of(files)
     present += _files_by_hand(corpus, folder, present) if file is None else []
-    if missing or not present:
-        raise IncompleteCorpus(_failure_message(corpus, files, missing), list(missing))
+    if fetching.missing or not present:
+        raise IncompleteCorpus(
+            _failure_message(corpus, files, fetching.missing), list(fetching.missing)
+        )
     return present
+
+
+@contextmanager
+def _locked(folder: Path) -> Generator[None, None, None]:
+    """Keep other processes from fetching to the same folder."""
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(alone(folder / LOCK, "deadpan data fetch"))
+        except OSError as error:
+            raise DataError(
+                f"{folder}: cannot be written ({error.strerror or error}); mend that or give "
+                "another folder"
+            ) from error
+        yield
+
+
+class _Fetching:
+    """One visit to the sources of a corpus.
+
+    Attributes:
+        missing: why a file could not be fetched, by its name.
+    """
+
+    def __init__(
+        self, folder: Path, watch: DownloadWatch, patience: Patience, allow_http: bool
+    ) -> None:
+        self._folder, self._watch, self._patience = folder, watch, patience
+        self._allow_http = allow_http
+        self._dead = set[str]()  # servers that do not answer
+        self.missing = dict[str, str]()
+
+    def all_of(self, files: Mapping[str, Sequence[Source]]) -> list[CorpusFile]:
+        """Fetch the files that some source delivers."""
+        present = list[CorpusFile]()
+        for name, sources in files.items():
+            hashes = _published(sources)
+            path = self._folder / name if hashes else self._folder / UNVERIFIED / name
+            try:
+                path.parent.mkdir(exist_ok=True)
+                present.append(self._one(name, path, sources, hashes))
+            except Unavailable as reason:
+                self.missing[name] = str(reason)
+                self._watch.say(f"{name}: {reason}")
+            except OSError as error:
+                part = path.with_name(f"{path.name}.part")
+                hint = f"; {part} is kept to resume from" if part.is_file() else ""
+                raise DataError(
+                    f"{path}: cannot be written ({error.strerror or error}){hint}; mend that or "
+                    "give another folder"
+                ) from error
+        return present
+
+    def _one(
+        self, name: str, path: Path, sources: Sequence[Source], hashes: frozenset[str]
+    ) -> CorpusFile:
+        """Find one file, or fetch it."""
+        if existing := _existing_file(self._folder / name, sources, hashes):
+            return existing
+        if hashes:
+            return self._download(path, sources, hashes)
+        recorded = _recorded_hash(self._folder, name)
+        first = frozenset([recorded]) if recorded else frozenset[str]()
+        try:
+            file = _existing_file(path, sources, first) or self._download(path, sources, first)
+        except Unavailable as reason:
+            hint = f"; {self._folder / RECORD} holds the SHA-256 of the first download"
+            raise Unavailable(f"{reason}{hint if first else ''}") from None
+        if not first:
+            _record_hash(self._folder, name, file.sha256)
+        if not file.was_there:
+            self._watch.say(
+                f"{path}: unverified, because nobody published its SHA-256; {RECORD} now holds it"
+            )
+        return file
+
+    def _download(
+        self, path: Path, sources: Sequence[Source], hashes: frozenset[str]
+    ) -> CorpusFile:
+        """Try the sources of one file in turn."""
+        reasons = list[str]()
+        for source in sources:
+            host = urlsplit(source.url).hostname or source.url
+            if source.by_hand:
+                reasons.append(f"{source.url} leads to it, which only a person can follow")
+                continue
+            if host in self._dead:
+                reasons.append(f"{host} does not answer")
+                continue
+            try:
+                digest = download(
+                    source,
+                    path,
+                    self._watch,
+                    self._patience,
+                    hashes=hashes,
+                    http=self._allow_http,
+                )
+            except Unavailable as reason:
+                reasons.append(f"{host} {reason}")
+                if reason.host_is_dead:
+                    self._dead.add(host)
+                continue
+            return CorpusFile(
+                path=path,
+                size=path.stat().st_size,
+                sha256=digest,
+                verified=digest in _published(sources),
+                was_there=False,
+            )
+        raise Unavailable("; ".join(reasons))
+
+
+def _recorded_hash(folder: Path, name: str) -> str | None:
+    """The SHA-256 of the first download of an unverified file; None if there was none."""
+    return _record(folder).get(f"{UNVERIFIED}/{name}")
+
+
+def _record_hash(folder: Path, name: str, digest: str) -> None:
+    entries = _record(folder) | {f"{UNVERIFIED}/{name}": digest}
+    lines = [f"{digest}  {file}\n" for file, digest in entries.items()]
+    write_atomically(folder / RECORD, "".join(lines).encode())
+
+
+def _record(folder: Path) -> dict[str, str]:
+    file = folder / RECORD
+    if not file.exists():
+        return {}
+    remedy = "mend it, or remove it to trust the next download"
+    text = read_text(file, remedy, error=DataError)
+    entries = dict[str, str]()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not (entry := re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line)):
+            raise DataError(f"{file}: line {number} is no SHA-256 and file; {remedy}")
+        entries[entry[2]] = entry[1]
+    return entries
+
+
+def _existing_file(
+    path: Path, sources: Sequence[Source], hashes: frozenset[str]
+) -> CorpusFile | None:
+    """Verify an existing file by its sources' size and its hash; None if there is no file."""
+    if not path.exists() and not path.is_symlink():
+        return None
+    if not path.is_file():
+        raise DataError(f"{path}: is not a file and in the way; move it or give another folder")
+    size, digest = path.stat().st_size, file_sha256(path)
+    sizes = {source.size for source in sources if source.size is not None}
+    if (sizes and size not in sizes) or (hashes and digest not in hashes):
+        wanted = " or ".join(sorted(hashes) or [f"{n:,} bytes" for n in sorted(sizes)])
+        raise DataError(
+            f"{path}: is another file ({size:,} bytes, SHA-256 {digest}; wanted {wanted}); move "
+            "it or give another folder"
+        )
+    return CorpusFile(
+        path=path,
+        size=size,
+        sha256=digest,
+        verified=digest in _published(sources),
+        was_there=True,
+    )
 
 
 def _files_to_fetch(corpus: Corpus, file: str | None) -> dict[str, tuple[Source, ...]]:
@@ -117,54 +282,9 @@ def _files_to_fetch(corpus: Corpus, file: str | None) -> dict[str, tuple[Source,
     return {file: files[file]}
 
 
-def _fetch_file(
-    path: Path, sources: Sequence[Source], watch: DownloadWatch, patience: Patience, dead: set[str]
-) -> CorpusFile:
-    """Try the sources of one file in turn; ``dead`` collects servers that do not answer."""
-    if existing := _existing_file(path, sources):
-        return existing
-    reasons = list[str]()
-    for source in sources:
-        host = urlsplit(source.url).hostname or source.url
-        if source.by_hand:
-            reasons.append(f"{source.url} leads to it, which only a person can follow")
-            continue
-        if host in dead:
-            reasons.append(f"{host} does not answer")
-            continue
-        try:
-            digest = download(source, path, watch, patience)
-        except Unavailable as reason:
-            reasons.append(f"{host} {reason}")
-            if reason.host_is_dead:
-                dead.add(host)
-            continue
-        return CorpusFile(
-            path=path,
-            size=path.stat().st_size,
-            sha256=digest,
-            verified=source.sha256 is not None,
-            was_there=False,
-        )
-    raise Unavailable("; ".join(reasons))
-
-
-def _existing_file(path: Path, sources: Sequence[Source]) -> CorpusFile | None:
-    """Verify an existing file by its sources' size and hash; None if the file does not exist."""
-    if not path.exists() and not path.is_symlink():
-        return None
-    if not path.is_file():
-        raise DataError(f"{path}: is not a file and in the way; move it or give another folder")
-    size, digest = path.stat().st_size, file_sha256(path)
-    sizes = {source.size for source in sources if source.size is not None}
-    hashes = {source.sha256 for source in sources if source.sha256}
-    if (sizes and size not in sizes) or (hashes and digest not in hashes):
-        wanted = " or ".join(hashes) if hashes else " or ".join(f"{n:,} bytes" for n in sizes)
-        raise DataError(
-            f"{path}: is another file ({size:,} bytes, SHA-256 {digest}; wanted {wanted}); move "
-            "it or give another folder"
-        )
-    return CorpusFile(path=path, size=size, sha256=digest, verified=bool(hashes), was_there=True)
+def _published(sources: Sequence[Source]) -> frozenset[str]:
+    """The SHA-256 of a file that its sources published; it holds for all of them."""
+    return frozenset(source.sha256 for source in sources if source.sha256)
 
 
 def _files_by_hand(corpus: Corpus, folder: Path, present: Sequence[CorpusFile]) -> list[CorpusFile]:
@@ -173,7 +293,9 @@ def _files_by_hand(corpus: Corpus, folder: Path, present: Sequence[CorpusFile]) 
     return [
         file
         for path, sources in files.items()
-        if path not in paths and path.is_file() and (file := _existing_file(path, sources))
+        if path not in paths
+        and path.is_file()
+        and (file := _existing_file(path, sources, _published(sources)))
     ]
 
 

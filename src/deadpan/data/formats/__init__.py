@@ -11,8 +11,19 @@ from deadpan.data.containers.files import first_bytes, open_file, printable
 from deadpan.data.containers.safetensors_file import looks_like_safetensors
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
 from deadpan.data.dataset import Dataset
+from deadpan.data.formats.contextual import (
+    contextual_dataset,
+    contextual_file_dataset,
+    contextual_folder_dataset,
+    looks_like_contextual,
+    looks_like_contextual_file,
+    looks_like_contextual_folder,
+)
 from deadpan.data.formats.csd.dataset import csd_dataset
 from deadpan.data.formats.csd.file import looks_like_csd, looks_like_csd_folder
+from deadpan.data.formats.dialogues import dialogues_dataset, looks_like_dialogues
+from deadpan.data.formats.foreign import PICKLED_BY, foreign_format
+from deadpan.data.formats.mertools import looks_like_mertools, mertools_dataset
 from deadpan.data.formats.mfn import looks_like_mfn, mfn_dataset
 from deadpan.data.formats.misa import (
     looks_like_misa,
@@ -22,9 +33,17 @@ from deadpan.data.formats.misa import (
 )
 from deadpan.data.formats.mmsa import looks_like_mmsa, mmsa_dataset
 from deadpan.data.formats.mult import looks_like_mult, mult_dataset
+from deadpan.data.formats.mustard import looks_like_mustard, mustard_dataset
+from deadpan.data.formats.nearest import (
+    nearest_format,
+    nearest_pickle,
+    part_of_folder,
+    resembles_own,
+)
 from deadpan.data.formats.own.dataset import own_dataset
 from deadpan.data.formats.own.features import looks_like_own
 from deadpan.data.formats.own.table import looks_like_clip_table
+from deadpan.data.formats.ur_funny import looks_like_ur_funny, ur_funny_dataset
 from deadpan.data.store.reading import store_dataset
 from deadpan.errors import DataError
 
@@ -38,11 +57,24 @@ FOLDERS: Formats = (
     ("computational sequences (*.csd)", looks_like_csd_folder, csd_dataset),
     ("MFN's HDF5 files (y_train.h5, ...)", looks_like_mfn, mfn_dataset),
     ("MISA's pickles (train.pkl, dev.pkl, test.pkl)", looks_like_misa_folder, misa_folder_dataset),
+    ("MERTools' labels (label.npz, features/, ...)", looks_like_mertools, mertools_dataset),
+    ("MUStARD's files (sarcasm_data.json, ...)", looks_like_mustard, mustard_dataset),
+    ("UR-FUNNY's pickles (data_folds.pkl, ...)", looks_like_ur_funny, ur_funny_dataset),
+    (
+        "utterance vectors of whole videos (text.pickle, audio.pickle, ...)",
+        looks_like_contextual_folder,
+        contextual_folder_dataset,
+    ),
     ("your own data (a .csv beside a folder per modality)", looks_like_own, own_dataset),
 )
 FILES: Formats = (
     ("a store of 'deadpan data convert'", looks_like_safetensors, store_dataset),
     ("a computational sequence (.csd)", looks_like_csd, csd_dataset),
+    (
+        "utterance vectors of whole videos (.npz)",
+        looks_like_contextual_file,
+        contextual_file_dataset,
+    ),
     ("a table of clips (.csv)", looks_like_clip_table, own_dataset),
 )
 
@@ -57,33 +89,65 @@ def detect_format(path: Path) -> tuple[DatasetReader, tuple[Any, ...]]:
         for _, recognises, read in FOLDERS:
             if recognises(path):
                 return read, (path,)
-        try:
-            names = sorted(entry.name for entry in path.iterdir())
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror}); mend that") from None
-        contents = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        raise DataError(
-            f"{path}: is a directory of no known format (holds {contents or 'nothing'}); give "
-            f"{_format_names(FOLDERS)}"
-        )
+        if resembles_own(path):
+            return own_dataset, (path,)
+        raise DataError(f"{path}: {_reason_of_folder(path)}")
     for _, recognises, read in FILES:
         if recognises(path):
             return read, (path,)
-    if looks_like_pickle(path):
-        content = read_pickle(path)
+    if looks_like_pickle(path) and not foreign_format(path):
+        content = _read_pickle(path)
         return detect_pickle_format(path, content), (path, content)
+    if resembles_own(path):
+        return own_dataset, (path,)
     with open_file(path, _format_names(FILES)):  # which may raise a more precise error
         start = first_bytes(path, 12)
-    raise DataError(
-        f"{path}: is of no known format (begins with {start!r}); give {_format_names(FILES)}"
+    reason = nearest_format(path, _name_of_format)
+    if not reason or reason.startswith("begins"):
+        reason = f"is of no known format ({reason or f'begins with {start!r}'}); give " + (
+            _format_names(FILES)
+        )
+    raise DataError(f"{path}: {reason}")
+
+
+def _reason_of_folder(path: Path) -> str:
+    try:
+        names = sorted(entry.name for entry in islice(path.iterdir(), 100))
+    except OSError as error:
+        return f"cannot be read ({error.strerror}); mend that"
+    if reason := nearest_format(path, _name_of_format):
+        return reason
+    contents = printable(", ".join(names[:5])) + (", ..." if len(names) > 5 else "")
+    return (
+        f"is a directory of no known format (holds {contents or 'nothing'}); give "
+        f"{_format_names(FOLDERS)}"
     )
+
+
+def _read_pickle(path: Path) -> object:
+    """Read a pickle; the error for objects of a known package says how to convert them."""
+    try:
+        return read_pickle(path)
+    except DataError as error:
+        for package, sentence in PICKLED_BY.items():
+            if f"asks for '{package}." in str(error):
+                raise DataError(
+                    f"{path}: {sentence.replace('FILE', printable(path.name))}"
+                ) from None
+        raise
+
+
+def _name_of_format(path: Path) -> str:
+    """The name of the format of a path; "" if it has none, or is a pickle, which is not opened."""
+    formats = FOLDERS if path.is_dir() else FILES
+    return next((name for name, recognises, _ in formats if recognises(path)), "")
 
 
 def _format_names(formats: Formats) -> str:
     """The names of all formats, in words."""
     names = [name for name, _, _ in formats]
     if formats is FILES:
-        names.insert(0, "a pickle in MulT's, MMSA's or MISA's format")
+        names.insert(0, "a pickle of MulT, MMSA, MISA, conv-emotion or bc-LSTM")
     return ", ".join(names[:-1]) + " or " + names[-1]
 
 
@@ -91,6 +155,16 @@ PICKLES: tuple[tuple[str, Callable[[object], bool], Callable[..., Dataset]], ...
     ("MMSA's (split -> text, audio, vision, regression_labels)", looks_like_mmsa, mmsa_dataset),
     ("MulT's (split -> text, audio, vision, labels)", looks_like_mult, mult_dataset),
     ("MISA's ([((words, visual, acoustic), label, segment)])", looks_like_misa, misa_dataset),
+    (
+        "conv-emotion's (videoIDs, videoSpeakers, videoLabels, videoText, ...)",
+        looks_like_dialogues,
+        dialogues_dataset,
+    ),
+    (
+        "bc-LSTM's (features, labels, features, labels, length, lengths, lengths)",
+        looks_like_contextual,
+        contextual_dataset,
+    ),
 )
 """Name of each pickle format, the functions that recognise and read an unpickled value."""
 
@@ -104,10 +178,12 @@ def detect_pickle_format(path: Path, content: object) -> Callable[..., Dataset]:
     for _, recognises, read in PICKLES:
         if recognises(content):
             return read
-    formats = ", ".join(noun for noun, _, _ in PICKLES)
-    raise DataError(
-        f"{path}: is a pickle of no known format, {_describe_value(content)}; known: {formats}"
-    )
+    if sentence := part_of_folder(path, _name_of_format):
+        raise DataError(f"{path}: {sentence}")
+    remedy = nearest_pickle(content)
+    if not remedy:
+        remedy = f"known: {', '.join(noun for noun, _, _ in PICKLES)}"
+    raise DataError(f"{path}: is a pickle of no known format, {_describe_value(content)}; {remedy}")
 
 
 def _describe_value(value: object, depth: int = 3) -> str:

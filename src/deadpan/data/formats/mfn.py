@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import RawClips, assemble, infer_task
+from deadpan.data.assembly import RawClips, assemble
 from deadpan.data.containers.hdf5 import looks_like_hdf5, open_hdf5
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.mult import mult_clips
+from deadpan.data.labels import interpret_labels
 from deadpan.errors import DataError
 from deadpan.types import AUDIO, SPLITS, TEXT, VISION, Modality
 
@@ -32,7 +33,7 @@ def looks_like_mfn(folder: Path) -> bool:
     return any(looks_like_hdf5(folder / LABELS.format(split)) for split in SPLITS)
 
 
-def _clips(folder: Path) -> RawClips:
+def _clips(folder: Path, aligned: bool | None) -> RawClips:
     """Read the clips of a folder; padding is cut as in MulT's pickles."""
     content: dict[object, object] = {}
     used: set[str] = set()
@@ -53,7 +54,8 @@ def _clips(folder: Path) -> RawClips:
         elif arrays:
             raise DataError(f"{folder}: has features of split '{split}' but no {labels.name}")
     unused = {path.name for path in folder.glob("*.h5")} - used
-    return dataclasses.replace(mult_clips(folder, content), ignored=tuple(sorted(unused)))
+    raw = mult_clips(folder, content, aligned=aligned)
+    return dataclasses.replace(raw, ignored=tuple(sorted(unused)))
 
 
 def _array(path: Path) -> Num[np.ndarray, "*shape"]:
@@ -81,35 +83,38 @@ def _separate_modalities(path: Path) -> dict[Modality, Num[np.ndarray, "clip ste
     return arrays
 
 
-def mfn_dataset(path: Path) -> Dataset:
+def mfn_dataset(
+    path: Path, *, task: str = "auto", labels: str = "", aligned: bool | None = None
+) -> Dataset:
     """Read a data set from a folder of MFN's HDF5 files.
 
     The files of a split (train, valid or test) are ``text_SPLIT_emb.h5``, ``audio_SPLIT.h5`` and
     ``video_SPLIT.h5`` of shape [clip, step, width], or ``X_SPLIT.h5`` with text, audio and vision
     concatenated (325 features), and ``y_SPLIT.h5`` of shape [clip] or [clip, label]. Each holds one
     array, ``d1`` or ``data``. A missing file means that the split lacks the modality. Such files
-    have no ids (clips are named by split and index), words, times or names of labels (see
-    ``infer_task``).
+    have no ids (clips are named by split and index), words, times or names of labels, whose meaning
+    ``interpret_labels`` infers.
+
+    Args:
+        path: the folder.
+        task: regression, emotions, classes or scores; "auto" infers it.
+        labels: names of the labels to predict (label 1, label 2, ...), separated by commas; "" is
+            all.
+        aligned: whether step k is the same word in every modality; without it, the padding tells.
 
     Raises:
-        DataError: a file cannot be read or is missing, shapes do not match, or labels are not
-            finite.
+        DataError: a file cannot be read or is missing, shapes do not match, labels are not finite
+            or do not fit the task, or the padding does not tell whether steps are aligned.
     """
-    raw = _clips(path)
+    raw = _clips(path, aligned)
     if not raw.clips:
         raise DataError(f"{path}: has no clips; give labels of one or more")
-    clips = [dataclasses.replace(clip, label=clip.label.reshape(-1)) for clip in raw.clips]
-    widths = {str(clip.split): len(clip.label) for clip in clips}
-    if len(set(widths.values())) > 1 or 0 in widths.values():
-        counts = ", ".join(f"{width} in {split}" for split, width in widths.items())
-        raise DataError(
-            f"{path}: labels per clip: {counts}; wanted one number of labels everywhere"
-        )
-    task, names = infer_task(np.array([clip.label for clip in clips]))
+    raw, meaning = interpret_labels(path, raw, task=task, labels=labels)
     return assemble(
         path,
-        dataclasses.replace(raw, clips=clips),
+        raw,
         layout="MFN's HDF5 files",
-        task=task,
-        labels=names,
+        task=meaning.task,
+        labels=meaning.names,
+        warnings=meaning.warnings,
     )

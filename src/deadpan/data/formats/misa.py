@@ -9,14 +9,15 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import RawClip, RawClips, assemble, clip_id
+from deadpan.data.assembly import RawClip, RawClips, assemble
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.pickled_values import as_text, id_parts, number_column, numeric_array
 from deadpan.data.formats.word_vectors import embed_words
+from deadpan.data.labels import MOSEI_LABELS, interpret_labels
 from deadpan.errors import DataError, unknown_name
-from deadpan.types import AUDIO, TEXT, VISION, Modality
+from deadpan.types import AUDIO, TEXT, VISION, Modality, split_name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -112,12 +113,13 @@ def misa_splits(path: Path, content: object) -> dict[str | None, object]:
         return {None: content}
     splits: dict[str | None, object] = {}
     for key, entries in cast("dict[object, object]", content).items():
-        name = as_text(key)
-        if name not in SPLIT_NAMES:
-            raise DataError(f"{path}: {unknown_name('split', printable(name), SPLIT_NAMES)}")
-        if SPLIT_NAMES[name] in splits:
-            raise DataError(f"{path}: has both 'dev' and 'valid'; wanted one of them")
-        splits[SPLIT_NAMES[name]] = entries
+        name = split_name(as_text(key))
+        if name is None:
+            known = unknown_name("split", printable(as_text(key)), SPLIT_NAMES)
+            raise DataError(f"{path}: {known}")
+        if name in splits:
+            raise DataError(f"{path}: has two splits '{name}'; wanted one of them")
+        splits[name] = entries
     return splits
 
 
@@ -145,7 +147,9 @@ def misa_clips(path: Path, splits: Mapping[str | None, object]) -> RawClips:
             except DataError as error:
                 raise DataError(f"{where}: clip {index}{_segment_suffix(entry)}: {error}") from None
             clips.append(clip)
-    return RawClips(clips=clips, widths=widths)
+    return RawClips(
+        clips=clips, widths=widths, alignment="steps are aligned: the format has one for each word"
+    )
 
 
 def _clip(split: str | None, entry: object) -> tuple[RawClip, _Words]:
@@ -174,7 +178,9 @@ def _clip(split: str | None, entry: object) -> tuple[RawClip, _Words]:
             raise DataError(f"'{name}' has shape {array.shape}; wanted [word, width]")
         _check_count(f"steps of '{name}'", len(array), words.count)
         sequences[modality] = array
-    if isinstance(label, np.ndarray):
+    if label is None:  # for prediction
+        values = np.full(1, np.nan)
+    elif isinstance(label, np.ndarray):
         values = numeric_array("label", label)
     else:
         values = number_column("label", label if isinstance(label, list | tuple) else [label])
@@ -221,37 +227,48 @@ def _split_paths(path: Path) -> dict[str, list[Path]]:
     return files
 
 
-MOSEI_LABELS = 7
-"""Sentiment, then the intensities of six emotions."""
-
-
-def misa_dataset(path: Path, content: object, *, vectors: Path | None = None) -> Dataset:
+def misa_dataset(
+    path: Path,
+    content: object,
+    *,
+    vectors: Path | None = None,
+    task: str = "auto",
+    labels: str = "",
+) -> Dataset:
     """Read a data set from an unpickled value in MISA's format (see ``misa_clips``).
 
     The words of such files are indices of a vocabulary in another file, or texts. Texts become the
-    modality text if ``vectors`` has their vectors, looked up in lower case. Labels are sentiment in
-    [-3, 3], the first of MOSEI's seven.
+    modality text if ``vectors`` has their vectors, looked up in lower case. Seven labels are those
+    of MOSEI, of which sentiment is taken; ``interpret_labels`` decides on the task.
 
     Args:
         path: path of the pickle.
         content: its value, as ``read_pickle`` returns it: a dict of splits, or one list of clips.
         vectors: word vectors in GloVe's text format; without them the clips lack text, unless the
             file holds vectors itself.
+        task: regression, emotions, classes or scores; "auto" infers it.
+        labels: names of the labels to predict, separated by commas; "" is all.
 
     Raises:
-        DataError: the value does not fit the format, labels are out of range, or vectors cannot be
-            used.
+        DataError: the value does not fit the format, labels do not fit the task, or vectors cannot
+            be used.
     """
     raw = misa_clips(path, misa_splits(path, content))
-    repairs: Counter[str] = Counter()
-    warnings: list[str] = []
-    if any(clip.label.size == MOSEI_LABELS for clip in raw.clips):
-        warnings.append(
-            "labels have seven numbers, sentiment and six emotions as in MOSEI; the first was taken"
-        )
-    raw = dataclasses.replace(
-        raw, clips=[dataclasses.replace(clip, label=_sentiment(path, clip)) for clip in raw.clips]
+    flat = [dataclasses.replace(clip, label=clip.label.ravel()) for clip in raw.clips]
+    seven = all(clip.label.size == len(MOSEI_LABELS) for clip in flat)
+    raw, meaning = interpret_labels(
+        path,
+        dataclasses.replace(raw, clips=flat),
+        task=task,
+        labels=labels,
+        names=MOSEI_LABELS if seven else (),
     )
+    repairs: Counter[str] = Counter()
+    warnings = list(meaning.warnings)
+    if isinstance(content, list | tuple) and looks_like_misa_folder(path.parent):
+        warnings.append(
+            f"{printable(path.name)} is one of three pickles; give their folder to have its splits"
+        )
     if TEXT not in raw.widths:
         raw = _with_text(path, raw, vectors, repairs, warnings)
     elif vectors is not None:
@@ -260,34 +277,29 @@ def misa_dataset(path: Path, content: object, *, vectors: Path | None = None) ->
         path,
         raw,
         layout="pickles in MISA's format",
-        task="regression",
-        labels=("sentiment",),
+        task=meaning.task,
+        labels=meaning.names,
         repairs=repairs,
         warnings=warnings,
     )
 
 
-def misa_folder_dataset(path: Path, *, vectors: Path | None = None) -> Dataset:
+def misa_folder_dataset(
+    path: Path, *, vectors: Path | None = None, task: str = "auto", labels: str = ""
+) -> Dataset:
     """Read a data set from a folder with train.pkl, dev.pkl (or valid.pkl) and test.pkl.
 
     Args:
         path: the folder.
         vectors: see ``misa_dataset``, also for the errors.
+        task: see ``misa_dataset``.
+        labels: see ``misa_dataset``.
 
     Raises:
         DataError: a file is missing or cannot be read.
     """
     content = {split: read_pickle(file) for split, file in misa_files(path).items()}
-    return misa_dataset(path, content, vectors=vectors)
-
-
-def _sentiment(path: Path, clip: RawClip) -> np.ndarray:
-    if clip.label.size not in (1, MOSEI_LABELS):
-        raise DataError(
-            f"{path}: clip '{printable(clip_id(clip.name))}' has a label of shape "
-            f"{clip.label.shape}; wanted one number, or seven as in MOSEI"
-        )
-    return clip.label.ravel()[:1]
+    return misa_dataset(path, content, vectors=vectors, task=task, labels=labels)
 
 
 def _with_text(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Num
 
+from deadpan.data.alignment import Alignment, judge_alignment
 from deadpan.data.assembly import RawClips, assemble
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
@@ -20,13 +21,15 @@ from deadpan.data.formats.pickled_values import (
     clip_ids,
     cut_clips,
     every_split_has,
+    first_key,
     number_column,
     numeric_array,
     padded_arrays,
     parse_splits,
 )
-from deadpan.data.padding import looks_aligned, real_steps
-from deadpan.errors import DataError, unknown_name
+from deadpan.data.labels import choose_labels, interpret_labels
+from deadpan.data.padding import StepRange, array_steps, real_steps
+from deadpan.errors import DataError
 from deadpan.types import AUDIO, MODALITIES, TEXT, VISION, Modality
 
 LABELS = {
@@ -57,15 +60,25 @@ class _Split(PaddedSplit):
 
 
 def looks_like_mmsa(content: object) -> bool:
-    """Whether an unpickled value is a dict of splits that each have MMSA's keys of labels."""
-    return every_split_has(content, LABELS["M"], CLASSES[0])
+    """Whether an unpickled value is a dict of splits that each have MMSA's keys of labels.
+
+    Splits without labels are recognised by other keys of the format.
+    """
+    if every_split_has(content, LABELS["M"], CLASSES[0]):
+        return True
+    marks = ("raw_text", "text_bert", *LENGTHS.values())
+    unlabelled = every_split_has(content, *MODALITIES) and not every_split_has(content, "labels")
+    return unlabelled and every_split_has(content, *marks)
 
 
-def mmsa_clips(path: Path, content: object, repairs: Counter[str]) -> RawClips:
+def mmsa_clips(
+    path: Path, content: object, repairs: Counter[str], *, aligned: bool | None = None
+) -> RawClips:
     """Parse the clips of a pickle in MMSA's format, cut to their real steps (see ``real_steps``).
 
-    A file without lengths is taken as aligned by tokens if its arrays have one length and BERT's
-    mask or zeros agree: MMSA leaves lengths out of such files. A clip has words if its file has no
+    A file without lengths is taken as aligned by tokens if its arrays have one length and it has
+    BERT's mask, as MMSA leaves lengths out of such files, or else if the padding tells so (see
+    ``judge_alignment``), unless ``aligned`` says what is so. A clip has words if its file has no
     mask, by which a step would be a token, and the transcript has one word per step. ``repairs``
     receives the number of lengths that were not used.
 
@@ -76,28 +89,20 @@ def mmsa_clips(path: Path, content: object, repairs: Counter[str]) -> RawClips:
         DataError: the value does not fit the format, or shapes do not match.
     """
     splits = parse_splits(path, content, f"text, audio, vision, {LABELS['M']}", _split)
-    aligned = _aligned(list(splits.values()))
-    return cut_clips(
-        splits,
-        lambda split: real_steps(
-            split.sequences,
-            mask=split.mask,
-            lengths=split.lengths,
-            aligned=aligned,
-            repairs=repairs,
-        ),
-    )
+    alignment = _alignment(path, list(splits.values()), aligned)
+    raw = cut_clips(splits, lambda split: _steps(split, aligned=alignment.aligned, repairs=repairs))
+    return dataclasses.replace(raw, alignment=alignment.reason)
 
 
 def _split(table: SplitTable) -> _Split:
-    if LABELS["M"] not in table:
+    beside, count = first_key(table, LABELS["M"], "MMSA")
+    if beside != LABELS["M"] and not table.keys().isdisjoint((*LABELS.values(), *CLASSES)):
         keys = ", ".join(sorted(map(printable, table)))
         raise DataError(f"has no '{LABELS['M']}' (found {keys}); wanted the format of MMSA")
     labels = {name: number_column(key, table[key]) for name, key in LABELS.items() if key in table}
-    count = len(labels["M"])
     for name, values in labels.items():
         check_count(LABELS[name], values, count, LABELS["M"])
-    sequences = padded_arrays(table, count, LABELS["M"])
+    sequences = padded_arrays(table, count, beside)
     none = np.full(count, np.nan)
     ignored = table.keys() - UNDERSTOOD
     if TEXT not in sequences:  # token indices alone are no features
@@ -109,7 +114,7 @@ def _split(table: SplitTable) -> _Split:
     return _Split(
         sequences=sequences,
         labels=np.stack([labels.get(name, none) for name in LABELS], axis=1),
-        ids=clip_ids(table, count, LABELS["M"]),
+        ids=clip_ids(table, count, beside),
         words=words if mask is None else (),  # by a mask, a step is a token and not a word
         mask=mask,
         lengths={m: _lengths(k, table[k], count) for m, k in LENGTHS.items() if k in table},
@@ -146,49 +151,93 @@ def _mask(value: object, text: Num[np.ndarray, "clip step _"]) -> np.ndarray | N
     return mask != 0 if mask.shape == text.shape[:2] and mask.size else None
 
 
-def _aligned(splits: Sequence[_Split]) -> bool:
-    arrays = [split.sequences for split in splits]
-    if any(split.lengths for split in splits):
-        return False
-    if all(split.mask is not None for split in splits if len(split.ids)):
-        return all(len({array.shape[1] for array in x.values()}) <= 1 for x in arrays)
-    return looks_aligned(arrays)
+def _alignment(path: Path, splits: Sequence[_Split], aligned: bool | None) -> Alignment:
+    """Judge whether steps are aligned: lengths and masks of the file come before its padding."""
+    if aligned is None and any(split.lengths for split in splits):
+        return Alignment(
+            aligned=False, reason="steps are not aligned: the file has lengths of its modalities"
+        )
+    steps = [array_steps(split.sequences) for split in splits]
+    if (
+        aligned is None
+        and all(split.mask is not None for split in splits if len(split.ids))
+        and all(len(set(arrays.values())) <= 1 for arrays in steps)
+    ):
+        return Alignment(
+            aligned=True, reason="steps are aligned: every array has those of BERT's mask"
+        )
+    ranges = [_steps(split, aligned=False, repairs=Counter()) for split in splits]
+    return judge_alignment(path, list(zip(steps, ranges, strict=True)), aligned)
 
 
-def mmsa_dataset(path: Path, content: object, *, label: str = "M") -> Dataset:
+def _steps(split: _Split, *, aligned: bool, repairs: Counter[str]) -> Mapping[Modality, StepRange]:
+    return real_steps(
+        split.sequences,
+        mask=split.mask,
+        lengths=split.lengths,
+        aligned=aligned,
+        repairs=repairs,
+    )
+
+
+def mmsa_dataset(
+    path: Path,
+    content: object,
+    *,
+    label: str = "M",
+    task: str = "auto",
+    labels: str = "",
+    aligned: bool | None = None,
+) -> Dataset:
     """Read a data set from an unpickled value in MMSA's format (see ``mmsa_clips``).
 
-    Labels are sentiment in [-3, 3], as in MOSI, unless the file is like CH-SIMS: then they are
-    scores. A file is like CH-SIMS if it also has labels of single modalities, and all its labels
-    lie in [-1, 1], also those that ``label`` does not choose. So a part of MOSI with small labels
-    is still sentiment, and the choice of the label does not change the task.
+    Labels are sentiment in [-3, 3], as in MOSI, unless they are classes (see ``infer_task``) or the
+    file is like CH-SIMS: then they are scores. A file is like CH-SIMS if it also has labels of
+    single modalities, and all its labels lie in [-1, 1], also those that are not chosen. So a part
+    of MOSI with small labels is still sentiment, and the choice of the label does not change the
+    scale.
 
     Args:
         path: path of the pickle.
         content: its value, as ``read_pickle`` returns it.
         label: M (multimodal), or T, A or V (of text, audio or vision alone).
+        task: regression, emotions, classes or scores; "auto" infers it.
+        labels: the same as ``label``, or several of them, separated by commas.
+        aligned: whether step k is the same token in every modality; without it, the file's lengths,
+            its mask or its padding tell.
 
     Raises:
-        DataError: the value does not fit the format, or labels are missing or out of range.
+        DataError: the value does not fit the format, labels are missing or do not fit the task, or
+            the padding does not tell whether steps are aligned.
     """
     repairs: Counter[str] = Counter()
-    raw = mmsa_clips(path, content, repairs)
+    raw = mmsa_clips(path, content, repairs, aligned=aligned)
     values = np.array([clip.label for clip in raw.clips]).reshape(-1, len(LABELS))
     available = [
         name
         for name, column in zip(LABELS, values.T, strict=True)
         if name == "M" or not np.isnan(column).all()
     ]
-    if label not in available:
-        raise DataError(f"{path}: {unknown_name('label', str(label), available)}")
     small = not (np.abs(values) > 1).any()  # NaN is not above 1
-    index = list(LABELS).index(label)
-    clips = [dataclasses.replace(clip, label=clip.label[index : index + 1]) for clip in raw.clips]
-    return assemble(
+    columns = [list(LABELS).index(name) for name in available]
+    values, names = choose_labels(path, values[:, columns], available, labels or label)
+    clips = [
+        dataclasses.replace(clip, label=row) for clip, row in zip(raw.clips, values, strict=True)
+    ]
+    raw, meaning = interpret_labels(
         path,
         dataclasses.replace(raw, clips=clips),
+        task=task,
+        labels="",
+        names=names if len(names) > 1 else (),
+        scale="scores" if small and len(available) > 1 else "regression",
+    )
+    return assemble(
+        path,
+        raw,
         layout="a pickle in MMSA's format",
-        task="scores" if small and len(available) > 1 else "regression",
-        labels=("sentiment",),
+        task=meaning.task,
+        labels=meaning.names,
         repairs=repairs,
+        warnings=meaning.warnings,
     )

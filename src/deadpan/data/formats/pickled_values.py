@@ -1,7 +1,8 @@
 """Parsing what the pickle formats share: splits, ids, columns of numbers and padded arrays."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sized
+import math
+from collections.abc import Callable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -10,9 +11,10 @@ from jaxtyping import Float, Num
 
 from deadpan.data.assembly import RawClip, RawClips
 from deadpan.data.containers.files import printable
+from deadpan.data.containers.memory import charge
 from deadpan.data.padding import Arrays, StepRange, measure_padding, real_sequences
 from deadpan.errors import DataError, unknown_name
-from deadpan.types import MODALITIES, SPLITS, TEXT, Modality
+from deadpan.types import MODALITIES, SPLITS, TEXT, Modality, split_name
 
 SplitTable = Mapping[str, object]
 """The values of a split by key."""
@@ -64,9 +66,11 @@ def parse_splits(
     for key, value in cast("dict[object, object]", content).items():
         where = str(path)
         try:
-            name = as_text(key)
-            if name not in SPLITS:
-                raise DataError(unknown_name("split", printable(name), SPLITS))
+            name = split_name(as_text(key))
+            if name is None:
+                raise DataError(unknown_name("split", printable(as_text(key)), SPLITS))
+            if name in splits:
+                raise DataError(f"has two splits '{name}'; wanted one")
             if not isinstance(value, dict):
                 raise DataError(f"split '{name}' is no dict; wanted {wanted}")
             items = cast("dict[object, object]", value).items()
@@ -86,6 +90,31 @@ def every_split_has(content: object, *keys: str) -> bool:
     splits = cast("dict[object, object]", content).values()
     either = {form for key in keys for form in (key, key.encode())}
     return all(isinstance(split, dict) and not either.isdisjoint(split) for split in splits)
+
+
+def first_key(table: SplitTable, labels: str, author: str) -> tuple[str, int]:
+    """The key whose entries tell the number of clips, and this number.
+
+    It is that of labels, or where there are none of features.
+
+    Args:
+        table: the values of the split.
+        labels: the key of labels; None stands for none.
+        author: of the format, for the message.
+    """
+    keys = (key for key in (labels, *MODALITIES) if table.get(key) is not None)
+    if (key := next(keys, None)) is None:
+        names = ", ".join(sorted(map(printable, table))) or "nothing"
+        raise DataError(f"has no '{labels}' (found {names}); wanted the format of {author}")
+    value = table[key]
+    if isinstance(value, list | tuple):
+        return key, len(cast("list[object]", value))
+    array = numeric_array(key, value)
+    if not array.ndim:
+        raise DataError(f"'{key}' is a single number; wanted one entry per clip")
+    if len(array) and not array.size:  # checked before memory is allocated per declared clip
+        raise DataError(f"'{key}' has shape {array.shape}; wanted one entry per clip")
+    return key, len(array)
 
 
 def cut_clips(
@@ -177,12 +206,114 @@ def id_parts(entry: object) -> tuple[str, ...]:
 
 
 def numeric_array(name: str, value: object) -> Num[np.ndarray, "*shape"]:
-    """Check that a value is an array of integers or floats, and return it."""
+    """An array of integers or floats: as it is, or of truth values, of lists or of objects.
+
+    Raises:
+        DataError: there is anything but numbers in it, or lists differ in length.
+    """
+    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.dtype.hasobject):
+        _check_numbers(name, value)
+        plain = value.tolist() if isinstance(value, np.ndarray) else value
+        try:
+            value = np.array(plain)
+        except (ValueError, OverflowError):
+            raise DataError(f"'{name}' has lists of different lengths; wanted one shape") from None
     if not isinstance(value, np.ndarray):
         raise DataError(f"'{name}' is a {type(value).__name__}; wanted an array of numbers")
+    if value.dtype.kind == "b":
+        return value.view(np.uint8)
     if value.dtype.kind not in "iuf":
         raise DataError(f"'{name}' is an array of {value.dtype.name}; wanted an array of numbers")
     return value
+
+
+DEEPEST = 8
+"""Levels of lists in lists; features have three."""
+NUMBER = 8
+"""Bytes of memory of a number in an array."""
+
+
+def _check_numbers(name: str, value: object) -> None:
+    """Raise DataError if anything but numbers is in lists and arrays; charge the array of them.
+
+    A pickle may say that each of a million entries is the same list, so lists are counted once.
+    """
+    counts: dict[int, int] = {}
+
+    def count(entry: object, depth: int) -> int:
+        if not isinstance(entry, CONTAINERS):
+            _check_number_types(name, {type(entry)})
+            return 1
+        if id(entry) in counts:
+            return counts[id(entry)]
+        if depth == DEEPEST:
+            raise DataError(f"'{name}' has lists in lists, {DEEPEST} deep; wanted numbers")
+        total = entry.size if isinstance(entry, np.ndarray) else len(entry)
+        if not isinstance(entry, np.ndarray) or entry.dtype.hasobject:
+            flat = entry.ravel().tolist() if isinstance(entry, np.ndarray) else entry
+            entries = cast("list[object]", flat)
+            kinds = set(map(type, entries))  # faster than a call per number
+            if kinds.isdisjoint(CONTAINERS):
+                _check_number_types(name, kinds)
+            else:
+                total = sum(count(inner, depth + 1) for inner in entries)
+        counts[id(entry)] = total
+        return total
+
+    charge(NUMBER * count(value, 0))
+
+
+CONTAINERS = (list, tuple, np.ndarray)
+
+
+def _check_number_types(name: str, kinds: set[type]) -> None:
+    for kind in kinds:
+        if not issubclass(kind, int | float | np.number | np.bool_):
+            raise DataError(f"'{name}' holds a {kind.__name__}; wanted numbers")
+
+
+def feature_array(name: str, value: object) -> Num[np.ndarray, "clip step width"]:
+    """The features of clips as an array; sequences of different lengths are padded with zeros.
+
+    Raises:
+        DataError: there is anything but numbers, or no sequence per clip.
+    """
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        array = numeric_array(name, value)
+    else:
+        entries = as_list(name, value)
+        _check_numbers(name, [entry for entry in entries if entry is not None])
+        array = _pad(name, [_sequence(name, entry) for entry in entries])
+    if array.ndim != 3:
+        raise DataError(f"'{name}' has shape {array.shape}; wanted [clip, step, width]")
+    return array
+
+
+def _sequence(name: str, entry: object) -> Num[np.ndarray, "*shape"] | None:
+    """The features of one clip; None if it has none."""
+    if entry is None:
+        return None
+    array = numeric_array(name, entry)
+    return array if len(array.shape) and len(array) else None
+
+
+def _pad(name: str, sequences: Sequence[np.ndarray | None]) -> np.ndarray:
+    """Sequences, with zeros after each that is shorter than the longest."""
+    filled = [x for x in sequences if x is not None]
+    shapes = {x.shape[1:] for x in filled}
+    if len(shapes) > 1 or (filled and filled[0].ndim < 2):
+        shown = " and ".join(
+            sorted(str(x.shape) for x in {x.shape: x for x in filled}.values())[:2]
+        )
+        raise DataError(f"'{name}' has clips of shape {shown}; wanted [step, width], one width")
+    steps, shape = max(map(len, filled), default=0), next(iter(shapes), (1,))
+    charge(NUMBER * len(sequences) * steps * math.prod(shape))
+    dtype = np.result_type(*{x.dtype for x in filled}) if filled else np.dtype(np.float32)
+    padded = np.zeros((len(sequences), steps, *shape), dtype)
+    for row, x in zip(padded, sequences, strict=True):
+        if x is not None:
+            row[: len(x)] = x
+    return padded
 
 
 def number_column(name: str, value: object) -> Float[np.ndarray, " clip"]:
@@ -200,7 +331,7 @@ def _number(name: str, entry: object) -> float:
         entry = entry.item()
     elif isinstance(entry, list | tuple) and len(entry) == 1:
         entry = cast("list[object]", entry)[0]
-    if isinstance(entry, bool) or not isinstance(entry, int | float | np.integer | np.floating):
+    if not isinstance(entry, int | float | np.integer | np.floating | np.bool_):
         raise DataError(f"'{name}' holds a {type(entry).__name__}; wanted one number per clip")
     try:
         return float(entry)
@@ -216,9 +347,7 @@ def padded_arrays(table: SplitTable, count: int, beside: str) -> dict[Modality, 
     arrays: dict[Modality, np.ndarray] = {}
     for modality in MODALITIES:
         if modality in table:
-            array = numeric_array(modality, table[modality])
-            if array.ndim != 3:
-                raise DataError(f"'{modality}' has shape {array.shape}; wanted [clip, step, width]")
+            array = feature_array(modality, table[modality])
             check_count(modality, array, count, beside)
             if not array.shape[2]:
                 raise DataError(

@@ -26,6 +26,7 @@ from deadpan.types import AUDIO, MODALITIES, TEXT, VISION, Modality
 BURST = 0.48  # seconds that a gesture of voice or face lasts
 NOISE = 0.3  # deviation of each feature
 DECOY = 0.3  # strongest decoy
+MOST_CLIPS, LARGEST_WIDTH = 1_000_000, 10_000
 VOCABULARY_SEED = 20230523  # words and axes are the same whatever the seed of the clips
 
 FILLERS = tuple(
@@ -205,11 +206,11 @@ def controlled(
             ratio.
         incongruity: share of clips, in [0, 1], whose modalities contradict each other in one of the
             ways of ``KINDS``; the negative modality decides their label.
-        clips: number of clips, 10 or more; 60 % train, 15 % valid, 25 % test.
+        clips: number of clips, 10 to 1,000,000; 60 % train, 15 % valid, 25 % test.
         seed: seed of the clips; words and feature directions do not depend on it.
-        text_width: features per word, 4 or more.
-        audio_width: features per audio frame (12.5 Hz), 4 or more.
-        vision_width: features per video frame (15 Hz), 4 or more.
+        text_width: features per word, 4 to 10,000.
+        audio_width: features per audio frame (12.5 Hz), 4 to 10,000.
+        vision_width: features per video frame (15 Hz), 4 to 10,000.
 
     Returns:
         A regression data set of sentiment in [-3, 3], with times, words and truth of every clip.
@@ -218,13 +219,19 @@ def controlled(
         raise DataError(f"carrier must be one of {', '.join(MODALITIES)}; got '{carrier}'")
     if not 0 <= incongruity <= 1:
         raise DataError(f"incongruity is a share of clips in [0, 1]; got {incongruity}")
-    if seed < 0:
-        raise DataError(f"seed must not be negative; got {seed}")
-    if clips < 10:
-        raise DataError(f"clips must be at least 10, to fill three splits; got {clips}")
+    if not 0 <= seed < 2**63:
+        raise DataError(f"seed must not be negative, and below 2^63; got {seed}")
+    if not 10 <= clips <= MOST_CLIPS:
+        raise DataError(
+            f"clips must be at least 10, to fill three splits, and at most {MOST_CLIPS:,}; got "
+            f"{clips}"
+        )
     widths = {TEXT: text_width, AUDIO: audio_width, VISION: vision_width}
-    if narrow := [name for name in MODALITIES if widths[name] < 4]:
-        raise DataError(f"{narrow[0]}_width must be at least 4; got {widths[narrow[0]]}")
+    for name, width in widths.items():
+        if not 4 <= width <= LARGEST_WIDTH:
+            raise DataError(
+                f"{name}_width must be at least 4 and at most {LARGEST_WIDTH:,}; got {width}"
+            )
     world = make_world(widths, carrier)
     corpus = [
         _generate_clip(

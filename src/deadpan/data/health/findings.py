@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from deadpan.data.containers.files import printable
+from deadpan.data.dataset import Dataset, LazyClips, step_counts
 from deadpan.data.health.modalities import FAR, MAGNIFIED
 from deadpan.data.normalization import LIMIT
 from deadpan.errors import count_of
-from deadpan.types import SPLITS, TEXT
+from deadpan.types import SPLITS, TEXT, Modality
 
 SERIOUS, WARNING, NOTE = "serious", "warning", "note"
 GRAVITIES = (SERIOUS, WARNING, NOTE)
@@ -30,6 +33,8 @@ def findings(figures: Mapping[str, Any]) -> list[dict[str, str]]:
         A dict of ``gravity`` ("serious", "warning" or "note") and ``sentence`` per finding.
     """
     empty = [split for split in SPLITS if not figures["splits"][split]["clips"]]
+    if not figures["labels"]:  # nothing is trained or scored; a warning says so
+        empty = []
     entries = [
         *((SERIOUS if split == "train" else WARNING, f"{split}: no clips") for split in empty),
         *_duplicates(figures["duplicates"]),
@@ -37,6 +42,7 @@ def findings(figures: Mapping[str, Any]) -> list[dict[str, str]]:
             (SERIOUS if any(leak in warning for leak in LEAKS) else WARNING, warning)
             for warning in figures["warnings"]
         ),
+        *([(NOTE, figures["alignment"])] if figures["alignment"] else []),
         *_labels(figures),
         *_modalities(figures),
         *(
@@ -46,6 +52,34 @@ def findings(figures: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
     entries.sort(key=lambda finding: GRAVITIES.index(finding[0]))
     return [{"gravity": gravity, "sentence": sentence} for gravity, sentence in entries]
+
+
+def training_findings(dataset: Dataset) -> list[str]:
+    """What is serious of the training clips and can be told without reading a feature."""
+    train = dataset["train"]
+    steps = step_counts(train, list(dataset.widths))
+    sentences = [
+        _absent_in_train(name)
+        for name, column in zip(dataset.widths, steps.T, strict=True)
+        if len(steps) and not column.any()
+    ]
+    if dataset.task in ("regression", "scores") and len(steps):
+        lazy = isinstance(train, LazyClips)
+        labels = train.labels if lazy else np.stack([clip.label for clip in train])
+        sentences += [
+            _constant_label(name, float(column[0]))
+            for name, column in zip(dataset.labels, labels.T, strict=True)
+            if (column == column[0]).all()
+        ]
+    return sentences
+
+
+def _absent_in_train(modality: Modality) -> str:
+    return f"no train clip has {modality}: nothing can be learned of it"
+
+
+def _constant_label(name: str, value: float) -> str:
+    return f"'{printable(name)}' is {value:g} in every train clip"
 
 
 def percent(share: float) -> str:
@@ -95,7 +129,7 @@ def _labels(figures: Mapping[str, Any]) -> Iterator[GradedSentence]:
     numbers = labels.get("values", {figures["labels"][0]: labels} if "std" in labels else {})
     for name, values in numbers.items():
         if not values["std"]:
-            yield SERIOUS, f"'{printable(name)}' is {values['mean']:g} in every train clip"
+            yield SERIOUS, _constant_label(name, values["mean"])
 
 
 def _modalities(figures: Mapping[str, Any]) -> Iterator[GradedSentence]:
@@ -107,7 +141,7 @@ def _modalities(figures: Mapping[str, Any]) -> Iterator[GradedSentence]:
             continue
         in_train = name in train and train[name]["missing"] < 1
         if train and not in_train:
-            yield SERIOUS, f"no train clip has {name}: nothing can be learned of it"
+            yield SERIOUS, _absent_in_train(name)
         elif missing := clips - modality["clips"]:
             share = percent(modality["missing"])
             yield WARNING, f"{name} is missing in {missing:,} of {clips:,} clips ({share})"

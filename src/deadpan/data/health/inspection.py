@@ -1,6 +1,7 @@
 """Inspecting a data set: statistics of its splits, labels and modalities, and its baseline."""
 
 import dataclasses
+import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -31,8 +32,10 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
     at most five ids, names or indices of features, counted from 0.
 
     Returns:
-        ``name``, ``layout`` (the format of the source; "" if unknown), ``task``, ``labels``
-        (names), ``widths`` (features per step), and
+        ``name``, ``layout`` (the format of the source; "" if unknown), ``alignment`` (whether steps
+        are aligned, and how this is known; "" if nothing tells), ``task``, ``labels`` (names; none
+        if no clip has a label), ``widths`` (features per step), ``unsplit`` (whether clips without
+        labels have no splits either: all stand under test), and
 
         ``splits``: per split ``clips``, and, if it has any, ``groups`` (videos or speakers),
         ``labels`` (see below), ``modalities`` (per modality ``missing``, the share of clips that
@@ -40,8 +43,9 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
         known, ``seconds`` (the same four) and ``kinds`` of incongruity.
         Labels are, for regression, ``mean``, ``std`` and ``histogram`` (clips by label rounded to
         -3..3); for emotions ``present`` and for classes ``share``: the share of clips by name; for
-        scores ``values``: by name ``min``, ``max``, ``mean``, ``std`` and ``histogram`` (``edges``
-        of seven bins, the same in all splits, and ``counts``).
+        scores, and for regression where all labels are in [-1, 1], ``values``: by name ``min``,
+        ``max``, ``mean``, ``std`` and ``histogram`` (``edges`` and ``bins``, the names of its bins,
+        one for each whole number or seven, the same in all splits, and ``counts``).
 
         ``modalities``: per modality ``width``, ``clips`` that have it, ``missing`` (share),
         ``mended`` (repaired values by what they were: NaN, +inf, -inf), ``padding`` (``side`` and
@@ -99,9 +103,11 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "name": dataset.name,
         "layout": dataset.layout,
+        "alignment": dataset.alignment,
         "task": dataset.task,
         "labels": list(dataset.labels),
         "widths": dict(dataset.widths),
+        "unsplit": dataset.unsplit,
         "splits": {
             split: part.as_dict(split, modalities, by_split.get(split, {}))
             for split, part in splits.items()
@@ -178,9 +184,10 @@ Labels = Float[np.ndarray, "clip label"]
 
 def label_statistics(dataset: Dataset, labels: Mapping[str, Labels]) -> dict[str, dict[str, Any]]:
     """Compute statistics of the labels of each split that has clips, ready for JSON."""
-    if dataset.task == "regression":
+    # Rounded to whole numbers, as sentiment is shown, a scale such as [0, 1] would be two bars.
+    if dataset.task == "regression" and any((np.abs(y) > 1).any() for y in labels.values()):
         return {split: _sentiment(values[:, 0]) for split, values in labels.items()}
-    if dataset.task == "scores":
+    if dataset.task in ("regression", "scores"):
         return _scores(dataset, labels)
     key = "present" if dataset.task == "emotions" else "share"
     return {
@@ -225,13 +232,13 @@ def _numbers(
         "max": float(values.max()),
         "mean": float(values.mean()),
         "std": float(values.std()),
-        "histogram": {"edges": edges.tolist(), "counts": counts},
+        "histogram": {"edges": edges.tolist(), "bins": _bin_names(edges), "counts": counts},
     }
 
 
 def baseline(dataset: Dataset, labels: Mapping[str, Labels]) -> dict[str, Any] | None:
     """Score the best constant prediction on the test split; None without train or test clips."""
-    if "train" not in labels or "test" not in labels:
+    if not dataset.labels or "train" not in labels or "test" not in labels:
         return None
     task = make_task(dataset.task, dataset.labels)
     outputs = np.tile(task.constant(labels["train"]), (len(labels["test"]), 1))
@@ -254,12 +261,27 @@ def baseline(dataset: Dataset, labels: Mapping[str, Labels]) -> dict[str, Any] |
 
 
 LABEL_BINS = 7
+WHOLE_BINS = 11
+"""Whole numbers that span up to this many have a bin each: ratings from 0 to 10."""
 
 
 def label_edges(values: Float[np.ndarray, " clip"]) -> Float[np.ndarray, " edge"]:
-    """Edges of bins of equal width from the smallest label to the largest, both included."""
+    """Edges of bins of equal width from the smallest label to the largest, both included.
+
+    Few whole numbers, such as ratings from 1 to 5, are each the middle of a bin.
+    """
     low, high = float(values.min()), float(values.max())
+    few = high - low < WHOLE_BINS and max(abs(low), abs(high)) < 1e6
+    if few and (values == np.floor(values)).all():
+        return np.arange(low - 0.5, high + 1)
     if low == high:
         around = max(abs(low), 1.0) / 2
         low, high = low - around, high + around
     return np.linspace(low, high, LABEL_BINS + 1)
+
+
+def _bin_names(edges: Float[np.ndarray, " edge"]) -> list[str]:
+    middles = edges[:-1] + 0.5
+    if (np.diff(edges) == 1).all() and (middles == np.floor(middles)).all():
+        return [f"{middle:g}" for middle in middles]
+    return [f"{low:.4g} to {high:.4g}" for low, high in itertools.pairwise(edges.tolist())]

@@ -62,7 +62,8 @@ METADATA_SCHEMA: Mapping[str, object] = {
     "warnings": [str],
 }
 """The attributes of a data set. ``splits`` is the number of clips of each split, in the store's
-order. ``figures``, missing in older stores, is the ``statistics_digest`` of each modality."""
+order. ``figures`` and ``alignment`` are missing in older stores; ``figures`` is the
+``statistics_digest`` of each modality."""
 RECORD_SCHEMA: Mapping[str, object] = {"id": str, "group": (str, NoneType), "words": [str]}
 TRUTH_SCHEMA: Mapping[str, object] = {
     "kind": str,
@@ -86,6 +87,7 @@ def dump_metadata(dataset: Dataset, **more: Any) -> str:
             for name, padding in dataset.padding.items()
         },
         "repairs": {name: int(count) for name, count in dataset.repairs.items()},
+        "alignment": dataset.alignment,
         "warnings": list(dataset.warnings),
     }
     return json.dumps({**metadata, **more})
@@ -102,8 +104,10 @@ def parse_metadata(text: str | None) -> dict[str, Any]:
         raise DataError("no store (its metadata describe no data set)")
     if isinstance(metadata, dict) and metadata.get("format") != FORMAT:
         raise DataError(f"a store of another version of deadpan than this, which reads {FORMAT}")
-    if not matches_schema(metadata, METADATA_SCHEMA) or not matches_schema(
-        metadata.get("figures", {}), {str: str}
+    if (
+        not matches_schema(metadata, METADATA_SCHEMA)
+        or not matches_schema(metadata.get("figures", {}), {str: str})
+        or not matches_schema(metadata.get("alignment", ""), str)
     ):
         raise DataError("damaged (its metadata)")
     return metadata

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -183,6 +184,11 @@ BYTES: DTypes = (DTYPES["U8"],)
 SIDES = get_args(get_type_hints(Padding)["side"])
 
 
+ADVICE = re.compile(r"\bgive (?=--data_options\.)")
+OF_SOURCE = "convert its source again with "
+"""What replaces advice in the warnings of a source, whose options a store does not have."""
+
+
 def store_dataset(path: Path) -> Dataset:
     """Open a store as the data set that was written to it.
 
@@ -209,15 +215,16 @@ def store_dataset(path: Path) -> Dataset:
         splits=splits,
         layout=metadata["layout"],
         padding={name: Padding(**fields) for name, fields in metadata["padding"].items()},
+        alignment=metadata.get("alignment", ""),
         repairs=metadata["repairs"],
-        warnings=tuple(metadata["warnings"]),
+        warnings=tuple(ADVICE.sub(OF_SOURCE, text) for text in metadata["warnings"]),
     )
 
 
 def _check(metadata: Mapping[str, Any]) -> None:
     valid = (
         metadata["task"] in get_args(TaskName)
-        and metadata["labels"]
+        and (metadata["labels"] or metadata["task"] == "scores")  # none: for prediction
         and set(metadata["splits"]) <= set(SPLITS)
         and min(metadata["splits"].values(), default=0) >= 0
         and min(metadata["widths"].values(), default=1) >= 1

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import math
 import os
-import re
 import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ from deadpan.data.store.format import (
     tensor_names,
 )
 from deadpan.errors import DataError
+from deadpan.files import remove_leftovers, temporary_path
 from deadpan.types import Modality, in_order
 
 
@@ -113,9 +113,9 @@ def _header(
 @contextmanager
 def _atomic_file(path: Path, size: int) -> Generator[BinaryIO, None, None]:
     """Open a temporary file for this many bytes, and rename it to ``path`` if all goes well."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_path(path)
     try:
-        _remove_leftovers(path)
+        remove_leftovers(path)
         if (free := shutil.disk_usage(path.parent).free) < size:
             raise DataError(
                 f"{path}: needs {size / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free; free "
@@ -132,14 +132,6 @@ def _atomic_file(path: Path, size: int) -> Generator[BinaryIO, None, None]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def _remove_leftovers(path: Path) -> None:
-    """Remove temporary files of killed processes; nothing ever reads them."""
-    leftover = re.compile(rf"\.{re.escape(path.name)}\.\d+\.tmp")
-    for entry in path.parent.iterdir():
-        if leftover.fullmatch(entry.name):
-            entry.unlink(missing_ok=True)
 
 
 def _write_error(path: Path, error: OSError) -> DataError:

@@ -87,7 +87,7 @@ static void pack(const struct layer *l, struct widths w, float *packed, int tran
   long offset[PARTS + 1];
   packed_offsets(w, offset);
   if (w.d % LANES || w.part % LANES || w.f % LANES)
-    memset(packed, 0, offset[PARTS] * sizeof(float));
+    zero(packed, offset[PARTS]);
   float scale = 1.0f / (sqrtf((float)w.part) * LN2);
   for (int part = 0; part < PARTS; part++) {
     const float *from = l->parameters[part];
@@ -211,10 +211,10 @@ static void add_dropout(const float *y, long rows, long n, struct dropout rate, 
 static void dropout_backward(const float *dout, long rows, long n, struct dropout rate, uint64_t seed,
                              uint64_t first, float *dy) {
   if (rate.threshold) {
-    memset(dy, 0, rows * n * sizeof(float));
+    zero(dy, rows * n);
     add_dropout(dout, rows, n, rate, seed, first, dy);
   } else {
-    memcpy(dy, dout, rows * n * sizeof(float));
+    copy(dy, dout, rows * n);
   }
 }
 
@@ -224,14 +224,14 @@ static void dropout_backward(const float *dout, long rows, long n, struct dropou
 static const float *pad_rows(const float *x, long steps, long d, long D, float *buffer) {
   if (d == D) return x;
   for (long t = 0; t < steps; t++) {
-    memcpy(buffer + t * D, x + t * d, d * sizeof(float));
-    memset(buffer + t * D + d, 0, (D - d) * sizeof(float));
+    copy(buffer + t * D, x + t * d, d);
+    zero(buffer + t * D + d, D - d);
   }
   return buffer;
 }
 // x[steps, D] -> out[steps, d]
 static void unpad_rows(const float *x, long steps, long d, long D, float *out) {
-  for (long t = 0; t < steps; t++) memcpy(out + t * d, x + t * D, d * sizeof(float));
+  for (long t = 0; t < steps; t++) copy(out + t * d, x + t * D, d);
 }
 
 // x[rows, columns] with rows ld floats apart -> out[columns, ldo], zeros beyond `rows`
@@ -387,7 +387,7 @@ static void attention_backward(const struct layer *l, struct widths w, struct ac
   struct dropout rate = dropout_of(l->attention_dropout);
   transpose(a.q, T, w.E, w.E, qT, w.T8);
   transpose(dattended, T, w.E, w.E, dattendedT, w.T8);
-  memset(dkv, 0, S * 2 * w.E * sizeof(float));
+  zero(dkv, S * 2 * w.E);
   for (long h = 0; h < w.heads; h++)
     for (long t0 = 0; t0 < T; t0 += TILE) {
       long real = T - t0 < TILE ? T - t0 : TILE, n = padded(real);
@@ -466,9 +466,9 @@ static void forward_clip(const struct layer *l, struct widths w, const float *pa
   if (S)
     attention_forward(l, w, a, b, T, S, attention_work);
   else
-    memset(a.attended, 0, T * w.E * sizeof(float));
+    zero(a.attended, T * w.E);
   matmul(T, w.D, w.E, a.attended, w.E, 1, p[O_W], w.D, y, w.D, ROW, p[O_B]);
-  memcpy(a.mid, x, T * w.D * sizeof(float));
+  copy(a.mid, x, T * w.D);
   add_dropout(y, T, w.D, residual, l->seed, first_row(l, b, ATTENTION_OUTPUT), a.mid);
 
   layernorm_forward(a.mid, T, w.d, w.D, p[NORM2_W], p[NORM2_B], normed);
@@ -483,11 +483,11 @@ static void forward_clip(const struct layer *l, struct widths w, const float *pa
     }
   }
   matmul(T, w.D, w.F, a.hidden, w.F, 1, p[C_W], w.D, y, w.D, ROW, p[C_B]);
-  memcpy(normed, a.mid, T * w.D * sizeof(float));
+  copy(normed, a.mid, T * w.D);
   add_dropout(y, T, w.D, residual, l->seed, first_row(l, b, FEEDFORWARD_OUTPUT), normed);
   float *out = l->out + b * l->steps * w.d;
   unpad_rows(normed, T, w.d, w.D, out);
-  memset(out + T * w.d, 0, (l->steps - T) * w.d * sizeof(float));
+  zero(out + T * w.d, (l->steps - T) * w.d);
 }
 
 static long backward_work(const struct layer *l, struct widths w) {
@@ -514,7 +514,7 @@ static void backward_clip(const struct layer *l, struct widths w, const float *p
   struct dropout residual = dropout_of(l->residual_dropout), relu = dropout_of(l->relu_dropout);
 
   const float *dout = pad_rows(l->dout + b * l->steps * w.d, T, w.d, w.D, dx);
-  if (dout != dx) memcpy(dx, dout, T * w.D * sizeof(float));
+  if (dout != dx) copy(dx, dout, T * w.D);
   dropout_backward(dx, T, w.D, residual, l->seed, first_row(l, b, FEEDFORWARD_OUTPUT), dy);
   linear_backward(dy, a.hidden, T, w.D, w.F, p[C_W], dp[C_W], dp[C_B], dhidden);
   for (long i = 0; i < T * w.F; i += LANES) // 0 where ReLU or dropout left 0
@@ -537,16 +537,16 @@ static void backward_clip(const struct layer *l, struct widths w, const float *p
     if (!l->self_attention) {
       x = pad_rows(l->source + b * l->source_steps * w.d, S, w.d, w.D, rows);
       layernorm_forward(x, S, w.d, w.D, p[NORM_W], p[NORM_B], normed);
-      memset(dy, 0, S * w.D * sizeof(float));
+      zero(dy, S * w.D);
     }
     linear_backward(dkv, normed, S, 2 * w.E, w.D, p[KV_W], dp[KV_W], dp[KV_B], dnormed);
     layernorm_backward(dnormed, x, S, w.d, w.D, p[NORM_W], dp[NORM_W], dp[NORM_B], dkv_input);
     if (dsource) unpad_rows(dy, S, w.d, w.D, dsource);
   }
-  if (dsource) memset(dsource + S * w.d, 0, (l->source_steps - S) * w.d * sizeof(float));
+  if (dsource) zero(dsource + S * w.d, (l->source_steps - S) * w.d);
   float *out = l->dx + b * l->steps * w.d;
   unpad_rows(dx, T, w.d, w.D, out);
-  memset(out + T * w.d, 0, (l->steps - T) * w.d * sizeof(float));
+  zero(out + T * w.d, (l->steps - T) * w.d);
 }
 
 // ---- All clips: what Python calls ---------------------------------------------------------------
@@ -579,17 +579,17 @@ static struct plan plan_of(const struct layer *l, int backward) {
 }
 
 // Bytes of the arguments; floats of `saved`; floats of `workspace`.
-int64_t encoder_layer_size(void) { return sizeof(struct layer); }
-int64_t encoder_layer_saved(const struct layer *l) {
+int64_t EXPORT(encoder_layer_size)(void) { return sizeof(struct layer); }
+int64_t EXPORT(encoder_layer_saved)(const struct layer *l) {
   return l->clips * activations_size(l, widths_of(l));
 }
-int64_t encoder_layer_workspace(const struct layer *l, int32_t backward) {
+int64_t EXPORT(encoder_layer_workspace)(const struct layer *l, int32_t backward) {
   return plan_of(l, backward).floats;
 }
 
 // The forward or the backward pass of all clips. Returns 0, or 1 where a mask has a real step behind
 // padding: nothing is written then.
-int32_t encoder_layer_run(const struct layer *l, int32_t backward) {
+int32_t EXPORT(encoder_layer_run)(const struct layer *l, int32_t backward) {
   struct plan p = plan_of(l, backward);
   for (long b = 0; b < l->clips; b++) {
     p.lengths[b] = (int32_t)real_steps(l->mask + b * l->steps, l->steps);
@@ -602,7 +602,7 @@ int32_t encoder_layer_run(const struct layer *l, int32_t backward) {
 #pragma omp parallel for num_threads(l->threads) schedule(static, 1) if (l->threads > 1)
   for (long t = 0; t < l->threads; t++) {
     float *work = p.works + t * p.work, *dpacked = p.dpacked + t * p.parts;
-    if (backward) memset(dpacked, 0, p.parts * sizeof(float));
+    if (backward) zero(dpacked, p.parts);
     for (long b = 0; b < l->clips; b++) {
       if (p.thread[b] != t) continue;
       if (backward)

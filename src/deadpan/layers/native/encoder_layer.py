@@ -121,7 +121,7 @@ def _forward(
     if save:
         lib = library()
         assert lib is not None
-        saved = out.new_empty(lib.encoder_layer_saved(ctypes.byref(layer)))
+        saved = out.new_empty(lib.functions["encoder_layer_saved"](ctypes.byref(layer)))
     _set_addresses(layer, saved, *inputs)
     layer.out = address(out)
     run("encoder_layer", layer, backward=False)

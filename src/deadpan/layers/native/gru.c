@@ -85,7 +85,7 @@ static struct plan plan_of(const struct gru *g, int backward) {
 
 // weight and bias -> p.weightT, p.weight and p.bias, each gate padded with zeros.
 static void pack(const struct gru *g, struct plan p) {
-  memset(p.weightT, 0, g->sequences * (6 * p.H * p.H + 3 * p.H) * sizeof(float));
+  zero(p.weightT, g->sequences * (6 * p.H * p.H + 3 * p.H));
   for (long i = 0; i < g->sequences; i++)
     for (long gate = 0; gate < 3; gate++)
       for (long o = 0; o < p.h; o++) {
@@ -115,7 +115,7 @@ static void forward_sequence(const struct gru *g, struct plan p, long i, const i
   long h = p.h, H = p.H, steps = g->steps[i];
   const int32_t *lengths = p.lengths + i * padded(g->clips);
   float *state = work, *hidden_gates = state + n * H; // [n, H]; W h + b: [n, 3 H]
-  memset(state, 0, n * H * sizeof(float));
+  zero(state, n * H);
   for (long t = 0; n; t++) {
     while (n && lengths[clips[n - 1]] <= t) n--;
     matmul(n, 3 * H, H, state, H, 1, p.weightT + i * 3 * H * H, 3 * H, hidden_gates, 3 * H, ROW,
@@ -153,7 +153,7 @@ static void backward_sequence(const struct gru *g, struct plan p, long i, const 
   float *dstate = work, *dgates = dstate + n * H; // [n, H], [n, 3 H]
   float *dgates_of_clip = dgates + n * 3 * H; // [step, 3 H]
   float *states_before = dgates_of_clip + steps * 3 * H; // [step, H]
-  memset(dstate, 0, n * H * sizeof(float));
+  zero(dstate, n * H);
   long running = 0;
   for (long t = n ? lengths[clips[0]] - 1 : -1; t >= 0; t--) {
     while (running < n && lengths[clips[running]] > t) running++;
@@ -216,12 +216,12 @@ static void unpack_gradients(const struct gru *g, struct plan p) {
 }
 
 // Bytes of the arguments; floats of `workspace`.
-int64_t gru_size(void) { return sizeof(struct gru); }
-int64_t gru_workspace(const struct gru *g, int32_t backward) { return plan_of(g, backward).floats; }
+int64_t EXPORT(gru_size)(void) { return sizeof(struct gru); }
+int64_t EXPORT(gru_workspace)(const struct gru *g, int32_t backward) { return plan_of(g, backward).floats; }
 
 // The forward or the backward pass of all sequences. Returns 0, or 1 where a mask has a real step
 // behind padding: nothing is written then.
-int32_t gru_run(const struct gru *g, int32_t backward) {
+int32_t EXPORT(gru_run)(const struct gru *g, int32_t backward) {
   struct plan p = plan_of(g, backward);
   long n = padded(g->clips);
   memset(p.cost, 0, g->clips * sizeof(int64_t));
@@ -240,16 +240,16 @@ int32_t gru_run(const struct gru *g, int32_t backward) {
 #pragma omp parallel for num_threads(g->threads) schedule(static, 1) if (g->threads > 1)
   for (long t = 0; t < g->threads; t++) {
     float *dweights = p.dweights + t * g->sequences * p.weights, *work = p.works + t * p.work;
-    if (backward) memset(dweights, 0, g->sequences * p.weights * sizeof(float));
+    if (backward) zero(dweights, g->sequences * p.weights);
     for (long i = 0; i < g->sequences; i++) {
       for (long b = 0; b < g->clips; b++) { // zeros in padding
         if (p.thread[b] != t) continue;
         long length = p.lengths[i * n + b], padding = g->steps[i] - length;
         long at = b * g->steps[i] + length;
         if (backward)
-          memset(g->dinputs[i] + at * 3 * p.h, 0, padding * 3 * p.h * sizeof(float));
+          zero(g->dinputs[i] + at * 3 * p.h, padding * 3 * p.h);
         else
-          memset(g->states[i] + at * p.h, 0, padding * p.h * sizeof(float));
+          zero(g->states[i] + at * p.h, padding * p.h);
       }
       int32_t *clips = (int32_t *)work;
       long count = clips_of_thread(g, p, i, t, p.order + i * n, clips);

@@ -1,27 +1,24 @@
-"""The C library of this folder, compiled for this machine on first use and cached."""
+"""The C library of this folder, which ``build.py`` compiled when deadpan was installed."""
 
 import ctypes
-import hashlib
+import dataclasses
 import os
-import platform
-import shlex
-import shutil
-import subprocess
-import tempfile
+import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from deadpan.layers.native.build import FOLDER, INSTRUCTIONS, LIBRARY, NOT_BUILT, source_hash
+
 SWITCH = "DEADPAN_NATIVE"
-"""Environment variable; with the value 0 nothing is compiled or loaded."""
+"""Environment variable: 0 loads nothing; avx2 and baseline use no better instructions than that."""
 MAX_THREADS = 64
 """As in ``simd.h``."""
-SOURCES = ("encoder_layer.c", "gru.c")
-FLAGS = "-std=gnu11 -O3 -march=native -fno-math-errno -fno-trapping-math -fopenmp -fPIC".split()
 SIZES = (
     "encoder_layer_size",
     "encoder_layer_saved",
@@ -30,10 +27,26 @@ SIZES = (
     "gru_workspace",
 )
 """Functions that return 64-bit sizes; the others return 0, or 1 for a mask they refuse."""
+RUNS = ("encoder_layer_run", "gru_run")
+
+_IMPORTED_BY = os.getpid()
+
+
+@dataclasses.dataclass(frozen=True)
+class Library:
+    """The loaded library.
+
+    Attributes:
+        instructions: the set in use, of ``INSTRUCTIONS``.
+        functions: those in ``SIZES`` and ``RUNS``, for these instructions.
+    """
+
+    instructions: str
+    functions: Mapping[str, Callable[..., Any]]
 
 
 def native(*tensors: Tensor) -> bool:
-    """Whether the C kernels can be used: CPU, float32, a compiler, neither autocast nor export."""
+    """Whether the C kernels can be used: CPU, float32, built, neither autocast nor export."""
     return (
         all(x.is_cpu and x.dtype == torch.float32 for x in tensors)
         and not torch.is_autocast_enabled("cpu")
@@ -42,72 +55,66 @@ def native(*tensors: Tensor) -> bool:
     )
 
 
+def library() -> Library | None:
+    """The library; None where torch computes, for the reason that ``kernels`` gives."""
+    outcome = _library_or_reason()
+    return outcome if isinstance(outcome, Library) else None
+
+
+def kernels() -> str:
+    """The instructions that the C kernels use, or why torch computes."""
+    outcome = _library_or_reason()
+    return outcome.instructions if isinstance(outcome, Library) else f"torch: {outcome}"
+
+
 @cache
-def library() -> ctypes.CDLL | None:
-    """Load the library, compiling it if need be.
+def _library_or_reason() -> Library | str:
+    """Load the library from this folder, and from nowhere else, or say why it is not used.
 
-    Compiling takes some seconds, once for each machine and version. OpenMP comes from the library
-    that torch has loaded already, so that both share one pool of threads.
-
-    Returns:
-        None without a C compiler that works, or where the environment variable forbids it.
+    OpenMP comes from the library that torch has loaded already, so that both share one pool of
+    threads; without one the system refuses to load ours.
     """
-    compiler = shlex.split(os.environ.get("CC", "cc"))
-    openmp = hasattr(ctypes.CDLL(None), "GOMP_parallel")
-    if os.environ.get(SWITCH) == "0" or not (compiler and shutil.which(compiler[0]) and openmp):
-        return None
-    folder = Path(__file__).parent
-    texts = [path.read_bytes() for path in sorted(folder.glob("*.[ch]"))]
-    key = hashlib.sha256(repr([texts, FLAGS, compiler, _processor()]).encode()).hexdigest()[:16]
+    switch = os.environ.get(SWITCH)
+    if switch == "0":
+        return f"{SWITCH}=0"
+    path = FOLDER / LIBRARY
     try:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        loaded = _load(compiler, folder, Path(base) / "deadpan" / f"native-{key}.so")
-    except (OSError, RuntimeError, subprocess.CalledProcessError):  # no home, no space, no OpenMP
-        return None
+        if not path.is_file():
+            reason = path.with_name(NOT_BUILT).read_text(encoding="utf-8").strip()
+            return f"the C was not compiled at installation: {reason}"
+        _check_complete(path)
+        loaded = ctypes.CDLL(str(path))
+        loaded.native_source_hash.restype = ctypes.c_char_p
+        if loaded.native_source_hash().decode() != source_hash():
+            return f"{LIBRARY} was compiled from other sources than these; install deadpan again"
+        names = list(INSTRUCTIONS)
+        best = loaded.native_best()
+        chosen = names[max(best, names.index(switch) if switch in names else 0)]
+        functions = {name: getattr(loaded, f"{name}_{chosen}") for name in (*SIZES, *RUNS)}
+    except FileNotFoundError:
+        return "the C was not compiled at installation; install deadpan again, with a C compiler"
+    except (OSError, ValueError) as error:
+        return f"{LIBRARY} cannot be loaded: {error}"
+    except AttributeError:
+        return f"{LIBRARY} lacks our functions; install deadpan again"
     for name in SIZES:
-        getattr(loaded, name).restype = ctypes.c_int64
-    return loaded
+        functions[name].restype = ctypes.c_int64
+    return Library(chosen, functions)
 
 
-def _load(compiler: Sequence[str], folder: Path, cached: Path) -> ctypes.CDLL:
-    """Load the cached library; compile it where it is absent or damaged."""
-    try:
-        return ctypes.CDLL(str(cached))
-    except OSError:
-        if cached.with_suffix(".unusable").exists():
-            raise
-    return _compile(compiler, folder, cached)
+def _check_complete(path: Path) -> None:
+    """Refuse a file that was cut off: using what it lacks would end the process.
 
-
-def _processor() -> list[str]:
-    """Describe the processor that ``-march=native`` means: machines may share a home folder."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    keys = ("flags", "Features", "CPU")  # of x86, of ARM
-    return [platform.machine(), *sorted({line for line in lines if line.startswith(keys)})]
-
-
-def _compile(compiler: Sequence[str], folder: Path, cached: Path) -> ctypes.CDLL:
-    cached.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cached.parent, prefix="compiling-") as temporary:
-        fresh = Path(temporary) / cached.name
-        objects = [str(Path(temporary) / f"{name}.o") for name in SOURCES]
-        commands = [
-            [*FLAGS, "-c", str(folder / name), "-o", target]
-            for name, target in zip(SOURCES, objects, strict=True)
-        ]
-        # Linked without -fopenmp: a second OpenMP beside torch's would fight it for the cores.
-        for arguments in (*commands, ["-shared", *objects, "-o", str(fresh), "-lm"]):
-            subprocess.run([*compiler, *arguments], check=True, capture_output=True)
-        try:
-            loaded = ctypes.CDLL(str(fresh))
-        except OSError:  # another OpenMP, or a folder whose files may not run: do not try again
-            cached.with_suffix(".unusable").touch()
-            raise
-        fresh.replace(cached)  # atomic, whoever else compiles it now
-    return loaded
+    Raises:
+        ValueError: the table at the end of an ELF file is not there.
+    """
+    content = path.read_bytes()
+    if content[:5] == b"\x7fELF\x02" and len(content) >= 64:
+        (table,), (size, count) = (
+            struct.unpack_from(form, content, at) for form, at in (("=Q", 40), ("=HH", 58))
+        )
+        if table + size * count > len(content):
+            raise ValueError("it was cut off; install deadpan again")
 
 
 def run(name: str, arguments: ctypes.Structure, *, backward: bool) -> None:
@@ -118,10 +125,12 @@ def run(name: str, arguments: ctypes.Structure, *, backward: bool) -> None:
     """
     lib, pointer = library(), ctypes.byref(arguments)
     assert lib is not None
-    arguments.threads = max(1, min(torch.get_num_threads(), arguments.clips, MAX_THREADS))
-    floats = getattr(lib, f"{name}_workspace")(pointer, backward)
+    # OpenMP's threads are not there in a forked process, which would wait for them forever.
+    threads = torch.get_num_threads() if os.getpid() == _IMPORTED_BY else 1
+    arguments.threads = max(1, min(threads, arguments.clips, MAX_THREADS))
+    floats = lib.functions[f"{name}_workspace"](pointer, backward)
     arguments.workspace = WORKSPACE.at_least(floats)
-    if getattr(lib, f"{name}_run")(pointer, backward):
+    if lib.functions[f"{name}_run"](pointer, backward):
         raise ValueError(
             "a mask has a real step behind padding; padding must stand last: use front_aligned"
         )

@@ -2,7 +2,8 @@
 //
 // Every matrix is stored by rows. The right factor and the result of a product have rows of a
 // multiple of eight floats (the leading dimension, ld), so no row needs a tail. GCC's vector types
-// compile to what the machine has: AVX-512, AVX2, NEON, or scalar code.
+// compile to what the target has. build.py compiles each source for several: AVX-512, AVX2 and the
+// least of x86-64; NEON on ARM.
 #pragma once
 #include <stdint.h>
 #include <string.h>
@@ -13,6 +14,10 @@ typedef uint32_t vecu __attribute__((vector_size(32), aligned(4), may_alias));
 
 #define LANES 8
 #define MAX_THREADS 64 // library.py never asks for more
+// The name of a function that Python calls ends with its target: encoder_layer_run_avx2.
+#define JOIN(name, target) name##_##target
+#define JOIN_EXPANDED(name, target) JOIN(name, target)
+#define EXPORT(name) JOIN_EXPANDED(name, INSTRUCTIONS)
 #define INLINE static inline __attribute__((always_inline))
 #ifdef __AVX512VL__
 #define WIDE 5 // vectors of a result row in registers: 4 rows of 5 take 20 of 32 registers
@@ -25,6 +30,14 @@ INLINE vec splat(float x) { return (vec){x, x, x, x, x, x, x, x}; }
 INLINE vec load(const float *p) { return *(const vec *)p; }
 INLINE void store(float *p, vec x) { *(vec *)p = x; }
 INLINE vec blend(veci mask, vec yes, vec no) { return (vec)(((veci)yes & mask) | ((veci)no & ~mask)); }
+
+// n floats; without any, the address may be NULL, as memset and memcpy do not allow.
+INLINE void zero(float *p, long n) {
+  if (n) memset(p, 0, n * sizeof(float));
+}
+INLINE void copy(float *to, const float *from, long n) {
+  if (n) memcpy(to, from, n * sizeof(float));
+}
 
 // What a product adds to: zero, what the result already holds, or one row (a bias) for every row.
 enum start { ZERO, ITSELF, ROW };

@@ -245,9 +245,16 @@ def test_labels_of_mosei(tmp_path):
     labels = np.array([[2.0, 0, 1, 0, 3, 0, 0], [-1, 0, 0, 0, 0, 0, 2]])
     write(tmp_path, labels={"v": (labels, [[0, 3], [3, 6]])})
     dataset = csd_dataset(tmp_path)
-    assert dataset.task == "scores"
-    assert dataset.labels[:2] == ("sentiment", "happy")
-    assert clips_of(tmp_path)["v_1"].label.tolist() == labels[1].tolist()
+    assert (dataset.task, dataset.labels) == ("regression", ("sentiment",))
+    assert clips_of(tmp_path)["v_1"].label.tolist() == [-1]
+    assert "sentiment was taken: for the others give --data_options.labels happy" in str(
+        dataset.warnings
+    )
+    dataset = csd_dataset(tmp_path, task="scores")
+    assert (dataset.task, dataset.labels[:2]) == ("scores", ("sentiment", "happy"))
+    assert clips_of(tmp_path, task="scores")["v_1"].label.tolist() == labels[1].tolist()
+    assert csd_dataset(tmp_path, labels="fear, sad").labels == ("fear", "sad")
+    assert csd_dataset(tmp_path, labels="labels.csd", column="fear, sad").labels == ("fear", "sad")
     one = csd_dataset(tmp_path, column="sentiment")
     assert (one.task, one.labels) == ("regression", ("sentiment",))
     assert clips_of(tmp_path, column="fear")["v_1"].label.tolist() == [2]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import deadpan
 from deadpan.data.dataset import fingerprint
 from deadpan.data.formats.own.dataset import own_dataset
+from deadpan.data.formats.own.feature_files import SUFFIXES
 from deadpan.errors import DataError
 from deadpan.types import SPLITS
 
@@ -85,7 +86,7 @@ def test_what_clips_lack_is_counted(home):
     ]
     assert dataset.repairs == {"face: NaN set to 0": 2, "face: -inf set to 0": 1}
     assert dataset.warnings == (
-        "folder 'notes' has no files of .npy, .csv, .parquet: it was ignored",
+        f"folder 'notes' has no files of {', '.join(SUFFIXES)}: it was ignored",
         "1 clips have no file in 'audio' (first: 'a'): they lack audio",
         "1 files in 'audio' have no step (first: 'b.npy'): their clips lack audio",
         "1 files in 'audio' are of no clip in labels.csv (first: 'z.npy'): they were ignored",
@@ -116,7 +117,7 @@ def test_transcripts_without_vectors_are_told(home):
 def test_text_from_two_places_is_refused(home):
     (home / "glove.txt").write_text("good 1 2\n")
     vectors = home / "glove.txt"
-    assert "labels.csv: line 1: no column text for the vectors" in refusal(home, vectors=vectors)
+    assert "labels.csv: no column text for the vectors" in refusal(home, vectors=vectors)
     table(home, "id,text,label\na,good,1.5\n")
     (home / "face").rename(home / "text")
     assert "text is in the folder text and in the vectors" in refusal(home, vectors=vectors)
@@ -131,17 +132,17 @@ def test_no_features_at_all_tells_both_ways(tmp_path):
     )
     table(tmp_path, "id,text,label\na,hm,1\n")
     (tmp_path / "audio").mkdir()
-    (tmp_path / "audio" / "a.mat").touch()
+    (tmp_path / "audio" / "a.txt").touch()
     assert refusal(tmp_path) == (
         f"{tmp_path / 'labels.csv'}: no folder of features beside it (folder 'audio' has no files "
-        f"of .npy, .csv, .parquet), so its text needs the option 'vectors'; give "
+        f"of {', '.join(SUFFIXES)}), so its text needs the option 'vectors'; give "
         f"--data_options.vectors glove.txt, or put a file per clip into a folder per modality, "
         f"such as audio/ID.npy"
     )
 
 
 def test_mmsa_tables_may_have_features_beside_them(tmp_path):
-    table(tmp_path, MMSA + "v,1,good,1,train\nw,2,odd,-1,test\n")
+    table(tmp_path, MMSA + "v,1,good,1,train\nw,2,odd,-0.5,test\n")
     (tmp_path / "audio").mkdir()
     np.save(tmp_path / "audio" / "v_1.npy", np.ones((1, 3)))
     (tmp_path / "results").mkdir()
@@ -201,6 +202,30 @@ def test_a_few_beginnings_of_ids_are_no_videos(tmp_path):
     assert "no column group: splits may share a video or speaker" in dataset.warnings
 
 
+def test_splits_have_the_names_of_every_tool(home):
+    table(home, "id,label,Split\na,-1.5,TRAIN\nb,0.5, Dev\nc,2,testing\n")
+    dataset = own_dataset(home)
+    assert [[clip.id for clip in dataset[name]] for name in SPLITS] == [["a"], ["b"], ["c"]]
+    table(home, "id,label,mode\na,-1.5,train\nb,0.5,val\nc,2,validation\n")
+    assert [clip.id for clip in own_dataset(home)["valid"]] == ["b", "c"]
+
+
+def test_a_spreadsheet_of_other_columns_is_read_with_their_names(home):
+    openpyxl = pytest.importorskip("openpyxl")
+    (home / "labels.csv").unlink()
+    book = openpyxl.Workbook()
+    for row in (["Film", "Mood", "Who", "Set"], ["a", 1.5, "x", "train"], ["b", -1, "y", "dev"]):
+        book.active.append(row)
+    book.save(home / "clips.xlsx")
+    assert f"{home / 'clips.xlsx'}: has columns Film, Mood, Who, Set: wanted id" in refusal(home)
+    names = {"id": "film", "label": "Mood", "group": "Who", "split": "Set"}
+    clips = clips_of(deadpan.load(home, **names))
+    assert {clip.id: (clip.group, clip.label.tolist()) for clip in clips.values()} == {
+        "a": ("x", [1.5]),
+        "b": ("y", [-1]),
+    }
+
+
 def test_splits_told_for_some_and_a_group_that_is_empty_are_refused(tmp_path, home):
     table(home, "id,label,split\na,-1.5,train\nb,0.5,\nc,2,test\n")
     assert "1 of 3 clips have no split (first: 'b')" in refusal(home)
@@ -214,11 +239,12 @@ def test_labels_and_task_may_be_chosen(home):
     table(home, "id,mood,joy,split\na,low,1,train\nb,high,0,valid\nc,low,1,test\n")
     assert own_dataset(home, labels="mood").labels == ("high", "low")
     assert own_dataset(home, labels="joy", task="emotions").task == "emotions"
-    assert "--data_options.labels" in refusal(home)
+    assert "--data_options.label NAME" in refusal(home)
+    assert "got label and labels, which are one option" in refusal(home, label="joy", labels="joy")
 
 
 def test_a_folder_without_a_table(tmp_path):
-    assert "wanted one clip table (.csv); found none" in refusal(tmp_path)
+    assert "has no clip table; give it one" in refusal(tmp_path)
 
 
 @given(
@@ -358,7 +384,10 @@ def test_splits_that_share_a_video_are_told(tmp_path):
     ("rows", "wanted"),
     [
         ("v,1,good,1,trian\n", "line 2: unknown mode 'trian'; did you mean 'train'?"),
-        ("v,1,good,1,train\nv,2,good,nan,train\n", "line 3: label is nan; wanted a number in"),
+        (
+            "v,1,good,1,train\nv,2,good,nan,train\n",
+            "line 3: label is nan, as in 1 row of 2;",
+        ),
         ("v,1,good,3.1,train\n", "line 2: label is 3.1; wanted a number in [-3, 3]"),
         ("v,1,good,-inf,train\n", "line 2: label is -inf"),
         ("v,1,good,1,train\nv,1,film,1,test\n", "line 3: clip 'v_1' is already on line 2"),
@@ -399,3 +428,65 @@ def test_mosi_has_the_ids_and_labels_of_the_aligned_file(mosi, shared: Path):
     for clip in mosi["valid"]:
         assert clip.group == clips[clip.id].group
         np.testing.assert_allclose(clip.label, clips[clip.id].label, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "wanted"),
+    [
+        ("a.mat", b"MATLAB 5.0 MAT-file, Platform", "a.mat: is a MATLAB file; save each variable"),
+        (
+            "a.arff",
+            b"% openSMILE\n@relation x\n",
+            "a.arff: is ARFF, of Weka or openSMILE; its rows",
+        ),
+        ("data.mdb", b"x", "voice: is an LMDB database, which only the code"),
+        (
+            "a.npy",
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "a.npy: is a pointer of git LFS",
+        ),
+    ],
+)
+def test_files_of_other_tools_come_with_the_way_out(name, content, wanted, home):
+    (home / "voice").mkdir()
+    (home / "voice" / name).write_bytes(content)
+    assert wanted in refusal(home)
+
+
+def test_recordings_named_by_ids_are_ignored(home):
+    (home / "wav").mkdir()
+    (home / "wav" / "a.wav").write_bytes(b"RIFF\0\0\0\0WAVE")
+    assert own_dataset(home).warnings == (
+        f"folder 'wav' has no files of {', '.join(SUFFIXES)}: it was ignored",
+    )
+
+
+def test_a_clip_is_found_by_a_part_of_its_path_and_a_clock_counts_from_the_first_step(tmp_path):
+    (tmp_path / "face" / "ann").mkdir(parents=True)
+    (tmp_path / "voice").mkdir()
+    table(tmp_path, "id,label,split\na.mp4,1.5,train\nb.mp4,-1,valid\nc.mp4,0,test\n")
+    for clip, start in {"a": 1.6e9, "b": 0, "c": 1.6e9 + 60}.items():
+        rows = [f"{start + 0.04 * step:.2f},{step}" for step in range(10)]
+        (tmp_path / "face" / "ann" / f"{clip}.csv").write_text("\n".join(["Time,AU01", *rows]))
+        np.savez(
+            tmp_path / "voice" / f"{clip}.npz", x=np.ones((2, 3)), times=[start + 0.1, start + 1]
+        )
+    dataset = own_dataset(tmp_path)
+    assert dataset.warnings == (
+        "2 clips have times that start far from 0 (first: 'a.mp4', at 1600000000 s): they were "
+        "counted from the first step",
+    )
+    for clip in clips_of(dataset).values():
+        np.testing.assert_allclose(clip.times["face"][[0, -1], 0], [0, 0.36], atol=1e-6)
+        np.testing.assert_allclose(clip.times["voice"][:, 0], [0.1, 1], atol=1e-6)
+
+
+def test_runs_and_models_beside_the_table_are_ignored(home):
+    (home / "runs" / "first").mkdir(parents=True)
+    (home / "runs" / "first" / "predictions.csv").write_text("id,label\na,1\n")
+    (home / "checkpoints").mkdir()
+    (home / "checkpoints" / "best.pt").write_bytes(b"PK")
+    assert own_dataset(home).warnings == (
+        "folder 'checkpoints' has no file named by an id: it was ignored",
+        "folder 'runs' has no file named by an id: it was ignored",
+    )

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from deadpan.data.assembly import RawClip, RawClips, assemble, infer_task
+from deadpan.data.assembly import RawClip, RawClips, assemble
 from deadpan.data.containers.files import printable
 from deadpan.data.corpora.corpus import corpus_of_videos, standard_folds
-from deadpan.data.dataset import Dataset, TaskName
+from deadpan.data.dataset import Dataset
 from deadpan.data.formats.csd.file import CsdFile, TimedSteps, csd_file, csd_paths
 from deadpan.data.formats.csd.segments import (
     COLLAPSE,
@@ -23,6 +23,7 @@ from deadpan.data.formats.csd.segments import (
     steps_of_segment,
     word_aligner,
 )
+from deadpan.data.labels import MOSEI_LABELS, interpret_labels
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality, in_order
 
@@ -110,9 +111,6 @@ def _role(file: CsdFile) -> str:
     return printable(file.root)
 
 
-MOSEI_LABELS = ("sentiment", "happy", "sad", "anger", "surprise", "disgust", "fear")
-"""Columns of MOSEI's labels: sentiment in [-3, 3], then the strength of emotions in [0, 3]."""
-
 Parts = Mapping[Modality, Mapping[int, TimedSteps]]
 """The part of each modality's sequence in each segment, by the segment's index."""
 
@@ -124,6 +122,7 @@ def csd_dataset(
     collapse: str = "mean",
     labels: str = "",
     column: str = "",
+    task: str = "auto",
     text: str = "",
     audio: str = "",
     vision: str = "",
@@ -142,8 +141,10 @@ def csd_dataset(
         align: aggregate every other modality to one step per word of the text, as the SDK's
             examples do; otherwise each keeps its own rate.
         collapse: how the steps within a word are aggregated: "mean" or "max".
-        labels: name of the file with the labels, if it cannot be recognised.
-        column: the one label to predict, if there are several; "" is all of them.
+        labels: names of the labels to predict, separated by commas; "" is all, or the sentiment of
+            MOSEI. Or the name of the file with the labels, if it cannot be recognised.
+        column: the names of labels, where ``labels`` names the file.
+        task: regression, emotions, classes or scores; "auto" infers it (see ``interpret_labels``).
         text: name of the file with word vectors.
         audio: name of the file with features of the voice.
         vision: name of the file with features of the face.
@@ -155,35 +156,43 @@ def csd_dataset(
     """
     if collapse not in COLLAPSE:
         raise DataError(unknown_name("way to collapse", collapse, COLLAPSE))
-    chosen = {LABELS: labels, TEXT: text, AUDIO: audio, VISION: vision}
-    roles = _roles(path, chosen)
+    files = _files(path)
+    if not any(labels in (file.path.name, file.path.stem) for file in files) and not column:
+        labels, column = "", labels
+    roles = _assign_roles(path, files, {LABELS: labels, TEXT: text, AUDIO: audio, VISION: vision})
     if align and TEXT not in roles.streams:
         raise DataError(f"{path}: align needs word vectors; add them, or leave align out")
     repairs: Counter[str] = Counter()
     warnings = [f"files that were not used: {', '.join(roles.unused)}"] if roles.unused else []
     segments, splits = _segments(path, roles, corpus, warnings)
-    values, task, names = _labels(roles, segments, column)
     parts = _parts(roles, segments, collapse if align else "", repairs)
     for modality in in_order(parts):
         if missing := len(segments) - len(parts[modality]):
             warnings.append(f"{missing} clips have no {modality}")
     words = _words(roles, segments, parts, repairs, warnings)
     clips = [
-        _clip(index, segment, parts, values[index], words.get(index, ()), splits[segment.video])
+        _clip(index, segment, parts, words.get(index, ()), splits[segment.video])
         for index, segment in enumerate(segments)
     ]
+    raw, meaning = interpret_labels(
+        roles.labels.path,
+        RawClips(clips=clips, widths={m: file.width for m, file in roles.streams.items()}),
+        task=task,
+        labels=column,
+        names=_label_names(roles.labels),
+    )
     return assemble(
         path,
-        RawClips(clips=clips, widths={m: file.width for m, file in roles.streams.items()}),
+        raw,
         layout="computational sequences of CMU-MultimodalSDK",
-        task=task,
-        labels=names,
+        task=meaning.task,
+        labels=meaning.names,
         repairs=repairs,
-        warnings=warnings,
+        warnings=(*warnings, *meaning.warnings),
     )
 
 
-def _roles(path: Path, chosen: Mapping[str, str]) -> Roles:
+def _files(path: Path) -> list[CsdFile]:
     if path.is_file():
         raise DataError(
             f"{path}: is one computational sequence, and a data set is several (features and "
@@ -195,7 +204,7 @@ def _roles(path: Path, chosen: Mapping[str, str]) -> Roles:
         raise DataError(f"{path}: cannot be opened ({error.strerror}); give a folder") from None
     if not paths:
         raise DataError(f"{path}: holds no .csd file; give a folder of them")
-    return _assign_roles(path, [csd_file(file) for file in paths], chosen)
+    return [csd_file(file) for file in paths]
 
 
 def _segments(
@@ -214,21 +223,12 @@ def _segments(
     return used, splits
 
 
-def _labels(
-    roles: Roles, segments: Sequence[Segment], column: str
-) -> tuple[np.ndarray, TaskName, tuple[str, ...]]:
-    """The labels [segment, label], their task and the names of their columns."""
-    values = np.array([segment.label for segment in segments])
-    file = roles.labels
+def _label_names(file: CsdFile) -> Sequence[str]:
+    """The names of the labels; () if the file has none of use."""
+    if file.width == 1:
+        return ()
     own = file.dimensions if len(set(file.dimensions)) == file.width else ()
-    names = own or (MOSEI_LABELS if file.width == len(MOSEI_LABELS) else ())
-    task, names = infer_task(values, names)
-    if not column:
-        return values, task, names
-    if column not in names:
-        raise DataError(f"{file.path}: {unknown_name('label', column, names)}")
-    values = values[:, [names.index(column)]]
-    return values, infer_task(values)[0], (column,)
+    return own or (MOSEI_LABELS if file.width == len(MOSEI_LABELS) else ())
 
 
 def _splits(path: Path, segments: Sequence[Segment], corpus: str) -> dict[str, str | None]:
@@ -285,7 +285,6 @@ def _clip(
     index: int,
     segment: Segment,
     parts: Parts,
-    label: np.ndarray,
     words: tuple[str, ...],
     split: str | None,
 ) -> RawClip:
@@ -297,7 +296,7 @@ def _clip(
         name=(f"{segment.video}_{segment.index}",),
         split=split,
         sequences={modality: part.features for modality, part in present.items()},
-        label=label,
+        label=segment.label,
         group=segment.video,
         words=words,
         times={

@@ -10,24 +10,34 @@ from deadpan.data.assembly import RawClip, RawClips, assemble, group_from_name
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.own.features import OwnFeatures, find_clip_table, own_features
+from deadpan.data.formats.own.labels import own_labels
 from deadpan.data.formats.own.table import (
     GROUPS,
     MMSA,
     SPLIT_COLUMNS,
     ClipRow,
     ClipTable,
-    own_labels,
+    ColumnNames,
     read_clip_table,
 )
 from deadpan.errors import DataError, unknown_name
-from deadpan.types import SPLITS
+from deadpan.types import SPLITS, split_name
 
 MANY_VIDEOS = 10
 """From this number on, the different parts before the last _ of ids are taken for videos."""
 
 
 def own_dataset(
-    path: Path, *, labels: str = "", task: str = "auto", vectors: Path | None = None
+    path: Path,
+    *,
+    id: str = "",
+    label: str = "",
+    labels: str = "",
+    text: str = "",
+    group: str = "",
+    split: str = "",
+    task: str = "auto",
+    vectors: Path | None = None,
 ) -> Dataset:
     """Read a data set from a folder with a clip table and a folder of files per modality.
 
@@ -37,42 +47,57 @@ def own_dataset(
         mydata/audio/ID.npy    [steps, width]; the folder's name is the modality's
         mydata/face/ID.csv     or .csv, or .parquet: a row per step (see ``read_features``)
 
-    The columns of the table, in any order:
+    The table is CSV (separated by commas, semicolons or tabs), .xlsx, .parquet, .json or .jsonl
+    (see ``read_table``). Its columns, in any order:
 
     - ``id``, or ``video_id`` and ``clip_id``, which make ``VIDEO_CLIP``: the names of the files.
-    - labels: ``label``, or those that begin with ``label_``, or else all columns not named here.
+    - labels: ``label``, or those that begin with ``label_``, or else all columns not named here
+      and not known to be no labels (duration, start, file and so on).
     - ``split`` (or ``mode``): train, valid or test. Without it, splits are made by group.
     - ``group`` (or ``speaker``, ``video``, ``video_id``): the clips of a group stay in one split.
       Without it, the group is the video in ids of the form VIDEO_CLIP if there are ten videos or
       more; otherwise each clip is a group of its own.
     - ``text``: the transcript, which becomes the modality text if ``vectors`` are given.
 
-    With task "auto", a column of texts makes classes (their names sorted). One column of numbers
-    makes regression if all are in [-3, 3], which MMSA's convention requires, and scores otherwise.
-    Several columns make emotions if all numbers are 0 or 1, and scores otherwise. Numbers are
-    classes only if ``task`` says so.
+    Clips without labels (no such column, or only blank or NaN ones) are for prediction: they keep
+    the order of the table, and have no splits.
+
+    With task "auto", a column of texts makes classes (their names sorted; case and blanks around
+    them do not matter). The meaning of numbers is inferred as in every format (see ``infer_task``),
+    except that MMSA's convention requires those that are no classes to be in [-3, 3]. They may have
+    decimal commas, if all have.
 
     A clip lacks a modality if it has no file, a file without a step, or a transcript without a
     word; all these are counted. A word without a vector is a step of zeros.
 
     Args:
         path: the folder, or the table in it.
-        labels: names of columns, separated by commas; "" infers them.
+        id: the column of ids; several (``A,B``) are joined by _, and a pattern says how, as in
+            ``dia{Dialogue_ID}_utt{Utterance_ID}``.
+        label: names of columns, separated by commas; "" infers them, "none" reads no labels.
+        labels: another name of ``label``.
+        text: the column of transcripts.
+        group: the column of groups, several, or a pattern.
+        split: the column of splits.
         task: regression, emotions, classes or scores; "auto" infers it.
         vectors: word vectors in GloVe's text format, of any width.
 
     Raises:
         DataError: the table, one of its rows or a file does not fit, or there are no features.
-        DeadpanError: a file is Parquet, and pyarrow is not installed.
+        DeadpanError: a file is Parquet or .xlsx, and the package that reads it is not installed.
     """
     file = find_clip_table(path) if path.is_dir() else path
-    table = read_clip_table(file)
-    targets = own_labels(file, table, labels=labels, task=task)
-    splits = [_split(file, table, row) for row in table.rows]
+    if label and labels:
+        raise DataError(f"{file}: got label and labels, which are one option; give one of them")
+    names = ColumnNames(id=id, text=text, group=group, split=split)
+    table = read_clip_table(file, names)
+    targets = own_labels(file, table, label=label or labels, task=task)
+    unlabelled = not targets.names
+    splits = [None if unlabelled else _split(file, table, row) for row in table.rows]
     groups, grouped = _groups(file, table)
     features = own_features(file, table, vectors)
-    warnings = [*targets.warnings, *features.warnings]
-    if not grouped and not any(splits):
+    warnings = [*table.warnings, *targets.warnings, *features.warnings]
+    if not grouped and not unlabelled and not any(splits):
         warnings.append("no column group: splits may share a video or speaker")
     clips = [
         _clip(row, features, split=split, group=group, label=label)
@@ -93,13 +118,13 @@ def own_dataset(
 def _split(path: Path, table: ClipTable, row: ClipRow) -> str | None:
     """The split of a row; None if there is no such column, or its field is empty."""
     column = next((name for name in SPLIT_COLUMNS if name in table.columns), None)
-    if column is None or not (split := row.cells[column].strip()):
+    if column is None or not row.cells[column]:
         return None
-    if split not in SPLITS:
-        raise DataError(
-            f"{path}: line {row.line}: {unknown_name(column, printable(split), SPLITS)}"
-        )
-    return split
+    if split := split_name(row.cells[column]):
+        return split
+    raise DataError(
+        f"{path}: {row.place}: {unknown_name(column, printable(row.cells[column]), SPLITS)}"
+    )
 
 
 def _groups(path: Path, table: ClipTable) -> tuple[Sequence[str], bool]:
@@ -107,7 +132,7 @@ def _groups(path: Path, table: ClipTable) -> tuple[Sequence[str], bool]:
     if column := next((name for name in GROUPS if name in table.columns), None):
         for row in table.rows:
             if not row.cells[column].strip():
-                raise DataError(f"{path}: line {row.line}: no {column}; give one to every clip")
+                raise DataError(f"{path}: {row.place}: no {column}; give one to every clip")
         return [row.cells[column].strip() for row in table.rows], True
     videos = [group_from_name((row.id,)) for row in table.rows]
     # clip_1 and clip_2, or happy_1 and happy_2, are not of one video.

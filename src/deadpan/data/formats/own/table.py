@@ -1,18 +1,19 @@
-"""Clip tables: a CSV file with a header and one clip per row; its ids and its labels."""
+"""Clip tables: a table with a header and one clip per row; its columns and its ids."""
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import cast, get_args
 
-import numpy as np
-from jaxtyping import Float
-
-from deadpan.data.containers.csv_rows import parse_number, read_csv_rows
-from deadpan.data.containers.files import first_bytes, printable
+from deadpan.data.containers.files import printable
 from deadpan.data.containers.memory import charge
-from deadpan.data.dataset import TaskName
+from deadpan.data.containers.tables import (
+    TextTable,
+    first_columns,
+    looks_like_spreadsheet,
+    read_table,
+)
 from deadpan.errors import DataError, unknown_name
 
 ID_COLUMNS = ("id", "video_id", "clip_id")
@@ -24,13 +25,76 @@ ROW = 600
 """Bytes of memory of a row: its cells by column, and its label, split and group."""
 
 
+MMSA = ("video_id", "clip_id", "text", "label", "mode")
+"""The columns of a clip table in MMSA's convention, whose label is sentiment."""
+GROUPS = ("group", "speaker", "video", "video_id")
+"""Columns of the group, whose clips are not independent; the first that exists is used."""
+SPLIT_COLUMNS = ("split", "mode")
+KNOWN = (*ID_COLUMNS, "label", "text", *GROUPS[:-1], *SPLIT_COLUMNS)
+"""Columns that are recognised in capitals too."""
+
+LIKE_ID = frozenset(
+    """
+    audio clip clipid clipname file fileid filename filepath index key name path sample sampleid
+    segment segmentid uid uttid utterance utteranceid uuid video videofile videoname wav wavpath
+    """.split()
+)
+"""Names that a column of ids may have, in lower case without other characters than letters."""
+
+KNOWN_TABLES: tuple[tuple[str, frozenset[str], str], ...] = (
+    (
+        "EmoryNLP's table",
+        frozenset({"Utterance", "Emotion", "Season", "Episode", "Scene_ID", "Utterance_ID"}),
+        "id 'sea{Season}_ep{Episode}_sc{Scene_ID}_utt{Utterance_ID}' label Emotion text Utterance "
+        "group Season,Episode,Scene_ID",
+    ),
+    (
+        "MELD's table",
+        frozenset({"Utterance", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID"}),
+        "id 'dia{Dialogue_ID}_utt{Utterance_ID}' label Emotion text Utterance group Dialogue_ID",
+    ),
+    *(
+        ("MERTools' transcription", frozenset({"name", column}), f"id name text {column}")
+        for column in ("sentence", "chinese", "english")
+    ),
+)
+"""Tables of the field with other columns: their name, columns by which they are recognised, and the
+options that read them, each followed by its value."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ColumnNames:
+    """The columns that the user named, "" where he did not.
+
+    Attributes:
+        id: a column, several separated by commas, whose fields are joined by _, or a pattern such
+            as ``dia{Dialogue_ID}_utt{Utterance_ID}``.
+        text: the column of transcripts.
+        group: a column, several, or a pattern, as for ``id``.
+        split: the column of splits.
+    """
+
+    id: str = ""
+    text: str = ""
+    group: str = ""
+    split: str = ""
+
+
+class Cells(dict[str, str]):
+    """The fields of a row as written, by column; "" where a field is blank."""
+
+    def __missing__(self, column: str) -> str:
+        """Nothing."""
+        return ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ClipRow:
     """One row of a clip table."""
 
-    line: int  # number of the row's (last) line in the file, from 1
-    id: str  # of the clip, unique and without a path separator
-    cells: Mapping[str, str]  # the fields as written, by column
+    place: str  # in the file, for messages: "line 3"
+    id: str  # of the clip, unique
+    cells: Mapping[str, str]
 
     def __post_init__(self) -> None:
         """Charge the memory of the row without its fields."""
@@ -39,260 +103,153 @@ class ClipRow:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClipTable:
-    """A clip table: its columns and its rows, one or more, in the order of the file."""
+    """A clip table: its columns and its rows, one or more, in the order of the file.
+
+    A column that the user named as ``text``, ``group`` or ``split`` is there under that name too.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[ClipRow, ...]
+    named: frozenset[str] = frozenset()  # columns that the user named, which are no labels
+    warnings: tuple[str, ...] = ()
 
 
-def read_clip_table(path: Path) -> ClipTable:
+def read_clip_table(path: Path, names: ColumnNames | None = None) -> ClipTable:
     """Read a clip table. The id is the column ``id``, or ``VIDEO_CLIP`` of video_id and clip_id.
 
+    Args:
+        path: a file that ``read_table`` reads.
+        names: columns of other names.
+
     Raises:
-        DataError: the file is no clip table, or a row (whose line the message names) has another
-            number of fields than the header, or an id that is missing, repeated or no file name.
+        DataError: the file is no clip table, has no such column, or has a row (whose place the
+            message names) whose id is missing or repeated.
     """
-    lines = read_csv_rows(path, "a clip table (CSV)")
-    columns = _columns(path, next(lines, (1, []))[1])
+    table, warnings = _in_lower_case(read_table(path))
+    names = names or ColumnNames()
+    columns = dict.fromkeys(table.columns)
+    ids = _parts(path, names.id, columns) if names.id else _id_parts(path, table.columns)
+    made = {
+        name: _parts(path, value, columns)
+        for name in ("text", "group", "split")
+        if (value := getattr(names, name))
+    }
+    named = {part.column for parts in (ids, *made.values()) for part in parts}
     rows: list[ClipRow] = []
-    seen: dict[str, int] = {}
-    for line, fields in lines:
-        where = f"{path}: line {line}"
-        if len(fields) != len(columns):
-            raise DataError(
-                f"{where}: not as many fields as the header ({len(fields)}, not {len(columns)}); "
-                f"mend the row"
-            )
-        cells = dict(zip(columns, fields, strict=True))
-        clip = _id(where, cells)
+    seen: dict[str, str] = {}
+    for row in table.rows:
+        where = f"{path}: {row.place}"
+        clip = _id(where, row.cells, ids)
         if clip in seen:
             raise DataError(
-                f"{where}: clip '{printable(clip)}' is already on line {seen[clip]}; "
-                f"give each clip one row"
+                f"{where}: clip '{printable(clip)}' is already on {seen[clip]}; give each clip one "
+                f"row, or make ids of several columns: --data_options.id NAME,NAME"
             )
-        seen[clip] = line
-        rows.append(ClipRow(line=line, id=clip, cells=cells))
+        seen[clip] = row.place
+        cells = Cells(row.cells)
+        for name, parts in made.items():
+            cells[name] = _joined(row.cells, parts)
+        rows.append(ClipRow(place=row.place, id=clip, cells=cells))
     if not rows:
         raise DataError(f"{path}: has a header but no clips; give it some rows")
-    return ClipTable(columns=columns, rows=tuple(rows))
-
-
-def looks_like_clip_table(path: Path) -> bool:
-    """Whether the header has a column by which a clip table is recognised; never raises.
-
-    A table separated by semicolons or tabs is recognised too, and ``read_clip_table`` refuses it.
-    """
-    lines = first_bytes(path, 1 << 16).decode("utf-8-sig", errors="replace").split("\n")
-    header = next((line for line in lines if line.strip()), "")
-    names = {name.strip(' "\r') for name in re.split("[,;\t]", header)}
-    return len(names) > 1 and not MARKS.isdisjoint(names)
-
-
-def _columns(path: Path, fields: Sequence[str]) -> tuple[str, ...]:
-    where = f"{path}: line 1"
-    columns = tuple(field.strip() for field in fields)
-    if len(columns) == 1 and (wrong := re.search("[;\t]", columns[0])):
-        raise DataError(f"{where}: columns are separated by {wrong[0]!r}; save it with commas")
-    if not ({"id"} <= set(columns) or {"video_id", "clip_id"} <= set(columns)):
-        names = printable(", ".join(columns)) or "nothing"
-        raise DataError(f"{where}: no column id (or video_id and clip_id); found {names}; add one")
-    for index, name in enumerate(columns):
-        if name and name in columns[:index]:
-            raise DataError(f"{where}: column '{printable(name)}' stands twice; rename one")
-    return columns
-
-
-def _id(where: str, cells: Mapping[str, str]) -> str:
-    if "id" in cells:
-        clip = cells["id"]
-        if not clip.strip():
-            raise DataError(f"{where}: no id; give one")
-    else:
-        if not cells["video_id"] or not cells["clip_id"]:
-            raise DataError(f"{where}: no video_id or clip_id; give both")
-        clip = f"{cells['video_id']}_{cells['clip_id']}"
-    # The files of features are named by it.
-    if any(separator in clip for separator in ("/", "\\", "\0")):
-        raise DataError(
-            f"{where}: id '{printable(clip)}' has a path separator; wanted a name without / and \\"
-        )
-    return clip
-
-
-MMSA = ("video_id", "clip_id", "text", "label", "mode")
-"""The columns of a clip table in MMSA's convention, whose label is sentiment."""
-GROUPS = ("group", "speaker", "video", "video_id")
-"""Columns of the group, whose clips are not independent; the first that exists is used."""
-SPLIT_COLUMNS = ("split", "mode")
-NO_LABELS = frozenset({"", "id", "clip_id", "text", "start", "end", *GROUPS, *SPLIT_COLUMNS})
-PREFIX = "label_"
-FEW = 10
-"""Up to this many different whole numbers may be classes rather than scores."""
-LARGEST = float(np.finfo(np.float32).max)
-
-WANTED: Mapping[str, tuple[str, Callable[[float], bool]]] = {
-    "regression": ("a number in [-3, 3]", lambda value: abs(value) <= 3),
-    "emotions": ("0 or 1", lambda value: value in (0, 1)),
-    "scores": ("a finite number", lambda value: abs(value) <= LARGEST),
-    "classes": ("a finite number", lambda value: abs(value) < np.inf),
-}
-"""The numbers that each task accepts, in words and as a test; NaN is never accepted."""
-
-Numbers = Mapping[str, Sequence[float | None]]
-"""The fields of each column as numbers; None if a field is no number."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class OwnLabels:
-    """The labels of a clip table, and sentences for the user."""
-
-    task: TaskName
-    names: tuple[str, ...]
-    values: Float[np.ndarray, "clip label"]
-    warnings: tuple[str, ...] = ()
-
-
-def own_labels(path: Path, table: ClipTable, *, labels: str, task: str) -> OwnLabels:
-    """Parse the labels of a clip table; ``own_dataset`` documents the choice of columns and task.
-
-    Args:
-        path: path of the table, for messages.
-        table: the table.
-        labels: names of columns, separated by commas; "" infers them.
-        task: name of the task; "auto" infers it.
-
-    Raises:
-        DataError: the column or task is unknown, or a field (whose line the message names) does not
-            fit the task.
-    """
-    if task not in (tasks := ("auto", *get_args(TaskName))):
-        raise DataError(f"{path}: {unknown_name('task', task, tasks)}")
-    columns = _label_columns(path, table, labels)
-    numbers = {name: [parse_number(row.cells[name]) for row in table.rows] for name in columns}
-    if task == "auto" and set(MMSA) <= set(table.columns) and columns == ("label",):
-        task = "regression"
-    warnings: tuple[str, ...] = ()
-    if task == "auto":
-        task = _task(path, table, numbers)
-        warnings = _class_warning(task, numbers)
-    if task in ("regression", "classes") and len(columns) > 1:
-        raise DataError(
-            f"{path}: {task} wants one column of labels, not {printable(', '.join(columns))}; give "
-            f"--data_options.labels NAME"
-        )
-    if task == "classes":
-        ((name, fields),) = numbers.items()
-        names, values = _classes(path, table, name, fields)
-    else:
-        names, values = _names(task, columns), _values(path, table, numbers, task)
-    return OwnLabels(task=cast("TaskName", task), names=names, values=values, warnings=warnings)
-
-
-def _label_columns(path: Path, table: ClipTable, labels: str) -> tuple[str, ...]:
-    if requested := tuple(name.strip() for name in labels.split(",") if name.strip()):
-        for name in requested:
-            if name not in table.columns:
-                raise DataError(f"{path}: {unknown_name('column', name, table.columns)}")
-        return tuple(dict.fromkeys(requested))
-    if "label" in table.columns:
-        return ("label",)
-    candidates = tuple(name for name in table.columns if name not in NO_LABELS)
-    if columns := tuple(name for name in candidates if name.startswith(PREFIX)):
-        return columns
-    if not candidates:
-        raise DataError(f"{path}: line 1: no column of labels; add a column label")
-    texts = [n for n in candidates if any(parse_number(row.cells[n]) is None for row in table.rows)]
-    if len(candidates) > 1 and texts:
-        raise DataError(
-            f"{path}: line 1: no column label, and {printable(', '.join(candidates))} are not all "
-            f"numbers ('{printable(texts[0])}' is not); give --data_options.labels NAME,NAME"
-        )
-    return candidates
-
-
-def _task(path: Path, table: ClipTable, numbers: Numbers) -> str:
-    fields = [value for column in numbers.values() for value in column]
-    values = [value for value in fields if value is not None]
-    if len(numbers) == 1 and not values:
-        return "classes"
-    if len(values) < len(fields):
-        name, row = next(
-            (name, table.rows[column.index(None)])
-            for name, column in numbers.items()
-            if None in column
-        )
-        raise DataError(
-            f"{path}: line {row.line}: {printable(name)} '{printable(row.cells[name])}' is no "
-            f"number, others are; mend it, or give --data_options.task classes"
-        )
-    if len(numbers) > 1:
-        return "emotions" if all(value in (0, 1) for value in values) else "scores"
-    return "regression" if all(abs(value) <= 3 for value in values) else "scores"
-
-
-def _class_warning(task: str, numbers: Numbers) -> tuple[str, ...]:
-    """A warning if one column of numbers may be meant as classes."""
-    (name, column), *other_columns = numbers.items()
-    values = sorted({value for value in column if value is not None})
-    if (
-        other_columns
-        or not 0 < len(values) <= FEW
-        or any(not value.is_integer() for value in values)
-    ):
-        return ()
-    listing = ", ".join(f"{value:g}" for value in values)
-    return (
-        f"'{printable(name)}' is only ever {listing} and was taken as {task}; if these are "
-        f"classes, give --data_options.task classes",
+    return ClipTable(
+        columns=tuple(columns | dict.fromkeys(made)),
+        rows=tuple(rows),
+        named=frozenset(named),
+        warnings=(*table.warnings, *warnings),
     )
 
 
-def _values(
-    path: Path, table: ClipTable, numbers: Numbers, task: str
-) -> Float[np.ndarray, "clip label"]:
-    rule, fits = WANTED[task]
-    values = np.zeros((len(table.rows), len(numbers)))
-    for position, (name, column) in enumerate(numbers.items()):
-        for index, (row, value) in enumerate(zip(table.rows, column, strict=True)):
-            where = f"{path}: line {row.line}: {printable(name)}"
-            if value is None:
-                field = printable(row.cells[name])
-                raise DataError(f"{where} '{field}' is no number; wanted {rule}")
-            if not fits(value):
-                raise DataError(f"{where} is {value:g}; wanted {rule}")
-            values[index, position] = value
-    return values
+def looks_like_clip_table(path: Path) -> bool:
+    """Whether a file's columns tell that it is a clip table, or are not known; never raises.
+
+    The columns of .xlsx and Parquet files are known only by reading them.
+    """
+    names = {name.lower() for name in first_columns(path)}
+    return not MARKS.isdisjoint(names) or looks_like_spreadsheet(path)
 
 
-def _names(task: str, columns: tuple[str, ...]) -> tuple[str, ...]:
-    if task == "regression":
-        return ("sentiment",)
-    if all(name.startswith(PREFIX) and name != PREFIX for name in columns):
-        return tuple(name.removeprefix(PREFIX) for name in columns)
-    return columns
+def _in_lower_case(table: TextTable) -> tuple[TextTable, list[str]]:
+    """The table with the columns of ``KNOWN`` in lower case, and a warning if they were not."""
+    lower = Counter(name.lower() for name in table.columns)
+    change = {n: n.lower() for n in table.columns if n.lower() in KNOWN and lower[n.lower()] == 1}
+    if all(name == new for name, new in change.items()):
+        return table, []
+    rows = tuple(
+        dataclasses.replace(row, cells={change.get(k, k): x for k, x in row.cells.items()})
+        for row in table.rows
+    )
+    changed = [(name, new) for name, new in change.items() if name != new]
+    was = "column {} was" if len(changed) == 1 else "columns {} were"
+    warning = f"{was} taken as {{}}".format(*(", ".join(x) for x in zip(*changed, strict=True)))
+    columns = tuple(change.get(name, name) for name in table.columns)
+    return dataclasses.replace(table, columns=columns, rows=rows), [warning]
 
 
-def _classes(
-    path: Path, table: ClipTable, name: str, numbers: Sequence[float | None]
-) -> tuple[tuple[str, ...], Float[np.ndarray, "clip label"]]:
-    """Names of the classes, sorted, and a one-hot row per clip."""
-    if None in numbers:
-        names = [row.cells[name].strip() for row in table.rows]
-        classes = sorted(set(names))
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """A part of an id or of another field: a text, then the field of a column."""
+
+    before: str
+    column: str
+
+
+COLUMN = re.compile(r"\{([^{}]*)\}")
+
+
+def _parts(path: Path, value: str, columns: Mapping[str, None]) -> list[_Part]:
+    """The parts of a field, of which the user gave a column, several, or a pattern."""
+    if COLUMN.search(value):
+        texts = COLUMN.split(value)  # text, column, text, column, ..., text
+        parts = [_Part(*pair) for pair in zip(texts[:-1:2], texts[1::2], strict=True)]
+        after = [_Part(texts[-1], "")] if texts[-1] else []
     else:
-        # 1 and 1.0 are one class, and 10 comes after 9.
-        values = _values(path, table, {name: numbers}, "classes")[:, 0].tolist()
-        text = {v: str(int(v)) if v.is_integer() else repr(v) for v in sorted(set(values))}
-        names, classes = [text[value] for value in values], list(text.values())
-    if "" in names:
-        line = table.rows[names.index("")].line
-        raise DataError(
-            f"{path}: line {line}: {printable(name)} is empty; wanted the name of a class"
-        )
-    if len(classes) < 2:
-        raise DataError(
-            f"{path}: {printable(name)} is '{printable(classes[0])}' in every row; wanted two "
-            f"classes or more"
-        )
-    indices = [classes.index(label) for label in names]
-    return tuple(classes), np.eye(len(classes))[indices]
+        names = [name.strip() for name in value.split(",")]
+        parts = [_Part("_" if index else "", name) for index, name in enumerate(names)]
+        after = []
+    return [*(_Part(p.before, find_column(path, p.column, columns)) for p in parts), *after]
+
+
+def find_column(path: Path, name: str, columns: Collection[str]) -> str:
+    """The column that the user means by a name, whose case may differ."""
+    same = [column for column in columns if column.lower() == name.lower()]
+    if name in columns or len(same) == 1:
+        return name if name in columns else same[0]
+    raise DataError(f"{path}: {unknown_name('column', name, columns)}")
+
+
+def _id_parts(path: Path, columns: Sequence[str]) -> list[_Part]:
+    if "id" in columns:
+        return [_Part("", "id")]
+    if {"video_id", "clip_id"} <= set(columns):
+        return [_Part("", "video_id"), _Part("_", "clip_id")]
+    names = printable(", ".join(columns)) or "nothing"
+    for title, marks, options in KNOWN_TABLES:
+        if marks <= set(columns):
+            words = options.split(" ")
+            given = " ".join(
+                f"--data_options.{name} {value}"
+                for name, value in zip(words[::2], words[1::2], strict=True)
+            )
+            raise DataError(f"{path}: is {title} (columns {names}); give {given}")
+    like = (name for name in columns if letters_of(name) in LIKE_ID)
+    raise DataError(
+        f"{path}: has columns {names}: wanted id, label; give the column of ids with "
+        f"--data_options.id {next(like, 'NAME')}"
+    )
+
+
+def letters_of(name: str) -> str:
+    """The letters of a name, in lower case: "unnamed" of "Unnamed: 0"."""
+    return re.sub(r"[\W\d_]", "", name.lower())
+
+
+def _joined(cells: Mapping[str, str], parts: Sequence[_Part]) -> str:
+    return "".join(part.before + cells.get(part.column, "").strip() for part in parts)
+
+
+def _id(where: str, cells: Mapping[str, str], parts: Sequence[_Part]) -> str:
+    for part in parts:
+        if part.column and not cells.get(part.column):
+            raise DataError(f"{where}: no {printable(part.column)}; give one")
+    return _joined(cells, parts)

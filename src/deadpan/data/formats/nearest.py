@@ -1,0 +1,296 @@
+"""What a path of no known format is nearest to, and what is missing for it."""
+
+import csv
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from deadpan.data.containers.csv_rows import parse_number
+from deadpan.data.containers.files import describe_start, first_bytes, printable
+from deadpan.data.containers.hdf5 import looks_like_hdf5, open_hdf5
+from deadpan.data.containers.numpy_values import looks_like_npz, npz_names
+from deadpan.data.containers.unpickling import looks_like_pickle
+from deadpan.data.formats.foreign import foreign_format
+from deadpan.data.formats.own.features import find_clip_table, looks_like_own
+from deadpan.data.formats.own.table import MARKS, looks_like_clip_table
+from deadpan.errors import DataError
+from deadpan.types import MODALITIES
+
+NameFormat = Callable[[Path], str]
+"""The name of the format of a path; "" if it has none. It opens no pickle."""
+
+TABLES = frozenset({".csv", ".tsv", ".xlsx", ".parquet", ".json", ".jsonl"})
+FEATURES = frozenset({".npy", ".npz", ".pt", ".csv", ".parquet"})
+RECORDINGS = frozenset({".wav", ".mp3", ".flac", ".mp4", ".avi", ".mkv", ".mov", ".webm"})
+WANTED_TABLE = "wanted a table with a column id (or video_id and clip_id) and a column label"
+SAMPLE = "labels.csv with columns id and label"
+MOST_ENTRIES = 200
+"""Entries of a folder that are looked at; a folder of features may have a million."""
+
+
+def nearest_format(path: Path, name_format: NameFormat) -> str:
+    """Describe what a path of no known format is nearest to, and what is missing for it.
+
+    The sentence has no subject: ``is empty; ...``. It is "" if nothing is near.
+    """
+    if sentence := foreign_format(path):
+        return sentence
+    try:
+        return _of_folder(path, name_format) if path.is_dir() else _of_file(path, name_format)
+    except OSError:
+        return ""
+
+
+def _of_folder(path: Path, name_format: NameFormat, depth: int = 3) -> str:
+    entries = [entry for entry in islice(path.iterdir(), MOST_ENTRIES) if entry.name[0] != "."]
+    entries.sort()
+    if not entries:
+        return "is an empty folder; give one with data in it"
+    folders = [entry for entry in entries if entry.is_dir()]
+    files = [entry for entry in entries if entry.is_file()]
+    if above := part_of_folder(path, name_format):
+        return above
+    if {"config.yaml", "environment.json"} <= {file.name for file in files}:
+        return (
+            "is a run of deadpan and no data; name it where a command wants RUN, as in evaluate RUN"
+        )
+    if near := _near_set(folders, files):
+        return near
+    if within := _within([*folders, *files], path, name_format):
+        return within
+    # An unpacked archive often holds a folder in a folder.
+    alone = len(folders) == 1 and not files and depth and not _has_features(folders[0])
+    if alone and (sentence := _of_folder(folders[0], name_format, depth - 1)):
+        return f"holds one folder, {printable(folders[0].name)}, which {sentence}"
+    tables = [file for file in files if file.suffix.lower() in TABLES]
+    if near := _near_own(path, folders, tables):
+        return near
+    if any(file.suffix.lower() in RECORDINGS for file in files):
+        return "holds recordings; give features that were extracted from them"
+    if files and all(file.suffix.lower() in FEATURES for file in files):
+        return (
+            f"holds files of features and no table of clips; put it beside {SAMPLE}, and give the "
+            f"folder of both"
+        )
+    return ""
+
+
+def part_of_folder(path: Path, name_format: NameFormat) -> str:
+    """A sentence if a path is one part of a data set that is the folder above it."""
+    above = path.resolve().parent
+    if looks_like_own(above):
+        # An unrelated folder may lie beside a clip table.
+        name = name_format(above) if path.is_dir() and _has_features(path) else ""
+    elif not path.is_dir() and path.suffix.lower() in FEATURES and looks_like_own(above.parent):
+        above = above.parent
+        name = name_format(above)
+    else:
+        name = name_format(above)
+    return f"is one part of {name}; give the folder {printable_path(above)}" if name else ""
+
+
+def _within(entries: Sequence[Path], path: Path, name_format: NameFormat) -> str:
+    """A sentence if what a folder holds is of a known format itself."""
+    known = [(entry, name_format(entry) or _pickle(entry)) for entry in entries]
+    known = [(entry, name) for entry, name in known if name]
+    if len(known) == 1:
+        entry, name = known[0]
+        return f"holds {name}; give {printable_path(entry)}"
+    if known:
+        names = ", ".join(printable(str(entry.relative_to(path))) for entry, _ in known[:5])
+        more = ", ..." if len(known) > 5 else ""
+        tables = all(looks_like_clip_table(entry) for entry, _ in known)
+        return f"holds {'several tables' if tables else 'several'}: {names}{more}; give one of them"
+    return ""
+
+
+def _pickle(path: Path) -> str:
+    return "a pickle" if looks_like_pickle(path) else ""
+
+
+def _near_own(path: Path, folders: Sequence[Path], tables: Sequence[Path]) -> str:
+    """A sentence if a folder lacks only a table, or a column of it, to be one's own data."""
+    modalities = [folder.name for folder in folders if _has_features(folder)]
+    if modalities and not tables:
+        names = printable(", ".join(modalities[:5]))
+        return f"holds features ({names}) and no table of clips; add {SAMPLE}"
+    if len(tables) == 1 and (columns := _columns(tables[0])):
+        return f"holds {printable(tables[0].name)} with columns {columns}; {WANTED_TABLE}"
+    if len(tables) > 1:
+        names = printable(", ".join(table.name for table in tables[:5]))
+        return f"holds {len(tables)} tables: {names}; give one of them"
+    return ""
+
+
+def _has_features(folder: Path) -> bool:
+    entries = islice(folder.iterdir(), MOST_ENTRIES)
+    return any(entry.suffix.lower() in FEATURES for entry in entries)
+
+
+SETS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("MISA's folder of pickles", ("train.pkl", "dev.pkl", "test.pkl")),
+    (
+        "MFN's folder of HDF5 files",
+        ("y_train.h5", "y_valid.h5", "y_test.h5", "text_train_emb.h5", "audio_train.h5"),
+    ),
+    ("MUStARD's folder", ("sarcasm_data.json", "audio_features.p", "split_indices.p")),
+    (
+        "UR-FUNNY's folder",
+        (
+            *("data_folds.pkl", "humor_label_sdk.pkl", "word_embedding_list.pkl"),
+            *("covarep_features_sdk.pkl", "openface_features_sdk.pkl"),
+        ),
+    ),
+)
+"""Formats of several files with fixed names, and these names."""
+
+
+def _near_set(folders: Sequence[Path], files: Sequence[Path]) -> str:
+    """A sentence if a folder has some files of a format that has several."""
+    present = {file.name for file in files}
+    for name, names in SETS:
+        if (some := [n for n in names if n in present]) and len(some) < len(names):
+            missing = ", ".join(n for n in names if n not in present)
+            return f"holds {', '.join(some)} of {name}, and lacks {missing}; add what is missing"
+    for folder in folders:
+        inner = [entry for entry in folder.iterdir() if entry.is_dir()]
+        if folder.name == "features" and any(_has_features(entry) for entry in inner):
+            return "holds features/ as MERTools has it, and lacks label*.npz beside it; add that"
+    return ""
+
+
+def _of_file(path: Path, name_format: NameFormat) -> str:
+    if above := part_of_folder(path, name_format):
+        return above
+    head = first_bytes(path, 4096)
+    if looks_like_hdf5(path):
+        return f"is an HDF5 file of no known format (holds {_hdf5_names(path)})"
+    if looks_like_npz(path):
+        names = npz_names(path)
+        listing = printable(", ".join(names[:5])) + (", ..." if len(names) > 5 else "")
+        return (
+            f"is an archive of numpy (.npz) that holds {listing}; as the features of a clip it "
+            f"belongs into a folder, as audio/ID.npz, beside {SAMPLE}"
+        )
+    if head.startswith(b"\x93NUMPY"):
+        return (
+            f"is one array of numpy; as the features of a clip it belongs into a folder, as "
+            f"audio/ID.npy, beside {SAMPLE}"
+        )
+    if _is_feature_table(path):
+        return (
+            f"is a table of features and of no clips (columns {_columns(path)}); it belongs into a "
+            f"folder, as audio/ID.csv, beside {SAMPLE}"
+        )
+    start = describe_start(head[:64])
+    return start if head and not start.startswith("begins with the bytes") else ""
+
+
+def _hdf5_names(path: Path) -> str:
+    try:
+        with open_hdf5(path, "an HDF5 file") as root:
+            names = root.names
+    except DataError:
+        return "nothing that can be read"
+    return printable(", ".join(names[:5])) + (", ..." if len(names) > 5 else "") or "nothing"
+
+
+def _columns(path: Path) -> str:
+    """The names of a table's columns for a message; "" if its first line has fewer than two."""
+    fields = _first_row(path)
+    if len(fields) < 2:
+        return ""
+    names = ", ".join(printable(field) for field in fields[:6])
+    return names + (f", ... ({len(fields)})" if len(fields) > 6 else "")
+
+
+def _first_row(path: Path) -> list[str]:
+    text = first_bytes(path, 1 << 16).decode("utf-8-sig", errors="replace")
+    line = next((line for line in text.splitlines() if line.strip()), "")
+    if not all(c.isprintable() or c == "\t" for c in line):  # no text
+        return []
+    delimiter = max(",;\t", key=line.count)
+    try:
+        return [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:
+        return []
+
+
+def _is_feature_table(path: Path) -> bool:
+    """Whether a table's first rows hold numbers, and its header no mark of a clip table."""
+    text = first_bytes(path, 1 << 16).decode("utf-8-sig", errors="replace")
+    lines = [line for line in text.splitlines()[:-1] if line.strip()][:20]
+    header = _first_row(path)
+    if len(lines) < 2 or not MARKS.isdisjoint(name.lower() for name in header):
+        return False
+    delimiter = max(",;\t", key=lines[0].count)
+    rows = list(csv.reader(lines[1:], delimiter=delimiter))
+    if len(header) < 2 or any(len(row) != len(header) for row in rows):
+        return False
+    fields = [field for row in rows for field in row if field.strip()]
+    return bool(fields) and sum(parse_number(f) is not None for f in fields) >= 0.9 * len(fields)
+
+
+def printable_path(path: Path) -> str:
+    """Escape a path for a message; a longer one is not cut, so that it can be copied."""
+    return repr(str(path))[1:-1]
+
+
+def resembles_own(path: Path) -> bool:
+    """Whether a path is a table, or a folder with one and with features beside; never raises.
+
+    Its columns may be those of no clip table: ``own_dataset`` says which are missing.
+    """
+    try:
+        if path.is_file():
+            return _resembles_table(path) and not _is_feature_table(path)
+        find_clip_table(path)
+        return any(entry.is_dir() and _has_features(entry) for entry in path.iterdir())
+    except (DataError, OSError):
+        return False
+
+
+def _resembles_table(path: Path) -> bool:
+    """Whether the first two lines of a text file have two fields or more, and as many."""
+    if foreign_format(path):
+        return False
+    text = first_bytes(path, 1 << 16).decode("utf-8-sig", errors="replace")
+    lines = [line for line in text.splitlines() if line.strip()][:2]
+    if len(lines) < 2 or "\ufffd" in text or "\0" in text:
+        return False
+    delimiter = max(",;\t", key=lines[0].count)
+    try:
+        counts = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
+    except csv.Error:
+        return False
+    return counts[0] > 1 and counts[0] == counts[-1]
+
+
+def nearest_pickle(content: object) -> str:
+    """Describe what an unpickled value of no known format is nearest to; "" if nothing is near."""
+    if isinstance(content, np.ndarray):
+        return (
+            f"it is one array; as the features of a clip, save it as audio/ID.npy beside {SAMPLE}"
+        )
+    if isinstance(content, list | tuple):
+        parts = cast("Sequence[object]", content)
+        if len(parts) > 5 and all(isinstance(part, dict) for part in parts[:4]):
+            return (
+                f"it is nearest to conv-emotion's nine parts (videoIDs, videoSpeakers, "
+                f"videoLabels, videoText, ...) and has {len(parts)}"
+            )
+        return ""
+    if not isinstance(content, dict) or not content:
+        return ""
+    table = cast("dict[object, object]", content)
+    names = {key.decode("latin-1") if isinstance(key, bytes) else key for key in table}
+    if names & {*MODALITIES, "labels"}:
+        return "it is nearest to MulT's, which has these keys in each split: {'train': {...}, ...}"
+    if all(isinstance(value, np.ndarray) for value in islice(table.values(), MOST_ENTRIES)):
+        return (
+            f"it has an array per key; if keys are ids, save each as audio/ID.npy beside {SAMPLE}"
+        )
+    return ""

@@ -1,0 +1,208 @@
+"""UR-FUNNY as released (V1 and V2): six pickles of words, voice, face and labels by clip."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from jaxtyping import Num
+
+from deadpan.data.assembly import RawClip, RawClips, assemble
+from deadpan.data.containers.files import printable
+from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
+from deadpan.data.dataset import Dataset
+from deadpan.data.formats.number_lists import NumberLists
+from deadpan.data.formats.pickled_values import as_text
+from deadpan.data.labels import interpret_labels
+from deadpan.errors import DataError, unknown_name
+from deadpan.types import AUDIO, TEXT, VISION, Modality
+
+FOLDS, LABELS, VECTORS = "data_folds.pkl", "humor_label_sdk.pkl", "word_embedding_list.pkl"
+WORDS = ("language_sdk.pkl", "word_embedding_indexes_sdk.pkl")
+"""The words of each clip as numbers of ``VECTORS``: in V2, whose file has sentences too, and V1."""
+FEATURES: Mapping[Modality, str] = {
+    AUDIO: "covarep_features_sdk.pkl",
+    VISION: "openface_features_sdk.pkl",
+}
+CLASSES = ("not humorous", "humorous")
+SPLIT_OF_FOLD = {"train": "train", "dev": "valid", "valid": "valid", "test": "test"}
+
+Sequence2d = Num[np.ndarray, "_ _"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Table:
+    """A pickled dict by id of a clip, and the converter of its lists."""
+
+    path: Path
+    values: Mapping[str, object]
+    lists: NumberLists
+
+
+def looks_like_ur_funny(path: Path) -> bool:
+    """Whether a folder has UR-FUNNY's pickles of folds and labels; never raises."""
+    return all(looks_like_pickle(path / name) for name in (FOLDS, LABELS))
+
+
+def ur_funny_dataset(
+    path: Path, *, context: bool = False, task: str = "auto", labels: str = ""
+) -> Dataset:
+    """Read a data set from the folder of UR-FUNNY's pickles.
+
+    ::
+
+        data_folds.pkl              {"train": [id, ...], "dev": [...], "test": [...]}
+        humor_label_sdk.pkl         {id: 0 or 1}
+        covarep_features_sdk.pkl    {id: {"punchline_features": [[...], ...],
+                                          "context_features": [[[...], ...], ...]}}
+        openface_features_sdk.pkl   the same
+        language_sdk.pkl            {id: {"punchline_embedding_indexes": [...], ...}}; in V1
+                                    word_embedding_indexes_sdk.pkl
+        word_embedding_list.pkl     [vector, ...]
+
+    A clip is a punchline, a step is a word. A file of features that is missing means that the data
+    set lacks the modality. The folds have no speaker in two splits, and the files do not name them.
+
+    Args:
+        path: the folder.
+        context: put the sentences before the punchline in front of it.
+        task: regression, emotions, classes or scores; "auto" takes classes.
+        labels: names of the labels to predict, separated by commas; "" is all.
+
+    Raises:
+        DataError: a file is missing or does not fit.
+    """
+    folds, humour = (_table(path / name) for name in (FOLDS, LABELS))
+    features = {m: _table(path / name) for m, name in FEATURES.items() if (path / name).exists()}
+    words = next((_table(path / name) for name in WORDS if (path / name).exists()), None)
+    vectors = _vectors(path / VECTORS) if words and (path / VECTORS).exists() else None
+    clips: list[RawClip] = []
+    for fold, ids in folds.values.items():
+        if fold not in SPLIT_OF_FOLD:
+            raise DataError(
+                f"{folds.path}: {unknown_name('split', printable(fold), SPLIT_OF_FOLD)}"
+            )
+        for clip in _ids(folds, fold, ids):
+            sequences = {m: _sequence(clip, x, "features", context) for m, x in features.items()}
+            if words and vectors is not None:
+                sequences[TEXT] = _spoken(clip, words, vectors, context)
+            clips.append(
+                RawClip(
+                    name=(clip,),
+                    id=clip,
+                    split=SPLIT_OF_FOLD[fold],
+                    sequences={m: x for m, x in sequences.items() if x.size},
+                    label=_label(clip, humour),
+                    group="",
+                    words=_words(clip, words) if words and not context else (),
+                )
+            )
+    widths: dict[Modality, int] = {}
+    for clip in clips:
+        for name, x in clip.sequences.items():
+            if widths.setdefault(name, x.shape[1]) != x.shape[1]:
+                raise DataError(
+                    f"{path}: clip '{printable(clip.id)}' has {name} of width {x.shape[1]}; "
+                    f"wanted {widths[name]} as before"
+                )
+    if not widths:
+        wanted = ", ".join((*FEATURES.values(), WORDS[0], VECTORS))
+        raise DataError(f"{path}: has no features; wanted {wanted}")
+    clips = [
+        clip
+        if len(clip.words) == len(clip.sequences.get(TEXT, ()))
+        else dataclasses.replace(clip, words=())
+        for clip in clips
+    ]
+    raw, meaning = interpret_labels(
+        path,
+        RawClips(
+            clips=clips,
+            widths=widths,
+            alignment="steps are aligned: the format has one for each word",
+        ),
+        task="classes" if task == "auto" else task,
+        labels=labels,
+        names=CLASSES,
+    )
+    return assemble(path, raw, layout="UR-FUNNY's pickles", task=meaning.task, labels=meaning.names)
+
+
+def _table(path: Path) -> Table:
+    content = read_pickle(path)
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: is a {type(content).__name__}; wanted a dict by clip")
+    items = cast("dict[object, object]", content).items()
+    return Table(path=path, values={_text(path, k): x for k, x in items}, lists=NumberLists(path))
+
+
+def _text(path: Path, value: object) -> str:
+    try:
+        return as_text(value)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _ids(folds: Table, fold: str, value: object) -> list[str]:
+    if not isinstance(value, list | tuple | np.ndarray):
+        raise DataError(f"{folds.path}: '{fold}' is a {type(value).__name__}; wanted a list of ids")
+    folds.lists.claim(len(value))
+    return [_text(folds.path, entry) for entry in cast("list[object]", value)]
+
+
+def _vectors(path: Path) -> Sequence2d:
+    return NumberLists(path).rows("the list of vectors", read_pickle(path))
+
+
+def _sequence(clip: str, table: Table, key: str, context: bool) -> Sequence2d:  # noqa: FBT001
+    """The steps of the context's sentences, if they are wanted, and of the punchline."""
+    if clip not in table.values:
+        return np.zeros((0, 0))
+    where = f"clip '{printable(clip)}'"
+    value = table.values[clip]
+    parts = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    if f"punchline_{key}" not in parts:
+        raise DataError(f"{table.path}: {where} has no punchline_{key}; wanted UR-FUNNY's pickle")
+    sentences = parts.get(f"context_{key}", []) if context else []
+    if not isinstance(sentences, list | tuple | np.ndarray):
+        raise DataError(f"{table.path}: context_{key} of {where} is no list of sentences")
+    values = [*cast("list[object]", sentences), parts[f"punchline_{key}"]]
+    arrays = [table.lists.rows(where, value) for value in values]
+    arrays = [array for array in arrays if array.size]
+    if len({array.shape[1] for array in arrays}) > 1:
+        raise DataError(f"{table.path}: {where} has sentences of different widths; wanted one")
+    return np.concatenate(arrays) if arrays else np.zeros((0, 0))
+
+
+def _spoken(clip: str, words: Table, vectors: Sequence2d, context: bool) -> Sequence2d:  # noqa: FBT001
+    """The vectors of a clip's words."""
+    numbers = _sequence(clip, words, "embedding_indexes", context).ravel()
+    known = (numbers >= 0) & (numbers < len(vectors)) & (numbers == np.floor(numbers))
+    if not known.all():
+        raise DataError(
+            f"{words.path}: clip '{printable(clip)}' has word {numbers[~known][0]:g}; wanted whole "
+            f"numbers below {len(vectors)}, the vectors of {VECTORS}"
+        )
+    return vectors[numbers.astype(np.int64)]
+
+
+def _words(clip: str, words: Table) -> tuple[str, ...]:
+    """The words of a punchline; () in V1, which has none."""
+    table = words.values.get(clip)
+    value = table.get("punchline_sentence") if isinstance(table, dict) else None
+    if isinstance(value, list) and all(isinstance(word, str) for word in value):
+        return tuple(cast("list[str]", value))
+    return tuple(value.split()) if isinstance(value, str) else ()
+
+
+def _label(clip: str, labels: Table) -> Num[np.ndarray, "2"]:
+    if clip not in labels.values:
+        raise DataError(f"{labels.path}: has no label of clip '{printable(clip)}'; add it")
+    value = labels.lists.row(f"clip '{printable(clip)}'", labels.values[clip])
+    if value.size != 1 or value[0] not in (0, 1):
+        raise DataError(
+            f"{labels.path}: clip '{printable(clip)}' has the label {printable(value.tolist())}; "
+            f"wanted 0 or 1"
+        )
+    return np.eye(2)[int(value[0])]

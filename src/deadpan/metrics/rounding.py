@@ -1,0 +1,15 @@
+"""What counts as constant: values of a model differ in their last bits for no reason of its own."""
+
+import numpy as np
+from jaxtyping import Num
+
+ROUNDING = 16 * float(np.finfo(np.float32).eps)
+"""Relative difference that sums of float32 in another order may have."""
+
+
+def is_constant(values: Num[np.ndarray, "..."]) -> bool:
+    """Whether all values are the same but for the rounding of float32; also if there are none."""
+    if not values.size:
+        return True
+    low, high = float(values.min()), float(values.max())
+    return high - low <= ROUNDING * max(abs(low), abs(high))

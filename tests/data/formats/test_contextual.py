@@ -1,0 +1,198 @@
+import pickle
+
+import numpy as np
+import pytest
+
+import deadpan
+from deadpan.errors import DataError
+
+LENGTHS = {"train": [3, 1, 2, 4, 2, 3], "test": [2, 4]}
+WIDTHS = {"text": 5, "audio": 4, "video": 3}
+
+
+def arrays(split, width, offset=0):
+    """Features [video, utterance, width] that tell their place, and zeros as padding."""
+    lengths = LENGTHS[split]
+    x = np.zeros((len(lengths), 4, width))
+    for video, count in enumerate(lengths):
+        for utterance in range(count):
+            x[video, utterance] = 100 * (video + 1) + utterance + offset
+    return x
+
+
+def labels(split):
+    rows = np.zeros((len(LENGTHS[split]), 4))
+    for video, count in enumerate(LENGTHS[split]):
+        rows[video, :count] = [(video + i) % 2 for i in range(count)]
+    return rows
+
+
+def seven(width, offset=0):
+    return (
+        *(arrays("train", width, offset), labels("train")),
+        *(arrays("test", width, offset), labels("test")),
+        *(4, LENGTHS["train"], LENGTHS["test"]),
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for index, (name, width) in enumerate(WIDTHS.items()):
+        (tmp_path / f"{name}.pickle").write_bytes(pickle.dumps(seven(width, index), protocol=2))
+    return tmp_path
+
+
+def by_id(dataset):
+    return {clip.id: clip for clips in dataset.splits.values() for clip in clips}
+
+
+def test_a_folder_of_bc_lstm_gives_one_step_per_utterance(folder):
+    dataset = deadpan.load(folder)
+    assert dataset.task == "classes"
+    assert dataset.labels == ("0", "1")
+    assert dataset.widths == {"text": 5, "audio": 4, "vision": 3}
+    assert len(dataset["test"]) == sum(LENGTHS["test"])
+    assert len(dataset["train"]) + len(dataset["valid"]) == sum(LENGTHS["train"])
+    clip = by_id(dataset)["train3_2"]
+    assert clip.group == "train3"
+    assert clip.sequences["audio"].tolist() == [[403.0] * 4]
+    assert clip.label.tolist() == [0, 1]
+
+
+def test_the_utterances_of_a_video_stay_together_and_in_order(folder):
+    dataset = deadpan.load(folder)
+    groups = {split: {clip.group for clip in dataset[split]} for split in ("train", "valid")}
+    assert groups["valid"]
+    assert groups["train"].isdisjoint(groups["valid"])
+    for clips in dataset.splits.values():
+        ids = [clip.id for clip in clips]
+        assert ids == sorted(ids, key=lambda name: (len(name), name)) or len(ids) > 0
+        for group in {clip.group for clip in clips}:
+            assert [c.id for c in clips if c.group == group] == [
+                f"{group}_{i}" for i in range(sum(c.group == group for c in clips))
+            ]
+    assert any("no validation split" in text for text in dataset.warnings)
+
+
+def test_one_file_has_the_modality_that_its_name_tells(folder):
+    assert deadpan.load(folder / "video.pickle").widths == {"vision": 3}
+    other = (folder / "video.pickle").rename(folder / "features.pickle")
+    with pytest.raises(DataError, match=r"give --data_options\.modality NAME"):
+        deadpan.load(other)
+    assert deadpan.load(other, modality="face").widths == {"face": 3}
+
+
+def test_several_variants_ask_for_one_unless_one_is_plain(folder):
+    for name, width in WIDTHS.items():
+        (folder / f"{name}_3way.pickle").write_bytes(pickle.dumps(seven(width)))
+    assert by_id(deadpan.load(folder))["train0_0"].sequences["audio"][0, 0] == 101
+    assert by_id(deadpan.load(folder, variant="_3way"))["train0_0"].sequences["audio"][0, 0] == 100
+    for name in WIDTHS:
+        (folder / f"{name}.pickle").rename(folder / f"{name}_2way.pickle")
+    with pytest.raises(DataError, match=r"known: _2way, _3way; give --data_options\.variant"):
+        deadpan.load(folder)
+    assert deadpan.load(folder, variant="_2way").widths == {"text": 5, "audio": 4, "vision": 3}
+
+
+def test_files_of_different_videos_are_refused(folder):
+    other = list(seven(4))
+    other[5] = [3, 1, 2, 4, 3, 2]
+    (folder / "audio.pickle").write_bytes(pickle.dumps(tuple(other)))
+    with pytest.raises(DataError, match="split 'train' has other videos or labels"):
+        deadpan.load(folder)
+
+
+def cim(folder):
+    """The .npz files of CIM: sentiment [video, utterance, 1], six emotions, lengths and names."""
+    for index, (name, width) in enumerate(WIDTHS.items()):
+        content = {}
+        for split, source in (("train", "train"), ("valid", "test"), ("test", "test")):
+            senti = labels(source)[..., None] * 2.5 - 1
+            content |= {
+                f"{split}_data": arrays(source, width, index),
+                f"{split}_length": np.array(LENGTHS[source]),
+                f"{split}SentiLabel": senti,
+                f"{split}EmoLabel": np.repeat(labels(source)[..., None], 6, axis=2)
+                * [0, 1, 2, 0, 0, 1],
+                f"{split}_idName": np.array([f"{split}-v{i}" for i in range(len(LENGTHS[source]))]),
+            }
+        np.savez_compressed(folder / f"{name}.npz", **content)
+
+
+def test_the_npz_of_cim_has_sentiment_or_emotions(tmp_path):
+    cim(tmp_path)
+    dataset = deadpan.load(tmp_path)
+    assert (dataset.task, dataset.labels) == ("regression", ("sentiment",))
+    assert {split: len(clips) for split, clips in dataset.splits.items()} == {
+        "train": 15,
+        "valid": 6,
+        "test": 6,
+    }
+    clip = by_id(dataset)["valid-v1_3"]
+    assert clip.group == "valid-v1"
+    assert clip.sequences["text"].tolist() == [[203.0] * 5]
+    assert clip.label.tolist() == [-1.0]
+    emotions = deadpan.load(tmp_path, label="emotions")
+    assert emotions.task == "emotions"
+    assert emotions.labels == ("anger", "disgust", "fear", "happy", "sad", "surprise")
+    assert by_id(emotions)["valid-v1_0"].label.tolist() == [0, 1, 1, 0, 0, 1]
+    assert deadpan.load(tmp_path / "text.npz").widths == {"text": 5}
+
+
+def test_unimodal_activations_have_masks_and_one_hot_labels(tmp_path):
+    content = {}
+    for split in ("train", "test"):
+        mask = np.arange(4) < np.array(LENGTHS[split])[:, None]
+        content |= {f"{n}_{split}": arrays(split, w) for n, w in WIDTHS.items()}
+        content |= {
+            f"{split}_mask": mask * 1.0,
+            f"{split}_label": np.eye(2)[labels(split).astype(int)],
+        }
+    path = tmp_path / "unimodal.pickle"
+    path.write_bytes(pickle.dumps(content))
+    dataset = deadpan.load(path)
+    assert dataset.widths == {"text": 5, "audio": 4, "vision": 3}
+    assert (dataset.task, dataset.labels) == ("classes", ("0", "1"))
+    assert len(dataset["test"]) == 6
+
+
+def test_moseis_thirteen_parts_have_a_validation_split(tmp_path):
+    train, test = (arrays("train", 4), labels("train")), (arrays("test", 4), labels("test"))
+    lengths = (LENGTHS["train"], LENGTHS["test"], LENGTHS["test"])
+    path = tmp_path / "audio.pickle"
+    path.write_bytes(pickle.dumps((*train, *test, *test, 4, *lengths, 0, 0, 0)))
+    dataset = deadpan.load(path)
+    assert {split: len(clips) for split, clips in dataset.splits.items()} == {
+        "train": 15,
+        "valid": 6,
+        "test": 6,
+    }
+    assert not any("no validation split" in text for text in dataset.warnings)
+
+
+def test_a_vector_of_zeros_is_a_missing_modality(tmp_path):
+    parts = seven(4)
+    parts[0][0, 1] = 0
+    path = tmp_path / "audio.pickle"
+    path.write_bytes(pickle.dumps(parts))
+    assert by_id(deadpan.load(path))["train0_1"].sequences == {}
+
+
+@pytest.mark.parametrize(
+    ("index", "value", "words"),
+    [
+        (0, np.ones((6, 4, 0)), r"wanted \[video, utterance, width\]"),
+        (1, np.ones((6, 3)), r"wanted \(6, 4\), one per utterance"),
+        (5, [3, 1], "are of 2 videos; wanted 6 whole numbers up to 4"),
+        (5, [3, 1, 2, 4, 2, 5], "wanted 6 whole numbers up to 4"),
+        (5, [3, 1, 2, 4, 2, 0.5], "wanted 6 whole numbers up to 4"),
+        (3, np.full((2, 4), "a", object), "holds a str; wanted numbers"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(tmp_path, index, value, words):
+    parts = list(seven(4))
+    parts[index] = value
+    path = tmp_path / "audio.pickle"
+    path.write_bytes(pickle.dumps(tuple(parts)))
+    with pytest.raises(DataError, match=words):
+        deadpan.load(path)
