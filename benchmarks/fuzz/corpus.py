@@ -4,9 +4,12 @@
 """
 
 import csv
+import io
 import json
 import pickle
+import re
 import sys
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,7 +44,7 @@ def write(folder: Path) -> list[Sample]:
         sample
         for write_format in (
             *(mult, mmsa, misa, mfn, csd, dialogues, contextual, cim, ur_funny, mustard, mertools),
-            *(table, own, store, run),
+            *(table, own, own_tables, store, run),
         )
         for sample in write_format(folder, clips, labels)
     ]
@@ -337,6 +340,51 @@ def own(folder, clips, labels):
             np.savez_compressed(home / "npz" / f"clip{i}.npz", mask=arrays["times"] < 1, **arrays)
             torch.save(torch.from_numpy(clip["text"]), home / "tensors" / f"clip{i}.pt")
     yield Sample("own folder", "own")
+
+
+TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+def without_times(archive):
+    """A workbook that does not say when it was made: each run of the fuzzer has the same one."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(made, "w") as new:
+        for name in old.namelist():
+            content = TIME.sub(b"2000-01-01T00:00:00Z", old.read(name))
+            new.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return made.getvalue()
+
+
+def own_tables(folder, clips, labels):
+    """The same clips beside a table of every kind but CSV."""
+    import openpyxl
+    import pyarrow
+    import pyarrow.parquet
+
+    columns = ["id", "label", "text"]
+    rows = [[f"clip{i}", labels[i], f"words of {i}"] for i, _ in enumerate(clips)]
+    records = [dict(zip(columns, row, strict=True)) for row in rows]
+    for kind in ("tsv", "xlsx", "parquet", "json", "jsonl"):
+        home = folder / f"own_{kind}"
+        (home / "audio").mkdir(parents=True, exist_ok=True)
+        for i, clip in enumerate(clips[:3]):
+            np.save(home / "audio" / f"clip{i}.npy", clip["audio"].astype(np.float32))
+        path = home / f"labels.{kind}"
+        if kind == "tsv":
+            path.write_text("".join("\t".join(map(str, row)) + "\n" for row in (columns, *rows)))
+        elif kind == "xlsx":
+            book = openpyxl.Workbook()
+            for row in (columns, *rows):
+                book.active.append(row)
+            book.save(path)
+            path.write_bytes(without_times(path.read_bytes()))
+        elif kind == "parquet":
+            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(records), path)
+        elif kind == "json":
+            path.write_text(json.dumps(records))
+        else:
+            path.write_text("".join(json.dumps(record) + "\n" for record in records))
+        yield Sample(f"own folder, {kind}", home.name)
 
 
 def store(folder, clips, labels):

@@ -147,3 +147,21 @@ def test_group_takes_each_speakers_own_median_first():
 def test_group_needs_to_know_the_group():
     with pytest.raises(DataError, match="clip 'c': its speaker or video is not known; use"):
         fit_normalizer([clip(audio=[1, 2])], {"audio": 1}, "group")
+
+
+def test_clips_that_share_a_sequence_share_what_it_is_scaled_to():
+    one = clip(audio=[1, 3], vision=[1, 3])
+    other = dataclasses.replace(one, id="d")
+    alone = clip(audio=[1, 3], vision=[1, 3])
+    normalizer = fit_normalizer([one], {"audio": 1, "vision": 1}, "standard")
+    toy = Dataset(
+        name="toy", task="regression", labels=("s",), widths={"audio": 1, "vision": 1},
+        splits={"train": [one, alone], "test": [other]},
+    )  # fmt: skip
+    made = normalizer(toy)
+    first, second, third = *made["train"], *made["test"]
+    for name in ("audio", "vision"):
+        assert first.sequences[name] is third.sequences[name]
+        assert first.sequences[name] is not second.sequences[name]
+        assert np.array_equal(first.sequences[name], second.sequences[name])
+    assert one.sequences["audio"].tolist() == [[1], [3]]

@@ -297,6 +297,16 @@ def test_a_description_nested_beyond_every_stack_is_refused(graph, tmp_path):
         Predictor(tmp_path / "m.onnx")
 
 
+def test_a_damaged_file_prints_nothing(graph, tmp_path, capfd):
+    content = graph.SerializeToString()
+    name = graph.graph.node[-1].op_type.encode()  # which the reason of the refusal quotes
+    assert content.count(name)
+    (tmp_path / "m.onnx").write_bytes(content.replace(name, b"\xff" * len(name)))
+    with pytest.raises(DeadpanError, match="damaged or not an ONNX file"):
+        Predictor(tmp_path / "m.onnx")
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("count", [0, 2])
 def test_a_graph_with_another_number_of_outputs_is_refused_when_it_predicts(graph, tmp_path, count):
     from onnx import helper, numpy_helper

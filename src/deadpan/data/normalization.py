@@ -18,6 +18,10 @@ VALUES = 1 << 22
 """Values that are fitted together, of two features or more: 32 MB in float64, and as much again."""
 
 
+Copies = dict[tuple[Modality, int], tuple[np.ndarray, np.ndarray]]
+"""Sequences and what they were scaled to, by modality and identity."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Normalizer:
     """Scales each feature: ``(x - center) / scale``, clipped to ``[-LIMIT, LIMIT]``.
@@ -44,15 +48,32 @@ class Normalizer:
         # A speaker has one level, whatever splits the clips are in.
         if self.by_group:
             splits = _center_groups(splits)
-        scaled = [map_clips(clips, self._clip) for clips in splits]
+        shared: Copies = {}
+        scaled = [
+            map_clips(clips, lambda clip: self._clip(clip, None))
+            if isinstance(clips, LazyClips)
+            else [self._clip(clip, shared) for clip in clips]
+            for clips in splits
+        ]
         return dataclasses.replace(dataset, splits=dict(zip(dataset.splits, scaled, strict=True)))
 
-    def _clip(self, clip: Clip) -> Clip:
+    def _clip(self, clip: Clip, shared: Copies | None) -> Clip:
         scaled = {
-            name: self._scaled(name, x) if name in self.centers else x
+            name: self._shared_scaled(name, x, shared) if name in self.centers else x
             for name, x in clip.sequences.items()
         }
         return dataclasses.replace(clip, sequences=scaled)
+
+    def _shared_scaled(
+        self, name: Modality, x: Float[np.ndarray, "_ width"], shared: Copies | None
+    ) -> Float[np.ndarray, "_ width"]:
+        """Scale a sequence; once for all clips that share it, where they are in memory at once."""
+        if shared is None:
+            return self._scaled(name, x)
+        if (name, id(x)) not in shared:
+            # With the array itself, so that no other takes its identity.
+            shared[name, id(x)] = x, self._scaled(name, x)
+        return shared[name, id(x)][1]
 
     def _scaled(
         self, name: Modality, x: Float[np.ndarray, "_ width"]

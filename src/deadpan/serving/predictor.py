@@ -201,12 +201,13 @@ def _load(file: Path, threads: int) -> Any:  # noqa: ANN401 - onnxruntime is imp
         raise DeadpanError(f"{file}: {reason}; give a file written by 'deadpan export RUN'")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors are raised; warnings do not concern a user
+    options.log_severity_level = 4  # errors are raised; warnings do not concern a user
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     try:
+        # Falling back, it would print, and try the same processor again.
         session = onnxruntime.InferenceSession(
-            str(file), options, providers=["CPUExecutionProvider"]
+            str(file), options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
     except Exception as error:  # onnxruntime raises many types, none of them public
         raise _damaged(file, error) from error
