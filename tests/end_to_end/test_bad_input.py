@@ -71,7 +71,7 @@ def test_a_mistyped_data_set(refusal):
 
 
 def test_a_directory(refusal, tmp_path):
-    assert f"{tmp_path}: is a directory" in refusal("--data", tmp_path)
+    assert f"{tmp_path}: is an empty folder" in refusal("--data", tmp_path)
 
 
 def test_an_empty_file(refusal, write):

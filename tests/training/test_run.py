@@ -42,7 +42,7 @@ def run(tmp_path_factory):
         ({"data": "controled"}, "did you mean 'controlled'?"),
         ({"data_options": {"clip": 2}}, "did you mean 'clips'?"),
         ({"modalities": ["txt"]}, "did you mean 'text'?"),
-        ({"modalities": []}, "at least one modality"),
+        ({"modalities": []}, "wants names, each once"),
         ({"epochs": 0}, "epochs must be above 0"),
         ({"accelerator": "abacus"}, "--accelerator cpu"),
     ],

@@ -5,6 +5,7 @@ import hashlib
 from pathlib import Path
 
 import deadpan
+from deadpan.locks import LOCK
 from deadpan.training.checkpoint import load_tensors
 
 DATA = {"clips": 16, "text_width": 8, "audio_width": 6, "vision_width": 5}
@@ -34,7 +35,8 @@ def kept(run: Path):
         "epochs": [without_seconds(row) for row in rows(run / "epochs.csv")],
         "gate": (run / "gate.csv").read_bytes() if (run / "gate.csv").exists() else None,
         "config": (run / "config.yaml").read_bytes(),
-        "files": sorted(path.name for path in run.iterdir()),
+        # A lock's file says nothing: the lock itself ends with the process that held it.
+        "files": sorted(path.name for path in run.iterdir() if path.name != LOCK),
     }
 
 

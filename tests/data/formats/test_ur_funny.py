@@ -116,7 +116,7 @@ def test_one_of_the_files_leads_to_the_folder(tmp_path):
 def test_a_row_named_again_and_again_is_refused(tmp_path):
     write(tmp_path, 2)
     row = [0.5] * 4000
-    value = {i: {"punchline_features": [row] * 2000} for i in IDS}
+    value = {i: {"punchline_features": [row] * 200} for i in IDS}
     (tmp_path / "covarep_features_sdk.pkl").write_bytes(pickle.dumps(value))
     with pytest.raises(DataError, match="holds the same lists again and again"):
         deadpan.load(tmp_path)

@@ -12,8 +12,9 @@ import run as script
 from measuring import Measuring
 from plan import read_plan
 
-from deadpan.benchmarking.runner import Silent, alone
+from deadpan.benchmarking.runner import Silent
 from deadpan.errors import DeadpanError
+from deadpan.locks import LOCK, alone
 
 from ...show.page import Page
 from .tiny_study import TINY, plan_of, write
@@ -137,7 +138,7 @@ def test_places_and_studies_that_cannot_be_are_refused(tmp_path):
     with pytest.raises(DeadpanError, match="exists already"):
         study(tmp_path)
     busy = r"another 'python studies/claims/run\.py' works there"
-    with alone(out, script.COMMAND), pytest.raises(DeadpanError, match=busy):
+    with alone(out / LOCK, script.COMMAND), pytest.raises(DeadpanError, match=busy):
         study(tmp_path, resume=True)
     (tmp_path / "file").touch()
     with pytest.raises(DeadpanError, match="is a file"):
