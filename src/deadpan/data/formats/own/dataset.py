@@ -44,8 +44,8 @@ def own_dataset(
     ::
 
         mydata/labels.csv      id,label and more of the columns below
-        mydata/audio/ID.npy    [steps, width]; the folder's name is the modality's
-        mydata/face/ID.csv     or .csv, or .parquet: a row per step (see ``read_features``)
+        mydata/audio/ID.npy    [steps, width], or .npz, .pt, .pkl
+        mydata/face/ID.csv     or .tsv, .parquet: a row per step (see ``read_features``)
 
     The table is CSV (separated by commas, semicolons or tabs), .xlsx, .parquet, .json or .jsonl
     (see ``read_table``). Its columns, in any order:
