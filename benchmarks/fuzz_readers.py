@@ -233,13 +233,13 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
+        commit = environment.commit_name(**environment.commit())  # before it can change
         outcomes = run(arguments.cases, arguments.workers, Path(folder))
         seconds = round(time.perf_counter() - started)
     rows = table(outcomes)
     failures = [list(row[:3]) for row in outcomes if row[2] not in ("read", "refused")]
     peak = round(max(row[4] for row in outcomes) / 2**20)
     executed = sum(row[2].startswith("executed") for row in outcomes)
-    commit = environment.commit_name(**environment.commit())
     summary = (
         f"{len(outcomes):,} cases, {len(failures)} failed (crash, hang beyond {SECONDS} s, "
         f"{MEMORY >> 30} GB of address space, more memory than the bound, code run, an error that "
