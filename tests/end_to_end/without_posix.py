@@ -34,7 +34,8 @@ def main(folder):
     from deadpan.cli import main as command
 
     for module in pkgutil.walk_packages(deadpan.__path__, "deadpan."):
-        importlib.import_module(module.name)
+        if module.name != "deadpan.layers.native.kernels":  # the compiled C, which is no module
+            importlib.import_module(module.name)
     run = folder / "run"
     clips = ["controlled", "--data_options.clips=10", "--data_options.text_width=4"]
     for arguments in (

@@ -45,7 +45,7 @@ def test_a_folder_of_files(key, tmp_path):
     write(tmp_path, "valid", [[0.5]], key=key)
     write(tmp_path, "test", [[[2]]], key=key)
     assert looks_like_mfn(tmp_path)
-    dataset = mfn_dataset(tmp_path)
+    dataset = mfn_dataset(tmp_path, aligned=False)
     assert (dataset.task, dataset.labels) == ("regression", ("sentiment",))
     assert (dataset.widths, dataset.layout) == (WIDTHS, "MFN's HDF5 files")
     assert [clip.id for clip in dataset["train"]] == ["train:0", "train:1"]

@@ -19,6 +19,14 @@ MULT = {
 }
 
 
+@pytest.fixture
+def tmp_path(tmp_path):
+    """A folder that has no files of other tests beside it."""
+    inner = tmp_path / "empty" / "inner"
+    inner.mkdir(parents=True)
+    return inner
+
+
 def reason(path):
     with pytest.raises(DataError) as caught:
         deadpan.load(path)

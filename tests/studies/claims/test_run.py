@@ -14,8 +14,9 @@ from plan import read_plan
 
 from deadpan.benchmarking.runner import Silent
 from deadpan.errors import DeadpanError
-from deadpan.locks import LOCK, alone
+from deadpan.locks import LOCK
 
+from ...held import held_elsewhere
 from ...show.page import Page
 from .tiny_study import TINY, plan_of, write
 
@@ -138,7 +139,7 @@ def test_places_and_studies_that_cannot_be_are_refused(tmp_path):
     with pytest.raises(DeadpanError, match="exists already"):
         study(tmp_path)
     busy = r"another 'python studies/claims/run\.py' works there"
-    with alone(out / LOCK, script.COMMAND), pytest.raises(DeadpanError, match=busy):
+    with held_elsewhere(out / LOCK), pytest.raises(DeadpanError, match=busy):
         study(tmp_path, resume=True)
     (tmp_path / "file").touch()
     with pytest.raises(DeadpanError, match="is a file"):
