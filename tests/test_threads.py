@@ -92,7 +92,7 @@ def settings():
 def test_threads_sleep_while_they_wait(bare):
     set_thread_defaults()
     assert settings() == WAITING  # the number is OpenMP's own: it knows affinity
-    assert threads.waiting() == "OMP_WAIT_POLICY=PASSIVE"
+    assert threads.waiting() == "OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=300"
 
 
 def test_a_quota_bounds_their_number(bare):
