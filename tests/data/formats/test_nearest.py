@@ -149,6 +149,16 @@ def test_folders_with_files_of_a_format_or_of_ours_are_known(tmp_path, names, wo
     assert words in reason(tmp_path)
 
 
+def test_a_scored_run_is_no_data_though_it_has_a_table_of_predictions(tmp_path):
+    run = tmp_path / "runs" / "demo"
+    run.mkdir(parents=True)
+    for name in ("config.yaml", "environment.json"):
+        (run / name).touch()
+    (run / "predictions.csv").write_text("split,id,prediction_sentiment,label_sentiment\n")
+    assert "is a run of deadpan and no data" in reason(run)
+    assert "holds one folder, demo, which is a run of deadpan and no data" in reason(run.parent)
+
+
 def test_a_spreadsheet_has_no_columns_to_name(tmp_path):
     with zipfile.ZipFile(tmp_path / "labels.xlsx", "w") as archive:
         archive.writestr("xl/workbook.xml", "x")

@@ -14,7 +14,7 @@ from deadpan.data.containers.hdf5 import looks_like_hdf5, open_hdf5
 from deadpan.data.containers.numpy_values import looks_like_npz, npz_names
 from deadpan.data.containers.unpickling import looks_like_pickle
 from deadpan.data.formats.foreign import foreign_format
-from deadpan.data.formats.own.features import find_clip_table, looks_like_own
+from deadpan.data.formats.own.features import find_clip_table, looks_like_own, looks_like_run
 from deadpan.data.formats.own.table import MARKS, looks_like_clip_table
 from deadpan.errors import DataError
 from deadpan.types import MODALITIES
@@ -51,12 +51,12 @@ def _of_folder(path: Path, name_format: NameFormat, depth: int = 3) -> str:
         return "is an empty folder; give one with data in it"
     folders = [entry for entry in entries if entry.is_dir()]
     files = [entry for entry in entries if entry.is_file()]
-    if above := part_of_folder(path, name_format):
-        return above
-    if {"config.yaml", "environment.json"} <= {file.name for file in files}:
+    if looks_like_run(path):
         return (
             "is a run of deadpan and no data; name it where a command wants RUN, as in evaluate RUN"
         )
+    if above := part_of_folder(path, name_format):
+        return above
     if near := _near_set(folders, files):
         return near
     if within := _within([*folders, *files], path, name_format):
@@ -127,7 +127,7 @@ def _near_own(path: Path, folders: Sequence[Path], tables: Sequence[Path]) -> st
 
 def _has_features(folder: Path) -> bool:
     entries = islice(folder.iterdir(), MOST_ENTRIES)
-    return any(entry.suffix.lower() in FEATURES for entry in entries)
+    return not looks_like_run(folder) and any(x.suffix.lower() in FEATURES for x in entries)
 
 
 SETS: tuple[tuple[str, tuple[str, ...]], ...] = (

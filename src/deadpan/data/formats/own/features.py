@@ -21,14 +21,20 @@ FEWEST = 3
 """Clips that must agree before their arrays are taken for transposed."""
 
 
+def looks_like_run(path: Path) -> bool:
+    """Whether a path is the folder of a run, whose predictions.csv is no clip table."""
+    return all((path / name).is_file() for name in ("config.yaml", "environment.json"))
+
+
 def looks_like_own(path: Path) -> bool:
-    """Whether a path is a folder with a clip table; never raises.
+    """Whether a path is a folder with a clip table, and of no run; never raises.
 
     Folders of features are not required: ``own_dataset`` reports that they are missing. It also
     reports a second table.
     """
     try:
-        return path.is_dir() and any(map(looks_like_clip_table, table_files(path)))
+        tables = table_files(path) if path.is_dir() and not looks_like_run(path) else []
+        return any(map(looks_like_clip_table, tables))
     except (DataError, OSError):
         return False
 
