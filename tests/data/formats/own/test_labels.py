@@ -163,7 +163,7 @@ def test_what_does_not_fit_is_told(content, options, wanted, tmp_path):
         table("nan", "NaN"),
         table("NA", "<NA>"),
         "id,label_joy,label_fear\na,,\nb,nan,\n",
-        "id,duration_s,start_sec,duration (s),End [ms],confidence\na,1,2,3,4,5\nb,2,3,4,5,6\n",
+        "id,duration_s,start_sec,duration (s),End [ms],frame\na,1,2,3,4,5\nb,2,3,4,5,6\n",
         "id,sentiment,notes\na,,\nb,,\n",
         "id,label_joy,mood\na,,1\nb,,2\n",
     ],
@@ -219,6 +219,16 @@ def test_columns_without_a_field_are_no_labels_where_others_have_some(blank, tmp
     assert (got.names, got.values.tolist()) == (("sentiment",), [[1.5], [-2]])
     got = judge(tmp_path, f"id,label_joy,label_fear\na,1.5,{blank}\nb,-2,{blank}\n")
     assert got.values.tolist() == [[1.5], [-2]]
+    assert got.warnings[0] == "no row has a field in label_fear: it was ignored"
+
+
+def test_confidence_and_success_may_be_labels(tmp_path):
+    got = judge(tmp_path, "id,success\na,yes\nb,no\n")
+    assert (got.names, got.warnings[0][:34]) == (
+        ("no", "yes"),
+        "no column label: success was taken",
+    )
+    assert judge(tmp_path, "id,confidence\na,1.5\nb,-2\n").values.tolist() == [[1.5], [-2]]
 
 
 def test_a_column_of_many_classes_is_taken_where_it_is_named(tmp_path):
@@ -261,6 +271,7 @@ def test_the_seven_labels_of_mosei_are_its_sentiment_as_in_every_format(names, t
         [[0, 1, 0, 1, 0, 0], [1, 0, 0, 0, 0, 1]],
     )
     assert got.warnings[-1] == "emotions of a strength above 0 were taken as present"
+    assert judge(tmp_path, content, label="happy,sad").names == ("happy", "sad")
     named = judge(tmp_path, content, label=names)
     assert (named.task, named.names) == ("scores", tuple(MOSEI.split(",")))
 

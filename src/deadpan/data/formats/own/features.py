@@ -174,8 +174,8 @@ def _are_transposed(clips: Sequence[Features]) -> bool:
 
     A few files of another width than most do not make them so.
     """
-    named = any(not name.isdecimal() for x in clips for name in x.names)  # pandas counts columns
-    if len(clips) < FEWEST or named or any(x.times is not None for x in clips):
+    has_names = any(not name.isdecimal() for x in clips for name in x.names)  # pandas counts
+    if len(clips) < FEWEST or has_names or any(x.times is not None for x in clips):
         return False
     first, second = zip(*(x.values.shape for x in clips), strict=True)
     return len(set(first)) == 1 and 2 * max(Counter(second).values()) <= len(clips)
@@ -264,8 +264,8 @@ def _folders(
 def _refuse_foreign(folder: Path, ids: Sequence[str]) -> None:
     """Raise DataError, with the way out, if a folder is a database or its files are of a tool."""
     entries = [x for x in sorted(folder.iterdir()) if x.suffix.lower() not in MEDIA]
-    named = {*ids}
-    for path in (folder, *(entry for entry in entries if entry.stem in named)):
+    clips = {*ids}
+    for path in (folder, *(entry for entry in entries if entry.stem in clips)):
         if sentence := foreign_format(path):
             raise DataError(f"{path}: {sentence}")
 

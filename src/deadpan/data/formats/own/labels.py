@@ -14,7 +14,7 @@ from deadpan.data.containers.csv_rows import DECIMAL_COMMA, is_missing, parse_nu
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.memory import charge
 from deadpan.data.dataset import TaskName
-from deadpan.data.formats.own.extractors import COLUMNS, without_unit
+from deadpan.data.formats.own.extractors import COLUMNS, CONFIDENCE, SUCCESS, without_unit
 from deadpan.data.formats.own.table import (
     GROUPS,
     KNOWN,
@@ -29,13 +29,16 @@ from deadpan.data.labels import check_task, interpret_labels
 from deadpan.errors import DataError, count_of
 
 NO_LABELS = LIKE_ID.union(
-    map(letters_of, COLUMNS),
+    (letters_of(name) for name, role in COLUMNS.items() if role not in (CONFIDENCE, SUCCESS)),
     """
     age annotator dialogue dialogueid dur duration episode fps frames gender lang language length
     scene sceneid season sentence sex source srno transcript transcription unnamed url
     """.split(),
 )
-"""Columns that are no labels unless the user names them, as ``LIKE_ID`` has names."""
+"""Columns that are no labels unless the user names them, as ``LIKE_ID`` has names.
+
+A speaker's confidence and the success of a talk may be labels.
+"""
 PREFIX = "label_"
 BOOLEANS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
 FEW = 10
@@ -88,9 +91,9 @@ def own_labels(path: Path, table: ClipTable, *, label: str, task: str) -> OwnLab
     no_numbers = all(value is None for column in numbers.values() for value in column)
     if len(columns) == 1 and (task == "classes" or (task == "auto" and no_numbers)):
         if None in numbers[columns[0]]:
-            return _text_classes(path, table, columns[0], warnings, named=bool(label))
+            return _text_classes(path, table, columns[0], warnings, is_requested=bool(label))
         fields = list(map(str, numbers[columns[0]]))
-        _check_classes(path, table, columns[0], fields, warnings, named=bool(label))
+        _check_classes(path, table, columns[0], fields, warnings, is_requested=bool(label))
     values = _finite(path, table, numbers, task)
     return _number_labels(path, table, values, columns, warnings, label=label, task=task)
 
@@ -131,7 +134,7 @@ def _number_labels(
         _check_fits(path, table, labels, shown, meaning.task)
     elif len(columns) == 1 and task == "auto":
         fields = list(map(str, values[:, 0]))
-        _check_classes(path, table, columns[0], fields, warnings, named=bool(label))
+        _check_classes(path, table, columns[0], fields, warnings, is_requested=bool(label))
     elif not (np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()):
         raise DataError(
             f"{path}: classes wants one column of labels, not {printable(', '.join(columns))}; "
@@ -153,7 +156,7 @@ def _label_columns(path: Path, table: ClipTable, label: str) -> tuple[tuple[str,
     if requested := [name.strip() for name in label.split(",") if name.strip()]:
         if requested == ["none"] and "none" not in table.columns:
             return (), []
-        return tuple(dict.fromkeys(find_column(path, n, table.columns) for n in requested)), []
+        return tuple(dict.fromkeys(_requested_column(path, n, table) for n in requested)), []
     if "label" in table.columns:
         return ("label",), []
     candidates = tuple(
@@ -165,8 +168,11 @@ def _label_columns(path: Path, table: ClipTable, label: str) -> tuple[tuple[str,
     candidates = prefixed or candidates
     blank = {x for x in candidates if all(is_missing(row.cells[x]) for row in table.rows)}
     candidates = tuple(name for name in candidates if name not in blank) or candidates
-    if prefixed or not candidates:
-        return candidates, []
+    if prefixed:
+        ignored = printable(", ".join(sorted(blank.difference(candidates))))
+        return candidates, [f"no row has a field in {ignored}: it was ignored"] if ignored else []
+    if not candidates:
+        return (), []
     listing = printable(", ".join(candidates))
     if len(candidates) == 1:
         return candidates, [
@@ -187,6 +193,14 @@ def _label_columns(path: Path, table: ClipTable, label: str) -> tuple[tuple[str,
         f"no column label: {listing} were taken as labels; if some are none, give "
         f"--data_options.label NAME,NAME"
     ]
+
+
+def _requested_column(path: Path, name: str, table: ClipTable) -> str:
+    """The column of a label that the user asks for, with or without ``PREFIX``."""
+    prefixed = [column for column in table.columns if column.lower() == PREFIX + name.lower()]
+    if len(prefixed) == 1 and name.lower() not in map(str.lower, table.columns):
+        return prefixed[0]
+    return find_column(path, name, table.columns)
 
 
 def _is_no_label(name: str) -> bool:
@@ -275,11 +289,11 @@ def _misfit(path: Path, row: ClipRow, name: str, value: float, task: str) -> Dat
 
 
 def _text_classes(
-    path: Path, table: ClipTable, name: str, warnings: list[str], *, named: bool
+    path: Path, table: ClipTable, name: str, warnings: list[str], *, is_requested: bool
 ) -> OwnLabels:
     """Classes that have names, sorted, and a one-hot row per clip."""
     folded = [_folded(row.cells[name]) for row in table.rows]
-    _check_classes(path, table, name, folded, warnings, named=named)
+    _check_classes(path, table, name, folded, warnings, is_requested=is_requested)
     spelling = _spellings(name, [row.cells[name] for row in table.rows], warnings)
     classes = tuple(sorted({*spelling.values()}))
     position = {label: index for index, label in enumerate(classes)}
@@ -321,11 +335,11 @@ def _check_classes(
     fields: Sequence[str],
     warnings: list[str],
     *,
-    named: bool,
+    is_requested: bool,
 ) -> None:
     """Refuse a column of one class, or one that is likely no label: most clips are alone in theirs.
 
-    Of the latter, a warning is enough if the user ``named`` it, or for a few clips.
+    Of the latter, a warning is enough if the user requested it, or for a few clips.
     """
     counts = Counter(fields)
     if len(counts) < 2:
@@ -341,6 +355,6 @@ def _check_classes(
         f"{len(alone)} of {len(fields)} clips are alone in their class (first: "
         f"'{printable(alone[0])}'): '{printable(name)}' may be an id or a transcript"
     )
-    if len(fields) > FEW and not named:
+    if len(fields) > FEW and not is_requested:
         raise DataError(f"{path}: {sentence}; give --data_options.label NAME, or none to predict")
     warnings.append(f"{sentence}; if so, give --data_options.label NAME")
