@@ -96,7 +96,8 @@ def predict(run: str | Path, data: str | Path, **data_options: Any) -> list[dict
         **data_options: arguments of the data set, as in ``--data_options.carrier audio``.
 
     Returns:
-        A row for each clip: its split, id, words, labels where it has them, and predictions.
+        A row for each clip: its split, where the data have splits, its id, words, labels where it
+        has them, and predictions.
     """
     from deadpan.training.opened import RunDirectory
     from deadpan.training.scoring import predict_run

@@ -1,10 +1,13 @@
+import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from deadpan.api import inspect
-from deadpan.cli.data_tables import health_table
+from deadpan.cli.data_tables import corpus_table, health_table
+from deadpan.data.corpora import CORPORA, Source
 
 SMALL = ["data", "inspect", "controlled", "--data_options.clips", "20"]
 
@@ -66,6 +69,29 @@ def test_the_health_of_the_controlled_corpus():
     for told in ("label -3", "kind: congruent", "seconds", "vision steps"):
         assert told in rows
     assert "train mean, the same for every test clip: MAE" in text
+
+
+def lines_of(corpus):
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(corpus_table(corpus, Path("data")))
+    return capture.get().splitlines()
+
+
+def test_sources_are_listed_with_the_path_that_fetch_writes():
+    http, https = "http://a.invalid/x", "https://b.invalid/x"
+    sources = (
+        Source(url=http, file="a.pkl", note="", sha256="0" * 64),
+        Source(url=https, file="a.pkl", note=""),
+        Source(url=https, file="b.pkl", note=""),
+        Source(url=https, file="c.pkl", note="", by_hand=True),
+    )
+    corpus = dataclasses.replace(CORPORA["MELD"], sources=sources)
+    lines = lines_of(corpus)
+    assert {"data/a.pkl", "data/unverified/b.pkl", "data/c.pkl"} <= {*lines}
+    assert not any("--allow_http" in line for line in lines[lines.index("by hand") - 3 :])
+    only = dataclasses.replace(corpus, sources=(*sources, Source(url=http, file="d", note="")))
+    assert " fetch MELD --allow_http" in " ".join(lines_of(only))
 
 
 def modality(**more):

@@ -89,8 +89,11 @@ def corpus_table(corpus: "Corpus", folder: Path) -> RenderableType:
         *_list("traps", corpus.traps),
     ]
     if corpus.files():
-        parts += [Text("\nsources", style="bold"), _sources_table(corpus.files(), folder)]
-        plain = any(source.url.startswith("http:") for s in corpus.files().values() for source in s)
+        from deadpan.data.fetching.fetch import target_path
+
+        targets = {target_path(folder, name, s): s for name, s in corpus.files().items()}
+        parts += [Text("\nsources", style="bold"), _sources_table(targets)]
+        plain = any(all(s.url.startswith("http:") for s in sources) for sources in targets.values())
         option = " --allow_http" if plain else ""
         parts.append(Text(f"{UNTRIED}; deadpan data fetch {corpus.name}{option}"))
     return Group(*parts, *by_hand_table(corpus, folder))
@@ -114,7 +117,7 @@ def by_hand_table(
     if corpus.how_to_get:
         parts.append(Text(corpus.how_to_get))
     if files:
-        parts.append(_sources_table(files, folder))
+        parts.append(_sources_table({folder / name: sources for name, sources in files.items()}))
     return parts
 
 
@@ -158,10 +161,11 @@ def _list(title: str, sentences: Sequence[str]) -> list[RenderableType]:
     return [Text(f"\n{title}", style="bold"), table]
 
 
-def _sources_table(files: Mapping[str, Sequence["Source"]], folder: Path) -> RenderableType:
+def _sources_table(files: Mapping[Path, Sequence["Source"]]) -> RenderableType:
+    """The path of each file and its sources."""
     parts: list[RenderableType] = []
-    for name, sources in files.items():
-        parts.append(Text(str(folder / name)))
+    for path, sources in files.items():
+        parts.append(Text(str(path)))
         for source in sources:
             lines = [source.note, source.url]
             if source.size is not None:

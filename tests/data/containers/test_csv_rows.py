@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from deadpan.data.containers.csv_rows import parse_number, read_csv_rows
+from deadpan.data.containers.csv_rows import is_missing, parse_number, read_csv_rows
 from deadpan.errors import DataError
 
 
@@ -27,3 +27,15 @@ def test_numbers(field, value):
 
 def test_nan_is_a_number():
     assert math.isnan(parse_number("NaN"))
+
+
+@pytest.mark.parametrize(
+    ("field", "missing"),
+    [
+        *((x, True) for x in ("", " ", "nan", "-NaN(ind)", "1.#QNAN", " n/a", "<NA>")),
+        *((x, True) for x in ("#DIV/0!", "NaT", "NULL", "''")),
+        *((x, False) for x in ("none", "-", "?", "0", "inf", "nano", "1.#INF")),
+    ],
+)
+def test_what_is_missing_says_so_in_any_table(field, missing):
+    assert is_missing(field) is missing

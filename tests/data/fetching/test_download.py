@@ -314,7 +314,9 @@ def test_a_circle_of_redirects_is_left(get, web):
     assert len(web.asked) == 4
 
 
-@pytest.mark.parametrize("place", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x"])
+@pytest.mark.parametrize(
+    "place", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x", "http://[x"]
+)
 def test_a_redirect_leads_nowhere_but_to_the_web(get, tmp_path, place):
     with pytest.raises(Unavailable, match="not an address of the web"):
         get(status(302, Location=place))
@@ -531,13 +533,27 @@ def test_a_rest_longer_than_it_says_is_not_used(get, tmp_path, length):
         assert (tmp_path / "file").read_bytes() == BODY
 
 
-def test_the_proxy_of_the_environment_is_used(web, tmp_path, monkeypatch):
-    monkeypatch.setenv("http_proxy", web.address)
+@pytest.mark.parametrize("prefix", ["http://", ""])
+def test_the_proxy_of_the_environment_is_used(prefix, web, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", prefix + web.address.removeprefix("http://"))
     monkeypatch.setenv("no_proxy", "")
     web("http://corpus.invalid/file", whole(BODY))
     wanted = source("http://corpus.invalid/file")
     download(wanted, tmp_path / "file", DownloadWatch(), FAST, http=True)
     assert (tmp_path / "file").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("proxy", ["socks5://me:secret@127.0.0.1:1", "http://[x", "x:99999"])
+def test_a_proxy_that_is_none_of_http_is_told(proxy, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(DataError) as caught:
+        wanted = source("http://corpus.invalid/file")
+        download(wanted, tmp_path / "file", DownloadWatch(), FAST, http=True)
+    assert str(caught.value) == (
+        "the environment's http_proxy is no address that begins with http:// or https://; correct "
+        "it, or give the server in no_proxy"
+    )
 
 
 def test_what_does_not_fit_on_the_disk_is_not_begun(get, tmp_path):

@@ -23,7 +23,7 @@ PLACEHOLDERS = {
     "{modality": ("text", "audio", "vision"),
     "{LABELS": ("labels",),
     "{TEXT": ("text",),
-    "{name": tuple({x for *_, words in KNOWN_TABLES for x in words.split(" ")[::2]}),
+    "{name": tuple({x for *_, options in KNOWN_TABLES for x in options}),
 }
 """The values of the names that messages fill in."""
 SHARED = tuple(DATA / f"{name}.py" for name in ("assembly", "labels", "alignment", "padding"))

@@ -13,7 +13,12 @@ from deadpan.errors import DataError
 
 DELIMITERS = "\t;,"
 """What may separate fields; of those that are equally frequent in the first line, the first."""
-DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
+COMMA_IN_NUMBER = re.compile(r"(?<=\d),(?=\d)")
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+"""A field that is a number with a decimal comma."""
+MISSING = frozenset(("", "na", "n/a", "<na>", "nat", "null", "#n/a", "#num!", "#div/0!", "#value!"))
+NOT_A_NUMBER = re.compile(r"[+-]?(?:nan(?:\(\w*\))?|1\.#(?:qnan|snan|ind)\d*)")
+"""How C, C++ and Java libraries, R, Matlab, pandas and spreadsheets write what is missing."""
 TEXT, ROW, FIELD = 6, 150, 64
 """Bytes of memory per byte of the text, per row and per field, whoever keeps them in what way."""
 
@@ -61,7 +66,7 @@ def text_encoding(content: bytes) -> str:
 def csv_delimiter(text: str) -> str:
     """What separates the fields of a text in CSV; see ``read_csv_rows``."""
     first = next((line for line in io.StringIO(text) if line.strip()), "")
-    unquoted = DECIMAL_COMMA.sub("", "".join(first.split('"')[::2]))
+    unquoted = COMMA_IN_NUMBER.sub("", "".join(first.split('"')[::2]))
     frequent = max(DELIMITERS, key=unquoted.count)
     return frequent if frequent in unquoted else ","
 
@@ -73,3 +78,17 @@ def parse_number(field: str) -> float | None:
         return None if "_" in field else float(field)
     except ValueError:
         return None
+
+
+def is_missing(field: str) -> bool:
+    """Whether a field says that its value is missing, as any tool writes it.
+
+    Words that may name a class, such as "none", do so only where numbers are wanted.
+    """
+    plain = plain_field(field)
+    return plain in MISSING or NOT_A_NUMBER.fullmatch(plain) is not None
+
+
+def plain_field(field: str) -> str:
+    """A field in lower case, without blanks and quotes around it."""
+    return field.strip(" '\"").lower()

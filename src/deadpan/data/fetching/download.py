@@ -172,12 +172,20 @@ def _http_get(
                         chunks=_chunks(response, patience, deadline),
                     )
                     return
-                url = urljoin(url, response.headers["Location"])
+                url = _redirected(url, response.headers["Location"])
             finally:
                 response.close()
         if not _is_of_the_web(url):
             raise Unavailable("refers to what is not an address of the web")
     raise Unavailable("answers again and again: too many redirects")
+
+
+def _redirected(url: str, location: str) -> str:
+    """The address that a redirect leads to; "" if it is none."""
+    try:
+        return urljoin(url, location)
+    except ValueError:  # brackets that hold no IPv6 address
+        return ""
 
 
 def _is_of_the_web(url: str) -> bool:
@@ -192,9 +200,13 @@ def _connections(url: str, seconds: int | float) -> "urllib3.PoolManager":
     """Connections that wait so long for a header, through the environment's proxy if there is one.
 
     A timeout alone is no bound: each byte of a header sets it anew.
+
+    Raises:
+        DataError: the proxy is none of http.
     """
     import urllib3
     from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.exceptions import LocationValueError
 
     class Http(HTTPConnection):
         def getresponse(self) -> urllib3.HTTPResponse:
@@ -215,7 +227,13 @@ def _connections(url: str, seconds: int | float) -> "urllib3.PoolManager":
     parts = urlsplit(url)
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
-        pool = urllib3.ProxyManager(proxy)
+        try:
+            pool = urllib3.ProxyManager(proxy if "://" in proxy else f"http://{proxy}")
+        except LocationValueError:  # the proxy's address may hold a password
+            raise DataError(
+                f"the environment's {parts.scheme}_proxy is no address that begins with http:// or "
+                "https://; correct it, or give the server in no_proxy"
+            ) from None
     else:
         pool = urllib3.PoolManager()
     pools = dict(pool.pool_classes_by_scheme)  # a copy: all managers share the original
@@ -505,7 +523,7 @@ class _Transfer:
         rest = {"Range": f"bytes={part.size}-", "If-Range": origin.validator} if origin else {}
         with _http_get(source.url, rest, self._patience, self._deadline, http=self._http) as answer:
             total = self._total_size(answer, origin)
-            _check_free_space(part, total, had=part.size if answer.status == 206 else 0)
+            _check_free_space(part, total, part.size if answer.status == 206 else 0)
             if answer.status == 206:
                 opened = part.path.open("ab")
             elif validator := _validator(answer):
@@ -617,10 +635,10 @@ def _check_content(part: PartialFile) -> None:
         raise Unavailable(f"sends what is not {noun} ({describe_start(start)})")
 
 
-def _check_free_space(part: PartialFile, total: int | None, had: int) -> None:
-    free = shutil.disk_usage(part.path.parent).free + (part.size - had)
-    if total is not None and total - had > free:
+def _check_free_space(part: PartialFile, total: int | None, present_bytes: int) -> None:
+    free = shutil.disk_usage(part.path.parent).free + (part.size - present_bytes)
+    if total is not None and total - present_bytes > free:
         raise DataError(
-            f"{part.path.parent}: {total - had:,} bytes are to come and {free:,} are free; make "
-            "room and run the command again"
+            f"{part.path.parent}: {total - present_bytes:,} bytes are to come and {free:,} are "
+            "free; make room and run the command again"
         )

@@ -68,6 +68,11 @@ def default_folder(corpus: Corpus) -> Path:
     return Path("data") / corpus.name
 
 
+def target_path(folder: Path, name: str, sources: Sequence[Source]) -> Path:
+    """The path of a fetched file in the folder of its corpus."""
+    return folder / name if _published(sources) else folder / UNVERIFIED / name
+
+
 def fetch_corpus(
     corpus: Corpus,
     folder: Path,
@@ -147,7 +152,7 @@ class _Fetching:
         present = list[CorpusFile]()
         for name, sources in files.items():
             hashes = _published(sources)
-            path = self._folder / name if hashes else self._folder / UNVERIFIED / name
+            path = target_path(self._folder, name, sources)
             try:
                 path.parent.mkdir(exist_ok=True)
                 present.append(self._one(name, path, sources, hashes))
@@ -172,13 +177,15 @@ class _Fetching:
         if hashes:
             return self._download(path, sources, hashes)
         recorded = _recorded_hash(self._folder, name)
-        first = frozenset([recorded]) if recorded else frozenset[str]()
+        recorded_hashes = frozenset([recorded]) if recorded else frozenset[str]()
         try:
-            file = _existing_file(path, sources, first) or self._download(path, sources, first)
+            file = _existing_file(path, sources, recorded_hashes) or self._download(
+                path, sources, recorded_hashes
+            )
         except Unavailable as reason:
             hint = f"; {self._folder / RECORD} holds the SHA-256 of the first download"
-            raise Unavailable(f"{reason}{hint if first else ''}") from None
-        if not first:
+            raise Unavailable(f"{reason}{hint if recorded else ''}") from None
+        if not recorded:
             _record_hash(self._folder, name, file.sha256)
         if not file.was_there:
             self._watch.say(

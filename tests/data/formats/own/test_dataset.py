@@ -9,6 +9,7 @@ import deadpan
 from deadpan.data.dataset import fingerprint
 from deadpan.data.formats.own.dataset import own_dataset
 from deadpan.data.formats.own.feature_files import SUFFIXES
+from deadpan.data.formats.own.folders import FeatureFolder
 from deadpan.errors import DataError
 from deadpan.types import SPLITS
 
@@ -233,6 +234,8 @@ def test_splits_told_for_some_and_a_group_that_is_empty_are_refused(tmp_path, ho
     assert "labels.csv: line 3: unknown split 'vaild'; did you mean 'valid'" in refusal(home)
     table(home, "id,label,speaker\na,-1.5,x\nb,0.5,\n")
     assert "labels.csv: line 3: no speaker; give one to every clip" in refusal(home)
+    table(home, "id,speaker\na,x\nb,\nc,x\n")  # to predict
+    assert [clip.group for clip in clips_of(own_dataset(home)).values()] == ["x", None, "x"]
 
 
 def test_labels_and_task_may_be_chosen(home):
@@ -479,6 +482,29 @@ def test_a_clip_is_found_by_a_part_of_its_path_and_a_clock_counts_from_the_first
     for clip in clips_of(dataset).values():
         np.testing.assert_allclose(clip.times["face"][[0, -1], 0], [0, 0.36], atol=1e-6)
         np.testing.assert_allclose(clip.times["voice"][:, 0], [0.1, 1], atol=1e-6)
+
+
+def test_two_clocks_of_a_clip_are_both_counted_from_their_first_step(home):
+    for name, start in (("gaze", 1.6e9), ("voice", 350.0)):
+        (home / name).mkdir()
+        np.savez(home / name / "a.npz", x=np.ones((2, 3)), times=[start, start + 1])
+    clip = clips_of(own_dataset(home))["a"]
+    for name in ("gaze", "voice"):
+        np.testing.assert_allclose(clip.times[name], [[0, 1], [1, 2]])
+
+
+def test_files_of_clips_are_looked_for_once_in_a_folder(home, monkeypatch):
+    asked, files_of = [], FeatureFolder.files_of
+
+    def count(folder, ids):
+        asked.append(folder.path.name)
+        return files_of(folder, ids)
+
+    monkeypatch.setattr(FeatureFolder, "files_of", count)
+    (home / "glove.txt").write_text("good 1 2\n")
+    table(home, "id,label,text\na,1.5,good\nb,1,good\nc,2,good\n")
+    own_dataset(home, vectors=home / "glove.txt")
+    assert sorted(asked) == ["audio", "face"]
 
 
 def test_runs_and_models_beside_the_table_are_ignored(home):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deadpan.data.formats.own.extractors import clock_offset, separate_features
+from deadpan.data.formats.own.extractors import clock_offsets, separate_features
 from deadpan.data.formats.own.feature_files import read_features
 from deadpan.errors import DataError
 
@@ -89,6 +89,13 @@ def test_the_most_confident_of_several_faces_is_taken(tmp_path):
     assert (got.values.tolist(), got.times.tolist()) == ([[3], [4]], [[0, 1], [1, 2]])
 
 
+def test_steps_of_only_another_face_are_counted(tmp_path):
+    rows = "1,0,.9,1\n1,1,.5,2\n2,1,.9,3\n3,0,.9,4\n4,1,.1,5\n"
+    got, told = remarks(tmp_path, "frame,face_id,confidence,a\n" + rows)
+    assert got.values.tolist() == [[1], [4]]
+    assert told[1] == (2, "steps", "show only another face and were left out as missing")
+
+
 def test_two_rows_of_one_time_without_confidence_are_asked_about(tmp_path):
     with pytest.raises(DataError, match=r"steps 2 and 3 have the same time 0.5 \(two faces\?\)"):
         remarks(tmp_path, "time,a\n0,1\n0.5,2\n0.5,3\n")
@@ -112,16 +119,23 @@ def spans(*starts, length=1.0):
 @pytest.mark.parametrize(
     ("times", "wanted"),
     [
-        ({"face": spans(0, 1)}, (0, ())),
-        ({"face": spans(40, 41)}, (0, ())),  # found late
-        ({"face": spans(350, 351)}, (350, ("face",))),  # counted from the start of the recording
-        ({"face": spans(1.6e9)}, (1.6e9, ("face",))),
-        ({"face": spans(1.6e9 + 1), "audio": spans(1.6e9)}, (1.6e9, ("audio", "face"))),
-        ({"face": spans(1.6e9), "audio": spans(0, 1)}, (1.6e9, ("face",))),
-        ({"face": spans(580), "audio": spans(0, 300, 599)}, (0, ())),  # found late in a long clip
-        ({}, (0, ())),
+        ({"face": spans(0, 1)}, {}),
+        ({"face": spans(40, 41)}, {}),  # found late
+        ({"face": spans(350, 351)}, {"face": 350}),  # counted from the start of the recording
+        ({"face": spans(1.6e9)}, {"face": 1.6e9}),
+        (
+            {"face": spans(1.6e9 + 1), "audio": spans(1.6e9)},
+            {"audio": 1.6e9, "face": 1.6e9},
+        ),
+        ({"face": spans(1.6e9), "audio": spans(0, 1)}, {"face": 1.6e9}),
+        ({"face": spans(580), "audio": spans(0, 300, 599)}, {}),  # found late in a long clip
+        # Two clocks: since 1970, and of the recording.
+        (
+            {"face": spans(1.6e9 + 1), "gaze": spans(1.6e9), "audio": spans(350, 351)},
+            {"face": 1.6e9, "gaze": 1.6e9, "audio": 350},
+        ),
+        ({}, {}),
     ],
 )
 def test_times_of_a_clock_are_told_from_a_face_that_is_found_late(times, wanted):
-    offset, names = clock_offset(times)
-    assert (offset, tuple(sorted(names))) == wanted
+    assert clock_offsets(times) == wanted

@@ -193,6 +193,10 @@ def test_a_step_lasts_until_the_next(name, tmp_path):
         ("1,2\n3,x\n", "line 2: column 2 is 'x', no number as others are"),
         ("a\nx\n", "has no column of features (only a); add one"),
         ("time,a\nsoon,1\n", "line 2: column 'time' is 'soon', no time; mend it"),
+        *(
+            (f"time,a\n{long},1\n", f"line 2: column 'time' is '{long[:20]}")
+            for long in ("9" * 400 + " days", "9" * 5000 + ":00", "0:" + "9" * 400 + ":00")
+        ),
         ("a;b\n0,5;1\n1.5;2\n", "line 2: '0,5' has a decimal comma, line 3: '1.5' a point"),
         ("start,a\n1,2\n", "has a column start alone; wanted start and end, or neither"),
         ("start,end\n1,2\n", "has no column of features (only start, end); add one"),
@@ -302,6 +306,35 @@ def test_columns_of_text_are_skipped_and_named(tmp_path):
     assert unnamed.remarks[0].predicate == "have columns of text, which is skipped: column 1"
 
 
+def test_ids_with_underscores_are_text(tmp_path):
+    got = csv(tmp_path, "clip,a\n1_1,7\n1_2,8\n")
+    assert (got.names, got.values.tolist()) == (("a",), [[7], [8]])
+    assert "line 3: column 'a' is '1_2', no number" in file_refusal(
+        tmp_path / "x.csv", "a,b\n1,7\n1_2,8\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["word", "words", "Token", "text", "phone", "phoneme"])
+def test_a_word_may_be_a_number(name, tmp_path):
+    got = csv(tmp_path, f"{name},start,end,a\nchapter,0,1,7\n7,1,2,8\n")
+    assert (got.names, got.values.tolist()) == (("a",), [[7], [8]])
+
+
+def test_a_row_with_a_time_is_a_step_and_no_header(tmp_path):
+    got = csv(tmp_path, "00:00:01.5,3,4\n00:00:02.5,5,6\n")
+    assert (got.names, got.values.tolist()) == ((), [[3, 4], [5, 6]])
+
+
+def test_a_header_that_may_be_a_step_is_told(tmp_path):
+    (remark,) = csv(tmp_path, "speech,3,4\n0,5,6\n").remarks
+    assert remark.predicate == (
+        "begin with a row of text and whole numbers, which was taken as names"
+    )
+    for header in ("a,b,c", "speech,0,1", "3,4,time"):
+        told = [x.predicate for x in csv(tmp_path, f"{header}\n7,8,9\n").remarks]
+        assert not any("begin with" in predicate for predicate in told)
+
+
 def npz(folder, **arrays):
     np.savez(folder / "x.npz", **arrays)
     return read_features(folder / "x.npz")
@@ -321,6 +354,12 @@ def test_an_archive_of_one_array_or_of_an_array_beside_times_and_mask(tmp_path):
     assert npz(tmp_path, x=steps, times=spans).times.tolist() == spans.tolist()
 
 
+@pytest.mark.parametrize("name", ["time_ms", "times_ms", "timestamp_milliseconds"])
+def test_times_of_an_archive_in_milliseconds(name, tmp_path):
+    got = npz(tmp_path, x=np.ones((2, 3)), **{name: np.array([0, 40])})
+    np.testing.assert_allclose(got.times, [[0, 0.04], [0.04, 0.08]])
+
+
 @pytest.mark.parametrize(
     ("arrays", "wanted"),
     [
@@ -328,6 +367,10 @@ def test_an_archive_of_one_array_or_of_an_array_beside_times_and_mask(tmp_path):
         ({"mask": np.ones(2)}, "holds mask; wanted one array"),
         ({"x": np.ones((2, 3)), "times": np.ones(3)}, "'times' has shape (3,); wanted (2,) or"),
         ({"x": np.ones((2, 3)), "times": np.array([1, 0])}, "step 1 has the time 1; wanted"),
+        (
+            {"x": np.ones((2, 3)), "time": np.arange(2), "timestamp": np.arange(2)},
+            "time and timestamp are both times of steps; keep one of them",
+        ),
         ({"x": np.ones((2, 3)), "mask": np.ones(3)}, "'mask' has shape (3,) of float64; wanted"),
         ({"x": np.ones((2, 3)), "mask": np.array([1, 2])}, "wanted 0 or 1 for each of 2 steps"),
         ({"x": np.array([{}])}, "holds x; wanted one array"),

@@ -16,7 +16,7 @@ def save(folder, **files):
 
 def read_folder(home, *ids):
     (folder,) = feature_folders(home)
-    return read_modality(folder, ids, "labels.csv")
+    return read_modality(folder, folder.files_of(ids), ids, "labels.csv")
 
 
 def refusal(call, *arguments):

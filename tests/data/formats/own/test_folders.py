@@ -43,7 +43,8 @@ def test_a_folder_of_other_things_is_told_from_one_of_folders(tmp_path):
     (tmp_path / "c_mat").mkdir()
     (tmp_path / "c_mat" / "x.mat").touch()
     found = {
-        folder.path.name: (len(folder.files), folder.other) for folder in feature_folders(tmp_path)
+        folder.path.name: (len(folder.files), folder.has_other_files)
+        for folder in feature_folders(tmp_path)
     }
     assert found == {"a_raw": (0, False), "b_empty": (0, True), "c_mat": (0, True)}
 
@@ -114,6 +115,20 @@ def test_a_file_that_may_be_of_two_clips_is_refused(tmp_path):
     )
 
 
-def test_a_link_that_leads_in_a_circle_is_not_followed(tmp_path):
-    (save(tmp_path / "face", "a") / "again").symlink_to(tmp_path / "face")
-    assert matches(tmp_path, "a") == {"a": "a.npy"}
+@pytest.mark.parametrize("place", ["face", "face/s1", "."])
+def test_a_link_that_leads_in_a_circle_or_to_what_is_here_is_not_followed(place, tmp_path):
+    folder = save(tmp_path / "face", "a", "s1/b")
+    (folder / "again").symlink_to(tmp_path / place)
+    (folder / "s1" / "again").symlink_to(tmp_path / place)
+    assert matches(tmp_path, "a", "b") == {"a": "a.npy", "b": "s1/b.npy"}
+
+
+def test_a_link_to_a_folder_elsewhere_is_followed_once(tmp_path):
+    home, disk = tmp_path / "home", tmp_path / "disk"
+    save(disk, "s1/b", "s2/b")
+    save(home / "face", "a")
+    for name in ("s1", "s2"):
+        (home / "face" / name).symlink_to(disk / name)
+    (disk / "s1" / "other").symlink_to(disk / "s2")
+    wanted = {"a": "a.npy", "s1/b": "s1/b.npy", "s2/b": "s2/b.npy"}
+    assert matches(home, *wanted) == wanted

@@ -40,8 +40,6 @@ def table(*fields):
         ),
         ("id,label_joy,Label_fear\na,True,0\nb,1,false\n", "emotions",
          ("joy", "fear"), [[1, 0], [1, 0]]),
-        ("id,,split,group,text,start,end,mood\na,9,train,x,hm,0,1,2.5\n", "regression",
-         ("sentiment",), [[2.5]]),
         ("id,label,label_T,note\na,1.5,7,x\n", "regression", ("sentiment",), [[1.5]]),
     ],
 )  # fmt: skip
@@ -149,7 +147,7 @@ def test_mmsa_tables_are_regression_unless_told(tmp_path):
             {"task": "classes"},
             "classes wants one column of labels, not label_a, label_b; give",
         ),
-        ("id,a,b\na,1,0\n", {"task": "regression"}, "regression wants one column of labels"),
+        ("id,a,b\na,1,0\n", {"task": "regression"}, "regression wants one label, not a, b; give"),
     ],
 )
 def test_what_does_not_fit_is_told(content, options, wanted, tmp_path):
@@ -165,6 +163,9 @@ def test_what_does_not_fit_is_told(content, options, wanted, tmp_path):
         table("nan", "NaN"),
         table("NA", "<NA>"),
         "id,label_joy,label_fear\na,,\nb,nan,\n",
+        "id,duration_s,start_sec,duration (s),End [ms],frame\na,1,2,3,4,5\nb,2,3,4,5,6\n",
+        "id,sentiment,notes\na,,\nb,,\n",
+        "id,label_joy,mood\na,,1\nb,,2\n",
     ],
 )
 def test_clips_without_labels(content, tmp_path):
@@ -201,6 +202,90 @@ def test_columns_that_are_guessed_are_named(tmp_path):
         "no column label: joy, fear were taken as labels; if some are none, give "
         "--data_options.label NAME,NAME",
     )
+
+
+def test_one_column_that_is_guessed_is_named(tmp_path):
+    got = judge(tmp_path, "id,,split,group,text,start,end,mood\na,9,train,x,hm,0,1,2.5\n")
+    assert (got.task, got.names, got.values.tolist()) == ("regression", ("sentiment",), [[2.5]])
+    assert got.warnings == (
+        "no column label: mood was taken as label; if it is none, give --data_options.label NAME, "
+        "or none to predict",
+    )
+
+
+@pytest.mark.parametrize("blank", ["", "NA", "nan"])
+def test_columns_without_a_field_are_no_labels_where_others_have_some(blank, tmp_path):
+    got = judge(tmp_path, f"id,sentiment,notes\na,1.5,{blank}\nb,-2,{blank}\n")
+    assert (got.names, got.values.tolist()) == (("sentiment",), [[1.5], [-2]])
+    got = judge(tmp_path, f"id,label_joy,label_fear\na,1.5,{blank}\nb,-2,{blank}\n")
+    assert got.values.tolist() == [[1.5], [-2]]
+    assert got.warnings[0] == "no row has a field in label_fear: it was ignored"
+
+
+def test_confidence_and_success_may_be_labels(tmp_path):
+    got = judge(tmp_path, "id,success\na,yes\nb,no\n")
+    assert (got.names, got.warnings[0][:34]) == (
+        ("no", "yes"),
+        "no column label: success was taken",
+    )
+    assert judge(tmp_path, "id,confidence\na,1.5\nb,-2\n").values.tolist() == [[1.5], [-2]]
+
+
+def test_a_column_of_many_classes_is_taken_where_it_is_named(tmp_path):
+    content = table(*(f"c{i}" for i in range(11)), "c0")
+    got = judge(tmp_path, content, label="label")
+    assert (len(got.names), got.values.sum()) == (11, 12)
+    assert got.warnings[0].startswith("10 of 12 clips are alone in their class (first: 'c1')")
+    got = judge(tmp_path, table(*map(str, range(11))), label="label", task="classes")
+    assert got.values.tolist() == np.eye(11).tolist()
+    assert "11 of 11 clips are alone" in got.warnings[0]
+
+
+def test_words_for_nothing_may_be_classes(tmp_path):
+    assert judge(tmp_path, table("none", "joy", "none")).names == ("joy", "none")
+    assert judge(tmp_path, table("+", "-", "?")).names == ("+", "-", "?")
+
+
+MOSEI = "sentiment,happy,sad,anger,surprise,disgust,fear"
+
+
+def mosei(*rows, names=MOSEI):
+    return f"id,{names}\n" + "".join(f"c{i},{row}\n" for i, row in enumerate(rows))
+
+
+STRENGTHS = ("-2,0,0.33,0,3,0,0", "1,1,0,0,0,0,2")
+
+
+@pytest.mark.parametrize("names", [MOSEI, ",".join(f"label_{x}" for x in MOSEI.split(","))])
+def test_the_seven_labels_of_mosei_are_its_sentiment_as_in_every_format(names, tmp_path):
+    content = mosei(*STRENGTHS, names=names)
+    got = judge(tmp_path, content)
+    assert (got.task, got.names, got.values.tolist()) == ("regression", ("sentiment",), [[-2], [1]])
+    assert got.warnings[-1].startswith(
+        "labels have seven numbers, sentiment and six emotions as in MOSEI; sentiment was taken"
+    )
+    assert judge(tmp_path, content, task="regression").values.tolist() == [[-2], [1]]
+    got = judge(tmp_path, content, task="emotions")
+    assert (got.names, got.values.tolist()) == (
+        tuple(MOSEI.split(",")[1:]),
+        [[0, 1, 0, 1, 0, 0], [1, 0, 0, 0, 0, 1]],
+    )
+    assert got.warnings[-1] == "emotions of a strength above 0 were taken as present"
+    assert judge(tmp_path, content, label="happy,sad").names == ("happy", "sad")
+    named = judge(tmp_path, content, label=names)
+    assert (named.task, named.names) == ("scores", tuple(MOSEI.split(",")))
+
+
+def test_the_six_emotions_of_mosei_have_strengths(tmp_path):
+    names = ",".join(MOSEI.split(",")[1:])
+    got = judge(tmp_path, mosei(*STRENGTHS), label=names)
+    assert (got.task, got.names) == ("scores", tuple(names.split(",")))
+    assert "give --data_options.task emotions" in got.warnings[0]
+    got = judge(tmp_path, mosei(*STRENGTHS), label=names, task="emotions")
+    assert got.values.tolist() == [[0, 1, 0, 1, 0, 0], [1, 0, 0, 0, 0, 1]]
+    content = mosei("-2,0,-1,0,3,0,0", "-3.5,0,0,0,0,0,0")
+    assert refusal(tmp_path, content, task="emotions").startswith("line 2: sad is -1; wanted 0 or")
+    assert refusal(tmp_path, content).startswith("line 3: sentiment is -3.5; wanted a number in [")
 
 
 def test_columns_that_the_user_named_otherwise_are_no_labels(tmp_path):

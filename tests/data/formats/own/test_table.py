@@ -176,7 +176,7 @@ def test_columns_of_other_names(tmp_path):
         "Emotion": "sadness",
         "speaker": "Ross",
     }
-    assert table.named == {
+    assert table.assigned == {
         *("Dialogue_ID", "Utterance_ID", "Utterance", "Season", "Episode", "Sentiment", ""),
     }
     assert "unknown column 'Uterance'; did you mean 'Utterance'" in row_refusal(

@@ -52,7 +52,7 @@ def own_dataset(
 
     - ``id``, or ``video_id`` and ``clip_id``, which make ``VIDEO_CLIP``: the names of the files.
     - labels: ``label``, or those that begin with ``label_``, or else all columns not named here
-      and not known to be no labels (duration, start, file and so on).
+      and not known to be no labels (duration, start, file and so on); without blank columns.
     - ``split`` (or ``mode``): train, valid or test. Without it, splits are made by group.
     - ``group`` (or ``speaker``, ``video``, ``video_id``): the clips of a group stay in one split.
       Without it, the group is the video in ids of the form VIDEO_CLIP if there are ten videos or
@@ -63,9 +63,9 @@ def own_dataset(
     the order of the table, and have no splits.
 
     With task "auto", a column of texts makes classes (their names sorted; case and blanks around
-    them do not matter). The meaning of numbers is inferred as in every format (see ``infer_task``),
-    except that MMSA's convention requires those that are no classes to be in [-3, 3]. They may have
-    decimal commas, if all have.
+    them do not matter). The meaning of numbers is inferred as in every format (see
+    ``interpret_labels``), except that MMSA's convention requires those that are no classes to be in
+    [-3, 3]. They may have decimal commas, if all have.
 
     A clip lacks a modality if it has no file, a file without a step, or a transcript without a
     word; all these are counted. A word without a vector is a step of zeros.
@@ -94,7 +94,7 @@ def own_dataset(
     targets = own_labels(file, table, label=label or labels, task=task)
     unlabelled = not targets.names
     splits = [None if unlabelled else _split(file, table, row) for row in table.rows]
-    groups, grouped = _groups(file, table)
+    groups, grouped = _groups(file, table, required=not unlabelled)
     features = own_features(file, table, vectors)
     warnings = [*table.warnings, *targets.warnings, *features.warnings]
     if not grouped and not unlabelled and not any(splits):
@@ -127,11 +127,14 @@ def _split(path: Path, table: ClipTable, row: ClipRow) -> str | None:
     )
 
 
-def _groups(path: Path, table: ClipTable) -> tuple[Sequence[str], bool]:
-    """The group of each clip, "" if unknown; and whether groups are known."""
+def _groups(path: Path, table: ClipTable, *, required: bool) -> tuple[Sequence[str], bool]:
+    """The group of each clip, "" if unknown; and whether groups are known.
+
+    Those of a column are ``required`` of every clip where splits depend on them.
+    """
     if column := next((name for name in GROUPS if name in table.columns), None):
         for row in table.rows:
-            if not row.cells[column].strip():
+            if required and not row.cells[column].strip():
                 raise DataError(f"{path}: {row.place}: no {column}; give one to every clip")
         return [row.cells[column].strip() for row in table.rows], True
     videos = [group_from_name((row.id,)) for row in table.rows]

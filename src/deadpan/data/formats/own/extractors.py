@@ -18,18 +18,21 @@ COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(("start", "start_time", "starttime", "begin", "begin_time"), START),
     **dict.fromkeys(("end", "end_time", "endtime", "stop"), END),
     **dict.fromkeys(("time", "timestamp", "time_stamp", "frametime", "video_time"), POINT),
+    **dict.fromkeys(("times", "timestamps"), POINT),
     **dict.fromkeys(("frame", "frame_id", "frame_number", "frameindex", "frame_index"), FRAME),
     **dict.fromkeys(("face_id", "face"), FACE),
     **dict.fromkeys(("confidence", "facescore"), CONFIDENCE),
     "success": SUCCESS,
     **dict.fromkeys(("name", "file", "filename", "input", "unnamed:_0"), OTHER),
     **dict.fromkeys(("approx_time", "frameheight", "framewidth"), OTHER),
+    **dict.fromkeys(("word", "words", "token", "text", "phone", "phoneme"), OTHER),
 }
 """Columns that are no features, by name: of OpenFace (frame, face_id, timestamp, confidence,
 success; face of single pictures), openSMILE (name, frameIndex, frameTime; file, start, end in
-Python), py-feat (FaceScore, input, approx_time, FrameHeight, FrameWidth) and pandas (Unnamed: 0).
+Python), py-feat (FaceScore, input, approx_time, FrameHeight, FrameWidth) and pandas (Unnamed: 0);
+and the word or sound of a step, which may be a number.
 """
-UNIT = re.compile(r"(?P<name>.+?)_?\(?(?P<unit>ms|msec|milliseconds|s|sec|seconds)\)?")
+UNIT = re.compile(r"(?P<name>.+?)_?[(\[]?(?P<unit>ms|msec|milliseconds|s|sec|seconds)[)\]]?")
 SINCE_1970 = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 """Least value of a clock since 1970 that counts nano-, micro- or milliseconds, and how many of
 them are a second; in seconds, 1e11 is the year 5138."""
@@ -75,11 +78,16 @@ def column_role(name: str) -> tuple[str, float]:
     plain = name.strip(" '\"").lower().replace(" ", "_")
     if role := COLUMNS.get(plain):
         return role, 1.0
-    if (match := UNIT.fullmatch(plain)) and (role := COLUMNS.get(match["name"])) in (
-        *(START, END, POINT),
-    ):
-        return str(role), 1e-3 if match["unit"].startswith("m") else 1.0
-    return "", 1.0
+    bare, scale = without_unit(plain)
+    role = COLUMNS.get(bare, "")
+    return (role, scale) if role in (START, END, POINT) else ("", 1.0)
+
+
+def without_unit(name: str) -> tuple[str, float]:
+    """A name without the unit of time at its end, such as _ms, and the seconds that 1 in it is."""
+    if match := UNIT.fullmatch(name.lower().replace(" ", "_")):
+        return match["name"], 1e-3 if match["unit"].startswith("m") else 1.0
+    return name, 1.0
 
 
 def separate_features(
@@ -165,15 +173,18 @@ def _rows_of_one_face(
             f"column confidence says which to take; keep one row per step"
         )
     confidence = np.nan_to_num(columns[CONFIDENCE]) * (columns.get(SUCCESS, np.ones(count)) > 0)
+    predicate = "have several faces at one time, of which the most confident was taken"
+    remarks = [Remark(count=1, noun="files", predicate=predicate)]
     if FACE in columns:
         faces, face = np.unique(columns[FACE], return_inverse=True)
         chosen = np.bincount(face, weights=confidence, minlength=len(faces)).argmax()
         rows = rows[face == chosen]
+        if others := len(np.unique(step)) - len(np.unique(step[rows])):
+            predicate = "show only another face and were left out as missing"
+            remarks.append(Remark(count=others, noun="steps", predicate=predicate))
     order = np.lexsort((-confidence[rows], step[rows]))  # by step, the most confident first
     _, first_of_step = np.unique(step[rows][order], return_index=True)
-    predicate = "have several faces at one time, of which the most confident was taken"
-    remark = Remark(count=1, noun="files", predicate=predicate)
-    return np.sort(rows[order][first_of_step]), [remark]
+    return np.sort(rows[order][first_of_step]), remarks
 
 
 def _step_of_rows(columns: Columns, count: int) -> Int[np.ndarray, " row"]:
@@ -228,13 +239,14 @@ def _spans(starts: Float[np.ndarray, " step"]) -> Float[np.ndarray, "step 2"]:
     return np.stack([starts, np.append(starts[1:], last)], axis=1)
 
 
-def clock_offset(
+def clock_offsets(
     times: Mapping[Modality, Float[np.ndarray, "step 2"]],
-) -> tuple[float, frozenset[Modality]]:
-    """The first time of a clip's modalities that are timed by a clock, and these modalities.
+) -> dict[Modality, float]:
+    """The first time of the clock by which a modality of a clip is timed, if one is.
 
     A modality's times are those of a clock (since 1970, or of a whole recording) if they start far
     from 0 (see ``LATE``), unless another modality of the clip, whose times do not, lasts as long.
+    Modalities that start as far from one another are timed by different clocks.
     """
     near = {
         name: x
@@ -242,5 +254,9 @@ def clock_offset(
         if x[0, 0] <= max(LATE, SPANS * (x[:, 1].max() - x[0, 0]))
     }
     end = max((float(x[:, 1].max()) for x in near.values()), default=-np.inf)
-    far = {name: float(x[0, 0]) for name, x in times.items() if name not in near and x[0, 0] > end}
-    return min(far.values(), default=0.0), frozenset(far)
+    far = {name: x for name, x in times.items() if name not in near and x[0, 0] > end}
+    if not far:
+        return {}
+    first = min(float(x[0, 0]) for x in far.values())
+    later = clock_offsets({name: x - first for name, x in far.items()})
+    return {name: first + later.get(name, 0.0) for name in far}

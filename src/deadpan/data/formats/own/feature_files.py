@@ -1,5 +1,6 @@
 """The features of one clip from its file: an array, or a table as extractors write it."""
 
+import dataclasses
 import datetime
 import math
 import re
@@ -10,7 +11,13 @@ from typing import cast
 import numpy as np
 from jaxtyping import Bool, Float, Num
 
-from deadpan.data.containers.csv_rows import parse_number, read_csv_rows
+from deadpan.data.containers.csv_rows import (
+    DECIMAL_COMMA,
+    is_missing,
+    parse_number,
+    plain_field,
+    read_csv_rows,
+)
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.numpy_values import read_npy_values, read_npz_values
 from deadpan.data.containers.parquet import read_parquet
@@ -46,8 +53,9 @@ def read_features(path: Path) -> Features:
 
     A ``.npy`` file holds an array [step, width]; [width] is one step, and further axes of length 1
     are left out. ``.npz``, ``.pt`` and ``.pkl`` files hold such an array, or one beside ``times``
-    ([step] or [step, 2], seconds) and ``mask`` ([step], 0 where a step is missing). A ``.csv``,
-    ``.tsv`` or ``.parquet`` file has a row per step (see ``separate_features``).
+    ([step] or [step, 2], seconds; ``times_ms`` are milliseconds) and ``mask`` ([step], 0 where a
+    step is missing). A ``.csv``, ``.tsv`` or ``.parquet`` file has a row per step (see
+    ``separate_features``).
 
     Raises:
         DataError: the file does not fit its suffix.
@@ -65,7 +73,13 @@ def read_features(path: Path) -> Features:
             return _from_values(path, {str(name): entry for name, entry in table.items()})
         if suffix == ".parquet":
             return separate_features(path, *read_parquet(path))
-        return separate_features(path, *_read_table(path))
+        names, values, texts = _read_table(path)
+        features = separate_features(path, names, values, texts)
+        if not _may_be_first_step(names):
+            return features
+        predicate = "begin with a row of text and whole numbers, which was taken as names"
+        remark = Remark(count=1, noun="files", predicate=predicate)
+        return dataclasses.replace(features, remarks=(*features.remarks, remark))
     except DataError:
         if suffix != ".pt" and (sentence := foreign_format(path)):
             raise DataError(f"{path}: {sentence}") from None
@@ -100,6 +114,10 @@ MASK = "mask"
 def _from_values(path: Path, values: Mapping[str, object]) -> Features:
     """The features, times and mask of named values: one array beside those; others are remarked."""
     timed = [name for name in values if column_role(name)[0] == POINT]
+    if len(timed) > 1:
+        raise DataError(
+            f"{path}: {printable(' and '.join(timed))} are both times of steps; keep one of them"
+        )
     others = [name for name in values if name not in (MASK, *timed)]
     arrays = [name for name in others if _is_array(values[name])]
     if len(arrays) != 1:
@@ -133,7 +151,8 @@ def _is_array(value: object) -> bool:
 
 
 def _seconds(path: Path, name: str, value: object, count: int) -> Float[np.ndarray, "step _"]:
-    seconds = _numbers(path, name, value).astype(np.float64)
+    _, scale = column_role(name)
+    seconds = _numbers(path, name, value).astype(np.float64) * scale
     if seconds.shape not in ((count,), (count, 1), (count, 2)):
         raise DataError(
             f"{path}: '{printable(name)}' has shape {seconds.shape}; wanted ({count},) or "
@@ -151,21 +170,15 @@ def _present(path: Path, mask: np.ndarray, count: int) -> Bool[np.ndarray, " ste
     return mask.reshape(count) != 0
 
 
-MISSING = frozenset(
-    (
-        *("", "na", "n/a", "<na>", "nat", "null", "none", "undefined", "?", "-", "--"),
-        *("--undefined--", "fit_failed", "find_failed"),  # Praat, FaceReader
-        *("#n/a", "#num!", "#div/0!", "#value!"),  # spreadsheets
-    )
+NO_NUMBER = frozenset(
+    ("none", "undefined", "?", "-", "--", "--undefined--", "fit_failed", "find_failed")
 )
-NOT_A_NUMBER = re.compile(r"[+-]?(?:nan(?:\(\w*\))?|1\.#(?:qnan|snan|ind)\d*)")
+"""What is missing where a number is wanted, and may name a class: Praat's, FaceReader's."""
 INFINITE = re.compile(r"([+-]?)1\.#inf\d*")
-"""How C, C++ and Java libraries, R, Matlab and pandas write what is missing, NaN or infinite."""
 TRUTH = {"true": 1.0, "false": 0.0}
-DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:e[+-]?\d+)?")
 DURATION = re.compile(
-    r"(?:(?P<days>-?\d+) days? ?)?"
-    r"(?:\+?(?:(?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d+(?:[.,]\d+)?))?"
+    r"(?:(?P<days>-?\d{1,9}) days? ?)?"
+    r"(?:\+?(?:(?P<hours>\d{1,9}):)?(?P<minutes>\d{1,9}):(?P<seconds>\d{1,9}(?:[.,]\d{1,18})?))?"
 )
 
 
@@ -173,8 +186,8 @@ def parse_feature(field: str) -> float | None:
     """Parse a field as an extractor writes it: NaN if it is missing, None if it is text."""
     if (value := parse_number(field)) is not None:
         return value
-    plain = field.strip(" '\"").lower()
-    if plain in MISSING or NOT_A_NUMBER.fullmatch(plain):
+    plain = plain_field(field)
+    if is_missing(field) or plain in NO_NUMBER:
         return math.nan
     if match := INFINITE.fullmatch(plain):
         return float(f"{match[1]}inf")
@@ -220,10 +233,13 @@ def _is_header(fields: Sequence[str]) -> bool:
     """Whether a row is a header: names and whole numbers, or three fields or more counted from 0.
 
     The latter are the names that pandas gives to unnamed columns, after an empty one of its index.
+    A row with a time such as 00:01.5 is a step.
     """
     counted = [str(index) for index in range(len(fields))]
     if len(fields) > 2 and (list(fields) == counted or list(fields) == ["", *counted[:-1]]):
         return True
+    if any(parse_feature(x) is None and parse_seconds(x) is not None for x in fields):
+        return False
     values = [field for field in fields if field.strip() and parse_feature(field) is not None]
     if any(column_role(field)[0] for field in fields):
         return True
@@ -233,6 +249,14 @@ def _is_header(fields: Sequence[str]) -> bool:
         if f.strip() and parse_feature(f) is None and not DECIMAL_COMMA.fullmatch(f)
     ]
     return bool(names) and all(value.isdecimal() for value in values)
+
+
+def _may_be_first_step(names: Sequence[str]) -> bool:
+    """Whether a header may be a step of text and whole numbers: no number counts columns."""
+    numbers = [name for name in names if name.isdecimal()]
+    counted = len(numbers) > 1 and numbers == [str(index) for index in range(len(numbers))]
+    known = any(column_role(name)[0] for name in names)
+    return 0 < len(numbers) < len(names) and not counted and not known
 
 
 class _Table:
@@ -279,6 +303,8 @@ class _Table:
         """A row as numbers, with NaN in columns that need a slower look."""
         if self._unusual:
             fields = ["nan" if i in self._unusual else x for i, x in enumerate(fields)]
+        if "_" in "".join(fields):
+            raise ValueError  # float reads 1_1 as 11; see ``parse_number``
         return list(map(float, fields))
 
     def _parse(self, line: int, column: int, field: str) -> float:

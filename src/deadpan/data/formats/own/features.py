@@ -9,7 +9,7 @@ from pathlib import Path
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.tables import SUFFIXES as TABLE_SUFFIXES
 from deadpan.data.formats.foreign import foreign_format
-from deadpan.data.formats.own.extractors import Features, clock_offset
+from deadpan.data.formats.own.extractors import Features, clock_offsets
 from deadpan.data.formats.own.feature_files import SUFFIXES, read_features
 from deadpan.data.formats.own.folders import MEDIA, FeatureFolder, feature_folders
 from deadpan.data.formats.own.table import ClipTable, looks_like_clip_table
@@ -75,12 +75,13 @@ def table_files(folder: Path) -> list[Path]:
 
 
 def read_modality(
-    folder: FeatureFolder, ids: Sequence[str], table: str
+    folder: FeatureFolder, files: Mapping[str, Path], ids: Sequence[str], table: str
 ) -> tuple[dict[str, Features], list[str]]:
     """Read the features of these clips from a folder.
 
     Args:
         folder: the folder.
+        files: the file of each clip that has one (see ``FeatureFolder.files_of``).
         ids: ids of all clips.
         table: name of the clip table, for messages.
 
@@ -96,7 +97,6 @@ def read_modality(
         raise DataError(
             f"{folder.path}: a modality's name has only letters, digits, - and _; rename the folder"
         )
-    files = folder.files_of(ids)
     if not files:
         example = next(iter(folder.files.values())).name
         raise DataError(
@@ -174,8 +174,8 @@ def _are_transposed(clips: Sequence[Features]) -> bool:
 
     A few files of another width than most do not make them so.
     """
-    named = any(not name.isdecimal() for x in clips for name in x.names)  # pandas counts columns
-    if len(clips) < FEWEST or named or any(x.times is not None for x in clips):
+    has_names = any(not name.isdecimal() for x in clips for name in x.names)  # pandas counts
+    if len(clips) < FEWEST or has_names or any(x.times is not None for x in clips):
         return False
     first, second = zip(*(x.values.shape for x in clips), strict=True)
     return len(set(first)) == 1 and 2 * max(Counter(second).values()) <= len(clips)
@@ -214,11 +214,11 @@ def own_features(path: Path, table: ClipTable, vectors: Path | None) -> OwnFeatu
     """
     ids = [row.id for row in table.rows]
     folders, ignored = _folders(path, ids, vectors)
-    _check_sources(path, table, [folder.path.name for folder in folders], ignored, vectors)
+    _check_sources(path, table, [folder.path.name for folder, _ in folders], ignored, vectors)
     warnings = [f"{reason}: it was ignored" for reason in ignored]
     clips: dict[Modality, dict[str, Features]] = {}
-    for folder in folders:
-        clips[folder.path.name], left_out = read_modality(folder, ids, path.name)
+    for folder, files in folders:
+        clips[folder.path.name], left_out = read_modality(folder, files, ids, path.name)
         warnings += left_out
     warnings += _count_from_first(ids, clips)
     widths = {name: next(iter(x.values())).values.shape[1] for name, x in clips.items()}
@@ -241,20 +241,21 @@ def own_features(path: Path, table: ClipTable, vectors: Path | None) -> OwnFeatu
 
 def _folders(
     path: Path, ids: Sequence[str], vectors: Path | None
-) -> tuple[list[FeatureFolder], list[str]]:
-    """The folders of modalities, and the reasons why others are ignored."""
-    folders: list[FeatureFolder] = []
+) -> tuple[list[tuple[FeatureFolder, Mapping[str, Path]]], list[str]]:
+    """The folders of modalities and their clips' files, and the reasons why others are ignored."""
+    folders: list[tuple[FeatureFolder, Mapping[str, Path]]] = []
     ignored: list[str] = []
     for folder in feature_folders(path.parent):
         name = printable(folder.path.name)
         optional = vectors is not None or not folder.is_of_features()
-        if folder.files and optional and not folder.files_of(ids):
+        files = folder.files_of(ids)
+        if folder.files and optional and not files:
             # Word vectors give features already, or the files are of a run or the like: the folder
             # may be no part of the data.
             ignored.append(f"folder '{name}' has no file named by an id")
         elif folder.files:
-            folders.append(folder)
-        elif folder.other:
+            folders.append((folder, files))
+        elif folder.has_other_files:
             _refuse_foreign(folder.path, ids)
             ignored.append(f"folder '{name}' has no files of {', '.join(SUFFIXES)}")
     return folders, ignored
@@ -263,8 +264,8 @@ def _folders(
 def _refuse_foreign(folder: Path, ids: Sequence[str]) -> None:
     """Raise DataError, with the way out, if a folder is a database or its files are of a tool."""
     entries = [x for x in sorted(folder.iterdir()) if x.suffix.lower() not in MEDIA]
-    named = {*ids}
-    for path in (folder, *(entry for entry in entries if entry.stem in named)):
+    clips = {*ids}
+    for path in (folder, *(entry for entry in entries if entry.stem in clips)):
         if sentence := foreign_format(path):
             raise DataError(f"{path}: {sentence}")
 
@@ -299,13 +300,13 @@ def _count_from_first(ids: Sequence[str], clips: dict[Modality, dict[str, Featur
     counted: list[tuple[str, float]] = []
     for clip in ids:
         steps = {name: x[clip].times for name, x in clips.items() if clip in x}
-        offset, timed = clock_offset({name: x for name, x in steps.items() if x is not None})
-        for name in timed:
+        offsets = clock_offsets({name: x for name, x in steps.items() if x is not None})
+        for name, offset in offsets.items():
             features = clips[name][clip]
             if features.times is not None:
                 clips[name][clip] = dataclasses.replace(features, times=features.times - offset)
-        if timed:
-            counted.append((clip, offset))
+        if offsets:
+            counted.append((clip, min(offsets.values())))
     if not counted:
         return []
     clip, offset = counted[0]

@@ -26,7 +26,7 @@ class FeatureFolder:
 
     path: Path
     files: Mapping[str, Path]  # of features, by path in the folder without suffix: an id, or more
-    other: bool  # whether it holds other files, or nothing at all
+    has_other_files: bool  # than of features; or nothing at all
     twins: Mapping[Path, Path] = dataclasses.field(default_factory=dict)  # of other suffixes
 
     def files_of(self, ids: Sequence[str]) -> dict[str, Path]:
@@ -41,6 +41,16 @@ class FeatureFolder:
                 or one file two clips.
         """
         files = {clip: self.files[clip] for clip in ids if clip in self.files}
+        if len(files) < len({*ids}):
+            self._add_by_parts(files, ids)
+        if twin := next((path for path in files.values() if path in self.twins), None):
+            raise DataError(
+                f"{self.twins[twin]}: there is {printable(twin.name)} too; keep one file per clip"
+            )
+        return {clip: files[clip] for clip in ids if clip in files}
+
+    def _add_by_parts(self, files: dict[str, Path], ids: Sequence[str]) -> None:
+        """Add the files of clips that have none yet, which are named by a part of the id."""
         names, ends = self._names_and_ends(set(files.values()))
         owners = {path: clip for clip, path in files.items()}
         for clip in ids:
@@ -63,11 +73,6 @@ class FeatureFolder:
                         f"'{printable(clip)}'; name it by the whole id"
                     )
                 files[clip] = paths[0]
-        if twin := next((path for path in files.values() if path in self.twins), None):
-            raise DataError(
-                f"{self.twins[twin]}: there is {printable(twin.name)} too; keep one file per clip"
-            )
-        return {clip: files[clip] for clip in ids if clip in files}
 
     def is_of_features(self) -> bool:
         """Whether files of features lie in it, and not only models, pickles and folders of more."""
@@ -124,17 +129,27 @@ def _folder(path: Path) -> FeatureFolder:
     files: dict[str, Path] = {}
     twins: dict[Path, Path] = {}
     entries = _visible(path)
-    other = not entries or any(not entry.is_dir() for entry in entries if not _is_feature(entry))
-    while entries:
-        entry = entries.pop()
+    has_other_files = not entries or any(
+        not entry.is_dir() for entry in entries if not _is_feature(entry)
+    )
+    visited = {path.resolve(), *path.resolve().parents}  # a link may lead in a circle
+    links: list[Path] = []  # to folders, for the end: what they lead to may be here without them
+    while entries or links:
+        at_links = not entries
+        entry = links.pop(0) if at_links else entries.pop()
         if not _is_feature(entry):
-            if entry.is_dir() and not entry.is_symlink():  # a link may lead in a circle
+            if entry.is_symlink() and entry.is_dir() and not at_links:
+                links.append(entry)
+            elif entry.is_dir() and entry.resolve() not in visited:
+                visited.add(entry.resolve())
                 entries += _visible(entry)
             continue
         name = entry.relative_to(path).with_suffix("").as_posix()
         if files.setdefault(name, entry) != entry:
             twins[files[name]] = entry
-    return FeatureFolder(path=path, files=dict(sorted(files.items())), other=other, twins=twins)
+    return FeatureFolder(
+        path=path, files=dict(sorted(files.items())), has_other_files=has_other_files, twins=twins
+    )
 
 
 def _visible(path: Path) -> list[Path]:

@@ -1,19 +1,20 @@
 """The labels of a clip table: which columns have them, and from their fields to values."""
 
 import dataclasses
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from jaxtyping import Float
 
-from deadpan.data.containers.csv_rows import parse_number
+from deadpan.data.assembly import RawClip, RawClips
+from deadpan.data.containers.csv_rows import DECIMAL_COMMA, is_missing, parse_number
 from deadpan.data.containers.files import printable
+from deadpan.data.containers.memory import charge
 from deadpan.data.dataset import TaskName
+from deadpan.data.formats.own.extractors import COLUMNS, CONFIDENCE, SUCCESS, without_unit
 from deadpan.data.formats.own.table import (
     GROUPS,
     KNOWN,
@@ -24,23 +25,22 @@ from deadpan.data.formats.own.table import (
     find_column,
     letters_of,
 )
-from deadpan.data.labels import check_task, infer_task, number_classes, score_names
+from deadpan.data.labels import check_task, interpret_labels
 from deadpan.errors import DataError, count_of
 
-NO_LABELS = frozenset(
+NO_LABELS = LIKE_ID.union(
+    (letters_of(name) for name, role in COLUMNS.items() if role not in (CONFIDENCE, SUCCESS)),
     """
-    age annotator begin clip dialogue dialogueid dur duration end endtime episode file filename
-    filepath fps frames gender index lang language length path scene sceneid season sentence sex
-    source srno start starttime stop time timestamp transcript transcription unnamed url utterance
-    utteranceid uttid wav wavpath
-    """.split()
+    age annotator dialogue dialogueid dur duration episode fps frames gender lang language length
+    scene sceneid season sentence sex source srno transcript transcription unnamed url
+    """.split(),
 )
-"""Columns that are no labels unless the user names them, as ``LIKE_ID`` has names."""
+"""Columns that are no labels unless the user names them, as ``LIKE_ID`` has names.
+
+A speaker's confidence and the success of a talk may be labels.
+"""
 PREFIX = "label_"
-MISSING = frozenset({"", "nan", "na", "n/a", "null", "<na>", "#n/a"})
-"""Fields of no label, in lower case."""
 BOOLEANS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
-DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 FEW = 10
 """Up to this many clips may each be of a class of its own: new ones, to predict."""
 LARGEST = float(np.finfo(np.float32).max)
@@ -52,9 +52,6 @@ WANTED: Mapping[str, tuple[str, Callable[[float], bool]]] = {
     "classes": ("a finite number", lambda value: abs(value) < np.inf),
 }
 """The numbers that each task accepts, in words and as a test; NaN is never accepted."""
-
-Numbers = Mapping[str, Sequence[float | None]]
-"""The fields of each column as numbers; None if a field is no number."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,55 +83,107 @@ def own_labels(path: Path, table: ClipTable, *, label: str, task: str) -> OwnLab
     check_task(path, task)
     columns, warnings = _label_columns(path, table, label)
     _check_missing(path, table, columns)
-    if all(_missing(row, name) for name in columns for row in table.rows):
+    if all(is_missing(row.cells[name]) for name in columns for row in table.rows):
         return OwnLabels(task="scores", names=(), values=np.zeros((len(table.rows), 0)))
     numbers: dict[str, Sequence[float | None]] = {}
     for name in columns:
         numbers[name] = _numbers(path, table, name, warnings, binary=len(columns) > 1)
-    if task == "auto":
-        mmsa = set(MMSA) <= set(table.columns) and columns == ("label",)
-        task, reasons = _task(path, table, numbers, "regression" if mmsa else None)
-        warnings += reasons
-    if len(columns) > 1 and (task == "regression" or (task == "classes" and not _one_hot(numbers))):
+    no_numbers = all(value is None for column in numbers.values() for value in column)
+    if len(columns) == 1 and (task == "classes" or (task == "auto" and no_numbers)):
+        if None in numbers[columns[0]]:
+            return _text_classes(path, table, columns[0], warnings, is_requested=bool(label))
+        fields = list(map(str, numbers[columns[0]]))
+        _check_classes(path, table, columns[0], fields, warnings, is_requested=bool(label))
+    values = _finite(path, table, numbers, task)
+    return _number_labels(path, table, values, columns, warnings, label=label, task=task)
+
+
+def _number_labels(
+    path: Path,
+    table: ClipTable,
+    values: Float[np.ndarray, "clip column"],
+    columns: tuple[str, ...],
+    warnings: list[str],
+    *,
+    label: str,
+    task: str,
+) -> OwnLabels:
+    """The labels of columns of numbers; ``interpret_labels`` decides what they mean."""
+    short = tuple(name[len(PREFIX) :].strip() for name in columns)
+    prefixed = all(name.lower().startswith(PREFIX) and len(name) > len(PREFIX) for name in columns)
+    names = short if prefixed and len(set(short)) == len(short) else columns
+    mmsa = set(MMSA) <= set(table.columns) and columns == ("label",)
+    raw, meaning = interpret_labels(
+        path,
+        RawClips(
+            clips=[
+                RawClip(name=(row.id,), split=None, sequences={}, label=value)
+                for row, value in zip(table.rows, values, strict=True)
+            ],
+            widths={},
+        ),
+        task=task,
+        labels=",".join(names) if label else "",
+        names=names,
+        scale="regression" if mmsa else None,
+    )
+    labels = np.array([clip.label for clip in raw.clips], dtype=np.float64)
+    if meaning.task != "classes":
+        column_of = dict(zip(names, columns, strict=True))
+        shown = [column_of.get(name, columns[0]) for name in meaning.names]
+        _check_fits(path, table, labels, shown, meaning.task)
+    elif len(columns) == 1 and task == "auto":
+        fields = list(map(str, values[:, 0]))
+        _check_classes(path, table, columns[0], fields, warnings, is_requested=bool(label))
+    elif not (np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()):
         raise DataError(
-            f"{path}: {task} wants one column of labels, not {printable(', '.join(columns))}; give "
-            f"--data_options.label NAME"
+            f"{path}: classes wants one column of labels, not {printable(', '.join(columns))}; "
+            f"give --data_options.label NAME"
         )
-    if task == "classes" and len(columns) == 1:
-        ((name, fields),) = numbers.items()
-        names, values = _classes(path, table, name, fields, warnings)
-    else:
-        names, values = _names(task, columns), _values(path, table, numbers, task)
-        names = score_names(values, names) if task == "scores" else names
     return OwnLabels(
-        task=cast("TaskName", task), names=names, values=values, warnings=tuple(warnings)
+        task=meaning.task,
+        names=meaning.names,
+        values=labels,
+        warnings=(*warnings, *meaning.warnings),
     )
 
 
 def _label_columns(path: Path, table: ClipTable, label: str) -> tuple[tuple[str, ...], list[str]]:
-    """The columns of labels, none if the table has none, and a warning if they were guessed."""
+    """The columns of labels, none if the table has none, and a warning if they were guessed.
+
+    Of those that are guessed, blank ones are left out, unless all are blank.
+    """
     if requested := [name.strip() for name in label.split(",") if name.strip()]:
         if requested == ["none"] and "none" not in table.columns:
             return (), []
-        return tuple(dict.fromkeys(find_column(path, n, table.columns) for n in requested)), []
+        return tuple(dict.fromkeys(_requested_column(path, n, table) for n in requested)), []
     if "label" in table.columns:
         return ("label",), []
     candidates = tuple(
         name
         for name in table.columns
-        if name not in {*KNOWN, *GROUPS, *table.named}
-        and letters_of(name) not in NO_LABELS | LIKE_ID
+        if name not in {*KNOWN, *GROUPS, *table.assigned} and not _is_no_label(name)
     )
-    if columns := tuple(name for name in candidates if name.lower().startswith(PREFIX)):
-        return columns, []
+    prefixed = tuple(name for name in candidates if name.lower().startswith(PREFIX))
+    candidates = prefixed or candidates
+    blank = {x for x in candidates if all(is_missing(row.cells[x]) for row in table.rows)}
+    candidates = tuple(name for name in candidates if name not in blank) or candidates
+    if prefixed:
+        ignored = printable(", ".join(sorted(blank.difference(candidates))))
+        return candidates, [f"no row has a field in {ignored}: it was ignored"] if ignored else []
+    if not candidates:
+        return (), []
+    listing = printable(", ".join(candidates))
+    if len(candidates) == 1:
+        return candidates, [
+            f"no column label: {listing} was taken as label; if it is none, give "
+            f"--data_options.label NAME, or none to predict"
+        ]
     texts = [
         name
         for name in candidates
         if any(parse_number(row.cells[name] or "nan") is None for row in table.rows)
     ]
-    if len(candidates) < 2:
-        return candidates, []
-    listing = printable(", ".join(candidates))
     if texts:
         raise DataError(
             f"{path}: no column label, and {listing} are not all numbers ('{printable(texts[0])}' "
@@ -146,14 +195,22 @@ def _label_columns(path: Path, table: ClipTable, label: str) -> tuple[tuple[str,
     ]
 
 
-def _missing(row: ClipRow, name: str) -> bool:
-    return row.cells[name].strip().lower() in MISSING
+def _requested_column(path: Path, name: str, table: ClipTable) -> str:
+    """The column of a label that the user asks for, with or without ``PREFIX``."""
+    prefixed = [column for column in table.columns if column.lower() == PREFIX + name.lower()]
+    if len(prefixed) == 1 and name.lower() not in map(str.lower, table.columns):
+        return prefixed[0]
+    return find_column(path, name, table.columns)
+
+
+def _is_no_label(name: str) -> bool:
+    return any(letters_of(x) in NO_LABELS for x in (name, without_unit(name)[0]))
 
 
 def _check_missing(path: Path, table: ClipTable, columns: Sequence[str]) -> None:
     """Refuse a table in which some clips have a label and others have none."""
     for name in columns:
-        without = [row for row in table.rows if _missing(row, name)]
+        without = [row for row in table.rows if is_missing(row.cells[name])]
         if 0 < len(without) < len(table.rows):
             field = without[0].cells[name].strip()
             raise DataError(
@@ -189,81 +246,60 @@ def _numbers(
     return [parse_number(field) for field in fields]
 
 
-def _task(
-    path: Path, table: ClipTable, numbers: Numbers, scale: TaskName | None
-) -> tuple[TaskName, list[str]]:
-    fields = [value for column in numbers.values() for value in column]
-    values = [value for value in fields if value is not None]
-    if len(numbers) == 1 and not values:
-        return "classes", []
-    if len(values) < len(fields):
-        name, row = next(
-            (name, table.rows[column.index(None)])
-            for name, column in numbers.items()
-            if None in column
-        )
-        raise DataError(
-            f"{path}: {row.place}: {printable(name)} '{printable(row.cells[name])}' is no "
-            f"number, others are; mend it, or give --data_options.task classes"
-        )
-    columns = np.array(list(numbers.values()), dtype=np.float64).T
-    return infer_task(columns, list(numbers), scale=scale)
-
-
-def _one_hot(numbers: Numbers) -> bool:
-    """Whether each row has 1 in one column and 0 in the others."""
-    rows = zip(*numbers.values(), strict=True)
-    return all(row.count(1) == 1 and row.count(0) == len(row) - 1 for row in rows)
-
-
-def _values(
-    path: Path, table: ClipTable, numbers: Numbers, task: str
-) -> Float[np.ndarray, "clip label"]:
-    rule, fits = WANTED[task]
+def _finite(
+    path: Path, table: ClipTable, numbers: Mapping[str, Sequence[float | None]], task: str
+) -> Float[np.ndarray, "clip column"]:
+    """The numbers of all columns, none of which is missing or infinite."""
+    wanted = "classes" if task == "auto" else task
     values = np.zeros((len(table.rows), len(numbers)))
     for position, (name, column) in enumerate(numbers.items()):
         for index, (row, value) in enumerate(zip(table.rows, column, strict=True)):
-            where = f"{path}: {row.place}: {printable(name)}"
             if value is None:
-                field = printable(row.cells[name])
-                raise DataError(f"{where} '{field}' is no number; wanted {rule}")
-            if not fits(value):
-                raise DataError(f"{where} is {value:g}; wanted {rule}")
+                where = f"{path}: {row.place}: {printable(name)} '{printable(row.cells[name])}' is"
+                if task == "auto":
+                    raise DataError(
+                        f"{where} no number, others are; mend it, or give --data_options.task "
+                        f"classes"
+                    )
+                raise DataError(f"{where} no number; wanted {WANTED[wanted][0]}")
+            if not np.isfinite(value):
+                raise _misfit(path, row, name, value, wanted)
             values[index, position] = value
     return values
 
 
-def _names(task: str, columns: tuple[str, ...]) -> tuple[str, ...]:
-    if task == "regression":
-        return ("sentiment",)
-    if all(name.lower().startswith(PREFIX) and len(name) > len(PREFIX) for name in columns):
-        return tuple(name[len(PREFIX) :] for name in columns)
-    return columns
-
-
-def _classes(
+def _check_fits(
     path: Path,
     table: ClipTable,
-    name: str,
-    numbers: Sequence[float | None],
-    warnings: list[str],
-) -> tuple[tuple[str, ...], Float[np.ndarray, "clip label"]]:
-    """Names of the classes, sorted, and a one-hot row per clip."""
+    values: Float[np.ndarray, "clip label"],
+    columns: Sequence[str],
+    task: str,
+) -> None:
+    """Refuse a number that the task does not accept."""
+    _, fits = WANTED[task]
+    for row, numbers in zip(table.rows, values.tolist(), strict=True):
+        for name, value in zip(columns, numbers, strict=True):
+            if not fits(value):
+                raise _misfit(path, row, name, value, task)
+
+
+def _misfit(path: Path, row: ClipRow, name: str, value: float, task: str) -> DataError:
+    where = f"{path}: {row.place}: {printable(name)}"
+    return DataError(f"{where} is {value:g}; wanted {WANTED[task][0]}")
+
+
+def _text_classes(
+    path: Path, table: ClipTable, name: str, warnings: list[str], *, is_requested: bool
+) -> OwnLabels:
+    """Classes that have names, sorted, and a one-hot row per clip."""
     folded = [_folded(row.cells[name]) for row in table.rows]
-    _check_repeated(path, name, folded if None in numbers else list(map(str, numbers)), warnings)
-    if None in numbers:
-        spelling = _spellings(name, [row.cells[name] for row in table.rows], warnings)
-        names = [spelling[field] for field in folded]
-        classes = tuple(sorted(set(names)))
-        rows = np.eye(len(classes))[[classes.index(label) for label in names]]
-    else:
-        classes, rows = number_classes(_values(path, table, {name: numbers}, "classes")[:, 0])
-    if len(classes) < 2:
-        raise DataError(
-            f"{path}: {printable(name)} is '{printable(*classes)}' in every row; wanted two "
-            f"classes or more, or --data_options.label none to predict"
-        )
-    return classes, rows
+    _check_classes(path, table, name, folded, warnings, is_requested=is_requested)
+    spelling = _spellings(name, [row.cells[name] for row in table.rows], warnings)
+    classes = tuple(sorted({*spelling.values()}))
+    position = {label: index for index, label in enumerate(classes)}
+    values = np.zeros((len(folded), len(classes)))
+    values[np.arange(len(folded)), [position[spelling[field]] for field in folded]] = 1
+    return OwnLabels(task="classes", names=classes, values=values, warnings=tuple(warnings))
 
 
 def _folded(field: str) -> str:
@@ -292,15 +328,33 @@ def _spellings(name: str, fields: Sequence[str], warnings: list[str]) -> dict[st
     return names
 
 
-def _check_repeated(path: Path, name: str, fields: Sequence[str], warnings: list[str]) -> None:
-    """Refuse a column that is likely no label: most clips are alone in their class."""
-    alone = [field for field, count in Counter(fields).items() if count == 1]
+def _check_classes(
+    path: Path,
+    table: ClipTable,
+    name: str,
+    fields: Sequence[str],
+    warnings: list[str],
+    *,
+    is_requested: bool,
+) -> None:
+    """Refuse a column of one class, or one that is likely no label: most clips are alone in theirs.
+
+    Of the latter, a warning is enough if the user requested it, or for a few clips.
+    """
+    counts = Counter(fields)
+    if len(counts) < 2:
+        raise DataError(
+            f"{path}: {printable(name)} is '{printable(table.rows[0].cells[name].strip())}' in "
+            f"every row; wanted two classes or more, or --data_options.label none to predict"
+        )
+    charge(8 * len(fields) * len(counts))
+    alone = [field for field, count in counts.items() if count == 1]
     if 2 * len(alone) <= len(fields) or len(fields) < 3:
         return
     sentence = (
         f"{len(alone)} of {len(fields)} clips are alone in their class (first: "
         f"'{printable(alone[0])}'): '{printable(name)}' may be an id or a transcript"
     )
-    if len(fields) > FEW:
+    if len(fields) > FEW and not is_requested:
         raise DataError(f"{path}: {sentence}; give --data_options.label NAME, or none to predict")
     warnings.append(f"{sentence}; if so, give --data_options.label NAME")

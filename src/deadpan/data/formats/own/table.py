@@ -41,25 +41,34 @@ LIKE_ID = frozenset(
 )
 """Names that a column of ids may have, in lower case without other characters than letters."""
 
-KNOWN_TABLES: tuple[tuple[str, frozenset[str], str], ...] = (
+KNOWN_TABLES: tuple[tuple[str, frozenset[str], Mapping[str, str]], ...] = (
     (
         "EmoryNLP's table",
         frozenset({"Utterance", "Emotion", "Season", "Episode", "Scene_ID", "Utterance_ID"}),
-        "id 'sea{Season}_ep{Episode}_sc{Scene_ID}_utt{Utterance_ID}' label Emotion text Utterance "
-        "group Season,Episode,Scene_ID",
+        {
+            "id": "'sea{Season}_ep{Episode}_sc{Scene_ID}_utt{Utterance_ID}'",
+            "label": "Emotion",
+            "text": "Utterance",
+            "group": "Season,Episode,Scene_ID",
+        },
     ),
     (
         "MELD's table",
         frozenset({"Utterance", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID"}),
-        "id 'dia{Dialogue_ID}_utt{Utterance_ID}' label Emotion text Utterance group Dialogue_ID",
+        {
+            "id": "'dia{Dialogue_ID}_utt{Utterance_ID}'",
+            "label": "Emotion",
+            "text": "Utterance",
+            "group": "Dialogue_ID",
+        },
     ),
     *(
-        ("MERTools' transcription", frozenset({"name", column}), f"id name text {column}")
+        ("MERTools' transcription", frozenset({"name", column}), {"id": "name", "text": column})
         for column in ("sentence", "chinese", "english")
     ),
 )
 """Tables of the field with other columns: their name, columns by which they are recognised, and the
-options that read them, each followed by its value."""
+options that read them, as a shell takes them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -110,7 +119,7 @@ class ClipTable:
 
     columns: tuple[str, ...]
     rows: tuple[ClipRow, ...]
-    named: frozenset[str] = frozenset()  # columns that the user named, which are no labels
+    assigned: frozenset[str] = frozenset()  # columns that the user named, which are no labels
     warnings: tuple[str, ...] = ()
 
 
@@ -129,12 +138,12 @@ def read_clip_table(path: Path, names: ColumnNames | None = None) -> ClipTable:
     names = names or ColumnNames()
     columns = dict.fromkeys(table.columns)
     ids = _parts(path, names.id, columns) if names.id else _id_parts(path, table.columns)
-    made = {
+    composed = {
         name: _parts(path, value, columns)
         for name in ("text", "group", "split")
         if (value := getattr(names, name))
     }
-    named = {part.column for parts in (ids, *made.values()) for part in parts}
+    assigned = {part.column for parts in (ids, *composed.values()) for part in parts}
     rows: list[ClipRow] = []
     seen: dict[str, str] = {}
     for row in table.rows:
@@ -147,15 +156,15 @@ def read_clip_table(path: Path, names: ColumnNames | None = None) -> ClipTable:
             )
         seen[clip] = row.place
         cells = Cells(row.cells)
-        for name, parts in made.items():
+        for name, parts in composed.items():
             cells[name] = _joined(row.cells, parts)
         rows.append(ClipRow(place=row.place, id=clip, cells=cells))
     if not rows:
         raise DataError(f"{path}: has a header but no clips; give it some rows")
     return ClipTable(
-        columns=tuple(columns | dict.fromkeys(made)),
+        columns=tuple(columns | dict.fromkeys(composed)),
         rows=tuple(rows),
-        named=frozenset(named),
+        assigned=frozenset(assigned),
         warnings=(*table.warnings, *warnings),
     )
 
@@ -226,12 +235,8 @@ def _id_parts(path: Path, columns: Sequence[str]) -> list[_Part]:
     names = printable(", ".join(columns)) or "nothing"
     for title, marks, options in KNOWN_TABLES:
         if marks <= set(columns):
-            words = options.split(" ")
-            given = " ".join(
-                f"--data_options.{name} {value}"
-                for name, value in zip(words[::2], words[1::2], strict=True)
-            )
-            raise DataError(f"{path}: is {title} (columns {names}); give {given}")
+            advice = " ".join(f"--data_options.{name} {value}" for name, value in options.items())
+            raise DataError(f"{path}: is {title} (columns {names}); give {advice}")
     like = (name for name in columns if letters_of(name) in LIKE_ID)
     raise DataError(
         f"{path}: has columns {names}: wanted id, label; give the column of ids with "
