@@ -10,7 +10,7 @@ import numpy as np
 
 from deadpan.benchmarking import rendering
 from deadpan.benchmarking.grid import Case, Grid
-from deadpan.benchmarking.runner import GridWatch, finished, run_cases
+from deadpan.benchmarking.runner import GridWatch, finished, refuse_other_clips, run_cases
 from deadpan.benchmarking.table import GridTable, make_tables, read_run
 from deadpan.errors import DeadpanError
 from deadpan.files import write_atomically, write_json
@@ -50,6 +50,7 @@ def run_grid(grid: Grid, out: Path, *, workers: int, resume: bool, watch: GridWa
 
     Raises:
         DeadpanError: ``out`` is taken or not there, or another process works in it.
+        DataError: the data of a run that is there has changed.
     """
     if out.exists() and not out.is_dir():
         raise DeadpanError(f"{out}: is a file; give a directory as --out")
@@ -65,6 +66,8 @@ def run_grid(grid: Grid, out: Path, *, workers: int, resume: bool, watch: GridWa
     with alone(out / LOCK, "deadpan benchmark"):
         shutil.copyfile(grid.path, out / "grid.yaml")
         runs, failures = out / "runs", dict[Path, str]()
+        chosen, _ = _choices(grid, trials, runs)  # so far
+        refuse_other_clips([*trials, *grid.cases(folds, chosen)], runs)
         if trials:
             failures |= run_cases(trials, runs, workers=workers, watch=watch)
         chosen, searched = _choices(grid, trials, runs)
