@@ -40,10 +40,12 @@ clean:  ## remove the environment, the caches and the build products; runs/ stay
 	@find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp is newer than what it was installed from, the C too, which installing compiles. One pip at
-# a time: the second needs the first.
+# a time, and one for both stamps where the tools of development are asked for.
+.NOTPARALLEL:
 NATIVE := src/deadpan/layers/native
-$(VENV)/.installed: pyproject.toml constraints.txt hatch_build.py $(NATIVE)/build.py \
-		$(wildcard $(NATIVE)/*.[ch])
+SOURCES := pyproject.toml constraints.txt hatch_build.py $(NATIVE)/build.py $(wildcard $(NATIVE)/*.[ch])
+
+define environment
 	@python=python3; if python3.11 -c '' 2>/dev/null; then python=python3.11; fi; \
 	if [[ -x $(BIN)/python ]]; then python=$(BIN)/python; fi; \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -51,10 +53,14 @@ $(VENV)/.installed: pyproject.toml constraints.txt hatch_build.py $(NATIVE)/buil
 			"install it (and remove $(VENV) if it is there)" >&2; exit 1; }; \
 	echo "installing into $(VENV)"; \
 	if [[ ! -x $(BIN)/pip ]]; then $$python -m venv $(VENV); fi
+endef
+
+$(VENV)/.installed: $(SOURCES)
+	$(environment)
 	@$(PIP) --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
-	@echo "installing the tools of development"
+$(VENV)/.installed-dev: $(SOURCES)
+	$(environment)
 	@$(PIP) --editable '.[dev]'
-	@touch $@
+	@touch $(VENV)/.installed $@

@@ -27,7 +27,7 @@ from workloads.official import CORPORA, REAL, SPREAD
 from workloads.reporting import about, keep, table
 
 from deadpan.models import HCTMG
-from deadpan.threads import WAITING, processors
+from deadpan.threads import WAITING, WAITING_VARIABLES, processors
 
 MOST = 2.5
 BUSY_PROCESSES = 2
@@ -52,7 +52,8 @@ def seconds(arguments: Sequence[str], beside: int) -> float:
     try:
         command = [sys.executable, __file__, "--train", *arguments]
         # Here torch is imported before deadpan, which then sets nothing: what it would have set.
-        environment = WAITING | os.environ
+        decided = any(name in os.environ for name in WAITING_VARIABLES)
+        environment = os.environ if decided else WAITING | os.environ
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     finally:
         for process in busy:

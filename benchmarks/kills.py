@@ -4,7 +4,9 @@ Each trial disturbs one command, lets it go on as a user would (``--resume``, or
 again) and compares all it wrote with an undisturbed run, byte for byte, seconds aside. What two
 undisturbed runs do not share either (the environment's date, say) is compared by name only.
 
-Signals come at seeded moments: anywhere in the run, in its last second, and between its writes.
+Signals come at seeded moments: anywhere in the run, in its last second, and between its writes. One
+that came too late, to a command that had ended, is drawn again. Of two at once the first stops at
+one of its writes until the second has written something or has ended, so that they always overlap.
 The disk is a tmpfs of a few pages, or one mounted read-only, which only root can make: else those
 trials are left out, and the table says so. Exit status 1 if any trial failed.
 
@@ -54,6 +56,8 @@ from deadpan.training.checkpoint import load_tensors
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 MOMENTS = ("anywhere", "anywhere", "last second", "at a write")
+DRAWS = 50
+"""Most moments drawn for one signal until it comes in time."""
 PAGE = 4096
 ROOM = 1 << 28
 """Bytes of a disk that never gets full."""
@@ -139,7 +143,8 @@ def prepare(folder: Path) -> None:
 class Child:
     """A command in a forked process, which has all imports already, and a group of its own."""
 
-    def __init__(self, arguments: Sequence[str], folder: Path) -> None:
+    def __init__(self, arguments: Sequence[str], folder: Path, *, stops_at: int = 0) -> None:
+        """Start it; it stops itself before its write number ``stops_at``, if that is not 0."""
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with this object
         self.events, told = os.pipe()
         self.begun, self.status = time.monotonic(), None
@@ -159,7 +164,17 @@ class Child:
             os.dup2(self._errors.fileno(), 2)
             sys.stdout = open(1, "w", closefd=False)  # noqa: PTH123, SIM115
             sys.stderr = open(2, "w", closefd=False)  # noqa: PTH123, SIM115
-            sys.addaudithook(lambda event, what: report_write(told, event, what))
+            self._writes = 0
+
+            def watch(event: str, what: tuple) -> None:
+                if is_write(event, what):
+                    self._writes += 1
+                    with contextlib.suppress(OSError):
+                        os.write(told, b".")
+                    if self._writes == stops_at:
+                        os.kill(os.getpid(), signal.SIGSTOP)
+
+            sys.addaudithook(watch)
             status = deadpan_main(list(arguments))
             sys.stderr.flush()
         except BaseException:  # noqa: BLE001
@@ -191,6 +206,10 @@ class Child:
         while count > 0 and os.read(self.events, 1):
             count -= 1
 
+    def wait_until_stopped(self) -> None:
+        """Wait until it has stopped itself, or has ended."""
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
     def send(self, number: int) -> None:
         """Send a signal as it comes in life: from a terminal to the whole group, else to one."""
         with contextlib.suppress(ProcessLookupError):
@@ -205,12 +224,14 @@ class Child:
         return self._errors.read()
 
 
-def report_write(told: int, event: str, what: tuple) -> None:
-    """Tell of each file that is opened for writing, renamed or removed."""
-    writing = event == "open" and isinstance(what[1], str) and set("wax+") & set(what[1])
-    if (writing and str(what[0]) != os.devnull) or event in ("os.rename", "os.remove", "os.mkdir"):
-        with contextlib.suppress(OSError):
-            os.write(told, b".")
+def is_write(event: str, what: tuple) -> bool:
+    """Whether an event of Python opens a file for writing, renames or removes one, or makes one."""
+    if event == "open":
+        writing = isinstance(what[1], str) and set("wax+") & set(what[1])
+        return bool(writing) and str(what[0]) != os.devnull
+    if event == "os.mkdir":  # most are asked for in case they are not there
+        return not os.path.exists(what[0])  # noqa: PTH110 - in the child's every event
+    return event in ("os.rename", "os.remove")
 
 
 def contents(out: Path) -> dict[str, str]:
@@ -287,6 +308,15 @@ def reference(subject: Subject, base: Path) -> Reference:
     return Reference(shared, statistics.median(seconds), writes, size)
 
 
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a trial ended: in a word, what was wrong ("" if nothing), signals that came too late."""
+
+    word: str
+    fault: str
+    late: int = 0
+
+
 @contextlib.contextmanager
 def trial_folder(base: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(dir=base.parent))
@@ -337,26 +367,29 @@ def finish(subject: Subject, sound: Reference, folder: Path) -> str:
     return sound.difference(folder / "out")
 
 
-def killed(subject: Subject, sound: Reference, base: Path, number: int) -> tuple[str, str]:
-    chance = random.Random(f"{subject.name} {number}")
+def killed(subject: Subject, sound: Reference, base: Path, number: int) -> Outcome:
+    """A signal that came while the command ran; moments are drawn until one does."""
     which, moment = SIGNALS[number % 4], MOMENTS[number // 4 % 4]
-    with trial_folder(base) as folder:
-        child = Child(subject.arguments, folder)
-        if moment == "at a write":
-            child.wait_for_writes(chance.randint(1, sound.writes))
-            time.sleep(chance.choice([0, chance.uniform(0, 0.005)]))
-        else:
-            first = max(0.0, sound.seconds - 1) if moment == "last second" else 0.0
-            child.wait_until(chance.uniform(first, sound.seconds))
-        child.send(which)
-        status = child.wait()
-        fault = foul(child, 0, -which, 130 if which == signal.SIGINT else 0)
-        fault = fault or finish(subject, sound, folder)
-    told = "had ended" if status == 0 else f"{which.name} {moment}"
-    return told, fault and f"{which.name} {moment}: {fault}"
+    for draw in range(DRAWS):
+        chance = random.Random(f"{subject.name} {number} {draw}")
+        with trial_folder(base) as folder:
+            child = Child(subject.arguments, folder)
+            if moment == "at a write":
+                child.wait_for_writes(chance.randint(1, sound.writes))
+                time.sleep(chance.choice([0, chance.uniform(0, 0.005)]))
+            else:
+                first = max(0.0, sound.seconds - 1) if moment == "last second" else 0.0
+                child.wait_until(chance.uniform(first, sound.seconds))
+            child.send(which)
+            landed = child.wait() != 0
+            fault = foul(child, 0, -which, 130 if which == signal.SIGINT else 0)
+            fault = fault or finish(subject, sound, folder)
+        if landed or fault:
+            return Outcome(which.name, fault and f"{which.name} {moment}: {fault}", late=draw)
+    return Outcome("too late", f"{which.name} {moment}: none of {DRAWS} came in time", late=DRAWS)
 
 
-def full(subject: Subject, sound: Reference, base: Path, number: int) -> tuple[str, str]:
+def full(subject: Subject, sound: Reference, base: Path, number: int) -> Outcome:
     chance = random.Random(f"full {subject.name} {number}")
     size = int(chance.uniform(0, sound.size) / PAGE) * PAGE
     with trial_folder(base) as folder, disk(folder, size) as remount:
@@ -365,10 +398,10 @@ def full(subject: Subject, sound: Reference, base: Path, number: int) -> tuple[s
         fault = foul(child, 0, 2)
         remount(f"size={ROOM}")
         fault = fault or finish(subject, sound, folder)
-    return "fitted" if child.status == 0 else "full", fault and f"{size:,} bytes: {fault}"
+    return Outcome("fitted" if child.status == 0 else "full", fault and f"{size:,} bytes: {fault}")
 
 
-def read_only(subject: Subject, sound: Reference, base: Path, number: int) -> tuple[str, str]:
+def read_only(subject: Subject, sound: Reference, base: Path, number: int) -> Outcome:
     """An empty folder, then one in which a killed run stands."""
     chance = random.Random(f"read-only {subject.name} {number}")
     with trial_folder(base) as folder, disk(folder, ROOM) as remount:
@@ -390,25 +423,27 @@ def read_only(subject: Subject, sound: Reference, base: Path, number: int) -> tu
             fault = fault or "something was written"
         remount("rw")
         fault = fault or finish(subject, sound, folder)
-    return "killed before" if number % 2 else "empty", fault
+    return Outcome("killed before" if number % 2 else "empty", fault)
 
 
-def two(subject: Subject, sound: Reference, base: Path, number: int) -> tuple[str, str]:
+def two(subject: Subject, sound: Reference, base: Path, number: int) -> Outcome:
     chance = random.Random(f"two {subject.name} {number}")
     with trial_folder(base) as folder:
-        first = Child(subject.arguments, folder)
-        first.wait_for_writes(chance.randint(0, sound.writes // 2))
+        first = Child(subject.arguments, folder, stops_at=chance.randint(1, sound.writes))
+        first.wait_until_stopped()
         second = Child(subject.goes_on(folder) or subject.arguments, folder)
+        second.wait_for_writes(1)
+        first.send(signal.SIGCONT)
         statuses = second.wait(), first.wait()
         fault = foul(first, 0, 2) or foul(second, 0, 2)
         if 0 not in statuses:
             fault = fault or f"neither went on: {first.errors[-200:]} {second.errors[-200:]}"
         fault = fault or sound.difference(folder / "out")
-    return "one after the other" if statuses == (0, 0) else "one was told", fault
+    return Outcome("both went on" if statuses == (0, 0) else "one was told", fault)
 
 
 def describe(outcomes: Counter) -> str:
-    return ", ".join(f"{count} {name}" for name, count in sorted(outcomes.items()))
+    return ", ".join(f"{count} {name}" for name, count in sorted(outcomes.items()) if count)
 
 
 def main() -> None:
@@ -439,12 +474,12 @@ def main() -> None:
             for kind, trial, count in kinds:
                 wrong, outcomes = 0, Counter()
                 for number in range(count):
-                    outcome, fault = trial(subject, sound, base, number)
-                    signalled = kind == "killed" and outcome != "had ended"
-                    outcomes[outcome.split()[0] if signalled else outcome] += 1
-                    if fault:
+                    outcome = trial(subject, sound, base, number)
+                    outcomes[outcome.word] += 1
+                    outcomes["drawn again"] += outcome.late
+                    if outcome.fault:
                         wrong += 1
-                        faults.append(f"{subject.name}, {kind} {number}: {fault}")
+                        faults.append(f"{subject.name}, {kind} {number}: {outcome.fault}")
                         print(faults[-1], flush=True)
                 row[kind] = f"{count - wrong} of {count}" if count else "not root: left out"
                 row[f"{kind}: outcomes"] = describe(outcomes)
@@ -471,7 +506,9 @@ def report(
     text = f"""# Commands that were killed, ran out of disk, or met each other
 
 Trials that ended as they should, of all: the disturbed process left no traceback, and what was
-there after going on was the same as that of an undisturbed run, byte for byte, seconds aside.
+there after going on was the same as that of an undisturbed run, byte for byte, seconds and dates
+aside. Every signal counted here came while the command ran; those that came too late were drawn
+again. Of two at once the first stood at one of its writes when the second began.
 
 {chr(10).join(lines)}
 

@@ -4,20 +4,23 @@ The sources are compiled with gcc's sanitizers, and encoder layers and GRUs of r
 and rates run forwards and backwards: with each set of instructions that this processor has, on one
 OpenMP thread and two, from two Python threads at once, and in a forked process. Each call has a
 workspace of exactly the size that the C asks for, so that what reads or writes beyond it is seen.
-Leaves with status 1 after the first finding.
+Leaves with status 1 after the first finding, and then writes no table.
 
-    python benchmarks/sanitize.py [--shapes 2000]
+    python benchmarks/sanitize.py [--shapes 2000] [--out benchmarks/results/sanitize]
 """
 
 import argparse
+import json
 import os
 import random
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from pathlib import Path
+from typing import Any
 
 SANITIZE = "-fsanitize=address,undefined -fno-sanitize-recover=all -O1 -g"
 RUNTIMES = ("libasan.so", "libubsan.so")
@@ -151,17 +154,21 @@ def run_all(folder: Path, shapes: int) -> None:
     run_in_threads(range(2 * part, 3 * part))
     torch.set_num_threads(1)  # torch's own OpenMP does not survive a fork with more
     run_after_fork(range(3 * part, 4 * part))
-    print(f"{library.kernels()}: {4 * part} shapes, no finding", flush=True)
+    print(json.dumps([library.kernels(), *[part] * 4]), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shapes", type=int, default=2000, help="for each set of instructions")
+    parser.add_argument("--out", type=Path, help="write OUT.md and OUT.json")
     chosen = parser.parse_args()
     if folder := os.environ.get(FOLDER):
         return run_all(Path(folder), chosen.shapes)
+    from workloads.reporting import about, keep
+
     from deadpan.layers.native.build import INSTRUCTIONS, compile_library
 
+    rows, begun = [], time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         if reason := compile_library(Path(folder), options=SANITIZE.split()):
             sys.exit(reason)
@@ -169,9 +176,31 @@ def main() -> None:
         command = [sys.executable, __file__, "--shapes", str(chosen.shapes)]
         for instructions in INSTRUCTIONS:
             environment["DEADPAN_NATIVE"] = instructions
-            if status := subprocess.run(command, env=environment, check=False).returncode:
-                sys.exit(f"{instructions}: the process ended with status {status}")
+            done = subprocess.run(
+                command, env=environment, stdout=subprocess.PIPE, text=True, check=False
+            )
+            if done.returncode:
+                sys.exit(f"{instructions}: the process ended with status {done.returncode}")
+            rows.append(json.loads(done.stdout))
+            print(done.stdout, end="", flush=True)
+    result = {"minutes": (time.monotonic() - begun) / 60, "shapes": rows, **about()}
+    keep(chosen.out, result, markdown(result, chosen.shapes))
+    print(markdown(result, chosen.shapes))
     return None
+
+
+def markdown(result: dict[str, Any], shapes: int) -> str:
+    from workloads.reporting import table
+
+    lines = ["# The C under AddressSanitizer and UndefinedBehaviorSanitizer", ""]
+    lines += ["Random shapes that ran without a finding, by instructions:", ""]
+    lines += table(
+        ["instructions", "one thread", "two OpenMP threads", "two Python threads", "fork"],
+        result["shapes"],
+    )
+    lines += ["", f"{result['minutes']:.0f} minutes on {result['machine']}. Made by"]
+    lines += [f"`python benchmarks/sanitize.py --shapes {shapes}`, commit {result['commit']}."]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,10 +1,57 @@
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from deadpan.errors import DataError, RunError
-from deadpan.files import CsvTable, csv_text, read_json, read_yaml, write_csv, write_json
+from deadpan.files import (
+    CsvTable,
+    csv_text,
+    read_json,
+    read_yaml,
+    write_atomically,
+    write_csv,
+    write_json,
+)
+
+WRITER = (
+    "import sys; from pathlib import Path; from deadpan.files import write_atomically as write;"
+)
+
+
+def python(code, *arguments):
+    subprocess.run([sys.executable, "-c", WRITER + code, *map(str, arguments)], check=True)
+
+
+def test_two_writers_of_one_file_leave_each_other_alone(tmp_path, monkeypatch):
+    path, fsync = tmp_path / "x.csv", os.fsync
+
+    def meanwhile(number):
+        fsync(number)
+        python("write(Path(sys.argv[1]), b'second')", path)
+        assert path.read_bytes() == b"second"
+
+    monkeypatch.setattr(os, "fsync", meanwhile)
+    write_atomically(path, b"first")
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path):
+    path = tmp_path / "x.csv"
+    python(
+        "from deadpan.files import temporary_path;"
+        "temporary_path(Path(sys.argv[1])).write_text('half')",
+        path,
+    )
+    (tmp_path / f".x.csv.{10**30}.tmp").write_text("half")
+    (tmp_path / ".y.csv.1.tmp").write_text("another file's")
+    assert len(list(tmp_path.iterdir())) == 3
+    write_atomically(path, b"whole")
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".y.csv.1.tmp", "x.csv"]
 
 
 def test_json_that_is_missing_or_damaged_is_refused(tmp_path):

@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -37,10 +38,24 @@ def temporary_path(path: Path) -> Path:
 
 def remove_leftovers(path: Path) -> None:
     """Remove what killed processes had written of a file; nothing ever reads that."""
-    leftover = re.compile(rf"\.{re.escape(path.name)}\.\d+\.tmp")
+    leftover = re.compile(rf"\.{re.escape(path.name)}\.(\d+)\.tmp")
     for entry in path.parent.iterdir():
-        if leftover.fullmatch(entry.name):
-            entry.unlink(missing_ok=True)
+        if (match := leftover.fullmatch(entry.name)) and not _lives(int(match[1])):
+            with suppress(PermissionError):  # Windows keeps what a process has open
+                entry.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    """Whether a process is there, by its id; False where looking would disturb it: Windows."""
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(process, 0)
+    except PermissionError:  # another user's
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
 
 
 def write_json(path: Path, value: object) -> None:

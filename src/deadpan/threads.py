@@ -50,22 +50,31 @@ def cpu_quota(root: Path = Path("/")) -> float:
     Args:
         root: where ``proc`` and ``sys`` stand.
     """
+    return min((_quota(group) for group in control_groups("cpu", root)), default=math.inf)
+
+
+def control_groups(controller: str, root: Path = Path("/")) -> list[Path]:
+    """Folders where limits of this process may stand, of control groups of version 1 or 2.
+
+    Args:
+        controller: what is limited, "cpu" or "memory".
+        root: where ``proc`` and ``sys`` stand.
+    """
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
-        return math.inf
-    quotas = [math.inf]
+        return []
+    groups: list[Path] = []
     mounts = root / "sys/fs/cgroup"
     for line in lines:
         _, controllers, path = line.split(":", 2)
-        names = controllers.split(",")
-        if controllers and "cpu" not in names:
+        if controllers and controller not in controllers.split(","):
             continue
-        bases = (mounts / "cpu", mounts / controllers) if controllers else (mounts,)
-        # A quota binds all groups below it. In a container the path may be that of the host.
+        bases = (mounts / controller, mounts / controllers) if controllers else (mounts,)
+        # A limit binds all groups below it. In a container the path may be that of the host.
         group = Path(path.lstrip("/"))
-        quotas += [_quota(base / part) for base in bases for part in (group, *group.parents)]
-    return min(quotas)
+        groups += [base / part for base in bases for part in (group, *group.parents)]
+    return groups
 
 
 def _affinity() -> int:

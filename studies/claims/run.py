@@ -23,7 +23,7 @@ from page import Page, as_html, as_markdown, csv_rows, effect_text, json_values,
 from plan import Plan, read_plan
 
 from deadpan.api import processors
-from deadpan.benchmarking.runner import GridWatch, finished, run_cases
+from deadpan.benchmarking.runner import GridWatch, finished, refuse_other_clips, run_cases
 from deadpan.benchmarking.verdicts import decide
 from deadpan.cli.output import one_line
 from deadpan.cli.progress import watching_grid
@@ -65,6 +65,7 @@ def run_study(
     with alone(out / LOCK, COMMAND):
         shutil.copyfile(plan.path, out / "claims.yaml")
         places, measuring = out / "runs", Measuring()
+        refuse_other_clips(cases, places, measuring)
         failures = run_cases(cases, places, workers=workers, watch=watch, then=measuring)
         runs = gather(plan, cases, places, measuring)
         if not runs.runs:

@@ -258,6 +258,29 @@ def test_a_grid_does_not_go_on_with_other_clips(tmp_path):
     assert (tmp_path / "out" / "tables.json").read_bytes() == tables
 
 
+@pytest.mark.parametrize("gone", ["seed_*", "trial*"])
+def test_a_searched_grid_does_not_go_on_with_other_clips(tmp_path, gone):
+    changed = {
+        "seeds": [1],
+        "settings": {"epochs": 1},
+        "data": {"mine": {"data": str(tmp_path / "mine")}},
+        "systems": {"one": {"model": "LFDNN"}},
+        "search": {"trials": 2, "space": {"learning_rate": [1e-3, 3e-3]}},
+    }
+    write_clips(tmp_path / "mine", 1)
+    run(tmp_path, **changed)
+    # All trials stay, of the old clips, or all runs: the others would be of the new ones.
+    removed = list(tmp_path.glob(f"out/runs/mine/one/{gone}"))
+    for path in removed:
+        shutil.rmtree(path)
+    write_clips(tmp_path / "mine", 2)
+    memory = Memory()
+    with pytest.raises(DataError, match="mine: has changed since .* was trained; train again"):
+        run(tmp_path, resume=True, watch=memory, **changed)
+    assert memory.todo == []
+    assert removed and not any(path.exists() for path in removed)
+
+
 def test_a_damaged_run_is_given_up_and_the_others_go_on(tmp_path):
     write_clips(tmp_path / "mine", 1)
     grid = {

@@ -16,6 +16,9 @@ from deadpan.metrics.rounding import is_constant
         ([0, 1e-30], False),
         ([1, 1.00001], False),
         ([-1, 1], False),
+        ([0, np.inf], False),
+        ([-np.inf, np.inf], False),
+        ([np.inf, np.inf], True),
     ],
 )
 def test_a_difference_of_rounding_is_none(values, constant):

@@ -297,6 +297,23 @@ def test_a_description_nested_beyond_every_stack_is_refused(graph, tmp_path):
         Predictor(tmp_path / "m.onnx")
 
 
+def test_a_prediction_that_fails_is_not_called_a_damaged_file(graph, tmp_path, monkeypatch):
+    predictor = Predictor(edited(graph, tmp_path / "m.onnx"))
+
+    class Full:
+        def run(self, names, feeds):
+            raise RuntimeError("Failed to allocate memory for requested buffer of size 8\nmore")
+
+    monkeypatch.setattr(predictor, "_session", Full())
+    clip = {name: np.zeros((1, width)) for name, width in predictor.widths.items()}
+    with pytest.raises(DeadpanError) as refused:
+        predictor([clip, clip])
+    assert str(refused.value) == (
+        f"{tmp_path}/m.onnx: the prediction of 2 clips failed (Failed to allocate memory for "
+        f"requested buffer of size 8); give fewer or shorter clips, or export the run again"
+    )
+
+
 def test_a_damaged_file_prints_nothing(graph, tmp_path, capfd):
     content = graph.SerializeToString()
     name = graph.graph.node[-1].op_type.encode()  # which the reason of the refusal quotes

@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 
 import torch
@@ -9,6 +10,8 @@ from deadpan.models import LFDNN
 from deadpan.tasks import make_task
 from deadpan.training import environment as module
 from deadpan.training.environment import commit, data_facts, this_environment
+
+from .test_opened import ENVIRONMENT
 
 
 def test_a_run_knows_what_it_was_made_with(monkeypatch):
@@ -25,6 +28,20 @@ def test_a_run_knows_what_it_was_made_with(monkeypatch):
     assert found.dataset.fingerprint == fingerprint(dataset)
     assert found.commit_name.startswith(found.commit or "unknown")
     assert found.native == (not found.kernels.startswith("torch: "))
+
+
+def test_of_two_environments_in_which_torch_computes_the_reason_is_no_change():
+    chosen, not_compiled = (
+        dataclasses.replace(ENVIRONMENT, native=False, kernels=f"torch: {why}")
+        for why in ("DEADPAN_NATIVE=0", "not compiled")
+    )
+    avx2, avx512 = (
+        dataclasses.replace(ENVIRONMENT, native=True, kernels=name) for name in ("avx2", "avx512")
+    )
+    assert chosen.changes(not_compiled) == []
+    assert avx2.changes(avx512) == ["kernels avx512 (was avx2)"]
+    assert avx2.changes(chosen) == ["native False (was True)"]
+    assert dataclasses.replace(avx2, kernels="unknown").changes(avx512) == []
 
 
 def test_an_extra_is_there_or_names_its_command(monkeypatch):

@@ -123,6 +123,11 @@ VALUES = {
     "another number of steps": value("steps", 0, to=10**9),
     "a row of text": value("rows", 0, to="x"),
     "a row with text": value("rows", 1, "valid_loss", to="low"),
+    "a loss beyond every float": value("rows", 1, "valid_loss", to=10**400),
+    "a row with true": value("rows", 1, "valid_loss", to=True),
+    "a best loss beyond every float": value("best_loss", to=10**400),
+    "a rate beyond every float": value("groups", 0, "lr", to=10**400),
+    "a threshold beyond every float": value("scheduler", "factor", to=10**400),
     "a row more": lambda tensors, meta: meta["rows"].append(meta["rows"][0]),
     "rows out of order": lambda tensors, meta: meta["rows"].reverse(),
     "a column in one row": value("rows", 1, "more", to=1.0),
@@ -214,6 +219,17 @@ WEIGHTS = {
     "a scale of an unknown modality": lambda tensors, meta: tensors.update(
         {"centers/smell": torch.zeros(0), "scales/smell": torch.zeros(0)}
     ),
+    "no scaling of a modality": lambda tensors, meta: [
+        tensors.pop(f"{part}/audio") for part in ("centers", "scales")
+    ],
+    "a scaling of text": lambda tensors, meta: tensors.update(
+        {"centers/text": torch.zeros(8), "scales/text": torch.ones(8)}
+    ),
+    "scaled that is text": value("scaled", to="audio"),
+    "scaled with a list": value("scaled", to=[["audio"]]),
+    "a scaling that text has none of": value("scaled", to=["audio", "vision", "text"]),
+    "an unknown tensor": put("other", lambda _: one()),
+    "an unknown group of tensors": put("means/audio", lambda _: torch.zeros(6)),
     "no widths": lambda tensors, meta: meta.pop("widths"),
     "no by_group": lambda tensors, meta: meta.pop("by_group"),
     "widths that are a list": value("widths", to=[8, 6, 5]),
@@ -221,6 +237,7 @@ WEIGHTS = {
     "a width beyond memory": value("widths", "text", to=10**12),
     "a width of 0": value("widths", "text", to=0),
     "by_group of 1": value("by_group", to=1),
+    "by_group of another normalization": value("by_group", to=True),
 }
 
 
@@ -234,6 +251,15 @@ def test_weights_that_do_not_fit_are_refused(run, tmp_path, edit):
     with pytest.raises(RunError, match="do not fit each other") as refused:
         open_run(tmp_path)
     assert "\n" not in str(refused.value)
+
+
+def test_an_older_run_that_does_not_say_what_it_scales_opens(run, tmp_path):
+    for file in (run.config_file, run.environment_file):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    tensors, meta = load_tensors(run.weights_file)
+    assert meta.pop("scaled") == ["audio", "vision"]
+    save_tensors(tmp_path / run.weights_file.name, tensors, meta)
+    assert set(open_run(tmp_path).normalizer.centers) == {"audio", "vision"}
 
 
 def test_settings_of_a_model_beyond_memory_do_not_fit_the_weights(run, tmp_path):

@@ -8,6 +8,7 @@ from deadpan.training import run as training
 from deadpan.training.memory import free_memory, too_much_memory, without_memory
 
 from ..contracts.small import WIDTHS
+from ..test_threads import system
 from .tiny import StopAt, Stopped, train
 
 
@@ -38,6 +39,54 @@ def test_where_the_system_does_not_say_what_is_free_nothing_is_refused(tmp_path,
 
 def test_a_process_has_some_memory():
     assert free_memory() is None or free_memory() > 0
+
+
+GROUP_1 = {
+    "memory.limit_in_bytes": "9000",
+    "memory.usage_in_bytes": "7000",
+    "memory.stat": "cache 900\ntotal_inactive_file 500\n",
+}
+GROUP_2 = {
+    "memory.max": "9000",
+    "memory.current": "7000",
+    "memory.stat": "anon 6\ninactive_file 500\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "folder", "files", "free"),
+    [
+        ("0::/\n", "", GROUP_2, 2500),
+        ("0::/a/b\n", "a", GROUP_2, 2500),  # the limit of a group above
+        ("0::/a\n", "a", GROUP_2 | {"memory.max": "max"}, 102_400),
+        ("0::/a\n", "a", GROUP_2 | {"memory.current": "9900"}, 0),
+        ("4:memory:/a/b\n", "memory/a/b", GROUP_1, 2500),
+        ("4:memory:/a/b\n", "memory", GROUP_1, 2500),  # in the container the group is the root
+        ("4:cpu:/a/b\n", "memory", GROUP_1, 102_400),
+        ("0::/\n", "", {"memory.max": "nonsense"}, 102_400),
+    ],
+)
+def test_what_a_container_has_left_is_free(tmp_path, cgroup, folder, files, free):
+    root = system(tmp_path, cgroup, **{"proc/meminfo": "MemFree: 9 kB\nMemAvailable: 100 kB\n"})
+    system(root, cgroup, **{f"sys/fs/cgroup/{folder}/{name}": x for name, x in files.items()})
+    assert free_memory(root) == free
+
+
+def test_data_that_finds_no_memory_is_not_blamed_on_the_batch(tmp_path, monkeypatch):
+    def full(settings):
+        raise MemoryError("9 GB")
+
+    monkeypatch.setattr(training, "load_data", full)
+    with pytest.raises(DeadpanError, match=r"^controlled: not enough memory to load it \(9 GB\); "):
+        train(tmp_path / "run")
+
+
+def test_more_processes_than_processors_are_refused_before_the_data_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "processors", lambda: 3)
+    monkeypatch.setattr(training, "load_data", None)
+    with pytest.raises(DeadpanError, match="devices must be at most 3 .*; got 4"):
+        train(tmp_path / "run", devices=4)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_an_allocator_says_is_read_and_other_errors_are_not():

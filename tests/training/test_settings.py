@@ -72,6 +72,11 @@ def test_no_whole_number_is_endless(name):
     assert f"{name} must be at most " in refusal(**{name: 99999999999999999999})
 
 
+def test_what_another_machine_trained_with_is_no_mistake(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert Settings.from_dict({"data": "x", "devices": 8}).devices == 8
+
+
 @pytest.mark.parametrize("names", [[], ["text", "text"]])
 def test_modalities_are_named_once_each(names):
     assert f"wants names, each once, as in [text, audio]; got {names}" in refusal(modalities=names)

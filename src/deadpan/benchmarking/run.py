@@ -10,7 +10,7 @@ import numpy as np
 
 from deadpan.benchmarking import rendering
 from deadpan.benchmarking.grid import Case, Grid
-from deadpan.benchmarking.runner import GridWatch, finished, run_cases
+from deadpan.benchmarking.runner import GridWatch, finished, refuse_other_clips, run_cases
 from deadpan.benchmarking.table import GridTable, make_tables, read_run
 from deadpan.errors import DeadpanError
 from deadpan.files import write_atomically, write_json
@@ -50,6 +50,7 @@ def run_grid(grid: Grid, out: Path, *, workers: int, resume: bool, watch: GridWa
 
     Raises:
         DeadpanError: ``out`` is taken or not there, or another process works in it.
+        DataError: the data of a run that is there has changed.
     """
     if out.exists() and not out.is_dir():
         raise DeadpanError(f"{out}: is a file; give a directory as --out")
@@ -65,6 +66,7 @@ def run_grid(grid: Grid, out: Path, *, workers: int, resume: bool, watch: GridWa
     with alone(out / LOCK, "deadpan benchmark"):
         shutil.copyfile(grid.path, out / "grid.yaml")
         runs, failures = out / "runs", dict[Path, str]()
+        refuse_other_clips([*trials, *_possible_cases(grid, folds, trials, runs)], runs)
         if trials:
             failures |= run_cases(trials, runs, workers=workers, watch=watch)
         chosen, searched = _choices(grid, trials, runs)
@@ -77,6 +79,25 @@ def run_grid(grid: Grid, out: Path, *, workers: int, resume: bool, watch: GridWa
         reasons = {str(place): why for place, why in failures.items()}
         write_json(out / "failures.json", reasons)
     return Benchmark(tables=tables, failures=reasons)
+
+
+def _possible_cases(
+    grid: Grid, folds: Mapping[str, Sequence[str | None]], trials: Sequence[Case], runs: Path
+) -> list[Case]:
+    """The runs that may be scored: while a trial has not finished, those of each trial's settings.
+
+    Args:
+        grid: whose runs they are.
+        folds: of each data set.
+        trials: of the grid's search.
+        runs: where runs are kept.
+    """
+    if all(finished(case, runs) for case in trials):
+        chosen, _ = _choices(grid, trials, runs)
+        return list(grid.cases(folds, chosen))
+    draws = {(case.data, case.system, case.fold): grid.draws(case.system) for case in trials}
+    possible = (dict(zip(draws, drawn, strict=True)) for drawn in zip(*draws.values(), strict=True))
+    return [case for chosen in possible for case in grid.cases(folds, chosen)]
 
 
 def _choices(

@@ -177,6 +177,25 @@ def finished(case: Case, runs: Path, then: Afterwards | None = None) -> bool:
     return run.evaluated if case.trial is None else run.finished
 
 
+def refuse_other_clips(cases: Sequence[Case], runs: Path, then: Afterwards | None = None) -> None:
+    """Refuse to add runs to others whose data has changed: the rows would be of different clips.
+
+    Nothing is read where all cases have finished.
+
+    Args:
+        cases: all that make one result, the trials of a search included.
+        runs: where runs are kept.
+        then: what is left to do with a run that is scored.
+
+    Raises:
+        DataError: the data of a run that is there has changed.
+    """
+    if all(finished(case, runs, then if case.trial is None else None) for case in cases):
+        return
+    paths = [runs / case.place for case in cases]
+    refuse_changed_data(RunDirectory(path) for path in paths if RunDirectory.is_run(path))
+
+
 def run_cases(
     cases: Sequence[Case],
     runs: Path,
@@ -188,7 +207,8 @@ def run_cases(
     """Run the cases that have not finished; returns why runs were given up, by their place.
 
     A run that is refused (a model that cannot take the data, a divergence at once) is given up; one
-    that crashes or is killed goes on from its last epoch, ``RETRIES`` times.
+    that crashes or is killed goes on from its last epoch, ``RETRIES`` times. Whether those that are
+    there are of the same clips is asked before, by :func:`refuse_other_clips`.
 
     Args:
         cases: all of the grid; those that finished are skipped.
@@ -196,15 +216,9 @@ def run_cases(
         workers: processes at once, one thread each.
         watch: is called as runs proceed.
         then: what is left to do with a run that is scored.
-
-    Raises:
-        DataError: the data of a run that is there has changed: its row would be of other clips.
     """
     context = _context()
     waiting = [(case, 1) for case in cases if not finished(case, runs, then)]
-    if waiting:  # else nothing is added to the runs that are there
-        paths = [runs / case.place for case in cases]
-        refuse_changed_data(RunDirectory(path) for path in paths if RunDirectory.is_run(path))
     watch.begin([case for case, _ in waiting], len(cases) - len(waiting))
     waiting.reverse()
     running: list[Running] = []

@@ -5,15 +5,13 @@ from typing import Any
 
 from rich.table import Table
 
+from deadpan.cli.output import numbers_table
+
 
 def models_table(models: Sequence[Mapping[str, Any]]) -> Table:
     """A row per model: name for ``--model`` (and title, if different), parameters and paper."""
     presets = list(models[0]["parameters"]) if models else []
-    title = "parameters at the sizes of each data set"
-    table = Table(title=title, title_justify="left", header_style="bold")
-    table.add_column("model", overflow="fold")
-    for preset in presets:
-        table.add_column(preset, justify="right", overflow="fold")
+    table = numbers_table("parameters at the sizes of each data set", "model", *presets)
     table.add_column("paper", overflow="fold")
     for model in models:
         sizes = (f"{model['parameters'][preset]:,}" for preset in presets)

@@ -13,6 +13,7 @@ from deadpan.errors import DeadpanError, os_failure
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
 WIDTH = 100
 """Columns of output that goes to no terminal."""
@@ -91,6 +92,18 @@ def show(content: "RenderableType", *, width: int | None = None) -> None:
         console.print(content, crop=False)  # an address may be longer than a line
     except SystemExit:  # with which rich answers that the reader has left
         raise BrokenPipeError from None
+
+
+def numbers_table(title: str | None, first: str, *others: str) -> "Table":
+    """A table without rows: a column of names, and to its right one of numbers for each other."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", header_style="bold")
+    table.add_column(first, overflow="fold")
+    for name in others:
+        table.add_column(Text(name), justify="right", overflow="fold")
+    return table
 
 
 def show_json(value: object) -> None:

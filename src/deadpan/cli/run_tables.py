@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from deadpan.cli.output import numbers_table
 from deadpan.models import display_name
 from deadpan.tasks import Regression
 from deadpan.tasks.task import MetricColumn
@@ -35,12 +36,12 @@ def score_table(scores: RunScores) -> Table:
     titles = [f"{c.title} {'↑' if c.higher_is_better else '↓'}" for c in scores.columns]
     title = f"{scores.split} split, {scores.clips:,} clips"
     if len(titles) > WIDEST:
-        table = _table(title, "", *names)
+        table = numbers_table(title, "", *names)
         table.add_row("parameters", *sizes)
         for heading, column in zip(titles, zip(*cells, strict=True), strict=True):
             table.add_row(Text(heading), *column)
         return table
-    table = _table(title, "system", "parameters", *(t.replace(" ", "\n", 1) for t in titles))
+    table = numbers_table(title, "system", "parameters", *(t.replace(" ", "\n", 1) for t in titles))
     for name, size, row in zip(names, sizes, cells, strict=True):
         table.add_row(name, size, *row)
     return table
@@ -129,21 +130,13 @@ def grid_table(table: "GridTable") -> Table:
 
     columns = table.columns[:GRID_METRICS]
     first, *others = headings(table)[: len(HEADINGS) + len(columns)]
-    shown = _table(table.data, first, *others)
+    shown = numbers_table(table.data, first, *others)
     for row in table.rows:
         cells = row_texts(row, columns, lambda text: f"*{text}*")
         shown.add_row(
             *(Text(cell.replace("*", ""), style="bold" if "*" in cell else "") for cell in cells)
         )
     return shown
-
-
-def _table(title: str | None, first: str, *others: str) -> Table:
-    table = Table(title=title, title_justify="left", header_style="bold")
-    table.add_column(first, overflow="fold")
-    for name in others:
-        table.add_column(Text(name), justify="right", overflow="fold")
-    return table
 
 
 def _cell(scores: RunScores, column: MetricColumn, system: str) -> Text:

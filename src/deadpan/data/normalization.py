@@ -1,7 +1,7 @@
 """Scaling of features, fitted on the training split; labels are never used."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -83,6 +83,11 @@ class Normalizer:
         return np.clip(x, -LIMIT, LIMIT, out=x)
 
 
+def scalable(modalities: Iterable[Modality], method: NormalizationMethod) -> list[Modality]:
+    """The modalities that a method scales, where a training clip has them."""
+    return [name for name in modalities if name != TEXT and method != "none"]
+
+
 def fit_normalizer(
     clips: Sequence[Clip], widths: Mapping[Modality, int], method: NormalizationMethod
 ) -> Normalizer:
@@ -109,9 +114,8 @@ def fit_normalizer(
     stored = clips.scaling(method) if isinstance(clips, LazyClips) else {}
     centers: dict[Modality, np.ndarray] = {}
     scales: dict[Modality, np.ndarray] = {}
-    for name, width in widths.items() if method != "none" else ():
-        if name == TEXT:
-            continue
+    for name in scalable(widths, method):
+        width = widths[name]
         if scaling := stored.get(name) or _fit_modality(clips, name, width, method):
             centers[name], scales[name] = scaling
     return Normalizer(centers=centers, scales=scales, by_group=method == "group")

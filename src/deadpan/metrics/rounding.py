@@ -1,5 +1,7 @@
 """What counts as constant: values of a model differ in their last bits for no reason of its own."""
 
+import math
+
 import numpy as np
 from jaxtyping import Num
 
@@ -12,4 +14,4 @@ def is_constant(values: Num[np.ndarray, "..."]) -> bool:
     if not values.size:
         return True
     low, high = float(values.min()), float(values.max())
-    return high - low <= ROUNDING * max(abs(low), abs(high))
+    return low == high or high - low <= ROUNDING * max(abs(low), abs(high)) < math.inf

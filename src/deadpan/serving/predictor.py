@@ -124,7 +124,10 @@ class Predictor:
         try:
             result = self._session.run(["prediction"], feeds)[0]
         except Exception as error:  # onnxruntime raises many types, none of them public
-            raise _damaged(self.file, error) from error
+            raise DeadpanError(
+                f"{self.file}: the prediction of {clips} clips failed ({_first_line(error)}); give "
+                f"fewer or shorter clips, or export the run again"
+            ) from error
         shape = (clips, self.facts["outputs"])
         if not isinstance(result, np.ndarray) or result.shape != shape:
             wrong = getattr(result, "shape", type(result).__name__)
@@ -217,8 +220,12 @@ def _load(file: Path, threads: int) -> Any:  # noqa: ANN401 - onnxruntime is imp
 
 def _damaged(file: Path, reason: object) -> DeadpanError:
     """The error for a file that cannot be used; a reason of several lines is cut to the first."""
-    line = str(reason).partition("\n")[0]
+    line = _first_line(reason)
     return DeadpanError(f"{file}: damaged or not an ONNX file ({line}); export the run again")
+
+
+def _first_line(reason: object) -> str:
+    return str(reason).partition("\n")[0]
 
 
 def _facts(file: Path, session: Any) -> dict[str, Any]:  # noqa: ANN401

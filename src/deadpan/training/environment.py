@@ -98,9 +98,12 @@ class Environment:
 
     def changes(self, now: "Environment") -> list[str]:
         """What differs in another environment so that it computes other bits."""
+        names = ["deadpan", "torch", "threads", "native", "processor"]
+        if self.native and now.native:  # else they say why torch computes, whose bits are the same
+            names.append("kernels")
         return [
             f"{name} {getattr(now, name)} (was {getattr(self, name)})"
-            for name in ("deadpan", "torch", "threads", "native", "kernels", "processor")
+            for name in names
             if getattr(self, name) not in ("", "unknown", getattr(now, name))
         ]
 

@@ -7,6 +7,7 @@ moments, for example: a wrong one lets its kernels write beyond the end of an ar
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -126,7 +127,7 @@ def check_progress(meta: Mapping[str, Any]) -> None:
         raise RunError(f"metadata 'rows' are not those of {epoch} epochs")
     for number, row in enumerate(rows, start=1):
         entries = _entries("rows", row)
-        numeric = all(isinstance(x, int | float) for x in entries.values())
+        numeric = all(_is_number(x) or x != x for x in entries.values())  # NaN of a divergence
         if not numeric or entries.get("epoch") != number or entries.keys() != rows[0].keys():
             raise RunError(f"metadata 'rows' hold {_shown(row)} for epoch {number}")
     if {"train_loss", "valid_loss"} - rows[0].keys():
@@ -165,8 +166,10 @@ def _is_count(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    """Whether a value of JSON is a number; NaN is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+    """Whether a value of JSON is a number that a float can hold; NaN is none."""
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    return isinstance(value, float) and value == value
 
 
 def _are_numbers(value: object, count: int) -> bool:

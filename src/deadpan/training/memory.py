@@ -10,9 +10,14 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from deadpan.errors import DeadpanError
+from deadpan.threads import control_groups
 
 COPIES = 5
 """Tensors of the size of each parameter: itself, its gradient, Adam's two moments, the best."""
+
+CGROUP_2 = ("memory.max", "memory.current", "inactive_file")
+CGROUP_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+"""Of a control group: files of its limit and its use, and the entry of copies in the latter."""
 
 
 @contextmanager
@@ -54,15 +59,24 @@ def refuse_too_large(model: nn.Module, processes: int) -> None:
         )
 
 
-def free_memory() -> int | None:
-    """Bytes that this process may still take; None where the system does not say."""
+def free_memory(root: Path = Path("/")) -> int | None:
+    """Bytes that this process may still take; None where the system does not say.
+
+    Args:
+        root: where ``proc`` and ``sys`` stand.
+    """
     free: list[int] = []
     with suppress(OSError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
+        for line in (root / "proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 free.append(int(line.split()[1]) * 1024)
-    with suppress(OSError, ValueError):  # the limit of a container; "max" is none
-        free.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    for group in control_groups("memory", root):
+        for names in (CGROUP_2, CGROUP_1):
+            with suppress(OSError, ValueError):  # the other version; "max" is no limit
+                limit, used = (int((group / name).read_text()) for name in names[:2])
+                # Copies of files are given up for whoever wants memory.
+                stat = dict(map(str.split, (group / "memory.stat").read_text().splitlines()))
+                free.append(max(0, limit - used + int(stat.get(names[2], 0))))
     return min(free, default=None)
 
 

@@ -16,8 +16,9 @@ import torch
 import yaml
 
 from deadpan import data as sources
+from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset, fingerprint
-from deadpan.data.normalization import Normalizer
+from deadpan.data.normalization import NormalizationMethod, Normalizer, scalable
 from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
 from deadpan.files import read_json, read_yaml, write_atomically, write_json
 from deadpan.locks import LOCK, alone, beside
@@ -36,6 +37,7 @@ from deadpan.training.history import (
     gate_history,
 )
 from deadpan.training.integrity import check_finite, check_weights, check_widths
+from deadpan.training.memory import without_memory
 from deadpan.training.predictions import Predictions, read_predictions
 from deadpan.training.scores import RunScores, read_scores
 from deadpan.training.settings import Settings
@@ -242,14 +244,17 @@ def open_run(path: Path) -> OpenedRun:
     settings, task = run.settings(), run.task()
     try:
         widths = check_widths(meta.get("widths"))
-        with torch.device("meta"):  # nothing is allocated before the sizes are known to fit
+        with without_memory():  # nothing is allocated before the sizes are known to fit
             wanted = build(settings, widths, task).state_dict()
+        for name in tensors:
+            if name.partition("/")[0] not in ("model", "centers", "scales"):
+                raise RunError(f"unknown tensor '{printable(name)}'")
         weights = unnested("model", tensors)
         check_weights("weights", weights, wanted)
         check_finite("weights", weights)
         model = build(settings, widths, task)
         model.load_state_dict(weights)
-        normalizer = _normalizer(tensors, meta, widths)
+        normalizer = _normalizer(tensors, meta, widths, settings.normalization)
     except (DeadpanError, RuntimeError) as error:  # edited by hand, or files of two runs
         first_line = str(error).partition("\n")[0]
         raise RunError(
@@ -261,19 +266,25 @@ def open_run(path: Path) -> OpenedRun:
 
 
 def _normalizer(
-    tensors: Mapping[str, torch.Tensor], meta: Mapping[str, object], widths: Mapping[str, int]
+    tensors: Mapping[str, torch.Tensor],
+    meta: Mapping[str, object],
+    widths: Mapping[str, int],
+    method: NormalizationMethod,
 ) -> Normalizer:
-    """The normalisation that :func:`save_model` wrote; RunError if it does not fit the widths."""
-    by_group = meta.get("by_group")
-    if not isinstance(by_group, bool):
-        raise RunError("metadata 'by_group' is neither true nor false")
+    """The normalisation that :func:`save_model` wrote; RunError if it does not fit the run."""
+    by_group = method == "group"
+    if meta.get("by_group") is not by_group:
+        raise RunError(f"metadata 'by_group' does not fit normalization {method}")
     parts = {name: unnested(name, tensors) for name in ("centers", "scales")}
+    scaled = meta.get("scaled", list(parts["centers"]))  # an older run does not say
+    if not isinstance(scaled, list) or not set(map(str, scaled)) <= set(scalable(widths, method)):
+        raise RunError(f"metadata 'scaled' or centers do not fit normalization {method}")
     for name, part in parts.items():
-        check_weights(name, part, {m: torch.zeros(widths.get(m, 0)) for m in parts["centers"]})
+        check_weights(name, part, {m: torch.zeros(widths[m]) for m in map(str, scaled)})
         check_finite(name, part)
     for modality, scale in parts["scales"].items():
-        if modality not in widths or not (scale > 0).all():
-            raise RunError(f"scales '{modality}' are not positive, or of no modality")
+        if not (scale > 0).all():
+            raise RunError(f"scales '{modality}' are not positive")
     centers, scales = ({m: x.numpy() for m, x in part.items()} for part in parts.values())
     return Normalizer(centers=centers, scales=scales, by_group=by_group)
 
@@ -361,5 +372,10 @@ def save_model(
     save_tensors(
         run.weights_file,
         {**nested("model", weights), **tensors},
-        {"widths": dict(widths), "by_group": normalizer.by_group},
+        {
+            "widths": dict(widths),
+            "by_group": normalizer.by_group,
+            # None of a modality that no training clip has: a reader cannot derive which.
+            "scaled": list(normalizer.centers),
+        },
     )

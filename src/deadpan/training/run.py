@@ -21,6 +21,7 @@ from deadpan.files import write_csv
 from deadpan.locks import alone
 from deadpan.models import Model
 from deadpan.tasks import make_task
+from deadpan.threads import processors
 from deadpan.training.checkpoint import State
 from deadpan.training.environment import Environment, data_facts, this_environment
 from deadpan.training.loop import Watch, fit, seed_everything
@@ -58,16 +59,26 @@ def train_run(
     # Before anything computes: denormals are slow, and no run may depend on an earlier one.
     torch.set_flush_denormal(True)
     try:
-        with ExitStack() as lock:
+        with (
+            _refuse_full_memory(
+                f"{out}: not enough memory to train", "choose a smaller --batch_size or model"
+            ),
+            ExitStack() as lock,
+        ):
             return _train(resolved(settings), out, lock, resume=resume, watch=watch)
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@contextmanager
+def _refuse_full_memory(wanting: str, remedy: str) -> Generator[None, None, None]:
+    """Raise DeadpanError, with what was wanting and a remedy, where an allocator fails."""
+    try:
+        yield
     except (RuntimeError, MemoryError) as error:
         if not (memory := too_much_memory(error)):
             raise
-        raise DeadpanError(
-            f"{out}: not enough memory to train ({memory}); choose a smaller --batch_size or model"
-        ) from error
-    finally:
-        torch.set_flush_denormal(False)
+        raise DeadpanError(f"{wanting} ({memory}); {remedy}") from error
 
 
 def _train(
@@ -81,13 +92,17 @@ def _train(
             return run
     elif not child:
         RunDirectory.refuse_taken(out)
-    dataset = load_data(settings)
-    facts = data_facts(dataset)
-    if resume:
-        refuse_changed(RunDirectory(out), facts.fingerprint)
-    dataset.require("train", "valid")
-    normalizer = fit_normalizer(dataset["train"], dataset.widths, settings.normalization)
-    dataset = normalizer(dataset)
+    fabric = _fabric(settings)
+    with _refuse_full_memory(
+        f"{settings.data}: not enough memory to load it", "use fewer or shorter clips"
+    ):
+        dataset = load_data(settings)
+        facts = data_facts(dataset)
+        if resume:
+            refuse_changed(RunDirectory(out), facts.fingerprint)
+        dataset.require("train", "valid")
+        normalizer = fit_normalizer(dataset["train"], dataset.widths, settings.normalization)
+        dataset = normalizer(dataset)
     task = make_task(dataset.task, dataset.labels)
     with without_memory():
         sizes = build(settings, dataset.widths, task)
@@ -95,7 +110,6 @@ def _train(
     seed_everything(settings.seed)
     model = build(settings, dataset.widths, task)
     _check_clips(model, dataset)
-    fabric = _fabric(settings)
     environment = this_environment(model, task, facts, fabric)
     if not resume and not child:
         run = RunDirectory.create(out, settings, environment)
@@ -185,7 +199,7 @@ def _fabric(settings: Settings) -> Fabric:
     # Roles that a gate leaves out of a step have no gradient there.
     strategy = DDPStrategy(find_unused_parameters=True) if settings.devices > 1 else "auto"
     try:
-        return Fabric(
+        fabric = Fabric(
             accelerator=settings.accelerator,
             devices=settings.devices,
             precision=settings.precision,
@@ -196,6 +210,13 @@ def _fabric(settings: Settings) -> Fabric:
         raise DeadpanError(
             f"this machine cannot train so: {text}; try --accelerator cpu"
         ) from error
+    # More processes than processors would starve each other; two are for trying it out.
+    most = max(2, processors())
+    if fabric.device.type == "cpu" and settings.devices > most:
+        raise DeadpanError(
+            f"devices must be at most {most} on this machine's processors; got {settings.devices}"
+        )
+    return fabric
 
 
 def _state(run: RunDirectory, model: Model, settings: Settings) -> State:

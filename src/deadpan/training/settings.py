@@ -1,7 +1,6 @@
 """The settings of a run: resolved and written as YAML, they rebuild it."""
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +19,7 @@ LARGEST: Mapping[str, float] = {
     "seed": 2**63 - 1,
     "batch_size": 2**63 - 1,
     "decay_when": 2**63 - 1,
+    "devices": 1024,
 }
 """The largest value of a setting that has one."""
 
@@ -76,9 +76,7 @@ class Settings:
         for name in ("seed", "weight_decay", "decay_when", "gate_learning_rate"):
             if (value := getattr(self, name)) is not None and not value >= 0:
                 raise DeadpanError(f"{name} must not be negative; got {value}")
-        # More processes than processors would starve each other; two are for trying it out.
-        largest = {**LARGEST, "devices": max(2, os.cpu_count() or 1)}
-        for name, most in largest.items():
+        for name, most in LARGEST.items():
             if (getattr(self, name) or 0) > most:
                 raise DeadpanError(f"{name} must be at most {most}; got {getattr(self, name)}")
         names = self.modalities
