@@ -9,13 +9,13 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import RawClip, RawClips, assemble, hold_out_validation
+from deadpan.data.assembly import RawClip, RawClips
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.numpy_values import looks_like_npz, npz_names, read_npz_values
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.pickled_values import as_list, as_text, number_column, numeric_array
-from deadpan.data.labels import interpret_labels
+from deadpan.data.labels import labelled_dataset
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality
 
@@ -331,21 +331,14 @@ def _dataset(
                 raise DataError(
                     f"{path}: {name} has width {array.shape[2]} in {split}; wanted {widths[name]}"
                 )
-    raw, meaning = interpret_labels(
+    return labelled_dataset(
         path,
         RawClips(clips=clips, widths=widths, alignment=ALIGNED),
+        layout="utterance vectors of whole videos (bc-LSTM, CIM)",
         task="emotions" if label == "emotions" and task == "auto" else task,
         labels=labels,
         names=EMOTIONS,
-    )
-    clips, warnings = hold_out_validation(raw.clips)
-    return assemble(
-        path,
-        dataclasses.replace(raw, clips=clips),
-        layout="utterance vectors of whole videos (bc-LSTM, CIM)",
-        task=meaning.task,
-        labels=meaning.names,
-        warnings=[*meaning.warnings, *warnings],
+        hold_out=True,
     )
 
 
