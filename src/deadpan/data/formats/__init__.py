@@ -94,7 +94,9 @@ def detect_format(
     if path.is_dir():
         for _, recognises, read in FOLDERS:
             if recognises(path):
-                return read, (path,)
+                # Pickles that are known by their names alone may lie beside one's own data.
+                by_name = recognises is looks_like_contextual_folder
+                return own_dataset if by_name and resembles_own(path, options) else read, (path,)
         if resembles_own(path, options):
             return own_dataset, (path,)
         raise DataError(f"{path}: {_reason_of_folder(path)}")
