@@ -41,7 +41,7 @@ from deadpan.data.formats.nearest import (
     resembles_own,
 )
 from deadpan.data.formats.own.dataset import own_dataset
-from deadpan.data.formats.own.features import looks_like_own
+from deadpan.data.formats.own.features import looks_like_own, may_be_other
 from deadpan.data.formats.own.table import looks_like_clip_table
 from deadpan.data.formats.ur_funny import looks_like_ur_funny, ur_funny_dataset
 from deadpan.data.store.reading import store_dataset
@@ -106,7 +106,8 @@ def detect_format(
     if looks_like_pickle(path) and not foreign_format(path):
         content = _read_pickle(path)
         return detect_pickle_format(path, content), (path, content)
-    if resembles_own(path, options):
+    part = may_be_other(path) and part_of_folder(path, _name_of_format)
+    if not part and resembles_own(path, options):
         return own_dataset, (path,)
     with open_file(path, _format_names(FILES)):  # which may raise a more precise error
         start = first_bytes(path, 12)
