@@ -171,6 +171,7 @@ def test_features_of_one_clip_are_no_data_set(tmp_path):
     rows = "".join(f"{i},{i * 0.04},0.98,1,0.5\n" for i in range(9))
     path.write_text("frame,timestamp,confidence,success,AU01_r\n" + rows)
     assert "is a table of features and of no clips" in reason(path)
+    assert reason(path).endswith("if its rows are clips, give --data_options.id COLUMN")
     np.save(tmp_path / "clip.npy", FEATURES)
     assert "is one array of numpy" in reason(tmp_path / "clip.npy")
     np.savez(tmp_path / "clip.npz", a=FEATURES, b=FEATURES)

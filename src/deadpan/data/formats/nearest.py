@@ -223,7 +223,8 @@ def _of_file(path: Path, name_format: NameFormat) -> str:
     if _is_feature_table(path):
         return (
             f"is a table of features and of no clips (columns {_columns(path)}); it belongs into a "
-            f"folder, as audio/ID.csv, beside {SAMPLE}"
+            f"folder, as audio/ID.csv, beside {SAMPLE}; if its rows are clips, give "
+            f"--data_options.id COLUMN"
         )
     start = describe_start(head[:64])
     return start if head and not start.startswith("begins with the bytes") else ""
