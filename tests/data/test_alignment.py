@@ -157,6 +157,18 @@ def test_what_tells_nothing_is_not_judged():
     assert few.reason == "steps are aligned: modalities begin together in all 5 clips that tell"
 
 
+def test_one_clip_of_many_does_not_tell():
+    lengths = np.full(20, 8)
+    lengths[3] = 5
+    arrays = {name: array(lengths, 8, "left") for name in ("text", "audio", "vision")}
+    with pytest.raises(
+        DataError, match="in 1 of 1 clips that tell, and both fill the array in all"
+    ):
+        judge(arrays)
+    assert judge(arrays, aligned=True).aligned
+    assert judge({name: x[3:8] for name, x in arrays.items()}).aligned
+
+
 def test_arrays_of_two_lengths_are_not_aligned():
     arrays = {"text": np.ones((2, 3, 1)), "audio": np.ones((2, 7, 1))}
     assert judge(arrays).reason == "steps are not aligned: arrays have 3 and 7 of them"

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -169,3 +171,16 @@ def test_a_tenth_becomes_validation_by_group_whatever_the_order():
     assert validation_groups(["one"] * 9) == frozenset()
     assert len(validation_groups(["one", "two"])) == 1
     assert validation_groups([]) == frozenset()
+
+
+@pytest.mark.parametrize("small", ["abc", "xyz", "qrs"])
+def test_a_group_that_is_too_large_is_no_validation(small):
+    names = ["large"] * 90 + list(small) * 2 + [small[0]]
+    assert validation_groups(names) <= set(small)
+    assert len(validation_groups(names)) >= 2
+
+
+def test_of_groups_that_are_all_too_large_the_smallest_is_validation():
+    for first, second, third in itertools.permutations("abc"):
+        names = [first] * 30 + [second] * 40 + [third] * 50
+        assert validation_groups(names) == {first}

@@ -114,6 +114,50 @@ def test_what_cannot_be_is_refused(values, options, wanted):
     assert wanted in refusal(values, **options)
 
 
+EMOTIONS = ("happy", "sad", "angry")
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "task", "names", "wanted"),
+    [
+        ([0, 2, 1], {}, "classes", EMOTIONS, np.eye(3)[[0, 2, 1]]),
+        ([0, 1, 1], {}, "classes", EMOTIONS, np.eye(3)[[0, 1, 1]]),
+        ([0, 2, 1], {"task": "classes"}, "classes", EMOTIONS, np.eye(3)[[0, 2, 1]]),
+        ([0, 2, 1], {"task": "emotions"}, "emotions", EMOTIONS, np.eye(3)[[0, 2, 1]]),
+        ([0, 2, 1], {"task": "scores"}, "scores", ("rating",), [[0], [2], [1]]),
+        ([0, 2, 1], {"task": "regression"}, "regression", ("sentiment",), [[0], [2], [1]]),
+        ([0, 3, 1], {}, "regression", ("sentiment",), [[0], [3], [1]]),
+        ([0, 2, 1], {"labels": "angry,happy"}, "classes", ("angry", "happy"), [[0, 1], [1, 0]]),
+        ([0, 2], {"labels": "sad", "task": "emotions"}, "emotions", ("sad",), [[0], [0]]),
+        ([0, np.nan], {}, "classes", EMOTIONS, [[1, 0, 0], [np.nan] * 3]),
+    ],
+)
+def test_numbers_of_named_classes(values, options, task, names, wanted):
+    meaning, got = interpret(values, classes=EMOTIONS, **options)
+    assert (meaning.task, meaning.names) == (task, names)
+    np.testing.assert_array_equal(got, wanted)
+
+
+def test_clips_of_classes_that_are_not_wanted_are_told_and_one_class_is_refused():
+    meaning, _ = interpret([0, 2, 1, 2], classes=EMOTIONS, labels="happy,sad")
+    assert meaning.warnings == ("2 clips are of other classes; they were left out",)
+    text = refusal([0, 1, 2], classes=EMOTIONS, labels="sad")
+    assert "got the class 'sad' alone; wanted two classes or more" in text
+    assert "unknown label 'joy'" in refusal([0, 1, 2], classes=EMOTIONS, labels="joy,sad")
+
+
+@pytest.mark.parametrize("options", [{"task": "classes"}, {"labels": "happy"}, {}])
+def test_where_no_clip_has_a_label_there_is_none_to_refuse(options):
+    meaning, _ = interpret([np.nan] * 4, **options)
+    assert meaning.names == ()
+    assert "unknown task" in refusal([np.nan] * 4, task="clases")
+
+
+def test_an_infinite_label_among_missing_ones_is_a_label():
+    meaning, _ = interpret([np.inf] + [np.nan] * 29)
+    assert meaning.task == "scores"  # which refuses it
+
+
 def test_scales_that_sentiment_does_not_have_are_told():
     values = np.linspace(-3, 3, 100)[:, None]
     assert infer_task(values, ["x"]) == ("regression", [])

@@ -100,8 +100,9 @@ def judge_alignment(
         reason = "nothing tells whether steps are aligned: all sequences fill their arrays"
         return Alignment(aligned=False, reason=reason if some else "")
     together = "begin" if side == 0 else "end"
-    if all((value.first == value.second).all() for value in telling.values()):
-        clips = max(len(value.first) for value in telling.values())
+    clips = max(len(value.first) for value in telling.values())
+    alone = clips == 1 and max(len(value.first) for value in gaps.values()) >= MANY_CLIPS
+    if not alone and all((value.first == value.second).all() for value in telling.values()):
         evidence = f"modalities {together} together in all {clips} clips that tell"
         return Alignment(aligned=True, reason=f"steps are aligned: {evidence}")
     odds = {pair: _log_odds(value) for pair, value in telling.items()}
@@ -115,12 +116,9 @@ def judge_alignment(
     same = int((value.first == value.second).sum())
     evidence = f"{pair[0]} and {pair[1]} {together} together in {same} of {len(value.first)} clips "
     evidence += "that tell"
-    if probability < 1 - SURE and _within(value):
+    if doubt := _doubt(probability, value, gaps[pair], shared=shared):
         probability = 0.5
-        evidence += ", and one is as long as the other less a few steps"
-    elif probability < 1 - SURE and not shared and len(value.first) < 0.9 * len(gaps[pair].first):
-        probability = 0.5
-        evidence += ", and both fill the array in the others"
+        evidence += doubt
     if 1 - SURE < probability < SURE:
         raise DataError(
             f"{path}: cannot tell whether step k is the same word in every modality ({evidence}); "
@@ -132,6 +130,17 @@ def judge_alignment(
         aligned=aligned,
         reason=f"steps are {'' if aligned else 'not '}aligned ({sure:.3g} % sure): {evidence}",
     )
+
+
+def _doubt(probability: float, telling: _Gaps, every: _Gaps, *, shared: bool) -> str:
+    """Why a probability does not count, as the end of a sentence; "" if it does."""
+    if len(telling.first) == 1 and len(every.first) >= MANY_CLIPS:
+        return ", and both fill the array in all others"
+    if probability < 1 - SURE and _within(telling):
+        return ", and one is as long as the other less a few steps"
+    if probability < 1 - SURE and not shared and len(telling.first) < 0.9 * len(every.first):
+        return ", and both fill the array in the others"
+    return ""
 
 
 def requested_alignment(aligned: bool) -> Alignment:

@@ -341,6 +341,21 @@ def group_from_name(parts: Sequence[str]) -> str | None:
     return match["video"] if match else name
 
 
+MANY_VIDEOS = 10
+"""From this number on, the different parts before the last _ of names are taken for videos."""
+
+
+def video_groups(names: Sequence[str]) -> list[str]:
+    """The group of each clip by names of the form VIDEO_CLIP; "" for all if they tell of none.
+
+    ``happy_1`` and ``happy_2``, or ``sample_1`` and ``sample_2``, are not of one video.
+    """
+    videos = [group_from_name((name,)) for name in names]
+    if None in videos or len(set(videos)) < MANY_VIDEOS:
+        return [""] * len(names)
+    return [str(video) for video in videos]
+
+
 def rename_repeated_ids(splits: Mapping[str, Sequence[Clip]]) -> tuple[dict[str, list[Clip]], int]:
     """Make ids unique: the clips, repeated ids renamed ``id#2``, ``id#3``; and their number."""
     ids = {clip.id for clips in splits.values() for clip in clips}

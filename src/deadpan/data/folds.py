@@ -92,18 +92,21 @@ VALIDATION_SHARE = 0.1
 def validation_groups(groups: Sequence[str]) -> frozenset[str]:
     """Choose the groups that become validation: a tenth of the clips, and never all groups.
 
-    Groups are taken in the order of a hash of their names, as in ``split_by_group``.
+    Groups are taken in the order of a hash of their names, as in ``split_by_group``. One that is
+    too large is left to training; if all are, the smallest is taken.
 
     Args:
         groups: the group of each training clip; a name may occur often.
     """
     sizes = Counter(groups)
     names = sorted(sizes, key=lambda name: hashlib.sha256(name.encode()).digest())
-    chosen: set[str] = set()
+    wanted = VALIDATION_SHARE * len(groups)
+    fitting = [name for name in names if sizes[name] / 2 <= wanted][: len(names) - 1]
+    chosen: list[str] = []
     count = 0
-    for name in names[:-1]:
-        if chosen and count + sizes[name] / 2 > VALIDATION_SHARE * len(groups):
+    for name in fitting or sorted(names, key=sizes.__getitem__)[: min(1, len(names) - 1)]:
+        if chosen and count + sizes[name] / 2 > wanted:
             break
-        chosen.add(name)
+        chosen.append(name)
         count += sizes[name]
     return frozenset(chosen)

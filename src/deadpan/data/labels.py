@@ -1,6 +1,7 @@
 """The meaning of a file's labels: one place decides on their task, for every format."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast, get_args
@@ -8,9 +9,9 @@ from typing import cast, get_args
 import numpy as np
 from jaxtyping import Float
 
-from deadpan.data.assembly import RawClip, RawClips
+from deadpan.data.assembly import RawClip, RawClips, assemble, hold_out_validation
 from deadpan.data.containers.files import printable
-from deadpan.data.dataset import TaskName
+from deadpan.data.dataset import Dataset, TaskName
 from deadpan.errors import DataError, unknown_name
 
 SENTIMENT = "sentiment"
@@ -36,6 +37,58 @@ class LabelMeaning:
     warnings: tuple[str, ...] = ()
 
 
+def labelled_dataset(
+    path: Path,
+    raw: RawClips,
+    *,
+    layout: str,
+    task: str,
+    labels: str,
+    names: Sequence[str] = (),
+    classes: Sequence[str] = (),
+    scale: TaskName | None = None,
+    file: Path | None = None,
+    hold_out: bool = False,
+    repairs: Counter[str] | None = None,
+    warnings: Sequence[str] = (),
+) -> Dataset:
+    """Make a data set of a file's clips, whose labels are as stored.
+
+    Args:
+        path: the file or folder, for messages and the data set's name.
+        raw: see ``interpret_labels``, also for task, labels, names, classes and scale.
+        layout: see ``assemble``, also for repairs and warnings.
+        task: the task that the user asks for.
+        labels: the labels that the user asks for.
+        names: names of the labels in the file.
+        classes: names of the classes in the file.
+        scale: the task of one number that is no class.
+        file: the file of labels, for messages, if it is another.
+        hold_out: whether validation is taken from train where the file has none.
+        repairs: repairs counted so far.
+        warnings: sentences for the user.
+
+    Raises:
+        DataError: see ``interpret_labels`` and ``assemble``.
+    """
+    raw, meaning = interpret_labels(
+        file or path, raw, task=task, labels=labels, names=names, classes=classes, scale=scale
+    )
+    held_out: list[str] = []
+    if hold_out:
+        clips, held_out = hold_out_validation(raw.clips)
+        raw = dataclasses.replace(raw, clips=clips)
+    return assemble(
+        path,
+        raw,
+        layout=layout,
+        task=meaning.task,
+        labels=meaning.names,
+        repairs=repairs,
+        warnings=[*warnings, *meaning.warnings, *held_out],
+    )
+
+
 def interpret_labels(
     path: Path,
     raw: RawClips,
@@ -43,12 +96,14 @@ def interpret_labels(
     task: str,
     labels: str,
     names: Sequence[str] = (),
+    classes: Sequence[str] = (),
     scale: TaskName | None = None,
 ) -> tuple[RawClips, LabelMeaning]:
     """Decide what the labels of a file mean, and bring them to the form of their task.
 
     See ``infer_task`` for one number a clip and for several. Seven that are MOSEI's are its
     sentiment, unless labels are named or the task is another. Pairs (absent, present) are emotions.
+    Where no clip has a label, there is none to choose from, and any task and labels are accepted.
 
     Args:
         path: the file, for messages.
@@ -57,6 +112,9 @@ def interpret_labels(
         task: the task that the user asks for; "auto" infers it.
         labels: names of the labels that the user asks for, separated by commas; "" is all.
         names: names of the labels in the file, ignored unless there is a different one for each.
+        classes: names of the classes that the numbers 0, 1, ... of one label stand for, where the
+            format says it. They are the labels that the user may ask for, except as regression or
+            scores; clips of other classes are then left out.
         scale: the task of one number that is no class, where the format says it.
 
     Returns:
@@ -66,11 +124,22 @@ def interpret_labels(
         DataError: the task or a name is unknown, labels differ in shape, or do not fit the task.
     """
     check_task(path, task)
+    clips = raw.clips
     with np.errstate(invalid="ignore", over="ignore"):  # a signalling NaN is one like any other
-        values, pairs = _columns(path, raw.clips)
-        names = _names(values, names, pairs=pairs)
+        if clips and all(np.isnan(clip.label).all() for clip in clips):
+            return raw, LabelMeaning(task="scores", names=())
+        values, pairs = _columns(path, clips)
         warnings: list[str] = []
-        values, names = choose_labels(path, values, names, labels)
+        numbered = not pairs and task not in ("regression", "scores")
+        if numbered and classes and _count_classes(values, len(classes)):
+            values, names = _class_rows(values[:, 0], len(classes)), tuple(classes)
+            task = "classes" if task == "auto" else task
+            values, names = choose_labels(path, values, names, labels)
+            if task == "classes":
+                clips, values = _of_classes(path, clips, values, names, warnings)
+        else:
+            names = _names(values, names, pairs=pairs)
+            values, names = choose_labels(path, values, names, labels)
         if not labels and names == MOSEI_LABELS and task in ("auto", "regression", "emotions"):
             values, names = _part_of_mosei(values, task, warnings)
             task = "regression" if task == "auto" else task
@@ -83,8 +152,7 @@ def interpret_labels(
     if task == "scores" and scale != "scores":
         names = score_names(values, names)
     clips = [
-        dataclasses.replace(clip, label=label)
-        for clip, label in zip(raw.clips, values, strict=True)
+        dataclasses.replace(clip, label=label) for clip, label in zip(clips, values, strict=True)
     ]
     return dataclasses.replace(raw, clips=clips), LabelMeaning(
         task=cast("TaskName", task), names=tuple(names), warnings=tuple(warnings)
@@ -130,7 +198,7 @@ def infer_task(
             f"was taken as {task}; if these are {_SUBJECTS[other]}, give --data_options.task "
             f"{other}"
         ]
-    if scale is None and 0 < beyond <= RARE:
+    if scale is None and len(numbers) and 0 < beyond <= RARE:
         return task, [
             f"{100 * beyond:.2g} % of labels are beyond [-3, 3] (they reach from {numbers[0]:g} to "
             f"{numbers[-1]:g}), so they were taken as scores; if this is sentiment, mend them"
@@ -208,6 +276,40 @@ def number_classes(
     rows = np.full((len(column), len(numbers)), np.nan)
     rows[finite] = np.eye(len(numbers))[index]
     return tuple(str(int(x)) if x.is_integer() else repr(x) for x in numbers.tolist()), rows
+
+
+def _count_classes(values: Columns, count: int) -> bool:
+    """Whether one column holds numbers of so many classes, from 0; what is not finite aside."""
+    finite = values[np.isfinite(values)]
+    return values.shape[1] == 1 and bool(np.isin(finite, range(count)).all())
+
+
+def _class_rows(column: Float[np.ndarray, " clip"], count: int) -> Float[np.ndarray, "clip _"]:
+    """A 1 for the class of each number; NaN where the number is not finite."""
+    rows = np.full((len(column), count), np.nan)
+    finite = np.isfinite(column)
+    rows[finite] = np.eye(count)[column[finite].astype(np.int64)]
+    return rows
+
+
+def _of_classes(
+    path: Path,
+    clips: Sequence[RawClip],
+    values: Columns,
+    names: Sequence[str],
+    warnings: list[str],
+) -> tuple[list[RawClip], Float[np.ndarray, "_ label"]]:
+    """The clips of the chosen classes, and their rows; a warning tells of those of others."""
+    if len(names) < 2:
+        raise DataError(
+            f"{path}: got the class '{printable(names[0])}' alone; wanted two classes or more, or "
+            f"--data_options.task emotions"
+        )
+    of_others = (values == 0).all(axis=1)
+    if count := int(of_others.sum()):
+        warnings.append(f"{count} clips are of other classes; they were left out")
+    kept = [clip for clip, other in zip(clips, of_others, strict=True) if not other]
+    return kept, values[~of_others]
 
 
 def _columns(path: Path, clips: Sequence[RawClip]) -> tuple[Columns, bool]:

@@ -61,7 +61,7 @@ def _reader_and_options(
     source: str, options: Mapping[str, Any]
 ) -> tuple[Callable[..., Dataset], dict[str, Any]]:
     """The function that reads or generates the data set, and its options converted to its types."""
-    read, arguments = _reader_of(source)
+    read, arguments = _reader_of(source, options)
     if "aligned" not in inspect.signature(read).parameters:
         read = _aligned_on_request(read)
     parameters = {
@@ -108,7 +108,9 @@ def _nearest_path(path: Path) -> Path | None:
     return next((path.parent / n for n in get_close_matches(path.name, names, 1, 0.7)), None)
 
 
-def _reader_of(source: str) -> tuple[Callable[..., Dataset], tuple[Any, ...]]:
+def _reader_of(
+    source: str, options: Mapping[str, Any]
+) -> tuple[Callable[..., Dataset], tuple[Any, ...]]:
     if source in DATASETS:
         return DATASETS[source], ()
     try:
@@ -118,7 +120,7 @@ def _reader_of(source: str) -> tuple[Callable[..., Dataset], tuple[Any, ...]]:
         raise DataError(f"{source}: cannot be opened ({error}); give another path") from error
     if not exists:
         raise _not_there(source, path)
-    return detect_format(path)
+    return detect_format(path, [name for name, value in options.items() if value])
 
 
 def _aligned_on_request(read: Callable[..., Dataset]) -> Callable[..., Dataset]:

@@ -94,6 +94,48 @@ def test_several_variants_ask_for_one_unless_one_is_plain(folder):
     assert deadpan.load(folder, variant="_2way").widths == {"text": 5, "audio": 4, "vision": 3}
 
 
+def test_own_data_beside_pickles_called_as_modalities_stay_own(folder):
+    for name in ("face", "voice"):
+        (folder / name).mkdir()
+        for clip in "abc":
+            np.save(folder / name / f"{clip}.npy", np.arange(6.0).reshape(3, 2))
+    (folder / "labels.csv").write_text("id,label\na,1\nb,-2\nc,0.5\n")
+    assert deadpan.load(folder).widths == {"face": 2, "voice": 2}
+    (folder / "labels.csv").write_text("name,score\na,1\nb,-2\nc,0.5\n")
+    assert deadpan.load(folder, id="name", label="score").widths == {"face": 2, "voice": 2}
+
+
+def test_archives_of_other_arrays_are_no_utterance_vectors(tmp_path):
+    for name in WIDTHS:
+        np.savez(tmp_path / f"{name}.npz", clip1=np.ones((3, 2)))
+    with pytest.raises(DataError, match="holds files of features and no table of clips"):
+        deadpan.load(tmp_path)
+
+
+def test_what_was_not_used_is_told(folder):
+    for name in ("text", "audio"):
+        (folder / f"{name}_3way.pickle").write_bytes(pickle.dumps(seven(2)))
+    told = "other variants were not used: _3way; give --data_options.variant NAME"
+    assert told in deadpan.load(folder).warnings
+    dataset = deadpan.load(folder, variant="_3way")
+    assert dataset.widths == {"text": 2, "audio": 2}
+    assert "no file of vision is called as the others are; it was left out" in dataset.warnings
+
+
+def test_two_files_of_one_modality_are_a_question(folder):
+    (folder / "visual.pickle").write_bytes(pickle.dumps(seven(2)))
+    with pytest.raises(DataError, match=r"video\.pickle and visual\.pickle are all of vision"):
+        deadpan.load(folder)
+
+
+def test_options_that_cannot_be_followed_are_refused(folder):
+    with pytest.raises(DataError, match="has one label a clip, and got label 'emotions'"):
+        deadpan.load(folder, label="emotions")
+    activations(folder / "unimodal.pickle")
+    with pytest.raises(DataError, match="got modality 'text' and the file names its own"):
+        deadpan.load(folder / "unimodal.pickle", modality="text")
+
+
 def test_files_of_different_videos_are_refused(folder):
     other = list(seven(4))
     other[5] = [3, 1, 2, 4, 3, 2]
@@ -123,6 +165,8 @@ def test_the_npz_of_cim_has_sentiment_or_emotions(tmp_path):
     cim(tmp_path)
     dataset = deadpan.load(tmp_path)
     assert (dataset.task, dataset.labels) == ("regression", ("sentiment",))
+    told = "sentiment was taken of several labels; others: --data_options.label emotions"
+    assert [text for text in dataset.warnings if "labels" in text] == [told]
     assert {split: len(clips) for split, clips in dataset.splits.items()} == {
         "train": 15,
         "valid": 6,
@@ -139,7 +183,7 @@ def test_the_npz_of_cim_has_sentiment_or_emotions(tmp_path):
     assert deadpan.load(tmp_path / "text.npz").widths == {"text": 5}
 
 
-def test_unimodal_activations_have_masks_and_one_hot_labels(tmp_path):
+def activations(path, **more):
     content = {}
     for split in ("train", "test"):
         mask = np.arange(4) < np.array(LENGTHS[split])[:, None]
@@ -148,9 +192,23 @@ def test_unimodal_activations_have_masks_and_one_hot_labels(tmp_path):
             f"{split}_mask": mask * 1.0,
             f"{split}_label": np.eye(2)[labels(split).astype(int)],
         }
-    path = tmp_path / "unimodal.pickle"
-    path.write_bytes(pickle.dumps(content))
-    dataset = deadpan.load(path)
+    path.write_bytes(pickle.dumps(content | more))
+    return path
+
+
+def test_splits_have_any_of_their_names_and_one(tmp_path):
+    mask = (np.arange(4) < np.array(LENGTHS["test"])[:, None]) * 1.0
+    parts = {"devel_mask": mask, "devel_label": np.eye(2)[labels("test").astype(int)]}
+    parts |= {f"{n}_devel": arrays("test", w) for n, w in WIDTHS.items()}
+    path = activations(tmp_path / "unimodal.pickle", **parts)
+    assert len(deadpan.load(path)["valid"]) == 6
+    activations(path, **parts, val_mask=mask)
+    with pytest.raises(DataError, match="has 'devel_mask' and 'val_mask'; leave one of them out"):
+        deadpan.load(path)
+
+
+def test_unimodal_activations_have_masks_and_one_hot_labels(tmp_path):
+    dataset = deadpan.load(activations(tmp_path / "unimodal.pickle"))
     assert dataset.widths == {"text": 5, "audio": 4, "vision": 3}
     assert (dataset.task, dataset.labels) == ("classes", ("0", "1"))
     assert len(dataset["test"]) == 6

@@ -75,6 +75,20 @@ def test_meld_has_emotions_or_sentiment_and_counts_its_utterances(tmp_path):
         deadpan.load(path, label="valence")
 
 
+def test_the_user_decides_on_the_task(tmp_path):
+    path = write(tmp_path / "IEMOCAP_features.pkl", iemocap())
+    scores = deadpan.load(path, task="scores")
+    assert (scores.task, scores.labels) == ("scores", ("rating",))
+    assert by_id(scores)["Ses02F_impro01_F003"].label.tolist() == [(3 + 14) % 6]
+
+
+def test_two_classes_of_other_data_are_not_named_as_six_emotions(tmp_path):
+    parts = list(iemocap())
+    parts[2] = {v: [i % 2 for i in range(n)] for v, n in DIALOGUES.items()}
+    dataset = deadpan.load(write(tmp_path / "pairs.pkl", tuple(parts)))
+    assert (dataset.task, dataset.labels) == ("classes", ("0", "1"))
+
+
 def test_avec_has_numbers_on_a_scale(tmp_path):
     parts = list(iemocap())
     parts[2] = {v: [0.25 * i - 0.3 for i in range(n)] for v, n in DIALOGUES.items()}

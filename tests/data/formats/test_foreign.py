@@ -29,7 +29,7 @@ def reason(path):
     ("content", "words"),
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n", "git lfs pull"),
-        ("no table\n".encode("utf-16"), "iconv -f UTF-16"),
+        ("no table\n".encode("utf-16"), "begins like text in UTF-16"),
         (b"\n  <!DOCTYPE html>\n<html><body>Sign in</body></html>", "is a web page"),
         (b"<HTML><head>", "is a web page"),
         (b"\x1f\x8b\x08\x00" + bytes(20), "tar -xzf file"),
@@ -50,6 +50,15 @@ def test_files_of_other_tools_are_named_with_the_way_out(tmp_path, content, word
     path = tmp_path / "file"
     path.write_bytes(content)
     assert words in reason(path)
+
+
+def test_a_line_to_copy_has_the_whole_name(tmp_path):
+    path = tmp_path / f"{'long' * 20}.zst"
+    path.write_bytes(b"\x28\xb5\x2f\xfd" + bytes(20))
+    assert reason(path).endswith(f"unzstd {path.name}")
+    path = tmp_path / f"{'long' * 20}.pkl"
+    path.write_bytes(pickle.dumps({"train": {"text": torch.ones(2, 3, 4)}}))
+    assert f"pathlib.Path('{path.name}')" in reason(path)
 
 
 def test_an_archive_is_to_be_unpacked_and_says_how(tmp_path):

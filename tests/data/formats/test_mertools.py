@@ -148,7 +148,9 @@ def test_vectors_make_the_transcription_the_text(tmp_path):
         ({"a": 1}, "clip 'a' has no 'emo'"),
         ([1, 2], "holds no dict"),
         ({"../a": {"emo": "happy"}}, "leads elsewhere"),
-        ({"a": {"emo": "happy", "val": 1}, "b": {"emo": "", "val": 1}}, "has no two emotions"),
+        ({"/etc/a": {"emo": "happy"}}, "leads elsewhere"),
+        ({"C:/a": {"emo": "happy"}}, "leads elsewhere"),
+        ({"a": {"emo": "happy"}, "b": {"emo": "", "val": ""}}, "has no two emotions and no val"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(tmp_path, corpus, words):
@@ -156,6 +158,65 @@ def test_labels_that_do_not_fit_are_refused(tmp_path, corpus, words):
     np.savez(home / "label-6way.npz", train_corpus=np.array(corpus, dtype=object))
     with pytest.raises(DataError, match=words):
         deadpan.load(home)
+
+
+def test_a_name_reads_no_file_outside_the_folder(tmp_path):
+    np.save(tmp_path / "secret.npy", np.ones(4))
+    content = corpora()
+    content["train"][f"{tmp_path}/secret"] = {"emo": "happy", "val": 1.0}
+    home = write(tmp_path / "mer", {name: {} for name in content})
+    np.savez(home / "label-6way.npz", **{f"{k}_corpus": corpus for k, corpus in content.items()})
+    with pytest.raises(DataError, match="leads elsewhere; wanted a file name"):
+        deadpan.load(home, test="test1")
+
+
+def test_clips_without_an_emotion_are_left_out(tmp_path):
+    content = corpora()
+    content["train"]["train_00000"]["emo"] = float("nan")
+    content["train"]["train_00001"]["emo"] = np.float32("nan")
+    content["train"]["train_00002"]["emo"] = " "
+    content["test2"] = {name: {"emo": np.nan, "val": -10} for name in content["test2"]}
+    dataset = deadpan.load(write(tmp_path / "mer", content))
+    assert dataset.labels == ("angry", "happy", "neutral")
+    assert not {f"train_0000{i}" for i in range(3)} & set(by_id(dataset))
+    assert "3 clips have no emotion; they were left out" in dataset.warnings
+    assert any("test2 left out" in text for text in dataset.warnings)
+
+
+def test_the_user_decides_on_the_task_and_the_classes(tmp_path):
+    home = write(tmp_path / "mer", corpora())
+    scores = deadpan.load(home, test="test1", task="scores")
+    assert (scores.task, scores.labels) == ("scores", ("rating",))
+    assert by_id(scores)["train_00001"].label.tolist() == [0]  # angry, happy, neutral
+    two = deadpan.load(home, test="test1", labels="happy,angry")
+    assert (two.task, two.labels) == ("classes", ("happy", "angry"))
+    assert by_id(two)["train_00001"].label.tolist() == [0, 1]
+    assert "train_00000" not in by_id(two)
+    present = deadpan.load(home, test="test1", labels="happy", task="emotions")
+    assert by_id(present)["train_00002"].label.tolist() == [1]
+    assert by_id(present)["train_00000"].label.tolist() == [0]
+
+
+def test_a_hidden_file_beside_the_arrays_hides_none(tmp_path):
+    home = write(tmp_path / "mer", corpora())
+    for folder in (home / "features").iterdir():
+        files = sorted(folder.iterdir())
+        contents = [file.read_bytes() for file in files]
+        for file in files:
+            file.unlink()
+        (folder / ".DS_Store").write_bytes(b"Bud1")  # before the others also on disk
+        for file, content in zip(files, contents, strict=True):
+            file.write_bytes(content)
+    assert deadpan.load(home, test="test1").widths == {"text": 5, "audio": 4, "vision": 3}
+
+
+def test_a_transcription_is_read_as_any_table(tmp_path):
+    home = write(tmp_path / "mer", corpora())
+    file = home / "transcription-engchi.csv"
+    file.write_text(file.read_text(encoding="utf-8"), encoding="utf-16")
+    (tmp_path / "glove.txt").write_text("good 1.0 2.0\n")
+    dataset = deadpan.load(home, test="test1", vectors=tmp_path / "glove.txt")
+    assert by_id(dataset)["train_00004"].words == ("good", "morning")
 
 
 def test_the_label_file_alone_leads_to_its_folder(tmp_path):

@@ -418,3 +418,18 @@ def test_a_file_without_labels_is_for_prediction(tmp_path):
     dataset = deadpan.load(path)
     assert dataset.layout == "a pickle in MMSA's format"
     assert (dataset.labels, dataset.unsplit, len(dataset["test"])) == ((), False, 2)
+
+
+def test_label_and_labels_are_one_option(tmp_path):
+    path = tmp_path / "file.pkl"
+    path.write_bytes(pickle.dumps({"train": sims()}))
+    assert deadpan.load(path, labels="T").labels == deadpan.load(path, label="T").labels
+    with pytest.raises(DataError, match="got label and labels, which are one option"):
+        deadpan.load(path, label="M", labels="T")
+
+
+def test_a_file_without_labels_is_for_prediction_whatever_label_is_asked(tmp_path):
+    path = tmp_path / "file.pkl"
+    content = padded_split(regression_labels=None, classification_labels=None)
+    path.write_bytes(pickle.dumps({"test": content}))
+    assert deadpan.load(path, labels="T").labels == ()

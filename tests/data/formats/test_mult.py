@@ -438,3 +438,10 @@ def test_ravdess4(shared: Path):
         for clip in clips:
             assert clip.sequences["vision"].shape == (1, 35)
             assert clip.label.tolist() == np.eye(4)[columns[clip.id.split("-")[2]]].tolist()
+
+
+@pytest.mark.parametrize("options", [{"task": "classes"}, {"labels": "happy"}, {}])
+def test_a_file_without_labels_is_for_prediction_whatever_is_asked(options, tmp_path):
+    path = tmp_path / "file.pkl"
+    path.write_bytes(pickle.dumps({"test": arrays(labels=None)}))
+    assert deadpan.load(path, **options).labels == ()

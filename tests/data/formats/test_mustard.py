@@ -63,6 +63,12 @@ def test_voice_and_face_are_joined_by_id(tmp_path):
     assert "1 clips have no vision" in dataset.warnings
 
 
+def test_the_user_decides_on_the_task(tmp_path):
+    dataset = deadpan.load(write(tmp_path / "data"), task="scores")
+    assert (dataset.task, dataset.labels) == ("scores", ("rating",))
+    assert by_id(dataset)["2_3"].label.tolist() == [1]
+
+
 def test_the_folds_of_the_paper_are_splits(tmp_path):
     home = write(tmp_path / "data")
     dataset = deadpan.load(home, fold="1")

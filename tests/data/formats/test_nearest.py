@@ -1,3 +1,4 @@
+import json
 import pickle
 import zipfile
 
@@ -170,12 +171,98 @@ def test_features_of_one_clip_are_no_data_set(tmp_path):
     rows = "".join(f"{i},{i * 0.04},0.98,1,0.5\n" for i in range(9))
     path.write_text("frame,timestamp,confidence,success,AU01_r\n" + rows)
     assert "is a table of features and of no clips" in reason(path)
+    assert reason(path).endswith("if its rows are clips, give --data_options.id COLUMN")
     np.save(tmp_path / "clip.npy", FEATURES)
     assert "is one array of numpy" in reason(tmp_path / "clip.npy")
     np.savez(tmp_path / "clip.npz", a=FEATURES, b=FEATURES)
     assert "is an archive of numpy (.npz) that holds a, b" in reason(tmp_path / "clip.npz")
     path.unlink()
     assert "holds files of features and no table of clips" in reason(tmp_path)
+
+
+def test_a_folder_of_tables_of_features_is_no_choice_of_tables(tmp_path):
+    for clip in "abc":
+        rows = "".join(f"{i}\t0.5\t-1.5\n" for i in range(5))
+        (tmp_path / f"{clip}.tsv").write_text("frame\tAU01\tAU02\n" + rows)
+    assert "holds files of features and no table of clips" in reason(tmp_path)
+
+
+@pytest.mark.parametrize("pad", range(3))
+def test_a_long_table_of_any_script_is_a_table(tmp_path, pad):
+    text = "name,words\n" + "x" * pad + "".join(f"{i},好好好好\n" for i in range(9000))
+    (tmp_path / "table.csv").write_text(text, encoding="utf-8")
+    assert "has columns name, words: wanted id, label" in reason(tmp_path / "table.csv")
+
+
+def named(home, text, encoding="utf-8", name="table.csv"):
+    """A table beside a folder of features of the clips 1, 2 and 3."""
+    (home / "audio").mkdir(exist_ok=True)
+    for clip in "123":
+        np.save(home / "audio" / f"{clip}.npy", FEATURES)
+    (home / name).write_text(text, encoding=encoding)
+    return home / name
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("sample,rating\n1,2.5\n2,1\n3,0\n", {"encoding": "utf-8"}),
+        ("sample,rating\n1,good\n2,bad\n3,bad\n", {"encoding": "utf-16"}),
+        ('sample,rating,notes\n1,2.5,"a\nb"\n2,1,c\n3,0,d\n', {"encoding": "utf-8"}),
+        ('[{"sample": 1, "rating": 2.5}, {"sample": 2, "rating": 1}, {"sample": 3, "rating": 0}]',
+         {"name": "table.json"}),
+    ],
+)  # fmt: skip
+def test_a_table_whose_columns_the_user_names_is_read(tmp_path, text, options):
+    table = named(tmp_path, text, **options)
+    dataset = deadpan.load(table, id="sample", label="rating")
+    assert sum(map(len, dataset.splits.values())) == 3
+    assert deadpan.load(tmp_path, id="sample", label="rating").widths == dataset.widths
+
+
+def test_a_spreadsheet_beside_a_folder_makes_it_no_part_of_anything(tmp_path):
+    meld = tmp_path / "meld"
+    meld.mkdir()
+    for split in ("train", "dev"):
+        (meld / f"{split}.csv").write_text("Utterance,Emotion\nHi,joy\n")
+    (tmp_path / "budget.parquet").write_bytes(b"PAR1" + bytes(20))
+    assert "holds 2 tables: dev.csv, train.csv; give one of them" in reason(meld)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("notes.xlsx", b"PK\x03\x04xl/workbook.xml"),
+        ("config.json", b'{"mode": "train", "label": "M"}'),
+    ],
+)
+def test_notes_and_settings_beside_a_pickle_are_no_clip_table(tmp_path, name, content):
+    (tmp_path / "mosi.pkl").write_bytes(pickle.dumps(MULT))
+    (tmp_path / name).write_bytes(content)
+    assert f"holds a pickle; give {tmp_path / 'mosi.pkl'}" in reason(tmp_path)
+
+
+def test_a_folder_of_hugging_face_is_known_by_its_settings(tmp_path):
+    (tmp_path / "state.json").write_text('{"_split": "train"}')
+    (tmp_path / "dataset_info.json").write_text('{"features": {"id": {}, "label": {}}}')
+    (tmp_path / "data-00000-of-00001.arrow").write_bytes(b"\xff\xff\xff\xff")
+    assert "is a folder of Hugging Face datasets" in reason(tmp_path)
+
+
+def test_json_beside_features_is_a_clip_table(tmp_path):
+    table = [{"id": str(i), "label": i - 2.5} for i in range(1, 4)]
+    named(tmp_path, json.dumps(table), name="labels.json")
+    assert deadpan.load(tmp_path).widths == {"audio": 3}
+
+
+def test_one_pickle_of_any_format_may_be_called_train(tmp_path):
+    (tmp_path / "train.pkl").write_bytes(pickle.dumps(MULT))
+    assert f"holds a pickle; give {tmp_path / 'train.pkl'}" in reason(tmp_path)
+
+
+def test_only_what_a_format_needs_is_missing(tmp_path):
+    (tmp_path / "audio_features.p").write_bytes(pickle.dumps({"a": 1}))
+    assert "and lacks sarcasm_data.json; add what is missing" in reason(tmp_path)
 
 
 def test_hdf5_of_another_kind_tells_what_it_holds(tmp_path):

@@ -75,6 +75,19 @@ def test_a_clip_is_a_punchline_with_a_step_per_word(tmp_path, version):
     assert clip.group is None
 
 
+def test_a_fold_has_any_spelling_of_its_split(tmp_path):
+    folds = {"Train": IDS[:5], "val": IDS[5:7], "test": IDS[7:]}
+    (write(tmp_path, 2) / "data_folds.pkl").write_bytes(pickle.dumps(folds))
+    assert [clip.id for clip in deadpan.load(tmp_path)["valid"]] == ["6", "7"]
+
+
+def test_the_user_decides_on_the_task(tmp_path):
+    dataset = deadpan.load(write(tmp_path, 2), task="scores")
+    assert (dataset.task, dataset.labels) == ("scores", ("rating",))
+    assert dataset["test"][0].label.tolist() == [0]
+    assert dataset["test"][1].label.tolist() == [1]
+
+
 def test_the_context_comes_first(tmp_path):
     clip = deadpan.load(write(tmp_path, 2), context=True)["test"][0]
     assert clip.sequences["audio"][:, 0].tolist() == [0.5, 0.5, 0.25, 8, 8, 8, 8]

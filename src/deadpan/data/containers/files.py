@@ -63,6 +63,11 @@ def printable(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def printable_path(path: Path | str) -> str:
+    """Escape a path for a message; a longer one is not cut, so that it can be copied."""
+    return repr(str(path))[1:-1]
+
+
 SIGNATURES = (
     (b"\x89PNG\r\n", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
@@ -73,6 +78,8 @@ SIGNATURES = (
     (b"\xfd7zXZ\x00", "xz: unpack it first"),
     (b"\x89HDF\r\n", "HDF5"),
     (b"\x93NUMPY", "numpy's .npy"),
+    (b"\xff\xfe", "text in UTF-16"),
+    (b"\xfe\xff", "text in UTF-16"),
 )
 
 

@@ -278,6 +278,8 @@ def read_pickle(path: Path) -> object:
         file = _MappedFile(stream)
         try:
             return _charged(_Machine(file).run())
+        except PickledNameError as error:
+            raise PickledNameError(f"{path}: {error}", error.package) from None
         except (DataError, *DAMAGE) as error:
             raise DataError(f"{path}: {_reason(error, file)}") from None
 
@@ -311,6 +313,19 @@ def unpickle(
 def looks_like_pickle(path: Path) -> bool:
     """Whether the first bytes are those of a pickle; never raises."""
     return OPENING.match(first_bytes(path, 16)) is not None
+
+
+class PickledNameError(DataError):
+    """A pickle asks for a name that is not that of a plain value.
+
+    Args:
+        message: the line.
+        package: the package that has the name.
+    """
+
+    def __init__(self, message: str, package: str) -> None:
+        super().__init__(message)
+        self.package = package
 
 
 class _UnknownOpcodeError(DataError):
@@ -500,7 +515,8 @@ class _Machine:
         if not isinstance(module, str) or not isinstance(name, str):
             raise TypeError
         if (module, name) not in self.names:
-            raise DataError(f"asks for '{printable(module)}.{printable(name)}'; {POLICY}")
+            asked = f"asks for '{printable(module)}.{printable(name)}'; {POLICY}"
+            raise PickledNameError(asked, module.partition(".")[0])
         self.stack.append(self.names[module, name])
 
     def reduce(self) -> None:

@@ -1,15 +1,15 @@
 """The formats of files and folders, recognised by their content and never by their name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from deadpan.data.containers.files import first_bytes, open_file, printable
+from deadpan.data.containers.files import first_bytes, open_file, printable, printable_path
 from deadpan.data.containers.safetensors_file import looks_like_safetensors
-from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
+from deadpan.data.containers.unpickling import PickledNameError, looks_like_pickle, read_pickle
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.contextual import (
     contextual_dataset,
@@ -41,7 +41,7 @@ from deadpan.data.formats.nearest import (
     resembles_own,
 )
 from deadpan.data.formats.own.dataset import own_dataset
-from deadpan.data.formats.own.features import looks_like_own
+from deadpan.data.formats.own.features import looks_like_own, may_be_other
 from deadpan.data.formats.own.table import looks_like_clip_table
 from deadpan.data.formats.ur_funny import looks_like_ur_funny, ur_funny_dataset
 from deadpan.data.store.reading import store_dataset
@@ -79,8 +79,14 @@ FILES: Formats = (
 )
 
 
-def detect_format(path: Path) -> tuple[DatasetReader, tuple[Any, ...]]:
+def detect_format(
+    path: Path, options: Collection[str] = ()
+) -> tuple[DatasetReader, tuple[Any, ...]]:
     """Detect the format of a path: the function that reads it, and its first arguments.
+
+    Args:
+        path: a file or folder.
+        options: names of the options that the user gives, which may say what a table is.
 
     Raises:
         DataError: the path cannot be opened, or has no known format.
@@ -88,8 +94,10 @@ def detect_format(path: Path) -> tuple[DatasetReader, tuple[Any, ...]]:
     if path.is_dir():
         for _, recognises, read in FOLDERS:
             if recognises(path):
-                return read, (path,)
-        if resembles_own(path):
+                # Pickles that are known by their names alone may lie beside one's own data.
+                by_name = recognises is looks_like_contextual_folder
+                return own_dataset if by_name and resembles_own(path, options) else read, (path,)
+        if resembles_own(path, options):
             return own_dataset, (path,)
         raise DataError(f"{path}: {_reason_of_folder(path)}")
     for _, recognises, read in FILES:
@@ -98,7 +106,8 @@ def detect_format(path: Path) -> tuple[DatasetReader, tuple[Any, ...]]:
     if looks_like_pickle(path) and not foreign_format(path):
         content = _read_pickle(path)
         return detect_pickle_format(path, content), (path, content)
-    if resembles_own(path):
+    part = may_be_other(path) and part_of_folder(path, _name_of_format)
+    if not part and resembles_own(path, options):
         return own_dataset, (path,)
     with open_file(path, _format_names(FILES)):  # which may raise a more precise error
         start = first_bytes(path, 12)
@@ -128,12 +137,10 @@ def _read_pickle(path: Path) -> object:
     """Read a pickle; the error for objects of a known package says how to convert them."""
     try:
         return read_pickle(path)
-    except DataError as error:
-        for package, sentence in PICKLED_BY.items():
-            if f"asks for '{package}." in str(error):
-                raise DataError(
-                    f"{path}: {sentence.replace('FILE', printable(path.name))}"
-                ) from None
+    except PickledNameError as error:
+        if sentence := PICKLED_BY.get(error.package):
+            line = sentence.replace("FILE", printable_path(path.name))
+            raise DataError(f"{path}: {line}") from None
         raise
 
 

@@ -9,15 +9,15 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import RawClip, RawClips, assemble, hold_out_validation
+from deadpan.data.assembly import RawClip, RawClips
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.numpy_values import looks_like_npz, npz_names, read_npz_values
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.pickled_values import as_list, as_text, number_column, numeric_array
-from deadpan.data.labels import interpret_labels
+from deadpan.data.labels import labelled_dataset
 from deadpan.errors import DataError, unknown_name
-from deadpan.types import AUDIO, TEXT, VISION, Modality
+from deadpan.types import AUDIO, SPLITS, TEXT, VISION, Modality, split_name
 
 ROLES: Mapping[Modality, re.Pattern[str]] = {
     TEXT: re.compile(r"text|transcript", re.I),
@@ -26,7 +26,6 @@ ROLES: Mapping[Modality, re.Pattern[str]] = {
 }
 """Patterns of the names of files by modality."""
 SUFFIXES = (".pickle", ".pkl", ".p", ".npz")
-SPLIT_KEYS = {"train": "train", "valid": "valid", "val": "valid", "dev": "valid", "test": "test"}
 TUPLES: Mapping[int, Mapping[str, tuple[int, int, int]]] = {
     7: {"train": (0, 1, 5), "test": (2, 3, 6)},
     13: {"train": (0, 1, 7), "valid": (2, 3, 8), "test": (4, 5, 9)},
@@ -74,7 +73,10 @@ def looks_like_contextual_file(path: Path) -> bool:
 
 
 def looks_like_contextual_folder(path: Path) -> bool:
-    """Whether a folder has such a file for two modalities or more, by their names; never raises."""
+    """Whether a folder has such a file for two modalities or more; never raises.
+
+    That a pickle is one is told by its name alone.
+    """
     try:
         return len(_files(path)) > 1
     except OSError:
@@ -85,7 +87,8 @@ def _files(path: Path) -> dict[Modality, list[Path]]:
     """The files of each modality, by their names."""
     files: dict[Modality, list[Path]] = {}
     for entry in sorted(path.iterdir()):
-        if entry.suffix.lower() in SUFFIXES and (looks_like_pickle(entry) or looks_like_npz(entry)):
+        known = looks_like_pickle(entry) or looks_like_contextual_file(entry)
+        if entry.suffix.lower() in SUFFIXES and known:
             for modality, pattern in ROLES.items():
                 if pattern.match(entry.stem):
                     files.setdefault(modality, []).append(entry)
@@ -111,7 +114,8 @@ def contextual_folder_dataset(
         labels: see ``contextual_dataset``.
 
     Raises:
-        DataError: a file does not fit, or files differ in their videos or labels.
+        DataError: a file does not fit, files differ in their videos or labels, or several are of
+            one modality.
     """
     files = _files(path)
     variants = {entry.stem for entries in files.values() for entry in entries}
@@ -122,14 +126,23 @@ def contextual_folder_dataset(
             f"--data_options.variant NAME"
         )
     chosen = variant or rests[0]
+    warnings: list[str] = []
+    if others := [rest for rest in rests if rest and rest != chosen]:
+        names = printable(", ".join(others))
+        warnings.append(f"other variants were not used: {names}; give --data_options.variant NAME")
     splits: dict[str, Videos] = {}
     for modality, entries in files.items():
         fitting = [e for e in entries if re.sub(r"^[a-z]+", "", e.stem, flags=re.I) == chosen]
-        for entry in fitting[:1]:
+        if len(fitting) > 1:
+            names = printable(" and ".join(entry.name for entry in fitting))
+            raise DataError(f"{path}: {names} are all of {modality}; leave one of them there")
+        if not fitting:
+            warnings.append(f"no file of {modality} is called as the others are; it was left out")
+        for entry in fitting:
             content = read_npz_values(entry) if looks_like_npz(entry) else read_pickle(entry)
-            for split, videos in _videos(entry, content, modality, label).items():
+            for split, videos in _videos(entry, content, modality, label, warnings).items():
                 splits[split] = _joined(entry, split, splits.get(split), videos)
-    return _dataset(path, splits, label, task, labels)
+    return _dataset(path, splits, label, task, labels, warnings)
 
 
 def contextual_file_dataset(
@@ -184,14 +197,19 @@ def contextual_dataset(
     Raises:
         DataError: the value does not fit the format.
     """
-    splits = _videos(path, content, modality or _modality_of(path, content), label)
-    return _dataset(path, splits, label, task, labels)
+    warnings: list[str] = []
+    several = isinstance(content, dict) and not {"train_mask", b"train_mask"}.isdisjoint(content)
+    if several and modality:
+        raise DataError(
+            f"{path}: got modality '{printable(modality)}' and the file names its own; leave it out"
+        )
+    modality = modality or ("" if several else _modality_of(path))
+    splits = _videos(path, content, modality, label, warnings)
+    return _dataset(path, splits, label, task, labels, warnings)
 
 
-def _modality_of(path: Path, content: object) -> Modality:
-    """The modality that the name of a file tells; "" if the file holds several."""
-    if isinstance(content, dict) and "train_mask" in content:
-        return ""
+def _modality_of(path: Path) -> Modality:
+    """The modality that the name of a file tells."""
     for modality, pattern in ROLES.items():
         if pattern.search(path.stem):
             return modality
@@ -201,17 +219,25 @@ def _modality_of(path: Path, content: object) -> Modality:
     )
 
 
-def _videos(path: Path, content: object, modality: Modality, label: str) -> dict[str, Videos]:
+def _videos(
+    path: Path, content: object, modality: Modality, label: str, warnings: list[str]
+) -> dict[str, Videos]:
     """The videos of each split in an unpickled value."""
     try:
-        if isinstance(content, list | tuple):
-            return _from_tuple(cast("Sequence[object]", content), modality)
-        if not isinstance(content, dict):
+        if not isinstance(content, list | tuple | dict):
             raise DataError(f"is a {type(content).__name__}; wanted {WANTED}")
-        table = {as_text(key): x for key, x in cast("dict[object, object]", content).items()}
-        if "train_mask" in table:
+        table: dict[str, object] = {}
+        if isinstance(content, dict):
+            table = {as_text(key): x for key, x in cast("dict[object, object]", content).items()}
+            if "train_mask" not in table:
+                return _from_arrays(table, modality, label, warnings)
+        if label:
+            raise DataError(
+                f"has one label a clip, and got label '{printable(label)}'; leave it out"
+            )
+        if table:
             return _from_activations(table)
-        return _from_arrays(table, modality, label)
+        return _from_tuple(cast("Sequence[object]", content), modality)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 
@@ -229,9 +255,9 @@ def _from_tuple(parts: Sequence[object], modality: Modality) -> dict[str, Videos
 
 def _from_activations(table: Mapping[str, object]) -> dict[str, Videos]:
     splits: dict[str, Videos] = {}
-    for key, split in SPLIT_KEYS.items():
-        if f"{key}_mask" not in table or f"{key}_label" not in table:
-            continue
+    for split, key in _split_keys(table, "_mask").items():
+        if f"{key}_label" not in table:
+            raise DataError(f"has '{key}_mask' and no '{key}_label'; wanted {WANTED}")
         features = {
             modality: table[name]
             for modality, pattern in ROLES.items()
@@ -245,11 +271,11 @@ def _from_activations(table: Mapping[str, object]) -> dict[str, Videos]:
     return splits
 
 
-def _from_arrays(table: Mapping[str, object], modality: Modality, label: str) -> dict[str, Videos]:
+def _from_arrays(
+    table: Mapping[str, object], modality: Modality, label: str, warnings: list[str]
+) -> dict[str, Videos]:
     splits: dict[str, Videos] = {}
-    for key, split in SPLIT_KEYS.items():
-        if f"{key}_data" not in table or split in splits:
-            continue
+    for split, key in _split_keys(table, "_data").items():
         names = {
             "sentiment": f"{key}SentiLabel",
             "emotions": f"{key}EmoLabel",
@@ -259,6 +285,11 @@ def _from_arrays(table: Mapping[str, object], modality: Modality, label: str) ->
         wanted = label or next(iter(available), "sentiment")
         if wanted not in available:
             raise DataError(unknown_name("label", printable(wanted), [x for x in available if x]))
+        if not label and len(available) > 1:
+            others = [f"--data_options.label {name}" for name in available[1:] if name]
+            sentence = f"{wanted} was taken of several labels"
+            sentence += f"; others: {', '.join(others)}" if others else ""
+            warnings += [sentence] if sentence not in warnings else []
         splits[split] = _split(
             key,
             {modality: table[f"{key}_data"]},
@@ -267,6 +298,19 @@ def _from_arrays(table: Mapping[str, object], modality: Modality, label: str) ->
             table.get(f"{key}_idName"),
         )
     return splits
+
+
+def _split_keys(table: Iterable[str], end: str) -> dict[str, str]:
+    """How keys that end so call each split: ``{"valid": "dev"}`` for ``dev_data``."""
+    keys = [name.removesuffix(end) for name in table if name.endswith(end)]
+    found: dict[str, str] = {}
+    for key in sorted(keys, key=lambda key: SPLITS.index(split_name(key) or SPLITS[-1])):
+        split = split_name(key)
+        if split in found:
+            raise DataError(f"has '{found[split]}{end}' and '{key}{end}'; leave one of them out")
+        if split:
+            found[split] = key
+    return found
 
 
 def _split(
@@ -319,7 +363,12 @@ def _joined(path: Path, split: str, before: Videos | None, videos: Videos) -> Vi
 
 
 def _dataset(
-    path: Path, splits: Mapping[str, Videos], label: str, task: str, labels: str
+    path: Path,
+    splits: Mapping[str, Videos],
+    label: str,
+    task: str,
+    labels: str,
+    warnings: Sequence[str],
 ) -> Dataset:
     clips = [clip for split, videos in splits.items() for clip in _clips(split, videos)]
     if not clips:
@@ -331,21 +380,15 @@ def _dataset(
                 raise DataError(
                     f"{path}: {name} has width {array.shape[2]} in {split}; wanted {widths[name]}"
                 )
-    raw, meaning = interpret_labels(
+    return labelled_dataset(
         path,
         RawClips(clips=clips, widths=widths, alignment=ALIGNED),
+        layout="utterance vectors of whole videos (bc-LSTM, CIM)",
         task="emotions" if label == "emotions" and task == "auto" else task,
         labels=labels,
         names=EMOTIONS,
-    )
-    clips, warnings = hold_out_validation(raw.clips)
-    return assemble(
-        path,
-        dataclasses.replace(raw, clips=clips),
-        layout="utterance vectors of whole videos (bc-LSTM, CIM)",
-        task=meaning.task,
-        labels=meaning.names,
-        warnings=[*meaning.warnings, *warnings],
+        hold_out=True,
+        warnings=warnings,
     )
 
 

@@ -7,12 +7,12 @@ from typing import cast
 
 import numpy as np
 
-from deadpan.data.assembly import RawClip, RawClips, assemble, hold_out_validation
+from deadpan.data.assembly import RawClip, RawClips
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.number_lists import NumberLists
 from deadpan.data.formats.pickled_values import as_text
-from deadpan.data.labels import interpret_labels
+from deadpan.data.labels import labelled_dataset
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality
 
@@ -90,22 +90,14 @@ def dialogues_dataset(
                     f"{path}: clip '{printable(clip.id)}' has {name} of width {x.shape[1]}; "
                     f"wanted {widths[name]} as before"
                 )
-    clips, names = _named_classes(clips, layout, label)
-    raw, meaning = interpret_labels(
+    return labelled_dataset(
         path,
         RawClips(clips=clips, widths=widths, alignment=ALIGNED),
-        task="classes" if names and task == "auto" else task,
-        labels=labels,
-        names=names,
-    )
-    clips, warnings = hold_out_validation(raw.clips)
-    return assemble(
-        path,
-        dataclasses.replace(raw, clips=clips),
         layout="a feature pickle of conv-emotion",
-        task=meaning.task,
-        labels=meaning.names,
-        warnings=[*meaning.warnings, *warnings],
+        task=task,
+        labels=labels,
+        classes=_classes(clips, layout, label),
+        hold_out=True,
     )
 
 
@@ -186,15 +178,13 @@ def _entries(name: str, value: object) -> list[object]:
     return list(cast("list[object]", value))
 
 
-def _named_classes(
-    clips: Sequence[RawClip], layout: Parts, label: str
-) -> tuple[list[RawClip], tuple[str, ...]]:
-    """The clips with a 1 for their class, and its name; () if labels are not numbers of classes."""
+def _classes(clips: Sequence[RawClip], layout: Parts, label: str) -> tuple[str, ...]:
+    """The names of the classes; () if labels are no numbers of these.
+
+    Those of 0 and 1 alone are of other data in this format, which has classes of its own.
+    """
     names = MELD_SENTIMENT if label == "sentiment" else MELD_CLASSES
     if layout is IEMOCAP:
         names = IEMOCAP_CLASSES
     numbers = {float(x) for clip in clips for x in clip.label}
-    if any(clip.label.size != 1 for clip in clips) or not numbers <= set(range(len(names))):
-        return list(clips), ()
-    rows = np.eye(len(names))
-    return [dataclasses.replace(c, label=rows[int(c.label[0])]) for c in clips], names
+    return names if numbers <= set(range(len(names))) and not numbers <= {0, 1} else ()

@@ -4,7 +4,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from deadpan.data.containers.files import first_bytes, printable
+from deadpan.data.containers.files import first_bytes, printable_path
 
 ARRAYS = (
     "in Python: pathlib.Path('data.pkl').write_bytes(pickle.dumps({split: {key: x.numpy() if "
@@ -27,8 +27,6 @@ STARTS: tuple[tuple[bytes, str], ...] = (
         b"version https://git-lfs",
         "is a pointer of git LFS and not the file; run git lfs pull where it was cloned",
     ),
-    (b"\xff\xfe", "is text in UTF-16; save it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE > NEW"),
-    (b"\xfe\xff", "is text in UTF-16; save it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE > NEW"),
     (b"\x1f\x8b", "is packed by gzip; unpack it: tar -xzf FILE, or gunzip FILE if it is no .tar"),
     (b"BZh", "is packed by bzip2; unpack it: tar -xjf FILE, or bunzip2 FILE if it is no .tar"),
     (b"\xfd7zXZ\x00", "is packed by xz; unpack it: tar -xJf FILE, or unxz FILE if it is no .tar"),
@@ -91,8 +89,8 @@ def foreign_format(path: Path) -> str:
         return _foreign_folder(path)
     head = first_bytes(path, 4096)
     if sentence := next((text for start, text in STARTS if head.startswith(start)), ""):
-        return sentence.replace("FILE", printable(path.name))
-    return _foreign_content(path, head).replace("FILE", printable(path.name))
+        return sentence.replace("FILE", printable_path(path.name))
+    return _foreign_content(path, head).replace("FILE", printable_path(path.name))
 
 
 def _foreign_folder(path: Path) -> str:
@@ -101,7 +99,7 @@ def _foreign_folder(path: Path) -> str:
 
     try:
         if holds("dataset_dict.json") or (holds("state.json") and any(path.glob("*.arrow"))):
-            return HUGGING_FACE.replace("FOLDER", printable(path.name))
+            return HUGGING_FACE.replace("FOLDER", printable_path(path.name))
         return LMDB if holds("data.mdb") else ""
     except OSError:
         return ""

@@ -4,34 +4,29 @@ import dataclasses
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PureWindowsPath
 from typing import cast
 
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import (
-    RawClip,
-    RawClips,
-    assemble,
-    group_from_name,
-    hold_out_validation,
-)
-from deadpan.data.containers.csv_rows import read_csv_rows
+from deadpan.data.assembly import RawClip, RawClips, video_groups
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.numpy_values import npz_names, read_npz_values
+from deadpan.data.containers.tables import read_table
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.own.feature_files import read_features
 from deadpan.data.formats.pickled_values import as_text
 from deadpan.data.formats.word_vectors import embed_words, tokenize
-from deadpan.data.labels import interpret_labels
+from deadpan.data.labels import labelled_dataset
 from deadpan.errors import DataError, unknown_name
-from deadpan.types import AUDIO, TEXT, VISION, Modality
+from deadpan.types import AUDIO, TEXT, VISION, Modality, split_name
 
 CORPUS = "_corpus"
 """How the names of the arrays end: ``train_corpus``, ``test1_corpus``, ..., ``whole_corpus``."""
-SPLIT_OF_CORPUS = {"train": "train", "val": "valid", "valid": "valid", "whole": None}
-"""The split of each array but those of tests."""
+WHOLE = "whole"
+"""The array of clips that have no splits."""
 ROLES: Mapping[Modality, re.Pattern[str]] = {
     AUDIO: re.compile(
         r"wavlm|hubert|wav2vec|data2vec-audio|whisper|emotion2vec|vggish|egemaps|is\d\d|audio|"
@@ -54,8 +49,8 @@ first that matches decides."""
 FEATURES = "features"
 SENTENCES = ("english", "sentence", "chinese")
 """Columns of a transcription; the first that exists is used."""
-MANY_VIDEOS = 10
-"""From this number on, the different parts before the last _ of names are taken for videos."""
+SOME = 100
+"""Entries of a folder that are looked at to see what it holds."""
 UNKNOWN = {"emo": "neutral", "val": -10.0}
 """What MERTools writes for every clip of a test set whose labels are not published."""
 
@@ -82,7 +77,7 @@ def _label_files(path: Path) -> list[Path]:
     return [
         file
         for file in sorted(path.glob("*label*.npz"))
-        if {f"{name}{CORPUS}" for name in ("train", "whole")} & set(npz_names(file))
+        if {f"{name}{CORPUS}" for name in ("train", WHOLE)} & set(npz_names(file))
     ]
 
 
@@ -131,7 +126,7 @@ def mertools_dataset(
     source = _chosen_file(path, file)
     warnings: list[str] = []
     entries = _entries(source, test, warnings)
-    names, values, entries = _labels(source, entries, label, warnings)
+    classes, values, entries = _labels(source, entries, label, warnings)
     folders = _folders(path, {TEXT: text, AUDIO: audio, VISION: vision}, warnings)
     repairs: Counter[str] = Counter()
     if vectors is not None and TEXT in folders:
@@ -162,25 +157,19 @@ def mertools_dataset(
         )
         for entry, value, group in zip(entries, values, _groups(entries), strict=True)
     ]
-    raw, meaning = interpret_labels(
+    return labelled_dataset(
         path,
         RawClips(
             clips=clips,
             widths={m: next(iter(x.values())).shape[1] for m, x in sequences.items()},
         ),
-        task="classes" if names and task == "auto" else task,
-        labels=labels,
-        names=names,
-    )
-    clips, held_out = hold_out_validation(raw.clips)
-    return assemble(
-        path,
-        dataclasses.replace(raw, clips=clips),
         layout="a folder of MERTools",
-        task=meaning.task,
-        labels=meaning.names,
+        task=task,
+        labels=labels,
+        classes=classes,
+        hold_out=True,
         repairs=repairs,
-        warnings=[*warnings, *meaning.warnings, *held_out],
+        warnings=warnings,
     )
 
 
@@ -201,12 +190,13 @@ def _entries(file: Path, test: str, warnings: list[str]) -> list[Entry]:
         if name.endswith(CORPUS)
     }
     corpora = {name: _corpus(file, name, array) for name, array in arrays.items()}
-    tests = [name for name in corpora if name not in SPLIT_OF_CORPUS]
+    splits = {name: split_name(name) for name in corpora}
+    tests = [name for name, split in splits.items() if name != WHOLE and split in (None, "test")]
     published = [name for name in tests if any(_published(x) for x in corpora[name].values())]
     if hidden := [name for name in tests if name not in published]:
         warnings.append(
-            f"{', '.join(map(printable, hidden))} left out: every clip is neutral there, which "
-            f"MERTools writes where labels are not published"
+            f"{', '.join(map(printable, hidden))} left out: every clip is neutral or has no label "
+            f"there, which MERTools writes where labels are not published"
         )
     if test and test not in published:
         raise DataError(f"{file}: {unknown_name('test set', printable(test), published)}")
@@ -215,11 +205,12 @@ def _entries(file: Path, test: str, warnings: list[str]) -> list[Entry]:
             f"{file}: has the test sets {printable(', '.join(published))}; give "
             f"--data_options.test {published[0]}"
         )
-    splits = {**SPLIT_OF_CORPUS, **{name: "test" for name in published if name == test or not test}}
     entries: list[Entry] = []
     for name, corpus in corpora.items():
-        if name in splits:
+        if name not in tests:
             entries += [_entry(clip, splits[name], value) for clip, value in corpus.items()]
+        elif name in published and test in ("", name):
+            entries += [_entry(clip, "test", value) for clip, value in corpus.items()]
     if not entries:
         raise DataError(
             f"{file}: has no labelled clips; wanted {{name: {{'emo': ..., 'val': ...}}}}"
@@ -244,7 +235,8 @@ def _corpus(file: Path, name: str, array: np.ndarray) -> dict[str, Values]:
             raise DataError(f"{where}: {error}") from None
         if not isinstance(value, dict) or "emo" not in value:
             raise DataError(f"{where}: clip '{printable(clip)}' has no 'emo'; wanted its emotion")
-        if any(separator in clip for separator in ("\\", "\0")) or ".." in clip.split("/"):
+        parts = PureWindowsPath(clip)  # which knows /, \ and drives
+        if parts.anchor or ".." in parts.parts or any(x in clip for x in ("\\", "\0")):
             raise DataError(
                 f"{where}: name '{printable(clip)}' leads elsewhere; wanted a file name"
             )
@@ -254,11 +246,15 @@ def _corpus(file: Path, name: str, array: np.ndarray) -> dict[str, Values]:
 
 def _published(values: Values) -> bool:
     """Whether the labels of a clip are other than MERTools' placeholder."""
-    return _emotion(values["emo"]) != UNKNOWN["emo"] or not np.isnan(_valence(values.get("val")))
+    emotion = _emotion(values["emo"])
+    return emotion not in ("", UNKNOWN["emo"]) or not np.isnan(_valence(values.get("val")))
 
 
 def _emotion(value: object) -> str:
-    return as_text(value) if isinstance(value, str | bytes | int | float | np.generic) else ""
+    """The emotion as text; "" where it is missing, blank or NaN."""
+    known = isinstance(value, str | bytes | int | float | np.generic)
+    missing = isinstance(value, float | np.floating) and np.isnan(value)
+    return as_text(value).strip() if known and not missing else ""
 
 
 def _valence(value: object) -> float:
@@ -281,22 +277,29 @@ def _entry(name: str, split: str | None, values: Values) -> Entry:
 
 def _labels(
     file: Path, entries: Sequence[Entry], label: str, warnings: list[str]
-) -> tuple[tuple[str, ...], Num[np.ndarray, "clip _"], list[Entry]]:
+) -> tuple[tuple[str, ...], Num[np.ndarray, "clip 1"], list[Entry]]:
     """The names of the classes, none for valence, the labels, and the clips that have one."""
-    emotions = sorted({entry.emotion for entry in entries})
+    emotions = sorted({entry.emotion for entry in entries if entry.emotion})
     if label not in ("", "emo", "val"):
         raise DataError(f"{file}: {unknown_name('label', printable(label), ('emo', 'val'))}")
+    valent = [entry for entry in entries if np.isfinite(entry.valence)]
+    if not label and len(emotions) < 2 and not valent:
+        raise DataError(f"{file}: has no two emotions and no valence; wanted one or the other")
     if label == "emo" or (not label and len(emotions) > 1):
-        if len(emotions) < 2 or "" in emotions:
+        if len(emotions) < 2:
             raise DataError(f"{file}: has no two emotions; give --data_options.label val")
-        index = [emotions.index(entry.emotion) for entry in entries]
-        return tuple(emotions), np.eye(len(emotions))[index], list(entries)
-    known = [entry for entry in entries if np.isfinite(entry.valence)]
-    if not known:
+        known = [entry for entry in entries if entry.emotion]
+        _warn_of_missing("emotion", len(entries) - len(known), warnings)
+        return tuple(emotions), np.array([[emotions.index(x.emotion)] for x in known]), known
+    if not valent:
         raise DataError(f"{file}: has no valence; give --data_options.label emo")
-    if missing := len(entries) - len(known):
-        warnings.append(f"{missing} clips have no valence; they were left out")
-    return (), np.array([[entry.valence] for entry in known]), known
+    _warn_of_missing("valence", len(entries) - len(valent), warnings)
+    return (), np.array([[entry.valence] for entry in valent]), valent
+
+
+def _warn_of_missing(label: str, count: int, warnings: list[str]) -> None:
+    if count:
+        warnings.append(f"{count} clips have no {label}; they were left out")
 
 
 def _groups(entries: Sequence[Entry]) -> list[str]:
@@ -306,11 +309,7 @@ def _groups(entries: Sequence[Entry]) -> list[str]:
         matches = [pattern.fullmatch(entry.name) for entry in entries]
         if all(matches):
             return [match[1] for match in matches if match]
-    videos = [group_from_name((entry.name,)) for entry in entries]
-    # The names of MER2023 are sample_00000001 and so on, which are of no one video.
-    if None not in videos and len(set(videos)) >= MANY_VIDEOS:
-        return [str(video) for video in videos]
-    return [""] * len(entries)
+    return video_groups([entry.name for entry in entries])
 
 
 def _folders(
@@ -346,11 +345,11 @@ def _folders(
 
 
 def _holds_arrays(folder: Path) -> bool:
-    """Whether the first entries of a folder are arrays, or folders of them: pictures are not."""
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            return any(inner.suffix == ".npy" for inner in entry.iterdir())
-        return entry.suffix == ".npy"
+    """Whether a folder holds arrays, or folders of them: pictures are not."""
+    for entry in islice(folder.iterdir(), SOME):
+        inner = islice(entry.iterdir(), SOME) if entry.is_dir() else (entry,)
+        if any(file.suffix == ".npy" for file in inner):
+            return True
     return False
 
 
@@ -403,14 +402,10 @@ def _transcripts(path: Path, entries: Sequence[Entry]) -> dict[str, tuple[str, .
     if not files:
         raise DataError(f"{path}: has no transcription*.csv; leave out the option vectors")
     file = max(files, key=lambda file: len(file.name))
-    rows = read_csv_rows(file, "a transcription (CSV)")
-    header = [name.strip() for name in next(rows, (1, []))[1]]
-    column = next((name for name in SENTENCES if name in header), "")
-    if "name" not in header or not column:
-        names = printable(", ".join(header))
+    table = read_table(file)
+    column = next((name for name in SENTENCES if name in table.columns), "")
+    if "name" not in table.columns or not column:
+        names = printable(", ".join(table.columns))
         raise DataError(f"{file}: has columns {names}; wanted name, and {' or '.join(SENTENCES)}")
-    sentences: dict[str, str] = {}
-    for _, fields in rows:
-        cells = dict(zip(header, fields, strict=False))
-        sentences[cells.get("name", "").strip()] = cells.get(column, "")
+    sentences = {x.cells.get("name", "").strip(): x.cells.get(column, "") for x in table.rows}
     return {entry.name: tokenize(sentences.get(entry.name, "")) for entry in entries}

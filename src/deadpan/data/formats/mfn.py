@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import RawClips, assemble
+from deadpan.data.assembly import RawClips
 from deadpan.data.containers.hdf5 import looks_like_hdf5, open_hdf5
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.mult import mult_clips
-from deadpan.data.labels import interpret_labels
+from deadpan.data.labels import labelled_dataset
 from deadpan.errors import DataError
 from deadpan.types import AUDIO, SPLITS, TEXT, VISION, Modality
 
@@ -109,12 +109,4 @@ def mfn_dataset(
     raw = _clips(path, aligned)
     if not raw.clips:
         raise DataError(f"{path}: has no clips; give labels of one or more")
-    raw, meaning = interpret_labels(path, raw, task=task, labels=labels)
-    return assemble(
-        path,
-        raw,
-        layout="MFN's HDF5 files",
-        task=meaning.task,
-        labels=meaning.names,
-        warnings=meaning.warnings,
-    )
+    return labelled_dataset(path, raw, layout="MFN's HDF5 files", task=task, labels=labels)

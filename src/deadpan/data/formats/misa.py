@@ -9,13 +9,13 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import RawClip, RawClips, assemble
+from deadpan.data.assembly import RawClip, RawClips
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.pickled_values import as_text, id_parts, number_column, numeric_array
 from deadpan.data.formats.word_vectors import embed_words
-from deadpan.data.labels import MOSEI_LABELS, interpret_labels
+from deadpan.data.labels import MOSEI_LABELS, labelled_dataset
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality, split_name
 
@@ -256,15 +256,9 @@ def misa_dataset(
     raw = misa_clips(path, misa_splits(path, content))
     flat = [dataclasses.replace(clip, label=clip.label.ravel()) for clip in raw.clips]
     seven = all(clip.label.size == len(MOSEI_LABELS) for clip in flat)
-    raw, meaning = interpret_labels(
-        path,
-        dataclasses.replace(raw, clips=flat),
-        task=task,
-        labels=labels,
-        names=MOSEI_LABELS if seven else (),
-    )
+    raw = dataclasses.replace(raw, clips=flat)
     repairs: Counter[str] = Counter()
-    warnings = list(meaning.warnings)
+    warnings: list[str] = []
     if isinstance(content, list | tuple) and looks_like_misa_folder(path.parent):
         warnings.append(
             f"{printable(path.name)} is one of three pickles; give their folder to have its splits"
@@ -273,12 +267,13 @@ def misa_dataset(
         raw = _with_text(path, raw, vectors, repairs, warnings)
     elif vectors is not None:
         raise DataError(f"{path}: holds vectors of the words itself; leave out the option vectors")
-    return assemble(
+    return labelled_dataset(
         path,
         raw,
         layout="pickles in MISA's format",
-        task=meaning.task,
-        labels=meaning.names,
+        task=task,
+        labels=labels,
+        names=MOSEI_LABELS if seven else (),
         repairs=repairs,
         warnings=warnings,
     )

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Num
 
 from deadpan.data.alignment import Alignment, judge_alignment
-from deadpan.data.assembly import RawClips, assemble
+from deadpan.data.assembly import RawClips
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.pickled_values import (
@@ -27,7 +27,7 @@ from deadpan.data.formats.pickled_values import (
     padded_arrays,
     parse_splits,
 )
-from deadpan.data.labels import choose_labels, interpret_labels
+from deadpan.data.labels import choose_labels, labelled_dataset
 from deadpan.data.padding import StepRange, array_steps, real_steps
 from deadpan.errors import DataError
 from deadpan.types import AUDIO, MODALITIES, TEXT, VISION, Modality
@@ -184,7 +184,7 @@ def mmsa_dataset(
     path: Path,
     content: object,
     *,
-    label: str = "M",
+    label: str = "",
     task: str = "auto",
     labels: str = "",
     aligned: bool | None = None,
@@ -200,7 +200,7 @@ def mmsa_dataset(
     Args:
         path: path of the pickle.
         content: its value, as ``read_pickle`` returns it.
-        label: M (multimodal), or T, A or V (of text, audio or vision alone).
+        label: M (multimodal), or T, A or V (of text, audio or vision alone); "" is M.
         task: regression, emotions, classes or scores; "auto" infers it.
         labels: the same as ``label``, or several of them, separated by commas.
         aligned: whether step k is the same token in every modality; without it, the file's lengths,
@@ -210,34 +210,30 @@ def mmsa_dataset(
         DataError: the value does not fit the format, labels are missing or do not fit the task, or
             the padding does not tell whether steps are aligned.
     """
+    if label and labels:
+        raise DataError(f"{path}: got label and labels, which are one option; give one of them")
     repairs: Counter[str] = Counter()
     raw = mmsa_clips(path, content, repairs, aligned=aligned)
     values = np.array([clip.label for clip in raw.clips]).reshape(-1, len(LABELS))
+    labelled = not np.isnan(values).all()  # without labels, any may be asked for
     available = [
         name
         for name, column in zip(LABELS, values.T, strict=True)
-        if name == "M" or not np.isnan(column).all()
+        if name == "M" or not labelled or not np.isnan(column).all()
     ]
     small = not (np.abs(values) > 1).any()  # NaN is not above 1
     columns = [list(LABELS).index(name) for name in available]
-    values, names = choose_labels(path, values[:, columns], available, labels or label)
+    values, names = choose_labels(path, values[:, columns], available, labels or label or "M")
     clips = [
         dataclasses.replace(clip, label=row) for clip, row in zip(raw.clips, values, strict=True)
     ]
-    raw, meaning = interpret_labels(
+    return labelled_dataset(
         path,
         dataclasses.replace(raw, clips=clips),
+        layout="a pickle in MMSA's format",
         task=task,
         labels="",
         names=names if len(names) > 1 else (),
         scale="scores" if small and len(available) > 1 else "regression",
-    )
-    return assemble(
-        path,
-        raw,
-        layout="a pickle in MMSA's format",
-        task=meaning.task,
-        labels=meaning.names,
         repairs=repairs,
-        warnings=meaning.warnings,
     )

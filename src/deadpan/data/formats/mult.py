@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from deadpan.data.alignment import judge_alignment
-from deadpan.data.assembly import RawClips, assemble
+from deadpan.data.assembly import RawClips
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.pickled_values import (
@@ -20,7 +20,7 @@ from deadpan.data.formats.pickled_values import (
     padded_arrays,
     parse_splits,
 )
-from deadpan.data.labels import interpret_labels
+from deadpan.data.labels import labelled_dataset
 from deadpan.data.padding import array_steps, nonzero_steps
 from deadpan.types import MODALITIES
 
@@ -104,12 +104,4 @@ def mult_dataset(
             the padding does not tell whether steps are aligned.
     """
     raw = mult_clips(path, content, aligned=aligned)
-    raw, meaning = interpret_labels(path, raw, task=task, labels=labels)
-    return assemble(
-        path,
-        raw,
-        layout="a pickle in MulT's format",
-        task=meaning.task,
-        labels=meaning.names,
-        warnings=meaning.warnings,
-    )
+    return labelled_dataset(path, raw, layout="a pickle in MulT's format", task=task, labels=labels)

@@ -1,6 +1,5 @@
 """MUStARD as released: sarcasm_data.json beside pickles and HDF5 files of features by clip."""
 
-import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import RawClip, RawClips, assemble, hold_out_validation
+from deadpan.data.assembly import RawClip, RawClips
 from deadpan.data.containers.files import open_file, printable
 from deadpan.data.containers.hdf5 import looks_like_hdf5, open_hdf5
 from deadpan.data.containers.unpickling import read_pickle
@@ -18,7 +17,7 @@ from deadpan.data.dataset import Dataset
 from deadpan.data.formats.number_lists import NumberLists
 from deadpan.data.formats.pickled_values import as_text
 from deadpan.data.formats.word_vectors import embed_words, tokenize
-from deadpan.data.labels import interpret_labels
+from deadpan.data.labels import labelled_dataset
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality, in_order
 
@@ -109,29 +108,23 @@ def mustard_dataset(
             id=clip,
             split=splits.get(clip),
             sequences={m: steps[clip] for m, steps in features.items() if clip in steps},
-            label=np.eye(2)[int(bool(values["sarcasm"]))],
+            label=np.array([float(bool(values["sarcasm"]))]),
             group=_text(values, "speaker"),
             words=words.get(clip, ()),
         )
         for clip, values in clips.items()
     ]
     widths = {m: _width(path, m, steps) for m, steps in features.items()}
-    raw, meaning = interpret_labels(
+    return labelled_dataset(
         path,
         RawClips(clips=entries, widths=widths),
-        task="classes" if task == "auto" else task,
-        labels=labels,
-        names=CLASSES,
-    )
-    entries, held_out = hold_out_validation(raw.clips)
-    return assemble(
-        path,
-        dataclasses.replace(raw, clips=entries),
         layout="MUStARD's files",
-        task=meaning.task,
-        labels=meaning.names,
+        task=task,
+        labels=labels,
+        classes=CLASSES,
+        hold_out=True,
         repairs=repairs,
-        warnings=[*warnings, *held_out],
+        warnings=warnings,
     )
 
 

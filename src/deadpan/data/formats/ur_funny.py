@@ -8,15 +8,15 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import RawClip, RawClips, assemble
+from deadpan.data.assembly import RawClip, RawClips
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.number_lists import NumberLists
 from deadpan.data.formats.pickled_values import as_text
-from deadpan.data.labels import interpret_labels
+from deadpan.data.labels import labelled_dataset
 from deadpan.errors import DataError, unknown_name
-from deadpan.types import AUDIO, TEXT, VISION, Modality
+from deadpan.types import AUDIO, SPLITS, TEXT, VISION, Modality, split_name
 
 FOLDS, LABELS, VECTORS = "data_folds.pkl", "humor_label_sdk.pkl", "word_embedding_list.pkl"
 WORDS = ("language_sdk.pkl", "word_embedding_indexes_sdk.pkl")
@@ -26,7 +26,6 @@ FEATURES: Mapping[Modality, str] = {
     VISION: "openface_features_sdk.pkl",
 }
 CLASSES = ("not humorous", "humorous")
-SPLIT_OF_FOLD = {"train": "train", "dev": "valid", "valid": "valid", "test": "test"}
 
 Sequence2d = Num[np.ndarray, "_ _"]
 
@@ -79,10 +78,9 @@ def ur_funny_dataset(
     vectors = _vectors(path / VECTORS) if words and (path / VECTORS).exists() else None
     clips: list[RawClip] = []
     for fold, ids in folds.values.items():
-        if fold not in SPLIT_OF_FOLD:
-            raise DataError(
-                f"{folds.path}: {unknown_name('split', printable(fold), SPLIT_OF_FOLD)}"
-            )
+        split = split_name(fold)
+        if split is None:
+            raise DataError(f"{folds.path}: {unknown_name('split', printable(fold), SPLITS)}")
         for clip in _ids(folds, fold, ids):
             sequences = {m: _sequence(clip, x, "features", context) for m, x in features.items()}
             if words and vectors is not None:
@@ -91,7 +89,7 @@ def ur_funny_dataset(
                 RawClip(
                     name=(clip,),
                     id=clip,
-                    split=SPLIT_OF_FOLD[fold],
+                    split=split,
                     sequences={m: x for m, x in sequences.items() if x.size},
                     label=_label(clip, humour),
                     group="",
@@ -115,18 +113,18 @@ def ur_funny_dataset(
         else dataclasses.replace(clip, words=())
         for clip in clips
     ]
-    raw, meaning = interpret_labels(
+    return labelled_dataset(
         path,
         RawClips(
             clips=clips,
             widths=widths,
             alignment="steps are aligned: the format has one for each word",
         ),
-        task="classes" if task == "auto" else task,
+        layout="UR-FUNNY's pickles",
+        task=task,
         labels=labels,
-        names=CLASSES,
+        classes=CLASSES,
     )
-    return assemble(path, raw, layout="UR-FUNNY's pickles", task=meaning.task, labels=meaning.names)
 
 
 def _table(path: Path) -> Table:
@@ -196,7 +194,7 @@ def _words(clip: str, words: Table) -> tuple[str, ...]:
     return tuple(value.split()) if isinstance(value, str) else ()
 
 
-def _label(clip: str, labels: Table) -> Num[np.ndarray, "2"]:
+def _label(clip: str, labels: Table) -> Num[np.ndarray, "1"]:
     if clip not in labels.values:
         raise DataError(f"{labels.path}: has no label of clip '{printable(clip)}'; add it")
     value = labels.lists.row(f"clip '{printable(clip)}'", labels.values[clip])
@@ -205,4 +203,4 @@ def _label(clip: str, labels: Table) -> Num[np.ndarray, "2"]:
             f"{labels.path}: clip '{printable(clip)}' has the label {printable(value.tolist())}; "
             f"wanted 0 or 1"
         )
-    return np.eye(2)[int(value[0])]
+    return value.reshape(1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deadpan.data.assembly import RawClip, RawClips, assemble
+from deadpan.data.assembly import RawClip, RawClips
 from deadpan.data.containers.files import printable
 from deadpan.data.corpora.corpus import corpus_of_videos, standard_folds
 from deadpan.data.dataset import Dataset
@@ -23,7 +23,7 @@ from deadpan.data.formats.csd.segments import (
     steps_of_segment,
     word_aligner,
 )
-from deadpan.data.labels import MOSEI_LABELS, interpret_labels
+from deadpan.data.labels import MOSEI_LABELS, labelled_dataset
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality, in_order
 
@@ -174,21 +174,16 @@ def csd_dataset(
         _clip(index, segment, parts, words.get(index, ()), splits[segment.video])
         for index, segment in enumerate(segments)
     ]
-    raw, meaning = interpret_labels(
-        roles.labels.path,
+    return labelled_dataset(
+        path,
         RawClips(clips=clips, widths={m: file.width for m, file in roles.streams.items()}),
+        layout="computational sequences of CMU-MultimodalSDK",
         task=task,
         labels=column,
         names=_label_names(roles.labels),
-    )
-    return assemble(
-        path,
-        raw,
-        layout="computational sequences of CMU-MultimodalSDK",
-        task=meaning.task,
-        labels=meaning.names,
+        file=roles.labels.path,
         repairs=repairs,
-        warnings=(*warnings, *meaning.warnings),
+        warnings=warnings,
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from jaxtyping import Float
 from numpy import ndarray
 
-from deadpan.data.assembly import RawClip, RawClips, assemble, group_from_name
+from deadpan.data.assembly import RawClip, RawClips, assemble, video_groups
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.own.features import OwnFeatures, find_clip_table, own_features
@@ -22,9 +22,6 @@ from deadpan.data.formats.own.table import (
 )
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import SPLITS, split_name
-
-MANY_VIDEOS = 10
-"""From this number on, the different parts before the last _ of ids are taken for videos."""
 
 
 def own_dataset(
@@ -137,11 +134,8 @@ def _groups(path: Path, table: ClipTable, *, required: bool) -> tuple[Sequence[s
             if required and not row.cells[column].strip():
                 raise DataError(f"{path}: {row.place}: no {column}; give one to every clip")
         return [row.cells[column].strip() for row in table.rows], True
-    videos = [group_from_name((row.id,)) for row in table.rows]
-    # clip_1 and clip_2, or happy_1 and happy_2, are not of one video.
-    if None not in videos and len(set(videos)) >= MANY_VIDEOS:
-        return [str(video) for video in videos], True
-    return [""] * len(table.rows), False
+    groups = video_groups([row.id for row in table.rows])
+    return groups, all(groups)
 
 
 def _clip(

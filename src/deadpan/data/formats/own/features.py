@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.tables import SUFFIXES as TABLE_SUFFIXES
+from deadpan.data.containers.tables import looks_like_spreadsheet
 from deadpan.data.formats.foreign import foreign_format
 from deadpan.data.formats.own.extractors import Features, clock_offsets
 from deadpan.data.formats.own.feature_files import SUFFIXES, read_features
@@ -27,16 +28,22 @@ def looks_like_run(path: Path) -> bool:
 
 
 def looks_like_own(path: Path) -> bool:
-    """Whether a path is a folder with a clip table, and of no run; never raises.
+    """Whether a path is a folder with a table whose columns are a clip table's; never raises.
 
     Folders of features are not required: ``own_dataset`` reports that they are missing. It also
-    reports a second table.
+    reports a second table. A spreadsheet, whose columns are not known, and JSON, which may be
+    settings, do not tell by themselves; nor does a table of a run.
     """
     try:
         tables = table_files(path) if path.is_dir() and not looks_like_run(path) else []
-        return any(map(looks_like_clip_table, tables))
+        return any(looks_like_clip_table(table) and not may_be_other(table) for table in tables)
     except (DataError, OSError):
         return False
+
+
+def may_be_other(table: Path) -> bool:
+    """Whether a table may be other data than clips, whatever ``looks_like_clip_table`` says."""
+    return "json" in table.suffix.lower() or looks_like_spreadsheet(table)
 
 
 def find_clip_table(folder: Path) -> Path:
