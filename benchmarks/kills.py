@@ -450,7 +450,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=40, help="of each command")
     parser.add_argument("--others", type=int, default=6, help="trials of each other kind")
-    parser.add_argument("--only", help="one command")
+    names = [subject.name for subject in subjects()]
+    parser.add_argument("--only", choices=names, help="one command")
     parser.add_argument("--out", type=Path, help="write OUT.md and OUT.json")
     options = parser.parse_args()
     rows, faults, begun = [], [], time.monotonic()

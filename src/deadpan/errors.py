@@ -31,19 +31,19 @@ class RunError(DeadpanError):
     """A run directory that is missing, incomplete, or in the way."""
 
 
-def unknown_name(kind: str, got: str, known: Iterable[str]) -> str:
+def unknown_name(kind: str, name: str, names: Iterable[str]) -> str:
     """The error for an unknown name: ``unknown model 'HTCMG'; did you mean 'HCTMG'? known: ...``.
 
     Args:
         kind: what the name stands for, as a noun ("model", "data set", "option of HCTMG").
-        got: the name that was given.
-        known: every name that would have been right.
+        name: the name that was given.
+        names: every name that would have been right.
     """
-    known = sorted(known)
-    by_lower = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(got.lower(), by_lower, n=1, cutoff=0.5)
+    names = sorted(names)
+    by_lower = {each.lower(): each for each in names}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
     hint = f"did you mean '{by_lower[near[0]]}'? " if near else ""
-    return f"unknown {kind} '{got}'; {hint}known: {', '.join(known) or 'none'}"
+    return f"unknown {kind} '{name}'; {hint}known: {', '.join(names) or 'none'}"
 
 
 def count_of(number: int, noun: str, plural: str = "") -> str:
@@ -58,11 +58,13 @@ def os_failure(error: OSError, then: str = "and run the command again") -> str:
         error: as the system raised it.
         then: how to go on once the cause is gone.
     """
-    where = f"{error.filename}: " if error.filename else ""
+    prefix = f"{error.filename}: " if error.filename else ""
     if error.errno in FULL:
-        return f"{where}the disk is full; free some space {then}"
+        return f"{prefix}the disk is full; free some space {then}"
     if error.errno in FORBIDDEN:
-        return f"{where}no permission; change its rights or choose another place {then}"
+        return f"{prefix}no permission; change its rights or choose another place {then}"
     if error.errno in IN_THE_WAY:
-        return f"{where}is in the way (a file for a directory, or the reverse); choose another path"
-    return f"{where}{error.strerror or error}; choose another path {then}"
+        return (
+            f"{prefix}is in the way (a file for a directory, or the reverse); choose another path"
+        )
+    return f"{prefix}{error.strerror or error}; choose another path {then}"

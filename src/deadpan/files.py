@@ -219,18 +219,18 @@ class CsvTable:
         """A column of numbers; an empty cell is NaN; NaN and infinity only where not ``finite``."""
         values: list[float] = []
         for row, cell in enumerate(self[column], start=1):
-            where = f"{cell!r} in column '{column}', row {row}"
+            source = f"{cell!r} in column '{column}', row {row}"
             try:
                 values.append(float(cell or "nan"))
             except ValueError:
-                self.refuse(f"holds {where}, wanted a number")
+                self.refuse(f"holds {source}, wanted a number")
             if finite and not math.isfinite(values[-1]):
-                self.refuse(f"holds {where}, wanted a finite number")
+                self.refuse(f"holds {source}, wanted a finite number")
         return values
 
-    def refuse(self, what: str) -> NoReturn:
+    def refuse(self, fault: str) -> NoReturn:
         """Raise RunError: the path, what is wrong with it, and the remedy."""
-        raise RunError(f"{self._path} {what}; {self._remedy}")
+        raise RunError(f"{self._path} {fault}; {self._remedy}")
 
 
 def home_path(text: str | Path) -> Path:

@@ -38,9 +38,9 @@ def alone(
         held.acquire(blocking=False)
     except Timeout:
         if busy is None:
-            place = lock.parent / lock.name.removesuffix(LOCK)[1:]
+            path = lock.parent / lock.name.removesuffix(LOCK)[1:]
             raise DeadpanError(
-                f"{place}: another '{command}' works there; wait for it and run the command again"
+                f"{path}: another '{command}' works there; wait for it and run the command again"
             ) from None
         busy()
         held.acquire()

@@ -39,13 +39,13 @@ def record(name: str, values: object, kind: type[Record], *, unknown: str | None
         required = field.default is field.default_factory is dataclasses.MISSING
         if required and key not in by_name:
             raise DeadpanError(f"{start}has no '{key}'")
-    made = {
+    arguments = {
         key: typed(f"{start}{key}", value, fields[key].type, unknown=unknown)
         for key, value in by_name.items()
         if key in fields
     }
     try:
-        return kind(**made)
+        return kind(**arguments)
     except DeadpanError as error:  # values that do not fit each other, say
         raise DeadpanError(f"{start}{error}") from None
 
@@ -80,15 +80,15 @@ def typed(name: str, value: object, annotation: Any, *, unknown: str | None = No
     if kind not in KINDS:
         return value
     make, description = KINDS[kind]
-    if (made := make(value)) is None:
+    if (result := make(value)) is None:
         raise DeadpanError(f"{name} wants {description}; got {value!r:.200}")
-    item = next(iter(get_args(annotation)[-1 if isinstance(made, dict) else 0 :]), Any)
-    if isinstance(made, dict):
-        return {k: typed(f"{name}: {k}", x, item, unknown=unknown) for k, x in made.items()}
-    if isinstance(made, list | tuple):
-        items = (typed(f"{name}[{i}]", x, item, unknown=unknown) for i, x in enumerate(made))
-        return type(made)(items)
-    return made
+    item = next(iter(get_args(annotation)[-1 if isinstance(result, dict) else 0 :]), Any)
+    if isinstance(result, dict):
+        return {k: typed(f"{name}: {k}", x, item, unknown=unknown) for k, x in result.items()}
+    if isinstance(result, list | tuple):
+        items = (typed(f"{name}[{i}]", x, item, unknown=unknown) for i, x in enumerate(result))
+        return type(result)(items)
+    return result
 
 
 def _bool(value: object) -> bool | None:

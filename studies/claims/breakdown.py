@@ -63,7 +63,7 @@ def _systems(runs: ClaimRuns, data: str) -> Table:
     }
     rows: list[tuple[str, Sequence[Cell]]] = []
     for system in runs.plan.grid.systems_of(data):
-        finished = list(runs.of(data, system).values())
+        finished = list(runs.by_seed(data, system).values())
         if finished:
             cells = [_cell([f(run.columns) for run in finished]) for f in measures.values()]
             rows.append((system, [*cells, *_training_cells(finished)]))

@@ -56,7 +56,7 @@ def smaller_yet_better(runs: ClaimRuns) -> Claim:
         system: run.parameters
         for name in data
         for system in (OURS, *RIVALS)
-        for run in list(runs.of(name, system).values())[:1]
+        for run in list(runs.by_seed(name, system).values())[:1]
     }
     sizes_text = ", ".join(f"{system} {size:,}" for system, size in sizes.items())
     remarks = [
@@ -120,7 +120,7 @@ def hard_clips(runs: ClaimRuns) -> Claim:
     by_proxy = [
         finding
         for name in runs.real
-        if any("disagreement" in run.columns for run in runs.of(name, OURS).values())
+        if any("disagreement" in run.columns for run in runs.by_seed(name, OURS).values())
         for finding in runs.against_each(
             [name],
             OURS,
@@ -275,7 +275,7 @@ def text_dominates(runs: ClaimRuns) -> Claim:
             percent=True,
         )
         for data in runs.plan.grid.data
-        if runs.of(data, OURS)
+        if runs.by_seed(data, OURS)
     ]
     return Claim(
         key="text dominates",
@@ -284,7 +284,7 @@ def text_dominates(runs: ClaimRuns) -> Claim:
         deciding=ends_on_text(
             list(runs.rates), "generated clips, all rates; text carries, as made"
         ),
-        others=(*(ends_on_text([x], x) for x in runs.real if runs.of(x, OURS)), *ahead),
+        others=(*(ends_on_text([x], x) for x in runs.real if runs.by_seed(x, OURS)), *ahead),
         remark="On generated clips text carries because it was made to: the test asks whether the "
         "gate sees it. In ravdess4 two sentences say nothing of the emotion: text must not win "
         "there.",
@@ -307,7 +307,9 @@ def gate_converges(runs: ClaimRuns) -> Claim:
         deciding=settled(
             f"runs of {OURS} whose gate had settled and was frozen before the last epoch", data
         ),
-        others=tuple(settled(f"the same, {name}", [name]) for name in data if runs.of(name, OURS)),
+        others=tuple(
+            settled(f"the same, {name}", [name]) for name in data if runs.by_seed(name, OURS)
+        ),
         remark="Settled: the same primary in six epochs and a mean weight that moved by less than "
         ".01 in the last. Our rule, which the paper leaves open: a gate that hardly moved from a "
         "third each has settled too, and where it ends may differ between seeds.",
@@ -402,7 +404,7 @@ def _against_mult(findings: Sequence[Finding]) -> tuple[Finding | None, list[Fin
 
 def _gated(runs: ClaimRuns, data: Sequence[str]) -> list[ClaimRun]:
     """The runs of HCT-MG that have a gate."""
-    ours = [run for name in data for run in runs.of(name, OURS).values()]
+    ours = [run for name in data for run in runs.by_seed(name, OURS).values()]
     return [run for run in ours if run.gate is not None]
 
 

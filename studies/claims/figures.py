@@ -97,10 +97,10 @@ def make_figures(runs: ClaimRuns) -> list[Figure]:
 def error_points(runs: ClaimRuns, systems: Sequence[str]) -> list[Point]:
     """Mean error of each system at each rate."""
     return [
-        _point(system, f"{rate:g}", runs.of(data, system).values(), _mean_error)
+        _point(system, f"{rate:g}", runs.by_seed(data, system).values(), _mean_error)
         for system in systems
         for data, rate in runs.rates.items()
-        if runs.of(data, system)
+        if runs.by_seed(data, system)
     ]
 
 
@@ -109,7 +109,7 @@ def flip_points(runs: ClaimRuns) -> list[Point]:
     data = [name for name, rate in runs.rates.items() if rate > 0]
     points: list[Point] = []
     for system in runs.plan.grid.systems:
-        own = [run for name in data for run in runs.of(name, system).values()]
+        own = [run for name in data for run in runs.by_seed(name, system).values()]
         for place, hard in (("congruent", False), ("incongruent", True)):
             if own:
                 points.append(_point(system, place, own, lambda run, hard=hard: _flips(run, hard)))
@@ -120,7 +120,7 @@ def gain_points(runs: ClaimRuns) -> list[Point]:
     """Mean contribution of each modality to HCT-MG on each data set."""
     points: list[Point] = []
     for data in runs.plan.grid.data:
-        own = list(runs.of(data, OURS).values())
+        own = list(runs.by_seed(data, OURS).values())
         for name in [m for m in MODALITIES if own and f"gain_{m}" in own[0].columns]:
             gain = f"gain_{name}"
             points.append(
@@ -164,9 +164,9 @@ def _lines(runs: ClaimRuns, points: Sequence[Point]) -> Callable:
             axes.fill_between(x, low, high, color=look.colour, alpha=0.14, lw=0)
         rates = runs.rates
         ridge = [
-            float(np.mean([run.ridge_error for run in runs.of(data, OURS).values()]))
+            float(np.mean([run.ridge_error for run in runs.by_seed(data, OURS).values()]))
             for data in rates
-            if runs.of(data, OURS)
+            if runs.by_seed(data, OURS)
         ]
         if len(ridge) == len(rates):
             x = [100 * rate for rate in rates.values()]

@@ -132,7 +132,7 @@ def gather(plan: Plan, cases: Sequence[Case], runs: Path, measuring: Measuring) 
     by_system: dict[tuple[str, str], dict[int, ClaimRun]] = {}
     for case in cases:
         if finished(case, runs, measuring):
-            run = _read_run(case, RunDirectory(runs / case.place), measuring)
+            run = _read_run(case, RunDirectory(runs / case.directory), measuring)
             by_system.setdefault((case.data, case.system), {})[run.seed] = run
     return claim_runs(plan, by_system)
 
@@ -155,7 +155,7 @@ def _read_run(case: Case, run: RunDirectory, measuring: Measuring) -> ClaimRun:
         parameters=facts.parameters,
         ridge_error=_mae(scores, "ridge"),
         commit=facts.commit_name,
-        place=str(case.place),
+        place=str(case.directory),
     )
 
 

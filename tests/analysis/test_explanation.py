@@ -61,7 +61,7 @@ def test_a_second_run_is_asked_about_the_whole_clip_alone(run, other, passes):
     sizes = collections.Counter(len(ids) for recording, ids in passes if recording)
     assert sizes == {1: 2, 3: 1, len(found.runs[0].clips): 8}
     first, second = found.against
-    assert first.given == second.given == (AUDIO, VISION)
+    assert first.context == second.context == (AUDIO, VISION)
     np.testing.assert_array_equal(first.values, found.conditions[-1].values)
     whole = found.salience[second.run][TEXT]
     np.testing.assert_allclose(second.values, whole / whole.sum())

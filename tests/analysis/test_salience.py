@@ -7,9 +7,9 @@ import torch
 
 from deadpan.analysis.attention import ClipAttention, attend
 from deadpan.analysis.salience import (
+    conditional_salience,
     randomisation_check,
     salience,
-    salience_given,
     saliences,
     shuffled,
 )
@@ -228,14 +228,14 @@ def test_the_gradient_is_of_the_absolute_output():
 
 def test_salience_given_some_of_the_others():
     model = small(HCTMG, primary=TEXT)
-    found = salience_given(model, attend(model, CLIPS[0]), TEXT)
+    found = conditional_salience(model, attend(model, CLIPS[0]), TEXT)
     assert list(found) == [(), (AUDIO,), (VISION,), (AUDIO, VISION)]
     for x in found.values():
         assert x.sum() == pytest.approx(1)
     alone = dataclasses.replace(CLIPS[0], sequences={TEXT: CLIPS[0].sequences[TEXT]})
     own = salience(attend(model, alone))
     np.testing.assert_allclose(found[()], own[TEXT], atol=1e-6)
-    assert list(salience_given(model, attend(model, CLIPS[3]), TEXT)) == [(), (VISION,)]
+    assert list(conditional_salience(model, attend(model, CLIPS[3]), TEXT)) == [(), (VISION,)]
 
 
 def test_disorder_keeps_every_number_and_the_gate():

@@ -111,7 +111,7 @@ def test_one_system_is_compared_with_each_that_shares_seeds():
 
 def test_a_share_counts_runs():
     made = evidence()
-    runs = list(made.of("d", "ours").values())
+    runs = list(made.by_seed("d", "ours").values())
     outcomes = [(run, run.seed < 3) for run in runs]
     finding = made.share("a test", ["d"], "ours", outcomes, null=0.5, margin=0.6)
     assert finding.interval.estimate == pytest.approx(2 / 3)

@@ -44,12 +44,12 @@ def test_a_place_tells_the_settings_and_no_two_cases_share_one(tmp_path):
     grid = grid_of(tmp_path, search={"trials": 2, "space": {"learning_rate": [0.1, 0.2]}})
     folds = {"a set": ["v/1", "../v2"]}
     both = [*cases(grid, folds), *grid.trials(folds)]
-    places = [case.place for case in both]
+    places = [case.directory for case in both]
     assert len(set(places)) == len(both) == 2 * 2 * 2 + 2 * 2 * 2
     assert all(len(place.parts) == 3 and ".." not in place.parts for place in places)
     longer = grid_of(tmp_path, settings=SMALL["settings"] | {"epochs": 3})
-    assert not {case.place for case in cases(longer, folds)} & set(places)
-    assert [case.place for case in cases(grid, folds)] == places[:8]
+    assert not {case.directory for case in cases(longer, folds)} & set(places)
+    assert [case.directory for case in cases(grid, folds)] == places[:8]
 
 
 def test_the_search_is_the_same_for_every_system_and_every_call(tmp_path):

@@ -119,7 +119,7 @@ def test_a_worker_that_is_killed_goes_on_to_the_same_scores(tmp_path, monkeypatc
         assert run_cases(cases, tmp_path / folder, workers=1, watch=Memory(), then=then) == {}
     assert len(list(tmp_path.glob("died *"))) == RETRIES == 2
     scores = [
-        json.loads((tmp_path / folder / cases[0].place / "scores.json").read_text())
+        json.loads((tmp_path / folder / cases[0].directory / "scores.json").read_text())
         for folder in ("whole", "broken")
     ]
     assert scores[0]["rows"] == scores[1]["rows"]
@@ -129,8 +129,8 @@ def test_a_worker_that_is_killed_every_time_is_given_up(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))  # its process imports ``Dying``
     (case,) = one_case(tmp_path, 1)
     failures = run_cases([case], tmp_path / "runs", workers=1, watch=Memory(), then=Dying())
-    assert list(failures) == [case.place]
-    assert f"killed by signal 9 (memory?), {RETRIES + 1} times" in failures[case.place]
+    assert list(failures) == [case.directory]
+    assert f"killed by signal 9 (memory?), {RETRIES + 1} times" in failures[case.directory]
     assert run_cases([case], tmp_path / "runs", workers=1, watch=Memory()) == {}
 
 
@@ -140,7 +140,7 @@ def test_ctrl_c_is_for_the_grid_and_not_for_its_workers(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))  # its process imports ``Deafness``
     (case,) = one_case(tmp_path, 1)
     assert run_cases([case], tmp_path / "runs", workers=1, watch=Memory(), then=Deafness()) == {}
-    assert (tmp_path / "runs" / case.place / "blocked").read_text() == "SIGINT"
+    assert (tmp_path / "runs" / case.directory / "blocked").read_text() == "SIGINT"
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
@@ -157,7 +157,7 @@ def test_a_grid_that_is_killed_goes_on_to_the_same_tables(tmp_path, whole):
 def test_a_grid_waits_for_a_worker_that_outlives_the_one_before(tmp_path):
     """No two processes write one run, and no run is refused because its orphan has just begun."""
     (case,) = one_case(tmp_path, 1)
-    place = tmp_path / "runs" / case.place
+    place = tmp_path / "runs" / case.directory
     place.parent.mkdir(parents=True)
     hears, tells = os.pipe()
     if not (orphan := os.fork()):

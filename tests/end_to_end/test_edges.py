@@ -136,7 +136,7 @@ def at_once(monkeypatch):
     def run_cases(cases, runs, **options):
         for case in cases:
             if not finished(case, runs):
-                run = train_run(case.settings, runs / case.place)
+                run = train_run(case.settings, runs / case.directory)
                 if case.trial is None:
                     evaluate_run(run)
         return {}

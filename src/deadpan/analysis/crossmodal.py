@@ -126,7 +126,7 @@ def crossmodal_map(attention: ClipAttention, path: AttentionPath) -> CrossmodalM
     layers = attention.layers[path.module]
     rates = [1.0] * len(layers)
     if attention.method == "rollout":
-        halves = [2.0**place for place in range(len(layers))]
+        halves = [2.0**depth for depth in range(len(layers))]
         rates = [rate / sum(halves) for rate in halves]
     weighted = [rate * weights for rate, weights in zip(rates, layers, strict=True)]
     return CrossmodalMap(

@@ -17,7 +17,12 @@ from deadpan.analysis.crossmodal import (
     require,
 )
 from deadpan.analysis.explained_run import ExplainedRun, explained_runs, find_clip, telling_clip
-from deadpan.analysis.salience import randomisation_check, salience, salience_given, salience_of
+from deadpan.analysis.salience import (
+    conditional_salience,
+    randomisation_check,
+    salience,
+    salience_of,
+)
 from deadpan.data.dataset import Clip
 from deadpan.models.base import FUSED, AttentionPath
 from deadpan.training.history import GateSeeds
@@ -37,12 +42,12 @@ class TargetSalience:
 
     Attributes:
         run: the title of the run.
-        given: the other modalities that the clip kept.
+        context: the other modalities that the clip kept.
         values: by step of the target; sum 1, or 0 throughout.
     """
 
     run: str
-    given: tuple[Modality, ...]
+    context: tuple[Modality, ...]
     values: Float[np.ndarray, " step"]
 
     @property
@@ -79,7 +84,7 @@ class Explanation:
         method: of salience.
         clip: as the first run normalises it.
         split: the clip's.
-        why: the clip was taken.
+        reason: for which the clip was taken.
         predictions: of the clip.
         crossmodal: a map; None for a model of a single modality.
         target: the steps whose salience is compared.
@@ -96,7 +101,7 @@ class Explanation:
     method: Method
     clip: Clip
     split: str
-    why: str
+    reason: str
     predictions: ClipPredictions
     crossmodal: CrossmodalMap | None
     target: Axis
@@ -135,34 +140,34 @@ def explain_run(
     ends = (pair.source, pair.target) if pair else ()
     needed = [m for m in dict.fromkeys([*ends, compared]) if m != FUSED]
     if clip is None:
-        chosen, why = telling_clip(first, needed)
+        chosen, reason = telling_clip(first, needed)
         split = first.split
     else:
-        (chosen, split), why = find_clip(first, clip), "named with --clip"
+        (chosen, split), reason = find_clip(first, clip), "named with --clip"
     clips = [chosen, *(find_clip(run, chosen.id)[0] for run in runs[1:])]
     for name in needed:
         require(chosen, name)
     attended = {
-        run.title: attend(run.model, mine, method=method)
-        for run, mine in zip(runs, clips, strict=True)
+        run.title: attend(run.model, own_clip, method=method)
+        for run, own_clip in zip(runs, clips, strict=True)
     }
-    conditions = salience_given(first.model, attended[first.title], compared)
+    conditions = conditional_salience(first.model, attended[first.title], compared)
     everything = list(conditions)[-1]
     return Explanation(
         runs=runs,
         method=method,
         clip=chosen,
         split=split,
-        why=why,
-        predictions=_predictions(runs, [[mine] for mine in clips])[0],
+        reason=reason,
+        predictions=_predictions(runs, [[own_clip] for own_clip in clips])[0],
         crossmodal=crossmodal_map(attended[first.title], pair) if pair else None,
         target=axis_of(chosen, compared),
         conditions=tuple(
-            TargetSalience(run=first.title, given=given, values=values)
-            for given, values in conditions.items()
+            TargetSalience(run=first.title, context=context, values=values)
+            for context, values in conditions.items()
         ),
         against=tuple(
-            TargetSalience(run=run, given=everything, values=salience_of(attention, compared))
+            TargetSalience(run=run, context=everything, values=salience_of(attention, compared))
             for run, attention in attended.items()
             if len(runs) > 1
         ),
@@ -186,7 +191,7 @@ def _predictions(
     runs: Sequence[ExplainedRun], clips: Sequence[Sequence[Clip]]
 ) -> tuple[ClipPredictions, ...]:
     """Predictions of the same clips by each run; for each run the clips as it normalises them."""
-    decisions = [run.decide(mine) for run, mine in zip(runs, clips, strict=True)]
+    decisions = [run.decide(own_clips) for run, own_clips in zip(runs, clips, strict=True)]
     alone = runs[0].decide_alone(clips[0])
     gaps = np.abs(decisions[0] - decisions[-1]).max(axis=1)
 

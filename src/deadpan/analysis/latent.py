@@ -76,7 +76,7 @@ def captured(model: Model, modules: Sequence[str]) -> Generator[dict[str, Tensor
     outputs: dict[str, Tensor] = {}
 
     def keeper(name: str) -> Callable[[nn.Module, object, Tensor], None]:
-        def keep(_module: nn.Module, _given: object, output: Tensor) -> None:
+        def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
             outputs[name] = output
 
         return keep

@@ -18,7 +18,7 @@ from deadpan.types import Modality
 
 Steps = Float[np.ndarray, " _step"]
 
-KEPT_AND_TAKEN = {
+LAYER_SHARES = {
     ("attention", "self"): (0.0, 1.0),
     ("attention", "crossmodal"): (0.5, 0.5),
     ("rollout", "self"): (0.5, 0.5),
@@ -68,11 +68,11 @@ def salience(attention: ClipAttention) -> dict[Modality, Steps]:
         for target in dict.fromkeys(path.target for path in here):
             views = [path for path in here if path.target == target]
             for path in views:
-                own, handed = _through(attention, path, worth[target])
+                own, to_source = _through(attention, path, worth[target])
                 before[target] = before.get(target, 0) + own / len(views)
                 if path.stage == "crossmodal":
                     share = 1.0 if attention.method == "gradient" else 1 / len(views)
-                    before[path.source] = before.get(path.source, 0) + handed * share
+                    before[path.source] = before.get(path.source, 0) + to_source * share
         worth = before
     fused = worth.pop(FUSED, None)
     if fused is not None:
@@ -117,18 +117,18 @@ def _pooled(attention: ClipAttention) -> dict[Modality, Steps]:
 
 def _through(attention: ClipAttention, path: AttentionPath, worth: Steps) -> tuple[Steps, Steps]:
     """What an encoder leaves with the target's own steps, and what it hands to the source's."""
-    keep, take = KEPT_AND_TAKEN[attention.method, path.stage]
+    keep, take = LAYER_SHARES[attention.method, path.stage]
     if not attention.steps(path.source):  # a source that the clip lacks: the step keeps all
         return worth, np.zeros(0)
-    handed = np.zeros(attention.steps(path.source))
+    to_source = np.zeros(attention.steps(path.source))
     for weights in reversed(attention.layers[path.module]):
-        taken = take * (worth @ weights)
+        flow = take * (worth @ weights)
         worth = keep * worth
         if path.stage == "self":
-            worth = worth + taken
+            worth = worth + flow
         else:
-            handed = handed + taken
-    return worth, handed
+            to_source = to_source + flow
+    return worth, to_source
 
 
 def _unfused(
@@ -143,7 +143,7 @@ def _unfused(
     return shared
 
 
-def salience_given(
+def conditional_salience(
     model: Model, attention: ClipAttention, target: Modality
 ) -> dict[tuple[Modality, ...], Steps]:
     """The target's salience when the clip keeps only some of its other modalities.
@@ -161,11 +161,11 @@ def salience_given(
         steps that sums to 1 (or to 0; see :func:`salience`).
     """
     others = [m for m in attention.modalities if m != target and attention.steps(m)]
-    some = [which for size in range(len(others)) for which in combinations(others, size)]
-    clips = [only(attention.clip, (target, *which)) for which in some]
+    subsets = [subset for size in range(len(others)) for subset in combinations(others, size)]
+    clips = [only(attention.clip, (target, *subset)) for subset in subsets]
     reduced = dict(attend_all(model, clips, method=attention.method))
-    by_company = {which: salience_of(reduced[i], target) for i, which in enumerate(some)}
-    return by_company | {tuple(others): salience_of(attention, target)}
+    by_subset = {subset: salience_of(reduced[i], target) for i, subset in enumerate(subsets)}
+    return by_subset | {tuple(others): salience_of(attention, target)}
 
 
 def salience_of(attention: ClipAttention, target: Modality) -> Steps:
@@ -220,9 +220,9 @@ def randomisation_check(
     trained = saliences(model, clips, method=method)
     by_modality: dict[Modality, list[float]] = {name: [] for name in model.modalities}
     for seed in range(seeds):
-        other = saliences(shuffled(model, seed=seed), clips, method=method)
+        random = saliences(shuffled(model, seed=seed), clips, method=method)
         for name, values in by_modality.items():
-            pairs = [(mine[name], its[name]) for mine, its in zip(trained, other, strict=True)]
+            pairs = [(a[name], b[name]) for a, b in zip(trained, random, strict=True)]
             values += [rank_correlation(a, b) for a, b in pairs if len(a) >= 3]
     return {name: _mean(values) for name, values in by_modality.items()}
 

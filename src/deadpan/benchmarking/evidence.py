@@ -65,18 +65,18 @@ class Evidence:
     runs: Mapping[tuple[str, str], Mapping[int, MeasuredRun]]
     shared_clips: Collection[str] = ()
 
-    def of(self, data: str, system: str) -> Mapping[int, MeasuredRun]:
+    def by_seed(self, data: str, system: str) -> Mapping[int, MeasuredRun]:
         """The finished runs of a system on a data set, by seed; empty if there is none."""
         return self.runs.get((data, system), {})
 
     def seeds(self, data: Sequence[str], systems: Sequence[str]) -> list[int]:
         """The seeds that have finished for each of these systems on each of these data sets."""
-        finished = [set(self.of(d, s)) for d in data for s in systems]
+        finished = [set(self.by_seed(d, s)) for d in data for s in systems]
         return sorted(set.intersection(*finished)) if finished else []
 
     def pooled(self, data: Sequence[str], system: str, seed: int) -> Columns:
         """Measures of each clip of a system and seed over data sets; those that all runs have."""
-        parts = [self.of(d, system)[seed].columns for d in data]
+        parts = [self.by_seed(d, system)[seed].columns for d in data]
         names = set.intersection(*(set(part) for part in parts))
         return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
@@ -101,7 +101,7 @@ class Evidence:
         variance = 0.0
         if len(columns) > 1 and any(d in self.shared_clips for d in data):
             variance = clip_variance(
-                lambda drawn: _mean([statistic(*_take(each, drawn)) for each in columns]),
+                lambda sample: _mean([statistic(*_take(each, sample)) for each in columns]),
                 len(columns[0][0]["error"]),
                 resamples=RESAMPLES,
             )
@@ -223,7 +223,7 @@ class Evidence:
         """Name the systems whose error is not clearly below that of the constant prediction."""
         idle: list[str] = []
         for system in systems:
-            runs = [run for name in data for run in self.of(name, system).values()]
+            runs = [run for name in data for run in self.by_seed(name, system).values()]
             error = float(np.mean([run.columns["error"].mean() for run in runs] or [math.nan]))
             constant = float(np.mean([run.constant_error for run in runs] or [math.nan]))
             if error > (1 - SMALLEST_EFFECT) * constant:
@@ -238,10 +238,10 @@ class Evidence:
 
         The test split has no say in the choice. None where no system has a run.
         """
-        finished = [system for system in systems if self.of(data, system)]
+        finished = [system for system in systems if self.by_seed(data, system)]
         seeds = self.seeds([data], finished)
         losses = {
-            system: float(np.mean([self.of(data, system)[seed].valid_loss for seed in seeds]))
+            system: float(np.mean([self.by_seed(data, system)[seed].valid_loss for seed in seeds]))
             for system in finished
             if seeds
         }
@@ -252,14 +252,16 @@ class Evidence:
             f"{system} on {data}"
             for data in finding.data
             for system in finding.systems
-            if not self.of(data, system)
+            if not self.by_seed(data, system)
         ]
-        why = f"no finished run of {', '.join(lacking)}" if lacking else "no data set of this kind"
-        return finding.without_result(why)
+        reason = (
+            f"no finished run of {', '.join(lacking)}" if lacking else "no data set of this kind"
+        )
+        return finding.without_result(reason)
 
 
-def _take(columns: Sequence[Columns], drawn: np.ndarray) -> list[Columns]:
-    return [{name: values[drawn] for name, values in each.items()} for each in columns]
+def _take(columns: Sequence[Columns], sample: np.ndarray) -> list[Columns]:
+    return [{name: values[sample] for name, values in each.items()} for each in columns]
 
 
 def _mean(values: Sequence[float]) -> float:

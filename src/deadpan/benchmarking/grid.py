@@ -41,8 +41,8 @@ class Case:
     settings: Settings
 
     @property
-    def place(self) -> Path:
-        """Its directory below the grid's ``runs``: other settings, another place."""
+    def directory(self) -> Path:
+        """Its path below the grid's ``runs``: other settings, another directory."""
         text = json.dumps(resolved(self.settings).to_dict(), sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         run = "-".join(part for part in (self._turn, self.fold, digest) if part)
@@ -211,13 +211,13 @@ class Grid:
             chosen: by (data, system, fold), what the search chose; empty without one.
         """
         longest = max(len(self.seeds_of(data)) for data in self.data)
-        for place in range(longest):
+        for index in range(longest):
             for data, system, fold in self._cells(folds):
-                if place < len(seeds := self.seeds_of(data)):
+                if index < len(seeds := self.seeds_of(data)):
                     settings = self.settings_of(
                         data,
                         system,
-                        seed=seeds[place],
+                        seed=seeds[index],
                         fold=fold,
                         chosen=chosen.get((data, system, fold)),
                     )
@@ -313,22 +313,22 @@ Entry = TypeVar("Entry", GridData, GridSystem)
 
 
 def _by_name(
-    path: Path, what: str, entries: Mapping[str, Mapping[str, Any]], kind: type[Entry]
+    path: Path, section: str, entries: Mapping[str, Mapping[str, Any]], kind: type[Entry]
 ) -> dict[str, Entry]:
     """Data sets or systems by name: a key that is no field of theirs is a setting."""
     files = [_file_name(name).lower() for name in entries]
     if len(set(files)) < len(files) or "" in files:
         names = ", ".join(entries)
-        raise DeadpanError(f"{path}: {what}: names must differ in letters; got {names}")
+        raise DeadpanError(f"{path}: {section}: names must differ in letters; got {names}")
     own = {field.name for field in dataclasses.fields(kind)} - {"settings"}
     by_name: dict[str, Entry] = {}
     for name, values in entries.items():
         if not values.get("only", True):
-            wrong = f"only wants a list of names; got {values['only']!r}"
-            raise DeadpanError(f"{path}: {what}: {name}: {wrong}")
+            message = f"only wants a list of names; got {values['only']!r}"
+            raise DeadpanError(f"{path}: {section}: {name}: {message}")
         settings = {key: value for key, value in values.items() if key not in own}
         fields = {key: value for key, value in values.items() if key in own}
-        by_name[name] = record(f"{path}: {what}: {name}", {**fields, "settings": settings}, kind)
+        by_name[name] = record(f"{path}: {section}: {name}", {**fields, "settings": settings}, kind)
     return by_name
 
 
@@ -347,8 +347,8 @@ def _check_names(grid: Grid, data: Mapping[str, GridData]) -> None:
                 raise DeadpanError(f"{grid.path}: {name}: {unknown_name('data', used, data)}")
     for name, entry in grid.data.items():
         if entry.paper not in (None, *data_sets()):
-            wrong = unknown_name("data set of the paper", str(entry.paper), data_sets())
-            raise DeadpanError(f"{grid.path}: {name}: {wrong}")
+            message = unknown_name("data set of the paper", str(entry.paper), data_sets())
+            raise DeadpanError(f"{grid.path}: {name}: {message}")
         if not grid.systems_of(name):
             raise DeadpanError(f"{grid.path}: no system runs on {name}; see their 'only'")
 

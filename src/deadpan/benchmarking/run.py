@@ -27,7 +27,7 @@ class Benchmark:
 
     Attributes:
         tables: one per data set that has a result.
-        failures: why each run that was given up was, by its place below ``runs``.
+        failures: why each run that was given up was, by its directory below ``runs``.
     """
 
     tables: Sequence[GridTable]
@@ -39,7 +39,7 @@ def run_grid(grid: Grid, out: Path, *, workers: int, resume: bool, watch: GridWa
 
     ``out`` holds ``grid.yaml`` (a copy), ``runs/DATA/SYSTEM/...`` and, for each data set,
     ``DATA.md``, ``.csv`` and ``.tex``, with all of them in ``tables.html`` and ``tables.json``.
-    A run's place tells its settings: a changed grid makes new runs beside the old ones.
+    A run's directory tells its settings: a changed grid makes new runs beside the old ones.
 
     Args:
         grid: what to run.
@@ -76,7 +76,7 @@ def run_grid(grid: Grid, out: Path, *, workers: int, resume: bool, watch: GridWa
         failures |= run_cases(cases, runs, workers=workers, watch=watch)
         tables = make_tables(grid, cases, runs, failures)
         _write_tables(tables, out, title=grid.path.stem)
-        reasons = {str(place): why for place, why in failures.items()}
+        reasons = {str(path): reason for path, reason in failures.items()}
         write_json(out / "failures.json", reasons)
     return Benchmark(tables=tables, failures=reasons)
 
@@ -96,8 +96,9 @@ def _possible_cases(
         chosen, _ = _choices(grid, trials, runs)
         return list(grid.cases(folds, chosen))
     draws = {(case.data, case.system, case.fold): grid.draws(case.system) for case in trials}
-    possible = (dict(zip(draws, drawn, strict=True)) for drawn in zip(*draws.values(), strict=True))
-    return [case for chosen in possible for case in grid.cases(folds, chosen)]
+    by_trial = zip(*draws.values(), strict=True)
+    choices = (dict(zip(draws, settings, strict=True)) for settings in by_trial)
+    return [case for chosen in choices for case in grid.cases(folds, chosen)]
 
 
 def _choices(
@@ -132,7 +133,7 @@ def _choices(
 
 def _trial_loss(case: Case, runs: Path) -> float:
     """The lowest validation loss of a trial; infinite if it never had one."""
-    losses = read_run(runs / case.place, RunDirectory.epochs).valid_loss
+    losses = read_run(runs / case.directory, RunDirectory.epochs).valid_loss
     return float(min(losses[~np.isnan(losses)], default=np.inf))
 
 

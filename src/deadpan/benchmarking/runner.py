@@ -113,8 +113,8 @@ def work(
         grid.send((CRASHED, os_failure(error)))
     except Exception as error:  # noqa: BLE001 - whatever it was, the grid reports it
         reason = traceback.format_exception_only(error)[-1].strip()
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        grid.send((CRASHED, f"{reason} ({Path(where.filename).name}:{where.lineno})"))
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        grid.send((CRASHED, f"{reason} ({Path(frame.filename).name}:{frame.lineno})"))
 
 
 RETRIES = 2
@@ -168,7 +168,7 @@ class Running:
 
 def finished(case: Case, runs: Path, then: Afterwards | None = None) -> bool:
     """Whether nothing is left to do for a case."""
-    path = runs / case.place
+    path = runs / case.directory
     if then:
         return (path / then.leaves).is_file()
     if not RunDirectory.is_run(path):
@@ -192,7 +192,7 @@ def refuse_other_clips(cases: Sequence[Case], runs: Path, then: Afterwards | Non
     """
     if all(finished(case, runs, then if case.trial is None else None) for case in cases):
         return
-    paths = [runs / case.place for case in cases]
+    paths = [runs / case.directory for case in cases]
     refuse_changed_data(RunDirectory(path) for path in paths if RunDirectory.is_run(path))
 
 
@@ -204,7 +204,7 @@ def run_cases(
     watch: GridWatch,
     then: Afterwards | None = None,
 ) -> dict[Path, str]:
-    """Run the cases that have not finished; returns why runs were given up, by their place.
+    """Run the cases that have not finished; returns why runs were given up, by their directory.
 
     A run that is refused (a model that cannot take the data, a divergence at once) is given up; one
     that crashes or is killed goes on from its last epoch, ``RETRIES`` times. Whether those that are
@@ -229,13 +229,15 @@ def run_cases(
                 running.append(_start(context, *waiting.pop(), runs, then))
             for run in _ended(running, watch):
                 running.remove(run)
-                kind, why = run.answer or (CRASHED, _killed(run.process.exitcode))
+                kind, reason = run.answer or (CRASHED, _killed(run.process.exitcode))
                 if kind == CRASHED and run.attempt <= RETRIES:
                     waiting.append((run.case, run.attempt + 1))
                     continue
                 if kind != DONE:
-                    failures[run.case.place] = why
-                watch.end(run.case, time.monotonic() - run.started, failures.get(run.case.place))
+                    failures[run.case.directory] = reason
+                watch.end(
+                    run.case, time.monotonic() - run.started, failures.get(run.case.directory)
+                )
     finally:
         for run in running:
             run.process.kill()
@@ -263,7 +265,7 @@ def _start(
     runs: Path,
     then: Afterwards | None,
 ) -> Running:
-    path = runs / case.place
+    path = runs / case.directory
     pipe: Connection
     pipe, worker_end = context.Pipe(duplex=False)  # pyright: ignore[reportAssignmentType]
     process = context.Process(

@@ -48,14 +48,14 @@ class Search:
         space = {**self.space, **own}
         if self.trials > 1 and not space:
             raise DeadpanError("draws from nothing; name settings under 'space', or 1 trial")
-        drawn: list[dict[str, Any]] = [{}]
+        settings: list[dict[str, Any]] = [{}]
         for trial in range(1, self.trials):
             values: dict[str, Any] = {}
             for index, (name, choices) in enumerate(space.items()):
                 random = np.random.default_rng((self.seed, trial, index))
                 _put(values, name, self._draw(name, choices, random))
-            drawn.append(values)
-        return drawn
+            settings.append(values)
+        return settings
 
     def _draw(self, name: str, choices: object, random: np.random.Generator) -> object:
         if isinstance(choices, list) and choices:

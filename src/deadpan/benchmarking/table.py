@@ -119,18 +119,20 @@ def make_tables(
         systems: dict[str, list[SeedScores]] = {name: [] for name in grid.systems_of(data)}
         broken: dict[str, str] = {}
         complete: list[list[Case]] = []
-        for system, done in systems.items():
-            of_system = [c for c in cases if (c.data, c.system) == (data, system)]
-            seeds = dict.fromkeys(case.settings.seed for case in of_system)
+        for system, scores in systems.items():
+            system_cases = [c for c in cases if (c.data, c.system) == (data, system)]
+            seeds = dict.fromkeys(case.settings.seed for case in system_cases)
             for seed in seeds:
-                folds = [case for case in of_system if case.settings.seed == seed]
+                folds = [case for case in system_cases if case.settings.seed == seed]
                 if all(finished(case, runs) for case in folds):
-                    done.append(seed_scores(folds, runs))
+                    scores.append(seed_scores(folds, runs))
                     complete.append(folds)
-            why = sorted({failures[c.place] for c in of_system if c.place in failures})
-            if len(done) < len(seeds):
-                broken[system] = f"{len(done)} of {len(seeds)} seeds; " + (
-                    "; ".join(why) or "not run yet"
+            reasons = sorted(
+                {failures[c.directory] for c in system_cases if c.directory in failures}
+            )
+            if len(scores) < len(seeds):
+                broken[system] = f"{len(scores)} of {len(seeds)} seeds; " + (
+                    "; ".join(reasons) or "not run yet"
                 )
         if complete:
             tables.append(_grid_table(grid, data, systems, complete, broken, runs))
@@ -266,7 +268,7 @@ def seed_scores(cases: Sequence[Case], runs: Path) -> SeedScores:
         cases: all folds; each has finished.
         runs: where runs are kept.
     """
-    folds = [read_run(runs / case.place, _scored_fold) for case in cases]
+    folds = [read_run(runs / case.directory, _scored_fold) for case in cases]
     task, environment = folds[0].task, folds[0].environment
     truth = np.concatenate([fold.predictions.truth for fold in folds])
     decisions = np.concatenate([fold.predictions.predicted for fold in folds])
@@ -278,7 +280,7 @@ def seed_scores(cases: Sequence[Case], runs: Path) -> SeedScores:
         seconds=sum(fold.seconds for fold in folds),
         parameters=environment.parameters,
         commits=tuple(sorted({fold.environment.commit_name for fold in folds})),
-        places=tuple(str(case.place) for case in cases),
+        places=tuple(str(case.directory) for case in cases),
     )
 
 
@@ -297,14 +299,14 @@ def baselines(cases: Sequence[Case], runs: Path) -> tuple[Task, dict[str, dict[s
     outputs: dict[str, list[Float[np.ndarray, "clip output"]]] = {}
     truth: list[Float[np.ndarray, "clip label"]] = []
     for case in cases:
-        opened = read_run(runs / case.place, lambda run: open_run(run.path))
+        opened = read_run(runs / case.directory, lambda run: open_run(run.path))
         task, dataset = opened.task, opened.data
         clips = dataset["test"]
         truth.append(labels_of(clips))
         constant = constant_outputs(task, dataset["train"], len(clips))
         outputs.setdefault(task.constant_name, []).append(constant)
         outputs.setdefault("ridge", []).append(ridge_outputs(task, dataset, "test"))
-    task, labels = read_run(runs / cases[0].place, RunDirectory.task), np.concatenate(truth)
+    task, labels = read_run(runs / cases[0].directory, RunDirectory.task), np.concatenate(truth)
     rows = {name: task.metrics(np.concatenate(parts), labels) for name, parts in outputs.items()}
     return task, rows
 

@@ -46,9 +46,9 @@ class Finding:
     percent: bool = False
     missing: str = ""
 
-    def without_result(self, why: str) -> "Finding":
+    def without_result(self, reason: str) -> "Finding":
         """The same test, with the reason why it has no result."""
-        return dataclasses.replace(self, seeds=(), interval=UNKNOWN, missing=why)
+        return dataclasses.replace(self, seeds=(), interval=UNKNOWN, missing=reason)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -143,8 +143,8 @@ def weakest_finding(
     if not findings:
         return None
     if lacking:
-        why = f"no finished run of {', '.join(lacking)}"
-        return dataclasses.replace(findings[0], test=test).without_result(why)
+        reason = f"no finished run of {', '.join(lacking)}"
+        return dataclasses.replace(findings[0], test=test).without_result(reason)
     least = weakest([finding.interval for finding in findings])
     finding = next(finding for finding in findings if finding.interval is least)
     return dataclasses.replace(finding, test=f"{test}; least in favour: {finding.test}")

@@ -136,15 +136,15 @@ def _split(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 
 def _help(names: Sequence[str] = ()) -> str:
-    shown = names or list(COMMANDS)
-    width = max(map(len, shown)) + 2
+    commands = names or list(COMMANDS)
+    width = max(map(len, commands)) + 2
     return "\n".join(
         [
             "deadpan: sentiment and emotion in words, voice and face, and where they disagree",
             "",
             "usage: deadpan COMMAND ...     'deadpan COMMAND --help' shows the command's options",
             "",
-            *(f"  {name:<{width}}{COMMANDS[name].summary}" for name in shown),
+            *(f"  {name:<{width}}{COMMANDS[name].summary}" for name in commands),
             "",
             "first steps: deadpan demo, or deadpan train --data controlled",
         ]

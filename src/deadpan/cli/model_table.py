@@ -16,6 +16,6 @@ def models_table(models: Sequence[Mapping[str, Any]]) -> Table:
     for model in models:
         sizes = (f"{model['parameters'][preset]:,}" for preset in presets)
         name, title = model["name"], model["title"]
-        shown = name if title == name else f"{name} ({title})"
-        table.add_row(shown, *sizes, model["paper"])
+        label = name if title == name else f"{name} ({title})"
+        table.add_row(label, *sizes, model["paper"])
     return table

@@ -130,13 +130,13 @@ def grid_table(table: "GridTable") -> Table:
 
     columns = table.columns[:GRID_METRICS]
     first, *others = headings(table)[: len(HEADINGS) + len(columns)]
-    shown = numbers_table(table.data, first, *others)
+    output = numbers_table(table.data, first, *others)
     for row in table.rows:
         cells = row_texts(row, columns, lambda text: f"*{text}*")
-        shown.add_row(
+        output.add_row(
             *(Text(cell.replace("*", ""), style="bold" if "*" in cell else "") for cell in cells)
         )
-    return shown
+    return output
 
 
 def _cell(scores: RunScores, column: MetricColumn, system: str) -> Text:

@@ -67,8 +67,8 @@ def training_options(arguments: Sequence[str]) -> Training:
         stored.pop("model_options", None)  # those of another model
     models = read_catalogue()
     if name not in models:
-        where = f"{config}: " if config and name == stored.get("model") else ""
-        raise DeadpanError(where + unknown_name("model", name, models))
+        prefix = f"{config}: " if config and name == stored.get("model") else ""
+        raise DeadpanError(prefix + unknown_name("model", name, models))
     parser = command_parser("train", COMMANDS["train"], usage=USAGE, skip=["data"])
     parser.add_argument("--config", type=str | None, help="YAML of settings; options override it")
     parser.add_argument(PRINT_CONFIG, action="store_true", help="print the settings and stop")

@@ -1,7 +1,7 @@
 """Scaling of features, fitted on the training split; labels are never used."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -83,9 +83,9 @@ class Normalizer:
         return np.clip(x, -LIMIT, LIMIT, out=x)
 
 
-def scalable(modalities: Iterable[Modality], method: NormalizationMethod) -> list[Modality]:
+def scalable(widths: Mapping[Modality, int], method: NormalizationMethod) -> list[Modality]:
     """The modalities that a method scales, where a training clip has them."""
-    return [name for name in modalities if name != TEXT and method != "none"]
+    return [name for name in widths if name != TEXT and method != "none"]
 
 
 def fit_normalizer(

@@ -68,16 +68,16 @@ def _encoded(
     last: bool = False,
 ) -> str:
     layers: list[EncoderLayer] = list(encoder.layers)  # pyright: ignore[reportAssignmentType]
-    seen = source_steps or steps  # those attended to
+    keys = source_steps or steps  # the steps attended to
     x, normed = _embedded(graph, target, steps, encoder)
     pairs: list[tuple[str, str]] = []
     if source is not None:
-        pairs = _keys_and_values(graph, layers, _embedded(graph, source, seen, encoder)[1], seen)
-    future = _offset(graph, steps, seen) if encoder.mask_future else None
+        pairs = _keys_and_values(graph, layers, _embedded(graph, source, keys, encoder)[1], keys)
+    future = _offset(graph, steps, keys) if encoder.mask_future else None
     queries = steps.size
-    for place, layer in enumerate(layers):
-        key, value = pairs[place] if pairs else _keys_and_values(graph, [layer], normed, seen)[0]
-        if last and place == len(layers) - 1:
+    for index, layer in enumerate(layers):
+        key, value = pairs[index] if pairs else _keys_and_values(graph, [layer], normed, keys)[0]
+        if last and index == len(layers) - 1:
             x, normed = (graph.op("Gather", y, last_row(graph, steps), axis=0) for y in (x, normed))
             queries, future = graph.op("Min", queries, graph.whole(2**62, 1)), None
         attended = _attended(graph, layer, normed, queries, key, value, future)
@@ -173,13 +173,13 @@ def _added(
 
 
 def _skip_norm(
-    graph: Graph, x: str, other: str, encoder: Encoder, bias: np.ndarray | None = None
+    graph: Graph, x: str, change: str, encoder: Encoder, bias: np.ndarray | None = None
 ) -> tuple[str, str]:
     """Compute the sum divided by its root mean square over the channels, and the sum itself."""
     normed, *_, total = graph.ops(
         "SkipSimplifiedLayerNormalization",
         x,
-        other,
+        change,
         graph.constant(np.ones(encoder.norm.normalized_shape)),
         *([] if bias is None else [graph.constant(bias)]),
         domain=MICROSOFT,

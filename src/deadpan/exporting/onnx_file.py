@@ -64,15 +64,15 @@ def lf_dnn(graph: Graph, model: LFDNN, streams: Streams) -> str:
 
 def tfn(graph: Graph, model: TFN, streams: Streams) -> str:
     """Tensor fusion: an MLP of the outer product of all vectors, each with a 1 prepended."""
-    first, *others = (
+    first, *factors = (
         graph.op("Pad", h, graph.whole(0, 1, 0, 0), graph.constant(1.0))
         for h in _vectors(graph, model.subnets, model.widths, streams)
     )
-    for other in others:
+    for factor in factors:
         pairs = graph.op(
             "Mul",
             graph.op("Unsqueeze", first, graph.whole(2)),
-            graph.op("Unsqueeze", other, graph.whole(1)),
+            graph.op("Unsqueeze", factor, graph.whole(1)),
         )
         first = graph.op("Flatten", pairs)
     return mlp(graph, first, model.head)

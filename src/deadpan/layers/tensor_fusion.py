@@ -18,9 +18,9 @@ def outer_product(vectors: Sequence[Float[Tensor, "clip _"]]) -> Float[Tensor, "
 
     Zadeh et al. 2017, section 4.2. Each clip has the product of all (width + 1) numbers.
     """
-    product, *others = (prepend_one(h) for h in vectors)
-    for other in others:
-        product = (product[:, :, None] * other[:, None, :]).flatten(1)
+    product, *factors = (prepend_one(h) for h in vectors)
+    for factor in factors:
+        product = (product[:, :, None] * factor[:, None, :]).flatten(1)
     return product
 
 

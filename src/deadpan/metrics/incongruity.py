@@ -80,8 +80,8 @@ def sign_flips(
 
     NaN for a label of 0, so that ``nanmean`` is 1 minus the accuracy ``non0``.
     """
-    wrong = np.sign(prediction) != np.sign(label)
-    return np.where(label == 0, np.nan, wrong.astype(np.float64))
+    errors = np.sign(prediction) != np.sign(label)
+    return np.where(label == 0, np.nan, errors.astype(np.float64))
 
 
 def mean_by(values: Float[np.ndarray, " clip"], groups: Sequence[str]) -> dict[str, float]:

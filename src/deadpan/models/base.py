@@ -84,8 +84,8 @@ class Model(nn.Module, abc.ABC):
 
     def __new__(cls: type[M], *_: Any, **arguments: Any) -> M:  # noqa: ANN401 - as in __init__
         """Check the hyperparameters before anything is built from them."""
-        known = hyperparameters(cls)
-        check_hyperparameters(cls, {name: x for name, x in arguments.items() if name in known})
+        names = hyperparameters(cls)
+        check_hyperparameters(cls, {name: x for name, x in arguments.items() if name in names})
         return object.__new__(cls)
 
     def __init__(self, *, widths: Mapping[Modality, int], outputs: int) -> None:
@@ -138,8 +138,8 @@ class Model(nn.Module, abc.ABC):
     @classmethod
     def parameters_at(cls, **hyper: Any) -> int:  # noqa: ANN401 - of as many types as there are
         """Count parameters at given sizes; hyperparameters that the model lacks are ignored."""
-        known = {"widths", "outputs", *hyperparameters(cls)}
-        model = cls(**{name: value for name, value in hyper.items() if name in known})
+        names = {"widths", "outputs", *hyperparameters(cls)}
+        model = cls(**{name: value for name, value in hyper.items() if name in names})
         return sum(p.numel() for p in model.parameters())
 
     @property
@@ -189,11 +189,11 @@ def check_hyperparameters(model: type[Model], options: Mapping[str, object]) -> 
     A Literal takes one of its choices, a number its type, a dropout a value in [0, 1), another
     float at least 0, and an integer at least 1, because it counts something, up to a bound.
     """
-    known = hyperparameters(model)
+    parameters = hyperparameters(model)
     for name, value in options.items():
-        if name not in known:
-            raise DeadpanError(unknown_name(f"option of {model.__name__}", name, known))
-        annotation = known[name].annotation
+        if name not in parameters:
+            raise DeadpanError(unknown_name(f"option of {model.__name__}", name, parameters))
+        annotation = parameters[name].annotation
         if get_origin(annotation) is Literal:
             if value not in get_args(annotation):
                 kind = f"{name} of {model.__name__}"

@@ -92,7 +92,7 @@ def _page(explained: Explanation, panels: Sequence[Panel]) -> str:
         title=f"Clip {clip.id}",
         words=" ".join(clip.words),
         runs=[run.title for run in explained.runs],
-        why=f"Of the {explained.split} split; {explained.why}.",
+        why=f"Of the {explained.split} split; {explained.reason}.",
         closed=[str(run.path) for run in explained.runs if not run.opened.files.evaluated],
         kind=clip.truth.kind if clip.truth else "",
         facts=_cards(explained.predictions),
@@ -121,16 +121,17 @@ def _panels(explained: Explanation) -> list[Panel]:
     return panels
 
 
-def _map_panel(drawn: CrossmodalMap) -> Panel:
-    size, drawn_words, paint = heatmap(drawn)
-    shares = drawn.shares
+def _map_panel(attention: CrossmodalMap) -> Panel:
+    size, drawn_words, paint = heatmap(attention)
+    shares = attention.shares
     cells = "; ".join(
-        f"{number}. {drawn.target.at(row)} to {drawn.source.at(column)} ({shares[row, column]:.2g})"
-        for number, (row, column) in enumerate(drawn.strongest(), start=1)
+        f"{number}. {attention.target.at(row)} to {attention.source.at(column)} "
+        f"({shares[row, column]:.2g})"
+        for number, (row, column) in enumerate(attention.strongest(), start=1)
     )
     drawing = picture("crossmodal", paint, size)
     return Panel(
-        title=f"Crossmodal attention {drawn.source.name} → {drawn.target.name} (figure 1)",
+        title=f"Crossmodal attention {attention.source.name} → {attention.target.name} (figure 1)",
         finding=f"Strongest cells (1 = mean of the map): {cells}. {drawn_words.note}".strip(),
         svg=drawing.inline,
         picture=drawing,
@@ -141,7 +142,7 @@ def _map_panel(drawn: CrossmodalMap) -> Panel:
 def _word_panels(explained: Explanation) -> Iterator[Panel]:
     target, prefix = explained.target.name, "words" if explained.target.name == TEXT else "steps"
     conditions = [
-        (f"{' + '.join(each.given)} → {target}" if each.given else f"{target} alone", each)
+        (f"{' + '.join(each.context)} → {target}" if each.context else f"{target} alone", each)
         for each in explained.conditions
     ]
     yield _panel(
@@ -150,7 +151,7 @@ def _word_panels(explained: Explanation) -> Iterator[Panel]:
         f"Salience of {target}: alone, and with all other modalities (figure 2)",
         [conditions[i] for i in dict.fromkeys([0, len(conditions) - 1])],
     )
-    singles = [condition for condition in conditions if len(condition[1].given) == 1]
+    singles = [condition for condition in conditions if len(condition[1].context) == 1]
     if len(singles) > 1:
         yield _panel(
             explained,
@@ -177,22 +178,22 @@ def _panel(
     strips: list[Strip] = [(line, each.shares) for line, each in conditions]
     finding = " ".join(f"{line}: {_most_salient(explained, each)}." for line, each in conditions)
     if axis.name != TEXT:
-        drawn = picture(name, lambda figure: step_curves(figure, axis, strips), (6.5, 2.9))
+        drawing = picture(name, lambda figure: step_curves(figure, axis, strips), (6.5, 2.9))
         return Panel(
             title=title,
             finding=finding,
-            svg=drawn.inline,
-            picture=drawn,
+            svg=drawing.inline,
+            picture=drawing,
             sources=("words.csv",),
         )
     words = axis.words or tuple(str(i + 1) for i in range(len(axis.edges) - 1))
     size, drawn_words, paint = word_strips(words, strips)
     scale = scale_of(strips)
-    drawn = picture(name, paint, size)
+    drawing = picture(name, paint, size)
     return Panel(
         title=title,
         finding=f"{finding} {drawn_words.note}".strip(),
-        svg=drawn.inline,
+        svg=drawing.inline,
         strips=tuple(
             WordStrip(
                 title=line,
@@ -205,7 +206,7 @@ def _panel(
             for line, shares in strips
         ),
         right_to_left=drawn_words.right_to_left,
-        picture=drawn,
+        picture=drawing,
         sources=("words.csv",),
     )
 
@@ -265,7 +266,7 @@ def _values(explained: Explanation) -> dict[str, Any]:
         "clip": {
             "id": clip.id,
             "split": explained.split,
-            "why": explained.why,
+            "why": explained.reason,
             "words": list(clip.words),
             "kind": clip.truth.kind if clip.truth else None,
             "label": dict(explained.predictions.label),
@@ -277,20 +278,20 @@ def _values(explained: Explanation) -> dict[str, Any]:
     }
 
 
-def _map_rows(drawn: CrossmodalMap) -> Rows:
+def _map_rows(attention: CrossmodalMap) -> Rows:
     """A row per step of the target; a column per step of the source, named by its start."""
-    heads = [f"{edge:.3f}" for edge in drawn.source.edges[:-1].tolist()]
-    if drawn.source.unit == "steps":
+    heads = [f"{edge:.3f}" for edge in attention.source.edges[:-1].tolist()]
+    if attention.source.unit == "steps":
         heads = [str(i + 1) for i in range(len(heads))]
     return [
-        {**_step(drawn.target, row), **dict(zip(heads, weights, strict=True))}
-        for row, weights in enumerate(drawn.weights.tolist())
+        {**_step(attention.target, row), **dict(zip(heads, weights, strict=True))}
+        for row, weights in enumerate(attention.weights.tolist())
     ]
 
 
 def _word_rows(explained: Explanation) -> Rows:
     """A row per step of the target; a column per condition, those of two runs last."""
-    columns = {"+".join(each.given) or "alone": each.values for each in explained.conditions}
+    columns = {"+".join(each.context) or "alone": each.values for each in explained.conditions}
     columns |= {f"run {each.run}": each.values for each in explained.against}
     return [
         {**_step(explained.target, i), **{name: float(x[i]) for name, x in columns.items()}}
@@ -344,9 +345,9 @@ def _gate_rows(seeds: GateSeeds, point: str) -> Rows:
     by_epoch = point == "epoch"
     weights = seeds.by_epoch() if by_epoch else seeds.first_epoch()
     rows: Rows = []
-    for name, gate, mine in zip(seeds.names, seeds.gates, weights.tolist(), strict=True):
+    for name, gate, rows_of_run in zip(seeds.names, seeds.gates, weights.tolist(), strict=True):
         frozen = gate.frozen_epoch
-        for number, each in enumerate(mine, start=1):
+        for number, each in enumerate(rows_of_run, start=1):
             row: dict[str, object] = {"run": name, point: number}
             row |= dict(zip(seeds.modalities, each, strict=True))
             if by_epoch:

@@ -25,34 +25,34 @@ LINE, TITLE, PAD, GAP, FOOT = 16.5, 17.0, 2.6, 1.6, 40.0
 
 
 def heatmap(
-    drawn: CrossmodalMap,
+    attention: CrossmodalMap,
 ) -> tuple[tuple[float, float], DrawnWords, "Callable[[matplotlib.figure.Figure], None]"]:
     """Rows are the target's steps, columns the source's; the darker, the more is attended to.
 
     Returns:
         Its size in inches, its words as they are drawn, and what draws it.
     """
-    labels = drawn_words(drawn.target.words)
+    labels = drawn_words(attention.target.words)
     longest = max(labels.widths(ROW_FONT), default=20.0)
-    rows = len(drawn.weights)
-    named = bool(drawn.target.words)
+    rows = len(attention.weights)
+    named = bool(attention.target.words)
     height = min(max(ROW * rows, 90.0), ROW * MOST_NAMED) if named else 260.0
     size = (max(6.5, (longest + 300) / 72), (height + 64) / 72)
 
     def paint(figure: "matplotlib.figure.Figure") -> None:
         axes = figure.subplots()
-        x, y = drawn.source.edges, np.arange(rows + 1.0) if named else drawn.target.edges
-        mesh = axes.pcolormesh(x, y, drawn.shares, cmap="Blues", vmin=0, rasterized=True)
+        x, y = attention.source.edges, np.arange(rows + 1.0) if named else attention.target.edges
+        mesh = axes.pcolormesh(x, y, attention.shares, cmap="Blues", vmin=0, rasterized=True)
         axes.invert_yaxis()
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
-        for number, (row, column) in enumerate(drawn.strongest(), start=1):
+        for number, (row, column) in enumerate(attention.strongest(), start=1):
             _mark(axes, number, x[column : column + 2].mean(), y[row : row + 2].mean())
-        axes.set_xlabel(f"{drawn.source.name} ({drawn.source.unit})")
+        axes.set_xlabel(f"{attention.source.name} ({attention.source.unit})")
         if named:
-            _name_rows(axes, drawn, labels)
+            _name_rows(axes, attention, labels)
         else:
-            axes.set_ylabel(f"{drawn.target.name} ({drawn.target.unit})")
+            axes.set_ylabel(f"{attention.target.name} ({attention.target.unit})")
         bar = figure.colorbar(
             mesh, ax=axes, pad=0.015, aspect=28, shrink=min(1.0, 260 / height), anchor=(0.0, 1.0)
         )
@@ -77,13 +77,13 @@ def _mark(axes: "matplotlib.axes.Axes", number: int, x: float, y: float) -> None
     )
 
 
-def _name_rows(axes: "matplotlib.axes.Axes", drawn: CrossmodalMap, labels: DrawnWords) -> None:
+def _name_rows(axes: "matplotlib.axes.Axes", attention: CrossmodalMap, labels: DrawnWords) -> None:
     """Name every row; where they are too many, the marked ones and as many others as fit."""
-    rows = range(len(drawn.weights))
-    marked = {row for row, _ in drawn.strongest()}
+    rows = range(len(attention.weights))
+    marked = {row for row, _ in attention.strongest()}
     chosen = list(rows)
     if len(rows) > MOST_NAMED:
-        apart = drawn.apart
+        apart = attention.apart
         far = [row for row in rows[::apart] if all(abs(row - mark) >= apart for mark in marked)]
         chosen = sorted(marked | set(far))
     axes.set_yticks([row + 0.5 for row in chosen], [labels.texts[row] for row in chosen])
@@ -202,10 +202,10 @@ def _scale(axes: "matplotlib.axes.Axes", top: float, scale: tuple[float, float])
         left = start + step * length / steps
         axes.add_patch(Rectangle((left, top), length / steps + 0.3, 7, color=back, lw=0))
     for share in dict.fromkeys((low, 1.0, high)):
-        place = (share - low) / (high - low)
-        if share in scale or 0.12 < place < 0.88:
+        position = (share - low) / (high - low)
+        if share in scale or 0.12 < position < 0.88:
             text = f"{share:.2f}".rstrip("0").rstrip(".")
-            x = start + length * place
+            x = start + length * position
             axes.text(x, top + 16, text, fontsize=7, color=MUTED, ha="center")
     axes.text(
         start + length + 14, top + 7, "salience (1 = every word alike)", fontsize=8, color=MUTED

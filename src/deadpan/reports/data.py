@@ -141,22 +141,22 @@ def _sentiment(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> Panel:
 def _label_shares(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> Panel:
     emotions = facts["task"] == "emotions"
     by_name = {name: values["present" if emotions else "share"] for name, values in labels.items()}
-    drawn, more = _drawable(facts["labels"])
-    where, first = next(iter(by_name.items()))
+    names, more = _drawable(facts["labels"])
+    split, first = next(iter(by_name.items()))
     most = max(first, key=first.__getitem__)
     verb = "is present in" if emotions else "is the class of"
-    frequent = f"Most frequent: {most}, which {verb} {percent(first[most])} of the {where} clips."
+    frequent = f"Most frequent: {most}, which {verb} {percent(first[most])} of the {split} clips."
     shares = {
-        split: [values[name] for name in facts["labels"][: len(drawn)]]
-        for split, values in by_name.items()
+        name: [values[label] for label in facts["labels"][: len(names)]]
+        for name, values in by_name.items()
     }
     return Panel(
         title="Emotions present" if emotions else "Classes",
         finding=f"{frequent}{more}",
         svg=to_svg(
             "labels",
-            lambda figure: level_bars(figure, drawn, shares),
-            height=level_height(len(drawn), len(shares)),
+            lambda figure: level_bars(figure, names, shares),
+            height=level_height(len(names), len(shares)),
         ),
         head=("emotion" if emotions else "class", *(f"share of {name}" for name in by_name)),
         rows=tuple(
@@ -167,7 +167,7 @@ def _label_shares(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> Panel:
 
 
 def _label_bins(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> Panel:
-    drawn, more = _drawable(facts["labels"])
+    names, more = _drawable(facts["labels"])
     histograms = {
         split: [values["values"][name]["histogram"] for name in facts["labels"]]
         for split, values in labels.items()
@@ -175,15 +175,15 @@ def _label_bins(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> Panel:
     rows: list[tuple[str, ...]] = []
     for index, name in enumerate(facts["labels"]):
         bins = [split[index] for split in histograms.values()]
-        for place, title in enumerate(bins[0]["bins"]):
-            rows.append((name, title, *(f"{split['counts'][place]:,}" for split in bins)))
+        for row, title in enumerate(bins[0]["bins"]):
+            rows.append((name, title, *(f"{split['counts'][row]:,}" for split in bins)))
     return Panel(
         title="Labels",
         finding=f"Bins from the least to the greatest label, the same in all splits.{more}",
         svg=to_svg(
             "labels",
-            lambda figure: label_bins(figure, drawn, histograms),
-            height=bins_height(len(drawn)),
+            lambda figure: label_bins(figure, names, histograms),
+            height=bins_height(len(names)),
         ),
         head=("label", "bin", *(f"{name} clips" for name in labels)),
         rows=tuple(rows),
@@ -192,10 +192,10 @@ def _label_bins(facts: Mapping[str, Any], labels: Mapping[str, Any]) -> Panel:
 
 def _drawable(labels: Sequence[str]) -> tuple[tuple[str, ...], str]:
     """The first labels as a figure can show them, and a note on what is not drawn."""
-    drawn = short_names(labels[:MOST], longest=24)
+    names = short_names(labels[:MOST], longest=24)
     note = f" Drawn are the first {MOST} of {len(labels)}." if len(labels) > MOST else ""
-    pairs = [f"{s} = {name}" for s, name in zip(drawn, labels[:MOST], strict=True) if name not in s]
-    return drawn, f"{note} In the figure: {'; '.join(pairs)}." if pairs else note
+    pairs = [f"{s} = {name}" for s, name in zip(names, labels[:MOST], strict=True) if name not in s]
+    return names, f"{note} In the figure: {'; '.join(pairs)}." if pairs else note
 
 
 def _lengths(facts: Mapping[str, Any]) -> Iterator[Panel]:

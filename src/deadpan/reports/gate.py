@@ -37,28 +37,28 @@ def gate_panels(
             title=f"Gate, batch by batch in epoch {first} (the paper’s figure 6)",
             finding=_first_epoch_text(seeds),
             sources=tuple(sources[:1]),
-            **_drawn(seeds, "batch", "gate-batches", for_papers=for_papers),
+            **_images(seeds, "batch", "gate-batches", for_papers=for_papers),
         ),
         Panel(
             title="Gate, mean of each epoch (the paper’s figure 7)",
             finding=_all_epochs_text(seeds),
             sources=tuple(sources[1:]),
-            **_drawn(seeds, "epoch", "gate-epochs", for_papers=for_papers),
+            **_images(seeds, "epoch", "gate-epochs", for_papers=for_papers),
         ),
     ]
 
 
-class _Drawn(typing.TypedDict):
+class _Images(typing.TypedDict):
     svg: str
     picture: Picture | None
 
 
-def _drawn(seeds: GateSeeds, point: Point, name: str, *, for_papers: bool) -> _Drawn:
+def _images(seeds: GateSeeds, point: Point, name: str, *, for_papers: bool) -> _Images:
     paint, height = partial(gate_figure, seeds=seeds, point=point), gate_height(seeds)
     if for_papers:
-        drawn = picture(name, paint, (6.5, height))
-        return _Drawn(svg=drawn.inline, picture=drawn)
-    return _Drawn(svg=to_svg(name, paint, height=height), picture=None)
+        drawing = picture(name, paint, (6.5, height))
+        return _Images(svg=drawing.inline, picture=drawing)
+    return _Images(svg=to_svg(name, paint, height=height), picture=None)
 
 
 def _first_epoch_text(seeds: GateSeeds) -> str:

@@ -76,17 +76,17 @@ def scores_panel(predictions: Predictions) -> Panel:
     corrs = correlations_per_label(predictions.predicted, predictions.truth)
     # A label that is the same in all clips has no Corr, nor anything to see: it comes last.
     worst = np.argsort(np.nan_to_num(corrs, nan=np.inf), kind="stable")[:MOST_SCATTERS]
-    shown = sorted(worst.tolist())
-    drawn = dataclasses.replace(
+    indices = sorted(worst.tolist())
+    subset = dataclasses.replace(
         predictions,
-        labels=tuple(predictions.labels[label] for label in shown),
-        truth=predictions.truth[:, shown],
-        predicted=predictions.predicted[:, shown],
+        labels=tuple(predictions.labels[label] for label in indices),
+        truth=predictions.truth[:, indices],
+        predicted=predictions.predicted[:, indices],
     )
-    short = short_names(drawn.labels, longest=18)
+    short = short_names(subset.labels, longest=18)
     titles = [
         name if np.isnan(corrs[label]) else f"{name}: Corr {_minus(corrs[label])}"
-        for name, label in zip(short, shown, strict=True)
+        for name, label in zip(short, indices, strict=True)
     ]
     finding = (
         _off_the_line(predictions)
@@ -99,11 +99,11 @@ def scores_panel(predictions: Predictions) -> Panel:
         finding += f" Of {count} labels, the {MOST_SCATTERS} with the lowest Corr are drawn."
     return Panel(
         title="Prediction against truth",
-        finding=finding + _key(short, drawn.labels),
+        finding=finding + _key(short, subset.labels),
         svg=to_svg(
             "scatters",
-            lambda figure: scatters(figure, drawn, titles),
-            height=scatters_height(len(shown)),
+            lambda figure: scatters(figure, subset, titles),
+            height=scatters_height(len(indices)),
         ),
         sources=_SOURCES,
     )
@@ -121,13 +121,13 @@ def _off_the_line(predictions: Predictions) -> str:
 
 
 def _worst_confusion(counts: Int[np.ndarray, "class class"], names: Sequence[str]) -> str:
-    wrong = counts * (1 - np.eye(len(names), dtype=int))
-    if not wrong.any():
+    confusions = counts * (1 - np.eye(len(names), dtype=int))
+    if not confusions.any():
         return "No clip is given a wrong class."
-    true, predicted = divmod(int(wrong.argmax()), len(names))
+    true, predicted = divmod(int(confusions.argmax()), len(names))
     return (
         f"Most often mistaken: {names[true]} for {names[predicted]}, "
-        f"{wrong[true, predicted]} of {count_of(int(counts[true].sum()), 'clip')}."
+        f"{confusions[true, predicted]} of {count_of(int(counts[true].sum()), 'clip')}."
     )
 
 

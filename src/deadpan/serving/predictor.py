@@ -130,8 +130,8 @@ class Predictor:
             ) from error
         shape = (clips, self.facts["outputs"])
         if not isinstance(result, np.ndarray) or result.shape != shape:
-            wrong = getattr(result, "shape", type(result).__name__)
-            raise _damaged(self.file, f"its prediction is {wrong}, wanted {shape}")
+            kind = getattr(result, "shape", type(result).__name__)
+            raise _damaged(self.file, f"its prediction is {kind}, wanted {shape}")
         return result
 
     def _features(self, index: int, clip: Clip) -> dict[str, np.ndarray]:
@@ -236,8 +236,8 @@ def _facts(file: Path, session: Any) -> dict[str, Any]:  # noqa: ANN401
         facts = None
     if not isinstance(facts, dict) or cast("dict[str, Any]", facts).get("version") != 1:
         raise DeadpanError(f"{file}: not written by 'deadpan export'; export the run again")
-    if wrong := _wrong_fact(cast("dict[str, Any]", facts)):
-        raise _damaged(file, f"its description has no usable '{wrong}'")
+    if fact := _wrong_fact(cast("dict[str, Any]", facts)):
+        raise _damaged(file, f"its description has no usable '{fact}'")
     widths: dict[str, int] = facts["widths"]
     wanted = {f"features.{name}": ("tensor(float)", width) for name, width in widths.items()}
     wanted |= {f"mask.{name}": ("tensor(bool)", None) for name in widths}
@@ -357,14 +357,14 @@ def subtract_medians(
         DeadpanError: there is not a group for each clip.
     """
     if groups is None or len(groups) != len(clips):
-        got = "none" if groups is None else str(len(groups))
+        count = "none" if groups is None else str(len(groups))
         raise DeadpanError(
             f"this model was trained with --normalization group; give the speaker of each of the "
-            f"{len(clips)} clips as groups (got {got})"
+            f"{len(clips)} clips as groups (got {count})"
         )
     medians: dict[tuple[str, str], np.ndarray] = {}
     for group in set(groups):
-        own = [clip for clip, of in zip(clips, groups, strict=True) if of == group]
+        own = [clip for clip, name in zip(clips, groups, strict=True) if name == group]
         for name in modalities:
             if steps := [clip[name] for clip in own if name in clip]:
                 medians[group, name] = np.median(np.concatenate(steps), axis=0)

@@ -85,11 +85,11 @@ def short_names(names: Sequence[str], *, longest: int) -> tuple[str, ...]:
     Long ones are cut. Where the font lacks a letter of one, or two would look the same once cut,
     each starts with its position from 1, and one that cannot be drawn is nothing but that.
     """
-    drawn = ["" if lacks_letters(name) else " ".join(name.split()) for name in names]
-    cut = [_cut(name, longest) for name in drawn]
+    readable = ["" if lacks_letters(name) else " ".join(name.split()) for name in names]
+    cut = [_cut(name, longest) for name in readable]
     if all(cut) and len(set(cut)) == len(cut):
         return tuple(cut)
-    numbered = (f"{index} {name}".strip() for index, name in enumerate(drawn, start=1))
+    numbered = (f"{index} {name}".strip() for index, name in enumerate(readable, start=1))
     return tuple(_cut(name, longest) for name in numbered)
 
 

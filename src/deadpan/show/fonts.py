@@ -63,8 +63,8 @@ def drawn_words(words: Sequence[str]) -> DrawnWords:
     subject = f"{missing} of {len(words)} words are" if missing > 1 else "A word is"
     return DrawnWords(
         texts=tuple(
-            word if drawn else f"[{index}]"
-            for index, (word, drawn) in enumerate(zip(plain, fits, strict=True), start=1)
+            word if fit else f"[{index}]"
+            for index, (word, fit) in enumerate(zip(plain, fits, strict=True), start=1)
         ),
         right_to_left=2 * sum(map(_backwards, plain)) > len(plain),
         note=f"{subject} numbered: no font here has the letters." if missing else "",

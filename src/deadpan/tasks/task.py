@@ -112,9 +112,9 @@ def finite_outputs(prediction: Outputs) -> Outputs:
     """
     if not len(prediction):
         raise DeadpanError("got no clips to score, wanted at least one; give the split some")
-    if wrong := int((~np.isfinite(prediction)).any(axis=1).sum()):
+    if count := int((~np.isfinite(prediction)).any(axis=1).sum()):
         raise DeadpanError(
-            f"predictions of {wrong} of {len(prediction)} clips are NaN or infinite, wanted "
+            f"predictions of {count} of {len(prediction)} clips are NaN or infinite, wanted "
             "numbers: the model has diverged; train it again with a lower learning rate"
         )
     return prediction.astype(np.float64)

@@ -192,8 +192,8 @@ class State:
         check_scheduler(meta.get("scheduler"), self.scheduler, meta["epoch"])
         check_groups(meta.get("groups"), self.optimizer)
         parts = {name: unnested(name, tensors) for name in ("model", "best", "optimizer")}
-        known = {"gate"}.union(*(nested(part, named) for part, named in parts.items()))
-        if unknown := tensors.keys() - known:
+        names = {"gate"}.union(*(nested(part, named) for part, named in parts.items()))
+        if unknown := tensors.keys() - names:
             raise RunError(f"unknown tensor '{printable(min(unknown))}'")
         check_weights("weights", parts["model"], self.model.state_dict())
         if parts["best"] or math.isfinite(meta["best_loss"]):

@@ -192,7 +192,7 @@ def commit() -> dict[str, Any]:
 
     def git(*arguments: str) -> str | None:
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 ["git", "-C", str(here), *arguments],
                 capture_output=True,
                 text=True,
@@ -201,7 +201,7 @@ def commit() -> dict[str, Any]:
             )
         except (OSError, subprocess.SubprocessError):
             return None
-        return done.stdout.strip()
+        return process.stdout.strip()
 
     # A package inside somebody else's repository must not borrow that repository's commit.
     if git("ls-files", "--error-unmatch", Path(__file__).name) is None:

@@ -44,8 +44,10 @@ def check_finite(part: str, tensors: Mapping[str, Tensor]) -> None:
 
 def _check_tensor(name: str, tensor: Tensor, shape: Sequence[int], dtype: torch.dtype) -> None:
     if tensor.dtype != dtype or tensor.shape != torch.Size(shape):
-        got, wanted = (f"{d} {list(s)}" for d, s in ((tensor.dtype, tensor.shape), (dtype, shape)))
-        raise RunError(f"{name} is {got}, wanted {wanted}".replace("torch.", ""))
+        actual, wanted = (
+            f"{d} {list(s)}" for d, s in ((tensor.dtype, tensor.shape), (dtype, shape))
+        )
+        raise RunError(f"{name} is {actual}, wanted {wanted}".replace("torch.", ""))
 
 
 def check_moments(tensors: Mapping[str, Tensor], optimizer: Optimizer, steps: int) -> None:

@@ -88,9 +88,9 @@ class RunDirectory:
         if path.exists() and not path.is_dir():
             raise RunError(f"{path}: is a file; a run is a directory made by 'deadpan train'")
         if not self.is_run(path):
-            what = "has no config.yaml" if path.is_dir() else "does not exist"
+            reason = "has no config.yaml" if path.is_dir() else "does not exist"
             raise RunError(
-                f"{path}: no run here ({what}); make one with 'deadpan train --out {path}'"
+                f"{path}: no run here ({reason}); make one with 'deadpan train --out {path}'"
             )
 
     @staticmethod

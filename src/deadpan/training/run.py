@@ -250,8 +250,8 @@ def make_optimizer(
         weight_decay: L2 on everything but the gate, whose logits mean something at 0.
     """
     gate = list(model.gate_parameters())
-    of_gate = {id(parameter) for parameter in gate}
-    rest = [p for p in model.parameters() if id(p) not in of_gate]
+    gate_ids = {id(parameter) for parameter in gate}
+    rest = [p for p in model.parameters() if id(p) not in gate_ids]
     groups: list[dict[str, object]] = [
         {"params": rest, "lr": learning_rate, "weight_decay": weight_decay}
     ]

@@ -94,15 +94,15 @@ def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str
     """
     opened = open_run(run.path)
     model, task = opened.model, opened.task
-    dataset = _only_known(load(source, **options), model.widths, run)
+    dataset = _common_modalities(load(source, **options), model.widths, run)
     dataset = opened.normalizer(dataset)
     rows: list[dict[str, Any]] = []
     for split in SPLITS:
         if clips := dataset[split]:
             outputs = predict_clips(model, clips, dataset.widths)
-            of_split = prediction_rows(task, clips, outputs, truth_names(task, dataset))
+            split_rows = prediction_rows(task, clips, outputs, truth_names(task, dataset))
             first = {} if dataset.unsplit else {"split": split}
-            rows += [first | row for row in of_split]
+            rows += [first | row for row in split_rows]
     if not rows:
         raise DataError(f"{source}: has no clip to predict")
     return rows
@@ -151,7 +151,7 @@ def prediction_rows(
     ]
 
 
-def _only_known(dataset: Dataset, widths: dict[str, int], run: RunDirectory) -> Dataset:
+def _common_modalities(dataset: Dataset, widths: dict[str, int], run: RunDirectory) -> Dataset:
     common = [name for name in dataset.widths if name in widths]
     if not common:
         raise DataError(

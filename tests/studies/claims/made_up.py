@@ -74,7 +74,7 @@ def run_of(case, columns, *, gate=None, valid_loss=1.0):
         parameters=500_000,
         ridge_error=1.0,
         commit="abc",
-        place=str(case.place),
+        place=str(case.directory),
     )
 
 

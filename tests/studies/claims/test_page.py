@@ -75,7 +75,7 @@ def test_csv_and_json_have_every_test_once(page, tmp_path):
 def test_points_are_means_over_seeds(page):
     made = page.evidence
     points = {(p.series, p.place): p for p in error_points(made, ["MulT"])}
-    runs = made.of(EVIL, "MulT").values()
+    runs = made.by_seed(EVIL, "MulT").values()
     mean = sum(run.columns["error"].mean() for run in runs) / len(runs)
     assert points["MulT", "0.5"].interval.estimate == pytest.approx(mean)
     flips = {(p.series, p.place): p.interval.estimate for p in flip_points(made)}

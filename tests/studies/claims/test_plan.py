@@ -15,7 +15,7 @@ def test_the_headline_has_more_seeds_of_its_systems(tmp_path):
     assert counted["incongruent 50%", "HCT-MG"] == 3
     assert counted["incongruent 50%", "MulT"] == counted["congruent", "HCT-MG"] == 2
     assert "seed 3" in cases[-1].name
-    assert len({case.place for case in cases}) == len(cases)
+    assert len({case.directory for case in cases}) == len(cases)
 
 
 def test_every_seed_has_clips_of_its_own_and_systems_share_them(tmp_path):

@@ -73,7 +73,7 @@ def test_what_a_figure_draws_is_what_was_measured(whole):
     _, page = whole
     (figure,) = [f for f in page.figures if f.name == "rivals"]
     (point,) = [p for p in figure.points if (p.series, p.place) == ("HCT-MG", "0.5")]
-    runs = page.evidence.of("incongruent 50%", "HCT-MG").values()
+    runs = page.evidence.by_seed("incongruent 50%", "HCT-MG").values()
     errors = [run.columns["error"].mean() for run in runs]
     assert point.seeds == len(errors) == 3
     assert point.interval.estimate == pytest.approx(sum(errors) / 3)

@@ -35,7 +35,7 @@ def data_sets() -> list[str]:
 
 def notes(data: str) -> tuple[str, ...]:
     """What to know of the paper's figures for a data set, a sentence or two each; () for others."""
-    return tuple(_told(entry) for entry in yaml.safe_load(_text("notes.yaml")).get(data, ()))
+    return tuple(_note_text(entry) for entry in yaml.safe_load(_text("notes.yaml")).get(data, ()))
 
 
 @cache
@@ -47,7 +47,7 @@ def _figures() -> dict[tuple[str, str, str], float]:
     }
 
 
-def _told(entry: dict[str, Any]) -> str:
+def _note_text(entry: dict[str, Any]) -> str:
     """A note after the cells that it is about: ``MulT, LMF-MulT (happy_acc, happy_f1): ...``."""
     metrics = ", ".join(entry.get("metrics", ()))
     cells = ", ".join(entry.get("systems", ())) + (f" ({metrics})" if metrics else "")

@@ -97,8 +97,8 @@ def _forward(
     source_steps = steps if source is None else source.shape[1]
     norm, *others = parameters
     # Only the types of the others: an EncoderLayer fixes their shapes, and each check costs time.
-    if wrong := [part for part in others if part.dtype != torch.float32 or not part.is_cpu]:
-        checked(wrong[0], *wrong[0].shape)
+    if invalid := [part for part in others if part.dtype != torch.float32 or not part.is_cpu]:
+        checked(invalid[0], *invalid[0].shape)
     inputs = (
         checked(x, clips, steps, width),
         None if source is None else checked(source, clips, source_steps, width),
