@@ -81,6 +81,31 @@ def write_words(folder):
     return folder / "label.csv", {"vectors": str(folder / "vectors.txt")}
 
 
+def write_ur_funny(vectors, words):
+    """Clips of UR-FUNNY whose words are numbers of these vectors."""
+
+    def write(folder):
+        content = {
+            "data_folds": {"train": list(range(20)), "dev": [], "test": []},
+            "humor_label_sdk": dict.fromkeys(range(20), 1),
+            "word_embedding_list": vectors,
+            "language_sdk": {i: {"punchline_embedding_indexes": words} for i in range(20)},
+        }
+        for name, value in content.items():
+            (folder / f"{name}.pkl").write_bytes(pickle.dumps(value))
+        return folder, {}
+
+    return write
+
+
+def write_ids(folder):
+    """Nine thousand clips that are one."""
+    write_ur_funny([[0.5]], [0, 0, 0])(folder)
+    folds = {"train": [0] * 9_000, "dev": [], "test": []}
+    (folder / "data_folds.pkl").write_bytes(pickle.dumps(folds))
+    return folder, {}
+
+
 def write_mfn(folder):
     for split in ("train", "valid", "test"):
         with h5py.File(folder / f"audio_{split}.h5", "w") as file:
@@ -130,6 +155,8 @@ SWELLING = {
     "rows of a table": write_table(f"{i},1\n" for i in range(3_000)),
     "rows of a column": write_table(["1,1\n"], audio="1\n" * 9_000),
     "words of one vector": write_words,
+    "vectors of one word": write_ur_funny([[0.5] * 1_000], [0] * 500),
+    "ids of one clip": write_ids,
     "compressed zeros": write_mfn,
     "segments that overlap": write_csd,
     "a folder of files": write_parquet,
@@ -152,6 +179,33 @@ def test_a_file_that_swells_is_refused_within_the_bound(write, tmp_path, monkeyp
     tracemalloc.stop()
     assert str(refused.value).startswith(f"{path}: ")
     assert "\n" not in str(refused.value)
+    assert peak < memory.MULTIPLE * size + CONSTANT
+
+
+SOUND = {
+    # Numbers of two bytes each, whose list takes eight.
+    "lists of small whole numbers": write_pickle(
+        {
+            split: {
+                "labels": [0] * 20,
+                "audio": [[[1] * 300 for _ in range(20)] for _ in range(20)],
+            }
+            for split in ("train", "valid", "test")
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("write", SOUND.values(), ids=SOUND)
+def test_a_sound_file_is_read_within_the_bound(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "CONSTANT", CONSTANT)
+    path, options = write(tmp_path)
+    load(path, **options)  # for what it imports
+    size = sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file())
+    tracemalloc.start()
+    load(path, **options)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
     assert peak < memory.MULTIPLE * size + CONSTANT
 
 

@@ -10,8 +10,7 @@ import numpy as np
 from deadpan.data.assembly import RawClip, RawClips, assemble, hold_out_validation
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
-from deadpan.data.formats.number_lists import NumberLists
-from deadpan.data.formats.pickled_values import as_text
+from deadpan.data.formats.pickled_values import as_text, number_row
 from deadpan.data.labels import interpret_labels
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality
@@ -79,7 +78,7 @@ def dialogues_dataset(
     if label not in layout.labels:
         raise DataError(f"{path}: {unknown_name('label', printable(label), layout.labels)}")
     try:
-        clips = _clips(NumberLists(path), parts, layout, label)
+        clips = _clips(parts, layout, label)
     except DataError as error:
         raise DataError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
     widths: dict[Modality, int] = {}
@@ -109,7 +108,7 @@ def dialogues_dataset(
     )
 
 
-def _clips(lists: NumberLists, parts: Sequence[object], layout: Parts, label: str) -> list[RawClip]:
+def _clips(parts: Sequence[object], layout: Parts, label: str) -> list[RawClip]:
     """The utterances of all videos, in the order of the splits and of the file."""
     tables = {name: _by_video(name, parts[i]) for name, i in layout.features.items()}
     ids = _by_video("videoIDs", parts[layout.ids])
@@ -118,14 +117,13 @@ def _clips(lists: NumberLists, parts: Sequence[object], layout: Parts, label: st
     for split, index in (("train", layout.train), ("test", layout.test)):
         for entry in _entries(f"the list of {split} videos", parts[index]):
             video = as_text(entry)
-            clips += _utterances(lists, video, split, ids, labels, tables)
+            clips += _utterances(video, split, ids, labels, tables)
     if not clips:
         raise DataError("has no utterances; wanted videos for train and test")
     return clips
 
 
 def _utterances(
-    lists: NumberLists,
     video: str,
     split: str,
     ids: Mapping[str, object],
@@ -136,7 +134,6 @@ def _utterances(
     if video not in ids or video not in labels:
         raise DataError(f"{where} of split '{split}' has no ids or labels; wanted {WANTED}")
     entries = _entries(f"ids of {where}", ids[video])
-    lists.claim(len(entries) + 1)
     names = [as_text(name) for name in entries]
     values = _entries(f"labels of {where}", labels[video])
     if len(values) != len(names):
@@ -155,7 +152,7 @@ def _utterances(
         # IEMOCAP's ids name the utterance; MELD's count the utterances of a dialogue.
         clip = name if name.startswith(video) else f"{video}_{name}"
         sequences = {
-            m: lists.row(f"{m} of '{printable(clip)}'", x[index]).reshape(1, -1)
+            m: number_row(f"{m} of {printable(clip)}", x[index]).reshape(1, -1)
             for m, x in vectors.items()
         }
         clips.append(
@@ -164,7 +161,9 @@ def _utterances(
                 id=clip,
                 split=split,
                 sequences={m: x for m, x in sequences.items() if x.any()},
-                label=lists.row(f"the label of '{printable(clip)}'", values[index]),
+                label=number_row(f"the label of {printable(clip)}", values[index]).astype(
+                    np.float64
+                ),
                 group=video,
             )
         )

@@ -15,8 +15,7 @@ from deadpan.data.containers.files import open_file, printable
 from deadpan.data.containers.hdf5 import looks_like_hdf5, open_hdf5
 from deadpan.data.containers.unpickling import read_pickle
 from deadpan.data.dataset import Dataset
-from deadpan.data.formats.number_lists import NumberLists
-from deadpan.data.formats.pickled_values import as_text
+from deadpan.data.formats.pickled_values import as_text, number_rows
 from deadpan.data.formats.word_vectors import embed_words, tokenize
 from deadpan.data.labels import interpret_labels
 from deadpan.errors import DataError, unknown_name
@@ -175,7 +174,7 @@ def _splits(path: Path, clips: Clips, fold: str) -> dict[str, str]:
     pair = folds[int(fold)]
     pairs = list(cast("Sequence[object]", pair)) if isinstance(pair, list | tuple) else []
     for split, part in zip(("train", "test"), pairs, strict=False):
-        index = NumberLists(path / FOLDS).row(f"fold {fold}", part)
+        index = number_rows(path / FOLDS, f"fold {fold}", part).ravel()
         if not ((index >= 0) & (index < len(names)) & (index == np.floor(index))).all():
             raise DataError(
                 f"{path / FOLDS}: fold {fold} counts other clips than the {len(names)} of {DATA}"
@@ -191,7 +190,6 @@ def _audio(file: Path, clips: Clips) -> Steps:
     content = read_pickle(file)
     if not isinstance(content, dict):
         raise DataError(f"{file}: is a {type(content).__name__}; wanted an array by clip")
-    lists = NumberLists(file)
     steps: dict[str, np.ndarray] = {}
     for key, value in cast("dict[object, object]", content).items():
         try:
@@ -199,7 +197,7 @@ def _audio(file: Path, clips: Clips) -> Steps:
         except DataError as error:
             raise DataError(f"{file}: {error}") from None
         if clip in clips:
-            array = lists.rows(f"clip '{printable(clip)}'", value).T
+            array = number_rows(file, printable(clip), value).T
             if array.size:
                 steps[clip] = array
     return steps
