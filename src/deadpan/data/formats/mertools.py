@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,8 +18,9 @@ from deadpan.data.assembly import (
     group_from_name,
     hold_out_validation,
 )
-from deadpan.data.containers.csv_rows import read_csv_rows
+from deadpan.data.containers.csv_rows import ROW, read_csv_rows
 from deadpan.data.containers.files import printable
+from deadpan.data.containers.memory import charge
 from deadpan.data.containers.numpy_values import npz_names, read_npz_values
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.own.feature_files import read_features
@@ -411,6 +413,7 @@ def _transcripts(path: Path, entries: Sequence[Entry]) -> dict[str, tuple[str, .
         raise DataError(f"{file}: has columns {names}; wanted name, and {' or '.join(SENTENCES)}")
     sentences: dict[str, str] = {}
     for _, fields in rows:
+        charge(ROW + sum(map(sys.getsizeof, fields)))
         cells = dict(zip(header, fields, strict=False))
         sentences[cells.get("name", "").strip()] = cells.get(column, "")
     return {entry.name: tokenize(sentences.get(entry.name, "")) for entry in entries}
