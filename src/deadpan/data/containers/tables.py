@@ -7,7 +7,7 @@ import sys
 import zipfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from deadpan.data.containers.csv_rows import (
     FIELD,
@@ -226,30 +226,29 @@ def _check_xlsx(path: Path, stream: BinaryIO) -> None:
         if "xl/workbook.xml" not in sizes:
             raise DataError(f"{path}: is a ZIP archive and no .xlsx file; give {WANTED}")
         for name in sizes:
-            with archive.open(name) as part:
-                charge(_part_memory(part))
+            charge(_part_memory(archive, name))
 
 
-def _part_memory(part: IO[bytes]) -> int:
+def _part_memory(archive: zipfile.ZipFile, name: str) -> int:
     """The bytes of memory of the longest row of a part, and of its texts that sheets share."""
     longest = elements = texts = 0
     rest, is_sheet = b"", False
-    while block := part.read(BLOCK):
-        # UTF-16 has a zero in every tag's letter; what is cut by the end of a block is seen whole.
-        content = rest + block.replace(b"\0", b"")
-        end = content.rfind(b"<")
-        rest = content[end:] if end >= 0 and len(content) - end < BLOCK else b""
-        content = content[:end] if rest else content
-        start = 0
-        for mark in MARK.finditer(content):
-            elements += content.count(b"<", start, mark.start())
-            elements -= content.count(b"</", start, mark.start())
-            longest, elements, start = max(longest, elements), 1, mark.end()
-            is_sheet = True
-            texts += mark[1] == b"si"
-        elements += content.count(b"<", start) - content.count(b"</", start)
-    longest = max(longest, elements)
-    return ELEMENT * longest * is_sheet + SHARED * texts
+    with archive.open(name) as part:
+        while block := part.read(BLOCK):
+            # UTF-16 has a zero in every tag's letter; what a block's end cuts is seen whole.
+            content = rest + block.replace(b"\0", b"")
+            end = content.rfind(b"<")
+            rest = content[end:] if end >= 0 and len(content) - end < BLOCK else b""
+            content = content[:end] if rest else content
+            start = 0
+            for mark in MARK.finditer(content):
+                elements += content.count(b"<", start, mark.start())
+                elements -= content.count(b"</", start, mark.start())
+                longest, elements, start = max(longest, elements), 1, mark.end()
+                is_sheet = True
+                texts += mark[1] == b"si"
+            elements += content.count(b"<", start) - content.count(b"</", start)
+    return ELEMENT * max(longest, elements) * is_sheet + SHARED * texts
 
 
 def _sheet_rows(sheet: Any) -> Iterator[tuple[str, list[str]]]:  # noqa: ANN401 - openpyxl has no types
