@@ -7,7 +7,7 @@ from typing import cast
 
 import numpy as np
 
-from deadpan.data.assembly import RawClip, RawClips, assemble, hold_out_validation
+from deadpan.data.assembly import RawClip, RawClips, assemble, hold_out_validation, sequence_widths
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.pickled_values import as_text, number_row
@@ -81,14 +81,7 @@ def dialogues_dataset(
         clips = _clips(parts, layout, label)
     except DataError as error:
         raise DataError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
-    widths: dict[Modality, int] = {}
-    for clip in clips:
-        for name, x in clip.sequences.items():
-            if widths.setdefault(name, x.shape[1]) != x.shape[1]:
-                raise DataError(
-                    f"{path}: clip '{printable(clip.id)}' has {name} of width {x.shape[1]}; "
-                    f"wanted {widths[name]} as before"
-                )
+    widths = sequence_widths(path, clips)
     clips, names = _named_classes(clips, layout, label)
     raw, meaning = interpret_labels(
         path,

@@ -17,6 +17,7 @@ from deadpan.data.assembly import (
     assemble,
     group_from_name,
     hold_out_validation,
+    sequence_widths,
 )
 from deadpan.data.containers.csv_rows import ROW, read_csv_rows
 from deadpan.data.containers.files import printable
@@ -166,10 +167,7 @@ def mertools_dataset(
     ]
     raw, meaning = interpret_labels(
         path,
-        RawClips(
-            clips=clips,
-            widths={m: next(iter(x.values())).shape[1] for m, x in sequences.items()},
-        ),
+        RawClips(clips=clips, widths=sequence_widths(path, clips)),
         task="classes" if names and task == "auto" else task,
         labels=labels,
         names=names,
@@ -361,18 +359,10 @@ def _sequences(
 ) -> dict[str, Num[np.ndarray, "_ _"]]:
     """The sequence of each clip that has one."""
     sequences: dict[str, np.ndarray] = {}
-    width = 0
     for entry in entries:
         array = _sequence(folder, entry.name)
-        if not array.size:
-            continue
-        width = width or array.shape[1]
-        if array.shape[1] != width:
-            raise DataError(
-                f"{folder}: '{printable(entry.name)}' has width {array.shape[1]}; wanted {width} "
-                f"as in the files before"
-            )
-        sequences[entry.name] = array
+        if array.size:
+            sequences[entry.name] = array
     if missing := len(entries) - len(sequences):
         warnings.append(f"{missing} clips have no {modality} in {printable(folder.name)}")
     return sequences

@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import RawClip, RawClips, assemble, hold_out_validation
+from deadpan.data.assembly import RawClip, RawClips, assemble, hold_out_validation, sequence_widths
 from deadpan.data.containers.files import open_file, printable
 from deadpan.data.containers.hdf5 import looks_like_hdf5, open_hdf5
 from deadpan.data.containers.unpickling import read_pickle
@@ -114,10 +114,9 @@ def mustard_dataset(
         )
         for clip, values in clips.items()
     ]
-    widths = {m: _width(path, m, steps) for m, steps in features.items()}
     raw, meaning = interpret_labels(
         path,
-        RawClips(clips=entries, widths=widths),
+        RawClips(clips=entries, widths=sequence_widths(path, entries)),
         task="classes" if task == "auto" else task,
         labels=labels,
         names=CLASSES,
@@ -261,11 +260,3 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
         for number, line in enumerate(stream, start=1):
             if line.strip():
                 yield number, line
-
-
-def _width(path: Path, modality: Modality, steps: Steps) -> int:
-    widths = {array.shape[1] for array in steps.values()}
-    if len(widths) > 1:
-        counts = ", ".join(map(str, sorted(widths)[:3]))
-        raise DataError(f"{path}: {modality} has widths {counts}; wanted one width")
-    return next(iter(widths))

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import RawClip, RawClips, assemble
+from deadpan.data.assembly import RawClip, RawClips, assemble, sequence_widths
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.memory import charge
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
@@ -99,14 +99,7 @@ def ur_funny_dataset(
                     words=_words(clip, words) if words and not context else (),
                 )
             )
-    widths: dict[Modality, int] = {}
-    for clip in clips:
-        for name, x in clip.sequences.items():
-            if widths.setdefault(name, x.shape[1]) != x.shape[1]:
-                raise DataError(
-                    f"{path}: clip '{printable(clip.id)}' has {name} of width {x.shape[1]}; "
-                    f"wanted {widths[name]} as before"
-                )
+    widths = sequence_widths(path, clips)
     if not widths:
         wanted = ", ".join((*FEATURES.values(), WORDS[0], VECTORS))
         raise DataError(f"{path}: has no features; wanted {wanted}")
