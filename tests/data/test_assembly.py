@@ -12,6 +12,7 @@ from deadpan.data.assembly import (
     assemble,
     clip_id,
     group_from_name,
+    hold_out_validation,
     rename_repeated_ids,
     zero_non_finite,
 )
@@ -267,3 +268,11 @@ def test_repeated_ids_are_told_apart_within_and_across_splits():
 def test_ids_that_differ_stay():
     splits = {"train": [named_clip("a"), named_clip("b")]}
     assert rename_repeated_ids(splits) == (splits, 0)
+
+
+def test_a_video_that_only_names_tell_is_held_out_as_a_whole():
+    clips = [clip(f"v{i}_{k}", split="train") for i in range(10) for k in range(5)]
+    moved, (warning,) = hold_out_validation([*clips, clip("w_1", split="test")])
+    held_out = {one.name[0].split("_")[0] for one in moved if one.split == "valid"}
+    assert sum(one.split == "valid" for one in moved) == 5 * len(held_out) == 5
+    assert warning.endswith("5 of its training clips were taken, by video or speaker")

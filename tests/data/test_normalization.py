@@ -165,3 +165,16 @@ def test_clips_that_share_a_sequence_share_what_it_is_scaled_to():
         assert first.sequences[name] is not second.sequences[name]
         assert np.array_equal(first.sequences[name], second.sequences[name])
     assert one.sequences["audio"].tolist() == [[1], [3]]
+
+
+def test_clips_of_a_group_that_share_a_sequence_share_what_it_is_centered_to():
+    one = of("a", audio=[1, 3])
+    clips = [one, dataclasses.replace(one, id="d"), dataclasses.replace(one, group="b")]
+    toy = Dataset(
+        name="toy", task="regression", labels=("s",), widths={"audio": 1},
+        splits={"train": [*clips, of("b", audio=[5, 7, 9])]},
+    )  # fmt: skip
+    made = fit_normalizer(toy["train"], toy.widths, "group")(toy)["train"]
+    same, again, other, _ = (x.sequences["audio"] for x in made)
+    assert same is again
+    assert same.ravel().tolist() != other.ravel().tolist()

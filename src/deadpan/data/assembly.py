@@ -3,7 +3,7 @@
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,14 @@ from jaxtyping import Bool, Float, Num
 
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.memory import charge
-from deadpan.data.dataset import Clip, Dataset, Padding, TaskName, shared_group_warnings
+from deadpan.data.dataset import (
+    Clip,
+    Dataset,
+    Padding,
+    TaskName,
+    once_per_array,
+    shared_group_warnings,
+)
 from deadpan.data.folds import split_by_group, validation_groups
 from deadpan.errors import DataError
 from deadpan.types import SPLITS, Modality, in_order
@@ -99,6 +106,20 @@ def zero_non_finite(
     return values
 
 
+def sequence_widths(path: Path, clips: Iterable[RawClip]) -> dict[Modality, int]:
+    """Features per step of each modality that a clip has; DataError if clips differ."""
+    widths: dict[Modality, int] = {}
+    for index, clip in enumerate(clips):
+        for name, x in clip.sequences.items():
+            if widths.setdefault(name, x.shape[1]) != x.shape[1]:
+                which = printable(clip.id or clip_id(clip.name)) or f"{index}"
+                raise DataError(
+                    f"{path}: clip '{which}' has {name} of width {x.shape[1]}; wanted "
+                    f"{widths[name]} as before"
+                )
+    return widths
+
+
 LABEL_RULES = {
     "regression": "numbers in [-3, 3]",
     "emotions": "0 or 1 for each emotion",
@@ -154,9 +175,9 @@ def assemble(
         _check_labels(path, raw.clips, task)
     position: Counter[str | None] = Counter()
     clips: list[Clip] = []
-    copies: Copies = {}
+    checked_copy = once_per_array(_checked_copy)
     for clip in raw.clips:
-        clips.append(_clip(position[clip.split], clip, all_repairs, copies))
+        clips.append(_clip(position[clip.split], clip, all_repairs, checked_copy))
         position[clip.split] += 1
     if unlabelled and all(clip.split is None for clip in raw.clips):
         splits = {"test": clips}  # see ``Dataset.unsplit``
@@ -184,37 +205,36 @@ def assemble(
     return dataclasses.replace(dataset, warnings=(*shared_group_warnings(dataset), *all_warnings))
 
 
-Copies = dict[tuple[object, ...], tuple[np.ndarray, Counter[str]]]
-"""Checked copies, and what was repaired in them, by modality, address, shape, strides and type of
-the array that was copied."""
-
-
 def _checked_copy(
-    steps: Num[np.ndarray, "step width"], name: Modality, repairs: Counter[str], copies: Copies
-) -> Float[np.ndarray, "step width"]:
-    """Copy a sequence as ``zero_non_finite`` does, once for all clips that share its array."""
-    key = name, steps.__array_interface__["data"][0], steps.shape, steps.strides, steps.dtype.str
-    if key not in copies:
-        counts = Counter[str]()
-        copies[key] = zero_non_finite(steps, modality=name, repairs=counts), counts
-    copy, counts = copies[key]
-    repairs.update(counts)
-    return copy
+    steps: Num[np.ndarray, "step width"], modality: Modality
+) -> tuple[Float[np.ndarray, "step width"], Counter[str]]:
+    """A copy of a sequence by ``zero_non_finite``, and what was repaired in it."""
+    repairs = Counter[str]()
+    return zero_non_finite(steps, modality=modality, repairs=repairs), repairs
 
 
-def _clip(index: int, raw: RawClip, repairs: Counter[str], copies: Copies) -> Clip:
+def _clip(
+    index: int,
+    raw: RawClip,
+    repairs: Counter[str],
+    checked_copy: Callable[[np.ndarray, Modality], tuple[np.ndarray, Counter[str]]],
+) -> Clip:
     charge(CLIP)
+    copies = {name: checked_copy(raw.sequences[name], name) for name in in_order(raw.sequences)}
+    for _, counts in copies.values():
+        repairs.update(counts)
     return Clip(
         id=raw.id or clip_id(raw.name) or f"{raw.split or 'clip'}:{index}",
-        sequences={
-            name: _checked_copy(raw.sequences[name], name, repairs, copies)
-            for name in in_order(raw.sequences)
-        },
+        sequences={name: copy for name, (copy, _) in copies.items()},
         label=raw.label.astype(np.float32),
-        group=group_from_name(raw.name) if raw.group is None else raw.group or None,
+        group=_group(raw),
         words=raw.words,
         times=raw.times,
     )
+
+
+def _group(clip: RawClip) -> str | None:
+    return group_from_name(clip.name) if clip.group is None else clip.group or None
 
 
 def _check_labels(path: Path, clips: Sequence[RawClip], task: TaskName) -> None:
@@ -270,18 +290,19 @@ def hold_out_validation(clips: Sequence[RawClip]) -> tuple[list[RawClip], list[s
         The clips in the same order, and a warning if any was moved.
     """
     splits = {clip.split for clip in clips}
-    groups = [clip.group or clip_id(clip.name) for clip in clips if clip.split == "train"]
-    chosen = validation_groups(groups) if splits == {"train", "test"} else frozenset[str]()
+    by = "video or speaker" if all(map(_group, clips)) else "clip"
+    groups = [_group(clip) or clip_id(clip.name) for clip in clips]
+    training = [group for group, clip in zip(groups, clips, strict=True) if clip.split == "train"]
+    chosen = validation_groups(training) if splits == {"train", "test"} else frozenset[str]()
     if not chosen:
         return list(clips), []
     moved = [
         dataclasses.replace(clip, split="valid")
-        if clip.split == "train" and (clip.group or clip_id(clip.name)) in chosen
+        if clip.split == "train" and group in chosen
         else clip
-        for clip in clips
+        for group, clip in zip(groups, clips, strict=True)
     ]
     count = sum(clip.split == "valid" for clip in moved)
-    by = "video or speaker" if all(clip.group for clip in clips) else "clip"
     return moved, [
         f"the file has no validation split; {count} of its training clips were taken, by {by}"
     ]

@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, SupportsIndex, overload
+from typing import Any, Concatenate, Literal, ParamSpec, SupportsIndex, TypeVar, overload
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -207,6 +207,7 @@ SPLIT_WARNINGS = (
     "in two splits",
     "splits may share",
     "has no splits",
+    "has no validation split",
     "tells no splits",
 )
 """Phrases of the warnings that no longer hold once the splits change; the last in older stores."""
@@ -234,6 +235,31 @@ def map_clips(clips: Sequence[Clip], change: ClipFunction) -> Sequence[Clip]:
     if isinstance(clips, LazyClips):
         return MappedClips(clips, change)
     return [change(clip) for clip in clips]
+
+
+Options = ParamSpec("Options")
+Converted = TypeVar("Converted")
+
+
+def once_per_array(
+    convert: Callable[Concatenate[np.ndarray, Options], Converted],
+) -> Callable[Concatenate[np.ndarray, Options], Converted]:
+    """Call a function once for each array and options: clips that share an array share the result.
+
+    Two views of the same values of an array are one. All arrays and results stay in memory as long
+    as the function that is returned.
+    """
+    results: dict[tuple[object, ...], tuple[np.ndarray, Converted]] = {}
+
+    def convert_once(x: np.ndarray, *args: Options.args, **kwargs: Options.kwargs) -> Converted:
+        values = x.__array_interface__["data"][0], x.shape, x.strides, x.dtype.str
+        key = (*values, *args, *kwargs.items())
+        if key not in results:
+            # With the array itself, so that no other takes its address.
+            results[key] = x, convert(x, *args, **kwargs)
+        return results[key][1]
+
+    return convert_once
 
 
 class MappedClips(LazyClips):

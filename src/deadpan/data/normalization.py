@@ -1,25 +1,29 @@
 """Scaling of features, fitted on the training split; labels are never used."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
 
 from deadpan.data import NormalizationMethod
-from deadpan.data.dataset import Clip, Dataset, LazyClips, map_clips, step_counts
+from deadpan.data.dataset import (
+    Clip,
+    Dataset,
+    LazyClips,
+    map_clips,
+    once_per_array,
+    step_counts,
+)
 from deadpan.errors import DataError
 from deadpan.types import TEXT, Modality
 
 LIMIT = 5.0
 """Scaled features are clipped to this many deviations: beyond it, an extractor has failed."""
+Sequence2d = Float[np.ndarray, "step width"]
 VALUES = 1 << 22
 """Values that are fitted together, of two features or more: 32 MB in float64, and as much again."""
-
-
-Copies = dict[tuple[Modality, int], tuple[np.ndarray, np.ndarray]]
-"""Sequences and what they were scaled to, by modality and identity."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,36 +52,12 @@ class Normalizer:
         # A speaker has one level, whatever splits the clips are in.
         if self.by_group:
             splits = _center_groups(splits)
-        shared: Copies = {}
-        scaled = [
-            map_clips(clips, lambda clip: self._clip(clip, None))
-            if isinstance(clips, LazyClips)
-            else [self._clip(clip, shared) for clip in clips]
-            for clips in splits
-        ]
+        scaled = _map_sequences(splits, self._scaled, by_group=False)
         return dataclasses.replace(dataset, splits=dict(zip(dataset.splits, scaled, strict=True)))
 
-    def _clip(self, clip: Clip, shared: Copies | None) -> Clip:
-        scaled = {
-            name: self._shared_scaled(name, x, shared) if name in self.centers else x
-            for name, x in clip.sequences.items()
-        }
-        return dataclasses.replace(clip, sequences=scaled)
-
-    def _shared_scaled(
-        self, name: Modality, x: Float[np.ndarray, "_ width"], shared: Copies | None
-    ) -> Float[np.ndarray, "_ width"]:
-        """Scale a sequence; once for all clips that share it, where they are in memory at once."""
-        if shared is None:
-            return self._scaled(name, x)
-        if (name, id(x)) not in shared:
-            # With the array itself, so that no other takes its identity.
-            shared[name, id(x)] = x, self._scaled(name, x)
-        return shared[name, id(x)][1]
-
-    def _scaled(
-        self, name: Modality, x: Float[np.ndarray, "_ width"]
-    ) -> Float[np.ndarray, "_ width"]:
+    def _scaled(self, x: Sequence2d, name: Modality, _: str | None) -> Sequence2d:
+        if name not in self.centers:
+            return x
         x = x - self.centers[name]
         x /= self.scales[name]
         return np.clip(x, -LIMIT, LIMIT, out=x)
@@ -187,11 +167,32 @@ def _center_groups(splits: Sequence[Sequence[Clip]]) -> list[Sequence[Clip]]:
             steps = [clip.sequences[name] for clip in members if name in clip.sequences]
             medians[group, name] = np.median(np.concatenate(steps), axis=0)
 
-    def center(clip: Clip) -> Clip:
-        moved = {
-            name: x if name == TEXT else x - medians[str(clip.group), name]
-            for name, x in clip.sequences.items()
-        }
-        return dataclasses.replace(clip, sequences=moved)
+    def center(x: Sequence2d, name: Modality, group: str | None) -> Sequence2d:
+        return x if name == TEXT else x - medians[str(group), name]
 
-    return [map_clips(clips, center) for clips in splits]
+    return _map_sequences(splits, center, by_group=True)
+
+
+def _map_sequences(
+    splits: Sequence[Sequence[Clip]],
+    convert: Callable[[np.ndarray, Modality, str | None], np.ndarray],
+    *,
+    by_group: bool,
+) -> list[Sequence[Clip]]:
+    """Convert each sequence by its modality and, if it matters, its group; lazily in lazy clips.
+
+    Clips that share a sequence share what it is converted to, if they are in memory.
+    """
+    once = once_per_array(convert)
+
+    def change(clip: Clip, convert: Callable[..., np.ndarray]) -> Clip:
+        group = clip.group if by_group else None
+        converted = {name: convert(x, name, group) for name, x in clip.sequences.items()}
+        return dataclasses.replace(clip, sequences=converted)
+
+    return [
+        map_clips(clips, lambda clip: change(clip, convert))
+        if isinstance(clips, LazyClips)
+        else [change(clip, once) for clip in clips]
+        for clips in splits
+    ]

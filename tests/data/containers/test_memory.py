@@ -2,6 +2,7 @@
 
 import pickle
 import tracemalloc
+import zipfile
 
 import h5py
 import numpy as np
@@ -81,6 +82,74 @@ def write_words(folder):
     return folder / "label.csv", {"vectors": str(folder / "vectors.txt")}
 
 
+def write_ur_funny(vectors, words):
+    """Clips of UR-FUNNY whose words are numbers of these vectors."""
+
+    def write(folder):
+        content = {
+            "data_folds": {"train": list(range(20)), "dev": [], "test": []},
+            "humor_label_sdk": dict.fromkeys(range(20), 1),
+            "word_embedding_list": vectors,
+            "language_sdk": {i: {"punchline_embedding_indexes": words} for i in range(20)},
+        }
+        for name, value in content.items():
+            (folder / f"{name}.pkl").write_bytes(pickle.dumps(value))
+        return folder, {}
+
+    return write
+
+
+def write_ids(folder):
+    """Nine thousand clips that are one."""
+    write_ur_funny([[0.5]], [0, 0, 0])(folder)
+    folds = {"train": [0] * 9_000, "dev": [], "test": []}
+    (folder / "data_folds.pkl").write_bytes(pickle.dumps(folds))
+    return folder, {}
+
+
+def write_spreadsheet(xml, strings=""):
+    """A spreadsheet of this row, and these texts that sheets share."""
+
+    def write(folder):
+        openpyxl = pytest.importorskip("openpyxl")
+        write_table(["1,1\n"])(folder)
+        table = folder / "own" / "labels.csv"
+        book = openpyxl.Workbook()
+        book.active.append(["id", "label"])
+        book.save(table.with_suffix(".xlsx"))
+        table.unlink()
+        with zipfile.ZipFile(table.with_suffix(".xlsx")) as archive:
+            parts = {name: archive.read(name).decode() for name in archive.namelist()}
+        end, sheet = "</sheetData>", "xl/worksheets/sheet1.xml"
+        parts[sheet] = parts[sheet].replace(end, f'<row r="2">{xml}</row>{end}')
+        parts["xl/sharedStrings.xml"] = f"<sst>{strings}</sst>"
+        with zipfile.ZipFile(table.with_suffix(".xlsx"), "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in parts.items():
+                archive.writestr(name, content)
+        return folder / "own", {}
+
+    return write
+
+
+def write_action_units(folder):
+    """A folder of tables of features that are 0 or 1."""
+    (folder / "own" / "vision").mkdir(parents=True)
+    (folder / "own" / "labels.csv").write_text("id,label\n" + "".join(f"{i},1\n" for i in range(4)))
+    row = ",".join("01" * 20) + "\n"
+    for i in range(4):
+        (folder / "own" / "vision" / f"{i}.csv").write_text(row * 400)
+    return folder / "own", {}
+
+
+def write_npz(folder):
+    """An archive of arrays, which are read one after the other."""
+    (folder / "own" / "audio").mkdir(parents=True)
+    (folder / "own" / "labels.csv").write_text("id,label\n1,1\n")
+    arrays = {f"x{i}": np.array("some text" * 350) for i in range(20)}
+    np.savez_compressed(folder / "own" / "audio" / "1.npz", audio=np.ones((9, 2)), **arrays)
+    return folder / "own", {}
+
+
 def write_mfn(folder):
     for split in ("train", "valid", "test"):
         with h5py.File(folder / f"audio_{split}.h5", "w") as file:
@@ -130,6 +199,10 @@ SWELLING = {
     "rows of a table": write_table(f"{i},1\n" for i in range(3_000)),
     "rows of a column": write_table(["1,1\n"], audio="1\n" * 9_000),
     "words of one vector": write_words,
+    "vectors of one word": write_ur_funny([[0.5] * 1_000], [0] * 500),
+    "ids of one clip": write_ids,
+    "cells of one row": write_spreadsheet("<c/>" * 20_000),
+    "texts of a spreadsheet": write_spreadsheet("", "<si><t>a</t></si>" * 20_000),
     "compressed zeros": write_mfn,
     "segments that overlap": write_csd,
     "a folder of files": write_parquet,
@@ -152,6 +225,35 @@ def test_a_file_that_swells_is_refused_within_the_bound(write, tmp_path, monkeyp
     tracemalloc.stop()
     assert str(refused.value).startswith(f"{path}: ")
     assert "\n" not in str(refused.value)
+    assert peak < memory.MULTIPLE * size + CONSTANT
+
+
+SOUND = {
+    "tables of 0 and 1": write_action_units,
+    "arrays of an archive": write_npz,
+    # Numbers of two bytes each, whose list takes eight.
+    "lists of small whole numbers": write_pickle(
+        {
+            split: {
+                "labels": [0] * 20,
+                "audio": [[[1] * 300 for _ in range(20)] for _ in range(20)],
+            }
+            for split in ("train", "valid", "test")
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("write", SOUND.values(), ids=SOUND)
+def test_a_sound_file_is_read_within_the_bound(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "CONSTANT", CONSTANT)
+    path, options = write(tmp_path)
+    load(path, **options)  # for what it imports
+    size = sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file())
+    tracemalloc.start()
+    load(path, **options)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
     assert peak < memory.MULTIPLE * size + CONSTANT
 
 

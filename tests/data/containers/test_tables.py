@@ -1,3 +1,4 @@
+import decimal
 import json
 import sys
 import zipfile
@@ -57,7 +58,6 @@ def test_excel_gives_its_first_sheet(tmp_path):
     book = openpyxl.Workbook()
     for row in (["id", None, "label"], ["a", None, 1.5], [], ["b"], [7, "x", True]):
         book.active.append(row)
-    book.active["H9"] = "a note beside"
     book.create_sheet("more")
     book.save(tmp_path / "t.xlsx")
     table = read_table(tmp_path / "t.xlsx")
@@ -68,6 +68,9 @@ def test_excel_gives_its_first_sheet(tmp_path):
         ("row 5", {"id": "7", "label": "True"}),
     ]
     assert table.warnings == ("t.xlsx has 2 sheets: the first, 'Sheet', was read",)
+    book.active["H4"] = "beyond the header"
+    book.save(tmp_path / "t.xlsx")
+    assert "row 4: has 8 fields, the header 3; mend the row" in refusal(tmp_path / "t.xlsx")
 
 
 def test_parquet_of_texts_and_numbers(tmp_path):
@@ -91,8 +94,27 @@ def test_parquet_of_texts_and_numbers(tmp_path):
     ]
     parquet.write_table(pyarrow.table({"id": [7] * 1_000_000}), path)
     assert "stand for more than" in refusal(path)
-    parquet.write_table(pyarrow.table({"id": ["a"], "turns": [["x", "y"]]}), path)
-    assert "column 'turns' holds list<" in refusal(path)
+
+
+def test_columns_of_parquet_of_any_flat_type_are_text_and_others_are_left_out(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {
+        "id": pyarrow.array(["a", None], pyarrow.string_view()),
+        "turns": [["x", "y"], []],
+        "at": pyarrow.array([86_400 * 10**6, None], pyarrow.timestamp("us")),
+        "day": pyarrow.array([1, None], pyarrow.date32()),
+        "raw": [b"\xff", b""],
+        "label": pyarrow.array([decimal.Decimal("1.50"), decimal.Decimal("2.00")]),
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet")
+    assert table.columns == ("id", "at", "day", "label")
+    assert [dict(row.cells) for row in table.rows] == [
+        {"id": "a", "at": "1970-01-02 00:00:00.000000", "day": "1970-01-02", "label": "1.50"},
+        {"label": "2.00"},
+    ]
+    assert table.warnings == ("left out, as lists, records or bytes are in it: turns, raw",)
 
 
 def test_what_a_record_holds_besides_text_and_numbers_is_left_out(tmp_path):
@@ -100,7 +122,7 @@ def test_what_a_record_holds_besides_text_and_numbers_is_left_out(tmp_path):
     table = read_table(write(tmp_path, json.dumps(records)))
     assert table.columns == ("id", "words", "sarcasm", "none")
     assert dict(table.rows[0].cells) == {"id": "1_60", "words": "hm", "sarcasm": "True"}
-    assert table.warnings == ("left out, as lists or records are in it: context",)
+    assert table.warnings == ("left out, as lists, records or bytes are in it: context",)
     assert dict(read_table(write(tmp_path, '[{"id": "\\ud800"}]')).rows[0].cells) == {
         "id": "\\ud800"
     }
@@ -111,13 +133,17 @@ def test_what_a_record_holds_besides_text_and_numbers_is_left_out(tmp_path):
     [
         (b"", "is empty; give a table"),
         ("id,a,a\n", "column 'a' stands twice"),
-        ("id,label\na\n", "line 2: not as many fields as the header (1, not 2)"),
-        ("id,label\na,1,2\n", "line 2: not as many fields as the header (3, not 2)"),
+        ("id,label\na\n", "line 2: has 1 field, the header 2"),
+        (
+            "id,label\na,1,2\n",
+            "line 2: has 3 fields, the header 2; mend the row, or name the column",
+        ),
         ("id,label\na,\u00e9\n".encode("latin-1"), "line 2: not UTF-8; save it as UTF-8"),
         (b"\xff\xfei\x00d", "line 1: not UTF-16"),
         ('{"id": ', "line 1: not JSON"),
         ('{"id": 1}\n{"id": \n', "line 2: not JSON"),
         ("[" * 100_000, "is nested too deeply"),
+        ('[{"label": 1, "label ": 2}]', "record 1: column 'label' stands twice; rename one"),
         ("[1, 2]", "record 1: is a int; wanted a record with names"),
         ('{"id": [1, 2], "label": [1]}', "its columns differ in length (id 2, label 1)"),
         ('{"id": [1, 2], "label": 1}', "is JSON of no table; give a list of records"),
@@ -164,6 +190,8 @@ def sheet(folder, xml, **parts):
         )
         rows = f'<worksheet xmlns="{main}"><sheetData>{xml}</sheetData></worksheet>'
         archive.writestr("xl/worksheets/s.xml", rows)
+        for name, content in parts.items():
+            archive.writestr(name, content)
     return path
 
 
@@ -177,6 +205,10 @@ def test_a_small_spreadsheet_that_stands_for_much_is_refused(tmp_path):
     assert "stand for more than" in refusal(sheet(tmp_path, wide))
     far = CELL.format(1, "A") + CELL.format(9**9, "A")
     assert "stand for more than" in refusal(sheet(tmp_path, far))
+    many = '<row r="1">' + "<c/>" * 500_000 + "</row>"
+    assert "stand for more than" in refusal(sheet(tmp_path, many))
+    path = sheet(tmp_path, CELL.format(1, "A"), **{"xl/sharedStrings.xml": "<si/>" * 700_000})
+    assert "stand for more than" in refusal(path)
     path = sheet(tmp_path, CELL.format(1, "A"))
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/styles.xml", "<xf/>" * 1_000_000)

@@ -108,3 +108,11 @@ def test_a_damaged_file_is_read_or_refused(data, tmp_path_factory):
         read_torch(path)
     except DataError as error:
         assert str(error).startswith(f"{path}: ")  # noqa: PT017
+
+
+def test_a_negative_view_is_refused(tmp_path):
+    negative = torch.tensor([1 + 2j]).conj().imag
+    assert negative.is_neg()
+    torch.save(negative, tmp_path / "x.pt")
+    with pytest.raises(DataError, match="negative or conjugate view; save x.clone()"):
+        read_torch(tmp_path / "x.pt")

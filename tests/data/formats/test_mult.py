@@ -47,6 +47,15 @@ def test_reads_the_arrays_as_they_are(tmp_path):
     assert splits["train"].ignored == ()
 
 
+def test_sequences_of_different_lengths_need_no_labels(tmp_path):
+    ragged = np.empty(2, dtype=object)
+    ragged[:] = [np.ones((2, 2)), np.ones((3, 2))]
+    table = arrays(text=ragged, audio=None, vision=None, labels=None, id=None)
+    split = read_splits(tmp_path, {"test": table})["test"]
+    assert split.sequences["text"].sum(axis=(1, 2)).tolist() == [4, 6]
+    assert np.isnan(split.labels).all()
+
+
 def test_a_split_may_lack_modalities_and_ids_and_be_empty(tmp_path):
     splits = read_splits(
         tmp_path, {b"train": arrays(audio=None, vision=None, id=None), b"valid": arrays(count=0)}

@@ -69,7 +69,7 @@ def test_sequences_of_different_lengths_are_padded(wrap):
         ([[[1], [1, 2]]], "'audio' has lists of different lengths; wanted one shape"),
         ([[[1]], [["a"]]], "'audio' holds a str; wanted numbers"),
         ([[[1]], [[None]]], "'audio' holds a NoneType; wanted numbers"),
-        (objects([{}, {}]), "'audio' holds a dict; wanted numbers"),
+        (objects([{}, {}]), "'audio' is a dict; wanted an array of numbers"),
         (np.empty((10**12, 0), dtype=object), "'audio' has shape"),
         ("abc", "'audio' is a str"),
     ],

@@ -20,7 +20,7 @@ MISSING = frozenset(("", "na", "n/a", "<na>", "nat", "null", "#n/a", "#num!", "#
 NOT_A_NUMBER = re.compile(r"[+-]?(?:nan(?:\(\w*\))?|1\.#(?:qnan|snan|ind)\d*)")
 """How C, C++ and Java libraries, R, Matlab, pandas and spreadsheets write what is missing."""
 TEXT, ROW, FIELD = 6, 150, 64
-"""Bytes of memory per byte of the text, per row and per field, whoever keeps them in what way."""
+"""Bytes of memory per byte of the text, per row and per field, while they are read."""
 
 
 def read_csv_rows(path: Path, wanted: str) -> Iterator[tuple[int, list[str]]]:
@@ -28,6 +28,8 @@ def read_csv_rows(path: Path, wanted: str) -> Iterator[tuple[int, list[str]]]:
 
     Fields are separated by tabs, semicolons or commas, whichever the first line has most of outside
     quotes and numbers. Empty lines are skipped. Blanks after a separator are not part of a field.
+
+    The text and a row are charged while they are being read: who keeps fields charges them.
 
     Args:
         path: a file in UTF-8, with or without a byte order mark, or in UTF-16 with one.
@@ -38,7 +40,8 @@ def read_csv_rows(path: Path, wanted: str) -> Iterator[tuple[int, list[str]]]:
     """
     with open_file(path, wanted) as stream:
         content = stream.read()
-        charge(TEXT * len(content))
+    charged = TEXT * len(content)
+    charge(charged)
     encoding = text_encoding(content)
     try:
         text = content.decode(encoding)
@@ -47,15 +50,24 @@ def read_csv_rows(path: Path, wanted: str) -> Iterator[tuple[int, list[str]]]:
         name = encoding.removesuffix("-sig").upper()
         raise DataError(f"{path}: line {line}: not {name}; save it as UTF-8") from None
     reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=csv_delimiter(text), skipinitialspace=True
+        io.StringIO(text, newline=""),
+        delimiter=csv_delimiter(text),
+        skipinitialspace=True,
+        strict=True,  # or a quote that is never closed would swallow the rows after it
     )
+    line = row = 0
     try:
         for fields in reader:
+            size = ROW + FIELD * len(fields)
+            charge(size - row)
+            charged, row, line = charged + size - row, size, reader.line_num
             if fields:
-                charge(ROW + FIELD * len(fields))
-                yield reader.line_num, fields
+                yield line, fields
     except csv.Error as error:
-        raise DataError(f"{path}: line {reader.line_num}: not CSV ({error}); mend it") from None
+        # The row begins after the last one; one that is never closed ends with the file.
+        raise DataError(f"{path}: line {line + 1}: not CSV ({error}); mend it") from None
+    finally:
+        charge(-charged)
 
 
 def text_encoding(content: bytes) -> str:

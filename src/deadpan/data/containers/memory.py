@@ -14,9 +14,9 @@ from pathlib import Path
 from deadpan.errors import DataError, count_of
 
 MULTIPLE = 32
-"""Bytes of memory per byte of the files. The words of a pickle or of a table take up to 30 times
-what the file spends on them, features up to 4 times, as float32 of bytes; compressed features that
-are no constant take up to 20 times."""
+"""Bytes of memory per byte of the files. The words of a pickle or of a table, and its whole numbers
+below 10 or 256, take up to 30 times what the file spends on them, arrays up to 4 times, as float32
+of bytes; compressed features that are no constant take up to 20 times."""
 CONSTANT = 128 << 20
 """Bytes of memory that files of any size may take: constants compress a thousandfold."""
 
@@ -48,8 +48,8 @@ class _Bound:
             raise MemoryBoundError(
                 f"{self._size:,} bytes in {count_of(len(self._paths), 'file')} stand for more than "
                 f"{MULTIPLE * self._size + CONSTANT:,} bytes of memory ({MULTIPLE} times their "
-                f"size and {CONSTANT >> 20} MB), as damaged files do; if they are sound, write "
-                f"them without compression and without repetitions"
+                f"size and {CONSTANT >> 20} MB), as damaged files do; if they are sound, save "
+                f"features as .npy, one array a file, without compression or repetitions"
             )
 
 
@@ -88,7 +88,8 @@ def count_file(path: Path) -> None:
 def charge(count: int) -> None:
     """Charge bytes that are about to be allocated; MemoryBoundError if they pass the bound.
 
-    What is read outside a ``memory_bound`` is not bounded.
+    A negative count gives back what was freed while the source is still being read. What is read
+    outside a ``memory_bound`` is not bounded.
     """
     if (bound := _current.get()) is not None:
         bound.charge(count)

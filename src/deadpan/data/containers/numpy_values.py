@@ -20,7 +20,8 @@ from deadpan.data.containers.unpickling import unpickle
 from deadpan.errors import DataError
 
 COPIES = 3
-"""Times that a member is in memory while it is read: its bytes, those of its values, the array."""
+"""Times that a member is in memory while it is read: its bytes, those of its values, the array.
+It stays as the last alone."""
 READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 """Readers of headers by version; the third is for names of fields, which no array here has."""
 
@@ -72,7 +73,8 @@ def read_npy_values(path: Path) -> Shaped[np.ndarray, "*shape"]:
 def _read_members(path: Path, archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
     # No more is read of a member than the archive declares.
     members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-    charge(COPIES * sum(info.file_size for info in members))
+    sizes = [info.file_size for info in members]
+    charge(sum(sizes) + (COPIES - 1) * max(sizes, default=0))
     arrays: dict[str, np.ndarray] = {}
     for info in members:
         name = info.filename.removesuffix(".npy")
@@ -103,8 +105,9 @@ def _parse_array(where: str, content: bytes) -> np.ndarray:
         raise DataError(f"{where}: holds {printable(dtype.name)}; save numbers or texts")
     needed = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or needed != len(content):
+        what = "is cut off" if needed > len(content) else "has the wrong size"
         raise DataError(
-            f"{where}: is cut off: shape {printable(shape)} of {dtype.name} is {needed} bytes, "
+            f"{where}: {what}: shape {printable(shape)} of {dtype.name} is {needed} bytes, "
             f"found {len(content)}; write it again"
         )
     if dtype.kind == "U":

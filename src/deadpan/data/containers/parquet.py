@@ -1,7 +1,7 @@
 """Reading Parquet files of numbers with pyarrow, which is an extra."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,19 +59,47 @@ def _numbers(column: Any) -> np.ndarray:  # noqa: ANN401 - pyarrow has no types
     return np.asarray(column.to_numpy())
 
 
-def read_parquet_texts(path: Path) -> tuple[tuple[str, ...], Iterator[tuple[str, ...]]]:
+def read_parquet_texts(
+    path: Path,
+) -> tuple[tuple[str, ...], Iterator[tuple[str, ...]], tuple[str, ...]]:
     """Read names of the columns and the fields of each row as text; nulls and NaN become "".
 
+    Returns:
+        Names, rows, and the names of columns of lists, records or bytes, which are not read.
+
     Raises:
-        DataError: as :func:`read_parquet`, or a column holds neither text, numbers nor booleans.
+        DataError: as :func:`read_parquet`.
         DeadpanError: pyarrow is not installed.
     """
-    names, columns = _read_columns(path, _check_texts, _texts, cell=TEXT)
-    return names, zip(*columns, strict=True)
+    left_out: list[str] = []
+
+    def flat(_path: Path, _pyarrow: Any, schema: Any) -> list[str]:  # noqa: ANN401 - no types
+        left_out.extend(field.name for field in schema if not _is_flat(field.type))
+        return [field.name for field in schema if _is_flat(field.type)]
+
+    names, columns = _read_columns(path, flat, _texts, cell=TEXT)
+    return names, zip(*columns, strict=True), tuple(left_out)
+
+
+def _is_flat(kind: Any) -> bool:  # noqa: ANN401 - pyarrow has no types
+    """Whether the values of a type have a text: no lists, records or bytes."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    bytes_ = (types.is_binary, types.is_large_binary, types.is_binary_view)
+    return not any(fits(kind) for fits in (types.is_nested, types.is_fixed_size_binary, *bytes_))
 
 
 def _texts(column: Any) -> list[str]:  # noqa: ANN401 - pyarrow has no types
     """The fields of a column; text that repeats, which Parquet stores once, is kept once."""
+    import pyarrow
+
+    types = pyarrow.types
+    plain = (types.is_integer, types.is_floating, types.is_boolean, types.is_null, types.is_string,
+             types.is_large_string, types.is_dictionary)  # fmt: skip
+    if not any(fits(column.type) for fits in plain):  # a date, a decimal, ...
+        column = column.cast(pyarrow.string())
     texts: list[str] = []
     for chunk in column.dictionary_encode().chunks:
         values = ["" if x is None or x != x else str(x) for x in chunk.dictionary.to_pylist()]  # noqa: PLR0124 - NaN
@@ -81,12 +109,12 @@ def _texts(column: Any) -> list[str]:  # noqa: ANN401 - pyarrow has no types
 
 def _read_columns(
     path: Path,
-    check_types: Callable[[Path, Any, Any], None],
+    choose: Callable[[Path, Any, Any], Sequence[str]],
     convert: Callable[[Any], Column],
     *,
     cell: int,
 ) -> tuple[tuple[str, ...], list[Column]]:
-    """Names and converted columns of a file, whose schema is checked before it is read.
+    """Names and converted columns of a file, which are chosen by its schema before it is read.
 
     ``cell`` is the number of bytes in memory per value.
     """
@@ -100,17 +128,17 @@ def _read_columns(
     with open_file(path, "a parquet file") as stream:
         try:
             file = pyarrow.parquet.ParquetFile(stream)
-            charge(_declared_memory(file.metadata, cell))
-            check_types(path, pyarrow, file.schema_arrow)
+            names = dict.fromkeys(choose(path, pyarrow, file.schema_arrow))
+            charge(_declared_memory(file.metadata, names, cell))
             texts = [f.name for f in file.schema_arrow if pyarrow.types.is_string(f.type)]
             if texts:
                 file = pyarrow.parquet.ParquetFile(stream, read_dictionary=texts)
-            table = file.read(use_threads=False)
+            table = file.read(columns=list(names), use_threads=False)
             columns = {
                 # By index: names may repeat.
                 index: convert(table.column(index))
                 for index, name in enumerate(table.column_names)
-                if not PANDAS_INDEX.fullmatch(name)
+                if name in names and not PANDAS_INDEX.fullmatch(name)
             }
         except (DeadpanError, MemoryBoundError):
             raise
@@ -121,41 +149,33 @@ def _read_columns(
     return tuple(table.column_names[index] for index in columns), list(columns.values())
 
 
-def _declared_memory(declared: Any, cell: int) -> int:  # noqa: ANN401 - pyarrow has no types
-    """The bytes of memory of the values that a file declares to hold."""
+def _declared_memory(declared: Any, names: Container[str], cell: int) -> int:  # noqa: ANN401 - pyarrow has no types
+    """The bytes of memory of the values that a file declares to hold in columns of these names."""
     groups = [declared.row_group(i) for i in range(declared.num_row_groups)]
-    columns = [group.column(i) for group in groups for i in range(group.num_columns)]
+    columns = [
+        column
+        for group in groups
+        for column in map(group.column, range(group.num_columns))
+        if column.path_in_schema in names
+    ]
+    width = sum(declared.schema.column(i).path in names for i in range(declared.num_columns))
     pages = sum(column.total_uncompressed_size for column in columns)
-    cells = cell * declared.num_rows * declared.num_columns
+    cells = cell * declared.num_rows * width
     return max(COPIES * pages, cells) + STEP * declared.num_rows
 
 
-def _check_types(path: Path, pyarrow: Any, schema: Any) -> None:  # noqa: ANN401 - no types
+def _check_types(path: Path, pyarrow: Any, schema: Any) -> list[str]:  # noqa: ANN401 - no types
+    """The names of all columns; DataError if one is of another type than numbers and text."""
     types = pyarrow.types
     kinds = (
         *(types.is_integer, types.is_floating, types.is_boolean, types.is_duration),
         *(types.is_timestamp, types.is_string, types.is_large_string, types.is_dictionary),
     )
-    _check_kinds(path, schema, kinds, "numbers")
-
-
-def _check_texts(path: Path, pyarrow: Any, schema: Any) -> None:  # noqa: ANN401 - no types
-    types = pyarrow.types
-    kinds = (types.is_integer, types.is_floating, types.is_boolean, types.is_null, types.is_string,
-             types.is_large_string, types.is_dictionary)  # fmt: skip
-    _check_kinds(path, schema, kinds, "text or numbers")
-
-
-def _check_kinds(
-    path: Path,
-    schema: Any,  # noqa: ANN401 - pyarrow has no types
-    kinds: Sequence[Callable[[Any], bool]],
-    wanted: str,
-) -> None:
     for field in schema:
         if PANDAS_INDEX.fullmatch(field.name) or any(fits(field.type) for fits in kinds):
             continue
         raise DataError(
             f"{path}: column '{printable(field.name)}' holds {printable(field.type)}; wanted "
-            f"{wanted}"
+            f"numbers"
         )
+    return [field.name for field in schema]

@@ -3,8 +3,9 @@
 import dataclasses
 import json
 import re
+import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -19,7 +20,7 @@ from deadpan.data.containers.csv_rows import (
 from deadpan.data.containers.files import first_bytes, open_file, printable
 from deadpan.data.containers.memory import MemoryBoundError, charge
 from deadpan.data.containers.parquet import read_parquet_texts
-from deadpan.errors import DataError, DeadpanError
+from deadpan.errors import DataError, DeadpanError, count_of
 
 SUFFIXES = (".csv", ".tsv", ".xlsx", ".parquet", ".json", ".jsonl")
 """The suffixes of tables. A table is read by its content, whatever its name."""
@@ -27,14 +28,21 @@ WANTED = "a table (.csv, .tsv, .xlsx, .parquet, .json or .jsonl)"
 START = 1 << 16
 """Bytes that are read to recognise a table."""
 
-CELLS = 400
-"""Bytes of memory of a row, beside those of its fields: its cells by column, and its place."""
+CELLS, CELL, TEXT_ENTRY = 400, 48, 100
+"""Bytes of memory of a row, beside those of its fields (its place, its cells by column), per cell,
+and of a field's place among those that are kept once."""
 RECORD, ITEM = 200, 64
 """Bytes of memory per record and per item of JSON."""
 OBJECTS = ("[Content_Types].xml", "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/styles.xml")
 """Parts of an .xlsx file of which openpyxl makes an object for every few bytes."""
 OBJECT = 30
 """Bytes of memory per byte of these parts."""
+ELEMENT, SHARED = 350, 200
+"""Bytes of memory per element of a row of a sheet, and per text that sheets share."""
+MARK = re.compile(rb"<(?:[^\s<>/:]*:)?(worksheet|row|sst|si)(?=[\s/>])")
+"""The elements that tell a sheet from other parts, its rows, and texts that sheets share."""
+BLOCK = 1 << 20
+"""Bytes of a part that are looked at together."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,8 +87,9 @@ def read_table(path: Path) -> TextTable:
     """
     head = first_bytes(path, START)
     if head.startswith(b"PAR1"):
-        columns, rows = read_parquet_texts(path)
-        return _table(path, columns, ((f"record {i}", row) for i, row in enumerate(rows, 1)))
+        columns, rows, left_out = read_parquet_texts(path)
+        records = ((f"record {i}", row) for i, row in enumerate(rows, 1))
+        return _table(path, columns, records, _left_out_warnings(left_out))
     if head.startswith(b"PK\x03\x04"):
         return _read_xlsx(path)
     if head.startswith(b"\xd0\xcf\x11\xe0"):
@@ -120,12 +129,26 @@ def _table(
     rows: Iterable[tuple[str, Sequence[str]]],
     warnings: tuple[str, ...] = (),
 ) -> TextTable:
-    """A table of rows: the place of each, and its fields, of which the last may be missing."""
+    """A table of rows: the place of each, and its fields, of which the last may be missing.
+
+    Raises:
+        DataError: two columns have one name, or a row has a field beyond the header.
+    """
     columns = [name.strip() for name in header]
     for index, name in enumerate(columns):
         if name and name in columns[:index]:
             raise DataError(f"{path}: column '{printable(name)}' stands twice; rename one")
-    records = ((place, dict(zip(columns, fields, strict=False))) for place, fields in rows)
+
+    def record(place: str, fields: Sequence[str]) -> dict[str, str]:
+        if any(field.strip() for field in fields[len(columns) :]):
+            count = count_of(len(fields), "field")
+            raise DataError(
+                f"{path}: {place}: has {count}, the header {len(columns)}; mend the row, or name "
+                f"the column"
+            )
+        return dict(zip(columns, fields, strict=False))
+
+    records = ((place, record(place, fields)) for place, fields in rows)
     return TextTable(
         columns=tuple(filter(None, columns)), rows=tuple(_rows(records)), warnings=warnings
     )
@@ -133,14 +156,17 @@ def _table(
 
 def _rows(records: Iterable[tuple[str, Mapping[str, str]]]) -> Iterator[TableRow]:
     texts: dict[str, str] = {}  # equal fields are kept once
+
+    def kept(field: str) -> str:
+        if field not in texts:
+            charge(TEXT_ENTRY + sys.getsizeof(field))
+            texts[field] = field
+        return texts[field]
+
     for place, record in records:
-        cells = {
-            name: texts.setdefault(field, field)
-            for name, field in record.items()
-            if name and field.strip()
-        }
+        cells = {name: kept(field) for name, field in record.items() if name and field.strip()}
         if cells:
-            charge(ROW + FIELD * len(cells))
+            charge(CELL * len(cells))
             yield TableRow(place=place, cells=cells)
 
 
@@ -150,12 +176,10 @@ def _csv_table(path: Path) -> TextTable:
 
     def rows() -> Iterator[tuple[str, Sequence[str]]]:
         for line, fields in lines:
-            blank = not any(field.strip() for field in fields)
-            more = any(field.strip() for field in fields[len(header) :])
-            if not blank and (more or len(fields) < len(header)):
+            if len(fields) < len(header) and any(field.strip() for field in fields):
                 raise DataError(
-                    f"{path}: line {line}: not as many fields as the header ({len(fields)}, not "
-                    f"{len(header)}); mend the row"
+                    f"{path}: line {line}: has {count_of(len(fields), 'field')}, the header "
+                    f"{len(header)}; mend the row"
                 )
             yield f"line {line}", fields
 
@@ -193,13 +217,38 @@ def _read_xlsx(path: Path) -> TextTable:
 def _check_xlsx(path: Path, stream: BinaryIO) -> None:
     """Check that an archive is a workbook, and charge its XML.
 
-    ``zipfile`` reads no more of a file than the archive declares.
+    ``zipfile`` reads no more of a file than the archive declares. openpyxl makes objects of a whole
+    row, and of all texts that sheets share, before it gives the first of them.
     """
     with zipfile.ZipFile(stream) as archive:
         sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
         charge(sum(sizes.values()) + OBJECT * sum(sizes.get(name, 0) for name in OBJECTS))
         if "xl/workbook.xml" not in sizes:
             raise DataError(f"{path}: is a ZIP archive and no .xlsx file; give {WANTED}")
+        for name in sizes:
+            charge(_part_memory(archive, name))
+
+
+def _part_memory(archive: zipfile.ZipFile, name: str) -> int:
+    """The bytes of memory of the longest row of a part, and of its texts that sheets share."""
+    longest = elements = texts = 0
+    rest, is_sheet = b"", False
+    with archive.open(name) as part:
+        while block := part.read(BLOCK):
+            # UTF-16 has a zero in every tag's letter; what a block's end cuts is seen whole.
+            content = rest + block.replace(b"\0", b"")
+            end = content.rfind(b"<")
+            rest = content[end:] if end >= 0 and len(content) - end < BLOCK else b""
+            content = content[:end] if rest else content
+            start = 0
+            for mark in MARK.finditer(content):
+                elements += content.count(b"<", start, mark.start())
+                elements -= content.count(b"</", start, mark.start())
+                longest, elements, start = max(longest, elements), 1, mark.end()
+                is_sheet = True
+                texts += mark[1] == b"si"
+            elements += content.count(b"<", start) - content.count(b"</", start)
+    return ELEMENT * max(longest, elements) * is_sheet + SHARED * texts
 
 
 def _sheet_rows(sheet: Any) -> Iterator[tuple[str, list[str]]]:  # noqa: ANN401 - openpyxl has no types
@@ -280,18 +329,27 @@ def _json_table(path: Path, records: Iterable[tuple[str, object]]) -> TextTable:
                 kind = type(record).__name__
                 raise DataError(f"{path}: {place}: is a {kind}; wanted a record with names")
             items = cast("dict[str, object]", record).items()
-            named = {str(_field(name)).strip(): value for name, value in items}
+            named: dict[str, object] = {}
+            for key, value in items:
+                name = _field(key).strip()
+                if name and name in named:
+                    raise DataError(
+                        f"{path}: {place}: column '{printable(name)}' stands twice; rename one"
+                    )
+                named[name] = value
             columns.update(dict.fromkeys(filter(None, named)))
             nested.update(dict.fromkeys(k for k, x in named.items() if isinstance(x, list | dict)))
             yield place, {k: _field(x) for k, x in named.items() if k not in nested}
 
     rows = tuple(_rows(texts()))
     flat = tuple(name for name in columns if name not in nested)
-    if not nested:
-        return TextTable(columns=flat, rows=rows)
-    names = printable(", ".join(nested))
-    warning = f"left out, as lists or records are in it: {names}"
-    return TextTable(columns=flat, rows=rows, warnings=(warning,))
+    return TextTable(columns=flat, rows=rows, warnings=_left_out_warnings(nested))
+
+
+def _left_out_warnings(names: Collection[str]) -> tuple[str, ...]:
+    if not names:
+        return ()
+    return (f"left out, as lists, records or bytes are in it: {printable(', '.join(names))}",)
 
 
 def _json_names(start: str) -> tuple[str, ...]:

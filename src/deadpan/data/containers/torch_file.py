@@ -50,8 +50,15 @@ STORAGES: Mapping[tuple[str, str], Maker] = {
 }
 
 
-def tensor(storage: object, offset: object, size: object, stride: object, *_: object) -> np.ndarray:
-    """Evaluate ``_rebuild_tensor_v2(storage, offset, size, stride, ...)``: a view of it."""
+def tensor(
+    storage: object, offset: object, size: object, stride: object, *rest: object
+) -> np.ndarray:
+    """Evaluate ``_rebuild_tensor_v2(storage, offset, size, stride, ...)``: a view of it.
+
+    After whether it requires a gradient, and its hooks, come bits such as that of its negative.
+    """
+    if any(rest[2:]):
+        raise DataError("holds a tensor that is a negative or conjugate view; save x.clone()")
     if not isinstance(storage, np.ndarray) or not isinstance(offset, int) or offset < 0:
         raise TypeError("storage of a tensor")
     if not isinstance(size, tuple) or not isinstance(stride, tuple) or len(size) != len(stride):

@@ -362,20 +362,23 @@ def count_values(value: object) -> int:
         DataError: a list or dict holds itself.
     """
     counts: dict[int, int] = {}  # by identity; 0 while the parts are being counted
+    unfinished: list[tuple[int, list[object]]] = []  # of these: their parts, and those with parts
     stack = [value] if type(value) in WITH_PARTS else []
     while stack:
         top = stack[-1]
         if counts.get(id(top)):
             stack.pop()
             continue
-        parts = _parts(top)
-        nested = [part for part in parts if type(part) in WITH_PARTS]
         if id(top) in counts:
+            count, nested = unfinished.pop()
             # A part that has parts counted itself already.
-            total = 1 + len(parts) + sum(counts[id(part)] - 1 for part in nested)
+            total = 1 + count + sum(counts[id(part)] - 1 for part in nested)
             counts[id(top)] = min(total, MOST_VALUES)
             stack.pop()
         else:
+            parts = _parts(top)
+            nested = [part for part in parts if type(part) in WITH_PARTS]
+            unfinished.append((len(parts), nested))
             counts[id(top)] = 0
             if any(counts.get(id(part)) == 0 for part in nested):
                 raise DataError("holds a list or dict that holds itself; save plain values")
@@ -401,8 +404,8 @@ def _parts(value: object) -> Collection[object]:
     return cast("Collection[object]", value)
 
 
-SLOT = 32
-"""Bytes of memory of a value's places on the stack and in a list, which may have grown twofold."""
+SLOT = 24
+"""Bytes of memory of a value's places: on the stack, in what was taken off it, and in a list."""
 COSTS = {
     **dict.fromkeys(("MARK", "EMPTY_LIST", "LIST", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"), 96),
     **dict.fromkeys(("EMPTY_DICT", "DICT"), 104),
@@ -440,7 +443,7 @@ class _Machine:
                 raise _UnknownOpcodeError(f"uses opcode {opcode.name}; {POLICY}")
             argument = self.argument(opcode)
             self.uncharged += COSTS.get(opcode.name, SLOT)
-            if argument is not None:
+            if argument is not None and opcode.name != "BININT1":  # Python keeps one of these each
                 self.uncharged += sys.getsizeof(argument)
             if self.uncharged > BATCH:
                 charge(self.uncharged)

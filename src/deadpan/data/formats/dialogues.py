@@ -7,11 +7,10 @@ from typing import cast
 
 import numpy as np
 
-from deadpan.data.assembly import RawClip, RawClips
+from deadpan.data.assembly import RawClip, RawClips, sequence_widths
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
-from deadpan.data.formats.number_lists import NumberLists
-from deadpan.data.formats.pickled_values import as_text
+from deadpan.data.formats.pickled_values import as_text, number_row
 from deadpan.data.labels import labelled_dataset
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, TEXT, VISION, Modality
@@ -79,17 +78,10 @@ def dialogues_dataset(
     if label not in layout.labels:
         raise DataError(f"{path}: {unknown_name('label', printable(label), layout.labels)}")
     try:
-        clips = _clips(NumberLists(path), parts, layout, label)
+        clips = _clips(parts, layout, label)
     except DataError as error:
         raise DataError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
-    widths: dict[Modality, int] = {}
-    for clip in clips:
-        for name, x in clip.sequences.items():
-            if widths.setdefault(name, x.shape[1]) != x.shape[1]:
-                raise DataError(
-                    f"{path}: clip '{printable(clip.id)}' has {name} of width {x.shape[1]}; "
-                    f"wanted {widths[name]} as before"
-                )
+    widths = sequence_widths(path, clips)
     return labelled_dataset(
         path,
         RawClips(clips=clips, widths=widths, alignment=ALIGNED),
@@ -101,7 +93,7 @@ def dialogues_dataset(
     )
 
 
-def _clips(lists: NumberLists, parts: Sequence[object], layout: Parts, label: str) -> list[RawClip]:
+def _clips(parts: Sequence[object], layout: Parts, label: str) -> list[RawClip]:
     """The utterances of all videos, in the order of the splits and of the file."""
     tables = {name: _by_video(name, parts[i]) for name, i in layout.features.items()}
     ids = _by_video("videoIDs", parts[layout.ids])
@@ -110,14 +102,13 @@ def _clips(lists: NumberLists, parts: Sequence[object], layout: Parts, label: st
     for split, index in (("train", layout.train), ("test", layout.test)):
         for entry in _entries(f"the list of {split} videos", parts[index]):
             video = as_text(entry)
-            clips += _utterances(lists, video, split, ids, labels, tables)
+            clips += _utterances(video, split, ids, labels, tables)
     if not clips:
         raise DataError("has no utterances; wanted videos for train and test")
     return clips
 
 
 def _utterances(
-    lists: NumberLists,
     video: str,
     split: str,
     ids: Mapping[str, object],
@@ -128,7 +119,6 @@ def _utterances(
     if video not in ids or video not in labels:
         raise DataError(f"{where} of split '{split}' has no ids or labels; wanted {WANTED}")
     entries = _entries(f"ids of {where}", ids[video])
-    lists.claim(len(entries) + 1)
     names = [as_text(name) for name in entries]
     values = _entries(f"labels of {where}", labels[video])
     if len(values) != len(names):
@@ -147,7 +137,7 @@ def _utterances(
         # IEMOCAP's ids name the utterance; MELD's count the utterances of a dialogue.
         clip = name if name.startswith(video) else f"{video}_{name}"
         sequences = {
-            m: lists.row(f"{m} of '{printable(clip)}'", x[index]).reshape(1, -1)
+            m: number_row(f"{m} of {printable(clip)}", x[index]).reshape(1, -1)
             for m, x in vectors.items()
         }
         clips.append(
@@ -156,7 +146,9 @@ def _utterances(
                 id=clip,
                 split=split,
                 sequences={m: x for m, x in sequences.items() if x.any()},
-                label=lists.row(f"the label of '{printable(clip)}'", values[index]),
+                label=number_row(f"the label of {printable(clip)}", values[index]).astype(
+                    np.float64
+                ),
                 group=video,
             )
         )

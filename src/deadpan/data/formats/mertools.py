@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import RawClip, RawClips, video_groups
+from deadpan.data.assembly import RawClip, RawClips, sequence_widths, video_groups
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.numpy_values import npz_names, read_npz_values
 from deadpan.data.containers.tables import read_table
@@ -159,10 +159,7 @@ def mertools_dataset(
     ]
     return labelled_dataset(
         path,
-        RawClips(
-            clips=clips,
-            widths={m: next(iter(x.values())).shape[1] for m, x in sequences.items()},
-        ),
+        RawClips(clips=clips, widths=sequence_widths(path, clips)),
         layout="a folder of MERTools",
         task=task,
         labels=labels,
@@ -358,18 +355,10 @@ def _sequences(
 ) -> dict[str, Num[np.ndarray, "_ _"]]:
     """The sequence of each clip that has one."""
     sequences: dict[str, np.ndarray] = {}
-    width = 0
     for entry in entries:
         array = _sequence(folder, entry.name)
-        if not array.size:
-            continue
-        width = width or array.shape[1]
-        if array.shape[1] != width:
-            raise DataError(
-                f"{folder}: '{printable(entry.name)}' has width {array.shape[1]}; wanted {width} "
-                f"as in the files before"
-            )
-        sequences[entry.name] = array
+        if array.size:
+            sequences[entry.name] = array
     if missing := len(entries) - len(sequences):
         warnings.append(f"{missing} clips have no {modality} in {printable(folder.name)}")
     return sequences

@@ -19,9 +19,9 @@ from deadpan.data.formats.pickled_values import (
     as_text,
     check_count,
     clip_ids,
+    counting_key,
     cut_clips,
     every_split_has,
-    first_key,
     number_column,
     numeric_array,
     padded_arrays,
@@ -95,7 +95,7 @@ def mmsa_clips(
 
 
 def _split(table: SplitTable) -> _Split:
-    beside, count = first_key(table, LABELS["M"], "MMSA")
+    beside, count = counting_key(table, LABELS["M"], "MMSA")
     if beside != LABELS["M"] and not table.keys().isdisjoint((*LABELS.values(), *CLASSES)):
         keys = ", ".join(sorted(map(printable, table)))
         raise DataError(f"has no '{LABELS['M']}' (found {keys}); wanted the format of MMSA")

@@ -13,9 +13,9 @@ from deadpan.data.formats.pickled_values import (
     PaddedSplit,
     SplitTable,
     clip_ids,
+    counting_key,
     cut_clips,
     every_split_has,
-    first_key,
     numeric_array,
     padded_arrays,
     parse_splits,
@@ -69,7 +69,7 @@ def mult_splits(path: Path, content: object) -> dict[str, PaddedSplit]:
 
 
 def _split(table: SplitTable) -> PaddedSplit:
-    beside, count = first_key(table, "labels", "MulT")
+    beside, count = counting_key(table, "labels", "MulT")
     labels = numeric_array(beside, table[beside]) if beside == "labels" else np.full(count, np.nan)
     return PaddedSplit(
         sequences=padded_arrays(table, count, beside),

@@ -9,13 +9,12 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import RawClip, RawClips
+from deadpan.data.assembly import RawClip, RawClips, sequence_widths
 from deadpan.data.containers.files import open_file, printable
 from deadpan.data.containers.hdf5 import looks_like_hdf5, open_hdf5
 from deadpan.data.containers.unpickling import read_pickle
 from deadpan.data.dataset import Dataset
-from deadpan.data.formats.number_lists import NumberLists
-from deadpan.data.formats.pickled_values import as_text
+from deadpan.data.formats.pickled_values import as_text, number_rows
 from deadpan.data.formats.word_vectors import embed_words, tokenize
 from deadpan.data.labels import labelled_dataset
 from deadpan.errors import DataError, unknown_name
@@ -114,10 +113,9 @@ def mustard_dataset(
         )
         for clip, values in clips.items()
     ]
-    widths = {m: _width(path, m, steps) for m, steps in features.items()}
     return labelled_dataset(
         path,
-        RawClips(clips=entries, widths=widths),
+        RawClips(clips=entries, widths=sequence_widths(path, entries)),
         layout="MUStARD's files",
         task=task,
         labels=labels,
@@ -168,7 +166,7 @@ def _splits(path: Path, clips: Clips, fold: str) -> dict[str, str]:
     pair = folds[int(fold)]
     pairs = list(cast("Sequence[object]", pair)) if isinstance(pair, list | tuple) else []
     for split, part in zip(("train", "test"), pairs, strict=False):
-        index = NumberLists(path / FOLDS).row(f"fold {fold}", part)
+        index = number_rows(path / FOLDS, f"fold {fold}", part).ravel()
         if not ((index >= 0) & (index < len(names)) & (index == np.floor(index))).all():
             raise DataError(
                 f"{path / FOLDS}: fold {fold} counts other clips than the {len(names)} of {DATA}"
@@ -184,7 +182,6 @@ def _audio(file: Path, clips: Clips) -> Steps:
     content = read_pickle(file)
     if not isinstance(content, dict):
         raise DataError(f"{file}: is a {type(content).__name__}; wanted an array by clip")
-    lists = NumberLists(file)
     steps: dict[str, np.ndarray] = {}
     for key, value in cast("dict[object, object]", content).items():
         try:
@@ -192,7 +189,7 @@ def _audio(file: Path, clips: Clips) -> Steps:
         except DataError as error:
             raise DataError(f"{file}: {error}") from None
         if clip in clips:
-            array = lists.rows(f"clip '{printable(clip)}'", value).T
+            array = number_rows(file, printable(clip), value).T
             if array.size:
                 steps[clip] = array
     return steps
@@ -256,11 +253,3 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
         for number, line in enumerate(stream, start=1):
             if line.strip():
                 yield number, line
-
-
-def _width(path: Path, modality: Modality, steps: Steps) -> int:
-    widths = {array.shape[1] for array in steps.values()}
-    if len(widths) > 1:
-        counts = ", ".join(map(str, sorted(widths)[:3]))
-        raise DataError(f"{path}: {modality} has widths {counts}; wanted one width")
-    return next(iter(widths))

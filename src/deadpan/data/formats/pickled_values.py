@@ -92,14 +92,14 @@ def every_split_has(content: object, *keys: str) -> bool:
     return all(isinstance(split, dict) and not either.isdisjoint(split) for split in splits)
 
 
-def first_key(table: SplitTable, labels: str, author: str) -> tuple[str, int]:
-    """The key whose entries tell the number of clips, and this number.
+def counting_key(table: SplitTable, labels: str, author: str) -> tuple[str, int]:
+    """The key whose entries are counted, and their number, which is that of the clips.
 
     It is that of labels, or where there are none of features.
 
     Args:
-        table: the values of the split.
-        labels: the key of labels; None stands for none.
+        table: the values of the split; a key whose value is None is taken for missing.
+        labels: the key of labels.
         author: of the format, for the message.
     """
     keys = (key for key in (labels, *MODALITIES) if table.get(key) is not None)
@@ -109,7 +109,8 @@ def first_key(table: SplitTable, labels: str, author: str) -> tuple[str, int]:
     value = table[key]
     if isinstance(value, list | tuple):
         return key, len(cast("list[object]", value))
-    array = numeric_array(key, value)
+    # Sequences of different lengths are an array of objects.
+    array = value if isinstance(value, np.ndarray) else numeric_array(key, value)
     if not array.ndim:
         raise DataError(f"'{key}' is a single number; wanted one entry per clip")
     if len(array) and not array.size:  # checked before memory is allocated per declared clip
@@ -227,10 +228,35 @@ def numeric_array(name: str, value: object) -> Num[np.ndarray, "*shape"]:
     return value
 
 
+def number_rows(path: Path, name: str, value: object) -> Num[np.ndarray, "row width"]:
+    """The numbers of an array or of lists [row, width]; of [row] alone, each is a row.
+
+    Args:
+        path: the file of the value, for messages.
+        name: name of the value, for messages.
+        value: an array, or lists of numbers or of arrays.
+
+    Raises:
+        DataError: there is anything but numbers in it, or rows differ in length.
+    """
+    try:
+        array = numeric_array(name, value)
+        if array.ndim not in (1, 2):
+            raise DataError(f"'{name}' has shape {array.shape}; wanted [row, width]")
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    return array[:, np.newaxis] if array.ndim == 1 else array
+
+
+def number_row(name: str, value: object) -> Num[np.ndarray, " width"]:
+    """The numbers of an array, of a list, or a number, along one axis."""
+    return numeric_array(name, value if isinstance(value, CONTAINERS) else [value]).ravel()
+
+
 DEEPEST = 8
 """Levels of lists in lists; features have three."""
-NUMBER = 8
-"""Bytes of memory of a number in an array."""
+NUMBER, ARRAY = 8, 256
+"""Bytes of memory of a number in an array, and of an array of none with a view of it."""
 
 
 def _check_numbers(name: str, value: object) -> None:
@@ -260,7 +286,7 @@ def _check_numbers(name: str, value: object) -> None:
         counts[id(entry)] = total
         return total
 
-    charge(NUMBER * count(value, 0))
+    charge(ARRAY + NUMBER * count(value, 0))
 
 
 CONTAINERS = (list, tuple, np.ndarray)
@@ -282,7 +308,6 @@ def feature_array(name: str, value: object) -> Num[np.ndarray, "clip step width"
         array = numeric_array(name, value)
     else:
         entries = as_list(name, value)
-        _check_numbers(name, [entry for entry in entries if entry is not None])
         array = _pad(name, [_sequence(name, entry) for entry in entries])
     if array.ndim != 3:
         raise DataError(f"'{name}' has shape {array.shape}; wanted [clip, step, width]")

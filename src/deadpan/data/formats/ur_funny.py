@@ -8,12 +8,12 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import RawClip, RawClips
+from deadpan.data.assembly import RawClip, RawClips, sequence_widths
 from deadpan.data.containers.files import printable
+from deadpan.data.containers.memory import charge
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
 from deadpan.data.dataset import Dataset
-from deadpan.data.formats.number_lists import NumberLists
-from deadpan.data.formats.pickled_values import as_text
+from deadpan.data.formats.pickled_values import NUMBER, as_text, number_rows
 from deadpan.data.labels import labelled_dataset
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import AUDIO, SPLITS, TEXT, VISION, Modality, split_name
@@ -26,17 +26,18 @@ FEATURES: Mapping[Modality, str] = {
     VISION: "openface_features_sdk.pkl",
 }
 CLASSES = ("not humorous", "humorous")
+WORD = 64
+"""Bytes of memory of an id or a word."""
 
 Sequence2d = Num[np.ndarray, "_ _"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Table:
-    """A pickled dict by id of a clip, and the converter of its lists."""
+    """A pickled dict by id of a clip."""
 
     path: Path
     values: Mapping[str, object]
-    lists: NumberLists
 
 
 def looks_like_ur_funny(path: Path) -> bool:
@@ -96,14 +97,7 @@ def ur_funny_dataset(
                     words=_words(clip, words) if words and not context else (),
                 )
             )
-    widths: dict[Modality, int] = {}
-    for clip in clips:
-        for name, x in clip.sequences.items():
-            if widths.setdefault(name, x.shape[1]) != x.shape[1]:
-                raise DataError(
-                    f"{path}: clip '{printable(clip.id)}' has {name} of width {x.shape[1]}; "
-                    f"wanted {widths[name]} as before"
-                )
+    widths = sequence_widths(path, clips)
     if not widths:
         wanted = ", ".join((*FEATURES.values(), WORDS[0], VECTORS))
         raise DataError(f"{path}: has no features; wanted {wanted}")
@@ -132,7 +126,7 @@ def _table(path: Path) -> Table:
     if not isinstance(content, dict):
         raise DataError(f"{path}: is a {type(content).__name__}; wanted a dict by clip")
     items = cast("dict[object, object]", content).items()
-    return Table(path=path, values={_text(path, k): x for k, x in items}, lists=NumberLists(path))
+    return Table(path=path, values={_text(path, k): x for k, x in items})
 
 
 def _text(path: Path, value: object) -> str:
@@ -145,12 +139,12 @@ def _text(path: Path, value: object) -> str:
 def _ids(folds: Table, fold: str, value: object) -> list[str]:
     if not isinstance(value, list | tuple | np.ndarray):
         raise DataError(f"{folds.path}: '{fold}' is a {type(value).__name__}; wanted a list of ids")
-    folds.lists.claim(len(value))
+    charge(WORD * len(value))
     return [_text(folds.path, entry) for entry in cast("list[object]", value)]
 
 
 def _vectors(path: Path) -> Sequence2d:
-    return NumberLists(path).rows("the list of vectors", read_pickle(path))
+    return number_rows(path, "the list of vectors", read_pickle(path))
 
 
 def _sequence(clip: str, table: Table, key: str, context: bool) -> Sequence2d:  # noqa: FBT001
@@ -166,11 +160,14 @@ def _sequence(clip: str, table: Table, key: str, context: bool) -> Sequence2d:  
     if not isinstance(sentences, list | tuple | np.ndarray):
         raise DataError(f"{table.path}: context_{key} of {where} is no list of sentences")
     values = [*cast("list[object]", sentences), parts[f"punchline_{key}"]]
-    arrays = [table.lists.rows(where, value) for value in values]
+    arrays = [number_rows(table.path, printable(clip), value) for value in values]
     arrays = [array for array in arrays if array.size]
     if len({array.shape[1] for array in arrays}) > 1:
         raise DataError(f"{table.path}: {where} has sentences of different widths; wanted one")
-    return np.concatenate(arrays) if arrays else np.zeros((0, 0))
+    if len(arrays) > 1:
+        charge(sum(NUMBER * array.size for array in arrays))
+        return np.concatenate(arrays)
+    return arrays[0] if arrays else np.zeros((0, 0))
 
 
 def _spoken(clip: str, words: Table, vectors: Sequence2d, context: bool) -> Sequence2d:  # noqa: FBT001
@@ -182,6 +179,7 @@ def _spoken(clip: str, words: Table, vectors: Sequence2d, context: bool) -> Sequ
             f"{words.path}: clip '{printable(clip)}' has word {numbers[~known][0]:g}; wanted whole "
             f"numbers below {len(vectors)}, the vectors of {VECTORS}"
         )
+    charge(len(numbers) * vectors[:1].nbytes)
     return vectors[numbers.astype(np.int64)]
 
 
@@ -191,16 +189,19 @@ def _words(clip: str, words: Table) -> tuple[str, ...]:
     value = table.get("punchline_sentence") if isinstance(table, dict) else None
     if isinstance(value, list) and all(isinstance(word, str) for word in value):
         return tuple(cast("list[str]", value))
-    return tuple(value.split()) if isinstance(value, str) else ()
+    if not isinstance(value, str):
+        return ()
+    charge(WORD * (value.count(" ") + 1))
+    return tuple(value.split())
 
 
 def _label(clip: str, labels: Table) -> Num[np.ndarray, "1"]:
     if clip not in labels.values:
         raise DataError(f"{labels.path}: has no label of clip '{printable(clip)}'; add it")
-    value = labels.lists.row(f"clip '{printable(clip)}'", labels.values[clip])
-    if value.size != 1 or value[0] not in (0, 1):
+    value = number_rows(labels.path, printable(clip), [labels.values[clip]])
+    if value.size != 1 or value.item() not in (0, 1):
         raise DataError(
-            f"{labels.path}: clip '{printable(clip)}' has the label {printable(value.tolist())}; "
-            f"wanted 0 or 1"
+            f"{labels.path}: clip '{printable(clip)}' has the label "
+            f"{printable(value[0].tolist())}; wanted 0 or 1"
         )
     return value.reshape(1)

@@ -23,6 +23,7 @@ attributes of the data set, the number of clips of each split, the source of the
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from types import NoneType
 from typing import Any, cast
@@ -72,6 +73,11 @@ TRUTH_SCHEMA: Mapping[str, object] = {
 }
 
 
+ADVICE = re.compile(r"\bgive (?=--data_options\.)")
+OF_SOURCE = "convert its source again with "
+"""What replaces advice in the warnings of a source, whose options a store does not have."""
+
+
 def dump_metadata(dataset: Dataset, **more: Any) -> str:
     """Serialise the attributes of a data set, and ``more``, as JSON."""
     metadata = {
@@ -88,7 +94,7 @@ def dump_metadata(dataset: Dataset, **more: Any) -> str:
         },
         "repairs": {name: int(count) for name, count in dataset.repairs.items()},
         "alignment": dataset.alignment,
-        "warnings": list(dataset.warnings),
+        "warnings": [ADVICE.sub(OF_SOURCE, text) for text in dataset.warnings],
     }
     return json.dumps({**metadata, **more})
 

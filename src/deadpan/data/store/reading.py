@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -184,11 +183,6 @@ BYTES: DTypes = (DTYPES["U8"],)
 SIDES = get_args(get_type_hints(Padding)["side"])
 
 
-ADVICE = re.compile(r"\bgive (?=--data_options\.)")
-OF_SOURCE = "convert its source again with "
-"""What replaces advice in the warnings of a source, whose options a store does not have."""
-
-
 def store_dataset(path: Path) -> Dataset:
     """Open a store as the data set that was written to it.
 
@@ -217,7 +211,7 @@ def store_dataset(path: Path) -> Dataset:
         padding={name: Padding(**fields) for name, fields in metadata["padding"].items()},
         alignment=metadata.get("alignment", ""),
         repairs=metadata["repairs"],
-        warnings=tuple(ADVICE.sub(OF_SOURCE, text) for text in metadata["warnings"]),
+        warnings=tuple(metadata["warnings"]),
     )
 
 

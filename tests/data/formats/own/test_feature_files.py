@@ -92,7 +92,7 @@ def npy_header(text):
     [
         ("(1000000000000, 74)", "is cut off: shape (1000000000000, 74) of float32 is"),
         ("(1" + "0" * 400 + ", 3)", "is cut off"),
-        ("(-1, 2)", "is cut off: shape (-1, 2)"),
+        ("(-1, 2)", "has the wrong size: shape (-1, 2)"),
         ("(2, 2", "no array of numpy"),
         ("[2, 2]", "no array of numpy"),
         ("(" * 3000, "no array of numpy"),

@@ -51,8 +51,8 @@ def test_id_goes_before_video_and_clip_and_columns_without_a_name_are_no_repeats
         ("id,a,a\nx,1,2\n", "column 'a' stands twice; rename one"),
         (HEADER, "has a header but no clips"),
         (HEADER + ",,,,\n", "has a header but no clips"),
-        (HEADER + "v,1,a,1\n", "line 2: not as many fields as the header (4, not 5)"),
-        (HEADER + "v,1,a,b,1,train\n", "line 2: not as many fields as the header (6, not 5)"),
+        (HEADER + "v,1,a,1\n", "line 2: has 4 fields, the header 5"),
+        (HEADER + "v,1,a,b,1,train\n", "line 2: has 6 fields, the header 5"),
         (HEADER + ",1,a,1,train\n", "line 2: no video_id; give one"),
         ("id,label\nx,1\n ,1\n", "line 3: no id; give one"),
         (

@@ -19,6 +19,7 @@ from deadpan.data.containers.csv_rows import (
     read_csv_rows,
 )
 from deadpan.data.containers.files import printable
+from deadpan.data.containers.memory import charge
 from deadpan.data.containers.numpy_values import read_npy_values, read_npz_values
 from deadpan.data.containers.parquet import read_parquet
 from deadpan.data.containers.torch_file import read_torch
@@ -45,6 +46,8 @@ ARRAYS: Mapping[str, Callable[[Path], object]] = {
     ".pkl": read_pickle,
 }
 """Readers of files of one value: an array, or a dict of arrays."""
+ROW, NUMBER = 160, 16
+"""Bytes of memory of a row of a table, and per number: in its row, and in the array of all."""
 SUFFIXES = (*ARRAYS, ".csv", ".tsv", ".parquet")
 
 
@@ -294,6 +297,7 @@ class _Table:
             row = np.array(self._floats(fields))
         for column in self._unusual:
             row[column] = self._parse(line, column, fields[column])
+        charge(ROW + NUMBER * len(fields))
         self._rows.append(row)
         self._grow(fields)
         if any(field.strip() for field in fields):
