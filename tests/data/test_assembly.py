@@ -14,6 +14,7 @@ from deadpan.data.assembly import (
     group_from_name,
     hold_out_validation,
     rename_repeated_ids,
+    sequence_widths,
     zero_non_finite,
 )
 from deadpan.data.dataset import Clip, Padding
@@ -276,3 +277,14 @@ def test_a_video_that_only_names_tell_is_held_out_as_a_whole():
     held_out = {one.name[0].split("_")[0] for one in moved if one.split == "valid"}
     assert sum(one.split == "valid" for one in moved) == 5 * len(held_out) == 5
     assert warning.endswith("5 of its training clips were taken, by video or speaker")
+
+
+def test_clips_of_one_modality_have_one_width():
+    first = clip("v_1", audio=np.ones((2, 3)))
+    both = clip("v_2", audio=np.ones((1, 3)), text=np.ones((1, 2)))
+    assert sequence_widths(PATH, [first, both]) == {"audio": 3, "text": 2}
+    for name, which in (("v_3", "v_3"), ((), "2")):
+        wrong = clip(name, audio=np.ones((2, 4)))
+        words = rf"^{PATH}: clip '{which}' has audio of width 4; wanted 3 as before$"
+        with pytest.raises(DataError, match=words):
+            sequence_widths(PATH, [first, both, wrong])

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import random
 import subprocess
 import sys
 from contextlib import suppress
@@ -9,6 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from deadpan.data import load
+from deadpan.data.containers import memory
+from deadpan.errors import DataError
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,7 +50,39 @@ def test_edits_of_structure_leave_files_that_a_container_reads(monkeypatch):
             load(changed)
             well_formed += changed != sound
     assert well_formed > 20
-    assert restructured("x.pkl", sound, 0) is None
+    assert restructured("x.txt", sound, 0) is None
+
+
+def test_files_that_are_made_to_swell_are_refused_for_that(monkeypatch, tmp_path):
+    """A child that stayed within the bound on such files alone would have measured nothing."""
+    for package in ("pyarrow", "openpyxl"):
+        pytest.importorskip(package)
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    monkeypatch.setattr(memory, "CONSTANT", 2 << 20)
+    from fuzz import corpus, structure
+
+    clips = [{m: np.ones((3, w)) for m, w in corpus.WIDTHS.items()} for _ in range(corpus.CLIPS)]
+    for write in (corpus.mult, corpus.cim, corpus.csd, corpus.own, corpus.own_tables):
+        list(write(tmp_path, clips, np.linspace(-3, 3, corpus.CLIPS)))
+    for source, file in (
+        ("mult4.pkl", "mult4.pkl"),
+        ("cim", "cim/text.npz"),
+        ("csd", "csd/COVAREP.csd"),
+        ("own", "own/gaze/clip0.parquet"),
+        ("own_xlsx", "own_xlsx/labels.xlsx"),
+    ):
+        sound = (tmp_path / file).read_bytes()
+        suffix = file.rpartition(".")[2]
+        refusals = []
+        for case in range(2):
+            swollen = structure.SWELLING[suffix](sound, random.Random(case))
+            (tmp_path / file).write_bytes(swollen)
+            try:
+                load(tmp_path / source)
+            except DataError as error:
+                refusals.append("stand for more than" in str(error))
+        assert any(refusals), source
+        (tmp_path / file).write_bytes(sound)
 
 
 def test_what_runs_code_would_be_seen(tmp_path, monkeypatch):
