@@ -253,7 +253,8 @@ def _check_names(parser: ArgumentParser, arguments: Sequence[str]) -> None:
             continue
         if name.startswith("--data_options.") and "--data_options" in options:
             continue  # the data set checks them
-        message = unknown_name("option", name, options)
+        nested = {option for option in options if option.endswith(f".{name.lstrip('-')}")}
+        message = unknown_name("option", name, nested or options)
         if "did you mean" not in message:
             raise DeadpanError(f"unknown option '{name}'; see '{parser.prog} --help'")
         raise DeadpanError(message.partition("? known:")[0] + "?")

@@ -176,9 +176,10 @@ class RunDirectory:
 
     def task(self) -> Task:
         """The task the run was trained for."""
-        environment = self.environment()
+        environment, loss = self.environment(), self.settings().loss
         try:
-            return make_task(environment.task, environment.labels)
+            ranges = environment.label_ranges
+            return make_task(environment.task, environment.labels, loss, ranges=ranges)
         except DeadpanError as error:
             raise RunError(f"{self.environment_file}: {error}") from error
 
