@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from deadpan.data.normalization import LIMIT, Normalizer
-from deadpan.exporting.encoder import encoder_output, last_encoder_output
+from deadpan.exporting.encoder import encoder_output, pooled_encoder_output
 from deadpan.exporting.graph import (
     MICROSOFT,
     Graph,
@@ -22,10 +22,9 @@ from deadpan.exporting.graph import (
     count,
     has_step,
     join,
-    last_real_step,
     linear,
-    mean_real_step,
     mlp,
+    pooled,
     product,
     recurrent,
     residual_head,
@@ -33,6 +32,8 @@ from deadpan.exporting.graph import (
     sequence,
     steps_from_mask,
 )
+from deadpan.layers.pooling import Pool
+from deadpan.layers.recurrent import MaskedLSTM
 from deadpan.layers.subnets import LSTMSubnet, MeanSubnet
 from deadpan.layers.tensor_fusion import LowRankFusion
 from deadpan.models import HCTMG, LFDNN, LFLSTM, LMF, TFN, LMFMulT, Model, MulT
@@ -47,12 +48,18 @@ Streams = Mapping[Modality, tuple[str, Steps]]
 
 
 def lf_lstm(graph: Graph, model: LFLSTM, streams: Streams) -> str:
-    """Late fusion: an LSTM per modality, and an MLP of their last states."""
+    """Late fusion: an LSTM per modality, and an MLP of their pooled states."""
     states = [
-        last_real_step(graph, recurrent(graph, x, steps, model.recurrent[name]), steps)  # pyright: ignore[reportArgumentType]
+        _state(graph, x, steps, model.recurrent[name], model.pools[name])  # pyright: ignore[reportArgumentType]
         for name, (x, steps) in streams.items()
     ]
     return mlp(graph, join(graph, states), model.head)
+
+
+def _state(graph: Graph, x: str, steps: Steps, reader: MaskedLSTM, pool: Pool) -> str:
+    """The pooled states of an LSTM, [clip, hidden]."""
+    states = recurrent(graph, x, steps, reader)
+    return pooled(graph, states, steps, reader.lstm.hidden_size, pool)
 
 
 def lf_dnn(graph: Graph, model: LFDNN, streams: Streams) -> str:
@@ -108,11 +115,13 @@ def _vectors(
 def _vector(graph: Graph, subnet: nn.Module, width: int, x: str, steps: Steps) -> str:
     """The vector of each clip; zeros for a clip without a real step."""
     if isinstance(subnet, LSTMSubnet):
-        state = last_real_step(graph, recurrent(graph, x, steps, subnet.recurrent), steps)
+        state = _state(graph, x, steps, subnet.recurrent, subnet.pool)
         vector = linear(graph, state, subnet.output)
     else:
         assert isinstance(subnet, MeanSubnet)
-        vector = graph.op("Relu", mlp(graph, mean_real_step(graph, x, steps, width), subnet.mlp))
+        vector = graph.op(
+            "Relu", mlp(graph, pooled(graph, x, steps, width, subnet.pool), subnet.mlp)
+        )
     return graph.op("Mul", vector, has_step(graph, steps))
 
 
@@ -121,11 +130,6 @@ def hct_mg(graph: Graph, model: HCTMG, streams: Streams) -> str:
     width = _width(model.projections)
     weights, primary = _gate(model)
     others = [name for name in model.modalities if name != primary]
-
-    def pool(x: str, steps: Steps, channels: int) -> str:
-        if model.pooling == "last":
-            return last_real_step(graph, x, steps)
-        return mean_real_step(graph, x, steps, channels)
 
     def weigh(states: dict[Modality, str]) -> dict[Modality, str]:
         return {
@@ -158,18 +162,13 @@ def hct_mg(graph: Graph, model: HCTMG, streams: Streams) -> str:
         fuse(name, primary, f"auxiliary{i}_to_primary") for i, name in enumerate(others, start=1)
     ] or [states[primary]]
     parts = [
-        _projected(graph, pool(states[name], streams[name][1], width), layer)
-        for layer, name in zip(model.auxiliary_maps, others, strict=True)
+        _projected(graph, pooled(graph, states[name], streams[name][1], width, pool), layer)  # pyright: ignore[reportArgumentType]
+        for layer, pool, name in zip(
+            model.auxiliary_maps, model.auxiliary_pools, others, strict=True
+        )
     ]
     parts.append(
-        last_encoder_output(graph, model.self_attention, join(graph, views), steps)
-        if model.pooling == "last"
-        else mean_real_step(
-            graph,
-            encoder_output(graph, model.self_attention, join(graph, views), steps),
-            steps,
-            len(views) * width,
-        )
+        pooled_encoder_output(graph, model.self_attention, join(graph, views), steps, model.pool)
     )
     return residual_head(graph, join(graph, parts), model.head)
 
@@ -210,8 +209,8 @@ def mult(graph: Graph, model: MulT, streams: Streams) -> str:
             for source, (_, source_steps) in streams.items()
             if source != target
         ] or [x[target]]
-        own = model.self_attention[target]
-        parts.append(last_encoder_output(graph, own, join(graph, views), steps))  # pyright: ignore[reportArgumentType]
+        own, pool = model.self_attention[target], model.pools[target]
+        parts.append(pooled_encoder_output(graph, own, join(graph, views), steps, pool))  # pyright: ignore[reportArgumentType]
     return residual_head(graph, join(graph, parts), model.head)
 
 
@@ -239,7 +238,8 @@ def lmf_mult(graph: Graph, model: LMFMulT, streams: Streams) -> str:
     parts: list[str] = []
     for name, (_, steps) in streams.items():
         view = encoder_output(graph, model.crossmodal[name], x[name], steps, fused, fused_steps)  # pyright: ignore[reportArgumentType]
-        parts.append(last_encoder_output(graph, model.self_attention[name], view, steps))  # pyright: ignore[reportArgumentType]
+        own, pool = model.self_attention[name], model.pools[name]
+        parts.append(pooled_encoder_output(graph, own, view, steps, pool))  # pyright: ignore[reportArgumentType]
     return residual_head(graph, join(graph, parts), model.head)
 
 

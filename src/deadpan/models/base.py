@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from deadpan.errors import DeadpanError, unknown_name
-from deadpan.layers.pooling import front_aligned
+from deadpan.layers.pooling import Pool, Pooling, front_aligned
 from deadpan.options import typed
 from deadpan.types import Batch, Modality, Output, in_order
 
@@ -64,7 +64,8 @@ class Model(nn.Module, abc.ABC):
         most_modalities: how many modalities it can fuse; None = any number.
         context: whether a clip's prediction reads the other clips of its video; batches then hold
             whole videos.
-        pooling: whether predictions read the "last" real step of a stream or the "mean" of all.
+        pooling: whether predictions read the "last" real step of a stream, the "mean" of all, or
+            "attention" to them.
         modalities: names of the modalities in ``widths``, in canonical order.
     """
 
@@ -73,7 +74,7 @@ class Model(nn.Module, abc.ABC):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     most_modalities: ClassVar[int | None] = None
     context: ClassVar[bool] = False
-    pooling: Literal["last", "mean"] = "last"
+    pooling: Pooling = "last"
 
     def __init_subclass__(cls) -> None:
         """Set the title of a class that sets none."""
@@ -127,6 +128,10 @@ class Model(nn.Module, abc.ABC):
         The prediction reads the pooled output of each modality's last path.
         """
         return ()
+
+    def final_pools(self) -> Mapping[Modality, Pool]:
+        """Pools of the last path of each modality; none for a model without attention paths."""
+        return {}
 
     def gate_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters of a modality gate, which have a learning rate of their own."""
