@@ -36,7 +36,7 @@ from deadpan.layers.pooling import Pool
 from deadpan.layers.recurrent import MaskedLSTM
 from deadpan.layers.subnets import LSTMSubnet, MeanSubnet
 from deadpan.layers.tensor_fusion import LowRankFusion
-from deadpan.models import HCTMG, LFDNN, LFLSTM, LMF, TFN, LMFMulT, Model, MulT
+from deadpan.models import HCTMG, LFDNN, LFLSTM, LMF, TFN, AttentionPool, LMFMulT, Model, MulT
 from deadpan.types import Modality
 
 OPSET = 18
@@ -67,6 +67,16 @@ def lf_dnn(graph: Graph, model: LFDNN, streams: Streams) -> str:
     return mlp(
         graph, join(graph, _vectors(graph, model.subnets, model.widths, streams)), model.head
     )
+
+
+def attention_pool(graph: Graph, model: AttentionPool, streams: Streams) -> str:
+    """Late fusion: an MLP of each modality's mapped steps, pooled by attention."""
+    width = _width(model.projections)
+    vectors: list[str] = []
+    for name, (x, steps) in streams.items():
+        mapped = graph.op("Relu", _projected(graph, x, model.projections[name]))
+        vectors.append(pooled(graph, mapped, steps, width, model.pools[name]))  # pyright: ignore[reportArgumentType]
+    return mlp(graph, join(graph, vectors), model.head)
 
 
 def tfn(graph: Graph, model: TFN, streams: Streams) -> str:
@@ -256,6 +266,7 @@ def _at_same_share(graph: Graph, x: str, steps: Steps, longest: str, step_index:
 
 
 GRAPHS: Mapping[type[Model], Callable[[Graph, Any, Streams], str]] = {
+    AttentionPool: attention_pool,
     HCTMG: hct_mg,
     LFDNN: lf_dnn,
     LFLSTM: lf_lstm,
