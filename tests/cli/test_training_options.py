@@ -58,6 +58,17 @@ def test_options_reach_the_settings():
     assert settings.data_options == {"carrier": "audio"}
 
 
+def test_layers_of_an_encoder_are_given_by_modality(config):
+    wanted = {"text": 8, "audio": 4}
+    for arguments in (
+        ["--layer_blocks.text", "8", "--layer_blocks.audio=4"],
+        ["--layer_blocks", '{"text": 8, "audio": 4}'],
+        ["--config", str(config("layer_blocks: {text: 8, audio: 4}"))],
+    ):
+        assert training_options(["--data", "d", *arguments]).settings.layer_blocks == wanted
+    assert "layer_blocks" in refusal("--data", "d", "--layer_blocks.text", "many")
+
+
 def test_a_home_is_found(config, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     config("data: x\nseed: 7\n")

@@ -32,6 +32,7 @@ from deadpan.exporting.graph import (
     sequence,
     steps_from_mask,
 )
+from deadpan.layers.layer_mix import LayerMix
 from deadpan.layers.pooling import Pool
 from deadpan.layers.recurrent import MaskedLSTM
 from deadpan.layers.subnets import LSTMSubnet, MeanSubnet
@@ -64,9 +65,7 @@ def _state(graph: Graph, x: str, steps: Steps, reader: MaskedLSTM, pool: Pool) -
 
 def lf_dnn(graph: Graph, model: LFDNN, streams: Streams) -> str:
     """Late fusion: a network per modality, and an MLP of their vectors."""
-    return mlp(
-        graph, join(graph, _vectors(graph, model.subnets, model.widths, streams)), model.head
-    )
+    return mlp(graph, join(graph, _vectors(graph, model.subnets, streams)), model.head)
 
 
 def attention_pool(graph: Graph, model: AttentionPool, streams: Streams) -> str:
@@ -83,7 +82,7 @@ def tfn(graph: Graph, model: TFN, streams: Streams) -> str:
     """Tensor fusion: an MLP of the outer product of all vectors, each with a 1 prepended."""
     first, *others = (
         graph.op("Pad", h, graph.whole(0, 1, 0, 0), graph.constant(1.0))
-        for h in _vectors(graph, model.subnets, model.widths, streams)
+        for h in _vectors(graph, model.subnets, streams)
     )
     for other in others:
         pairs = graph.op(
@@ -97,7 +96,7 @@ def tfn(graph: Graph, model: TFN, streams: Streams) -> str:
 
 def lmf(graph: Graph, model: LMF, streams: Streams) -> str:
     """Low-rank fusion: a linear map of the same outer product, whose weights are factorised."""
-    vectors = _vectors(graph, model.subnets, model.widths, streams)
+    vectors = _vectors(graph, model.subnets, streams)
     return low_rank(graph, vectors, model.fusion)
 
 
@@ -116,22 +115,21 @@ def low_rank(graph: Graph, vectors: Sequence[str], fusion: LowRankFusion) -> str
     return product(graph, str(combined), weights, array(fusion.bias))
 
 
-def _vectors(
-    graph: Graph, subnets: nn.ModuleDict, widths: Mapping[Modality, int], streams: Streams
-) -> list[str]:
-    return [_vector(graph, subnets[name], widths[name], *streams[name]) for name in widths]
+def _vectors(graph: Graph, subnets: nn.ModuleDict, streams: Streams) -> list[str]:
+    return [_vector(graph, subnets[name], *stream) for name, stream in streams.items()]
 
 
-def _vector(graph: Graph, subnet: nn.Module, width: int, x: str, steps: Steps) -> str:
+def _vector(graph: Graph, subnet: nn.Module, x: str, steps: Steps) -> str:
     """The vector of each clip; zeros for a clip without a real step."""
     if isinstance(subnet, LSTMSubnet):
         state = _state(graph, x, steps, subnet.recurrent, subnet.pool)
         vector = linear(graph, state, subnet.output)
     else:
         assert isinstance(subnet, MeanSubnet)
-        vector = graph.op(
-            "Relu", mlp(graph, pooled(graph, x, steps, width, subnet.pool), subnet.mlp)
-        )
+        first = subnet.mlp.layers[0]
+        assert isinstance(first, nn.Linear)
+        mean = pooled(graph, x, steps, first.in_features, subnet.pool)
+        vector = graph.op("Relu", mlp(graph, mean, subnet.mlp))
     return graph.op("Mul", vector, has_step(graph, steps))
 
 
@@ -304,7 +302,10 @@ def onnx_bytes(
         inputs.append(helper.make_tensor_value_info(x, TensorProto.FLOAT, [*shape, width]))
         inputs.append(helper.make_tensor_value_info(mask, TensorProto.BOOL, shape))
         steps = steps_from_mask(graph, mask)
-        streams[name] = _normalized(graph, x, name, width, steps, normalizer), steps
+        x = _normalized(graph, x, name, width, steps, normalizer)
+        if name in model.layer_mixes:
+            x = _mixed(graph, x, width, model.layer_mixes[name])  # pyright: ignore[reportArgumentType]
+        streams[name] = x, steps
     graph.rename(GRAPHS[type(model)](graph, model, streams), "prediction")
     shape = ["clips", model.outputs]
     output = helper.make_tensor_value_info("prediction", TensorProto.FLOAT, shape)
@@ -318,6 +319,13 @@ def onnx_bytes(
     helper.set_model_props(file, {"deadpan": json.dumps({**facts, **interface})})
     onnx.checker.check_model(file)
     return file.SerializeToString()
+
+
+def _mixed(graph: Graph, x: str, width: int, mix: LayerMix) -> str:
+    """Sum the layers that stand side by side in each row."""
+    weights = array(mix.logits.softmax(dim=0))[None]
+    layers = graph.op("Reshape", x, graph.whole(-1, weights.size, width // weights.size))
+    return graph.op("Squeeze", graph.op("MatMul", graph.constant(weights), layers), graph.whole(1))
 
 
 def _normalized(

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from deadpan.errors import DeadpanError, unknown_name
+from deadpan.layers.layer_mix import LayerMix
 from deadpan.layers.pooling import Pool, Pooling, front_aligned
 from deadpan.options import typed
 from deadpan.types import Batch, Modality, Output, in_order
@@ -67,6 +68,8 @@ class Model(nn.Module, abc.ABC):
         pooling: whether predictions read the "last" real step of a stream, the "mean" of all, or
             "attention" to them.
         modalities: names of the modalities in ``widths``, in canonical order.
+        widths: features per step of each modality in a batch; see also :meth:`mixing`.
+        layer_mixes: of the modalities whose features are layers of an encoder side by side.
     """
 
     title: ClassVar[str]
@@ -109,6 +112,41 @@ class Model(nn.Module, abc.ABC):
         self.modalities = in_order(widths)
         self.widths = {name: widths[name] for name in self.modalities}
         self.outputs = outputs
+        self.layer_mixes = nn.ModuleDict()
+
+    @classmethod
+    def mixing(
+        cls: type[M],
+        blocks: Mapping[Modality, int],
+        /,
+        *,
+        widths: Mapping[Modality, int],
+        **arguments: Any,  # noqa: ANN401 - of the model
+    ) -> M:
+        """Build a model that reads the layers of an encoder, side by side, as their learned sum.
+
+        Args:
+            blocks: how many layers the features of a modality hold; not of those that hold one.
+            widths: features per step of each modality, all layers of it.
+            **arguments: of the model.
+
+        Raises:
+            DeadpanError: a modality is unknown, or its layers do not divide its features.
+        """
+        for name, count in blocks.items():
+            if name not in widths:
+                raise DeadpanError(unknown_name("modality in layer_blocks", name, widths))
+            if count < 2 or widths[name] % count:
+                raise DeadpanError(
+                    f"layer_blocks says that {name} holds {count} layers, but it has {widths[name]}"
+                    " features per step; give a divisor above 1, or leave it out"
+                )
+        mixed = {name: width // blocks.get(name, 1) for name, width in widths.items()}
+        model = cls(widths=mixed, **arguments)
+        model.widths = {name: widths[name] for name in model.modalities}
+        for name, count in blocks.items():
+            model.layer_mixes[name] = LayerMix(count)
+        return model
 
     @abc.abstractmethod
     def forward(self, batch: Batch) -> Output:
@@ -158,6 +196,7 @@ class Model(nn.Module, abc.ABC):
         """Features and mask of every modality of the model, with padding moved to the end.
 
         A modality that the batch lacks becomes one padded step of zeros: missing in every clip.
+        Layers of an encoder are summed.
         """
         streams: dict[Modality, tuple[Tensor, Tensor]] = {}
         for name, width in self.widths.items():
@@ -169,6 +208,9 @@ class Model(nn.Module, abc.ABC):
                     batch.labels.new_zeros(*shape, width),
                     torch.zeros(shape, dtype=torch.bool, device=batch.labels.device),
                 )
+        for name, mix in self.layer_mixes.items():
+            x, mask = streams[name]
+            streams[name] = mix(x), mask
         return streams
 
 

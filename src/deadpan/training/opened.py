@@ -354,7 +354,8 @@ def build(settings: Settings, widths: Mapping[str, int], task: Task) -> Model:
     settings = resolved(settings)
     kind = MODELS[settings.model]
     try:
-        return kind(widths=widths, outputs=task.outputs, **settings.model_options)
+        blocks, options = settings.layer_blocks, settings.model_options
+        return kind.mixing(blocks, widths=widths, outputs=task.outputs, **options)
     except (ValueError, TypeError, KeyError) as error:
         raise DeadpanError(f"{settings.model}: {error}; see 'deadpan train --help'") from error
 

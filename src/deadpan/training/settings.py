@@ -37,6 +37,8 @@ class Settings:
         data: a data set's name or a path.
         data_options: arguments of the data set, e.g. ``carrier`` of ``controlled``.
         modalities: the modalities to use; None = all the data set has.
+        layer_blocks: how many layers of an encoder stand side by side in the features of each
+            modality, e.g. 8 of text; the model reads their weighted sum and learns the weights.
         model: a model's name.
         model_options: its hyperparameters.
         seed: of weights, order and dropout.
@@ -65,6 +67,7 @@ class Settings:
     data: str
     data_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     modalities: list[str] | None = None
+    layer_blocks: Mapping[str, int] = dataclasses.field(default_factory=dict)
     model: str = "HCTMG"
     model_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     seed: int = 0
