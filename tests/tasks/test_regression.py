@@ -220,9 +220,12 @@ def test_a_label_without_a_range_has_no_distribution(ranges):
         make_task("scores", ("calm",), "distribution", ranges=ranges)
 
 
-def test_ranges_are_one_for_each_label():
-    with pytest.raises(DeadpanError, match="0 ranges of 1 labels"):
-        make_task("scores", ("calm",), "distribution")
+@pytest.mark.parametrize("ranges", [[], [(0.0, 1.0)] * 2, [(0.0, 0.5, 1.0)]])
+def test_ranges_are_one_for_each_label(ranges):
+    with pytest.raises(
+        DeadpanError, match="wanted the lowest and highest value of each of 1 label"
+    ):
+        make_task("scores", ("calm",), "distribution", ranges=ranges)
 
 
 def test_only_a_distribution_has_an_interval():

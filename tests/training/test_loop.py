@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import numpy as np
@@ -86,6 +87,8 @@ def test_steps_are_counted_for_each_process():
     settings = Settings(data="controlled", data_options=DATA, epochs=3, batch_size=4)
     dataset = load_data(settings)
     assert training_steps(dataset, settings, context=False) == 3 * STEPS
+    two = dataclasses.replace(settings, devices=2)
+    assert training_steps(dataset, two, context=False) == 3 * 2
 
 
 def test_a_model_that_reads_videos_takes_one_cycle_too(tmp_path):

@@ -27,7 +27,6 @@ _POLARITY = {
     MetricColumn("f1_has0", "F1 has0"): metrics.f1_has0,
 }
 
-
 BINS = 25
 """Bins of a label's range under the loss ``distribution``."""
 REACH = 3.0
@@ -103,8 +102,11 @@ def _bins(
     labels: tuple[str, ...], ranges: Sequence[Sequence[float]]
 ) -> Float[np.ndarray, "label bin"]:
     """Values of the bins over the range of each label; DeadpanError where one has no range."""
-    if len(ranges) != len(labels):
-        raise DeadpanError(f"distribution got {len(ranges)} ranges of {len(labels)} labels")
+    if [len(ends) for ends in ranges] != [2] * len(labels):
+        raise DeadpanError(
+            f"distribution got the ranges {list(ranges)}, wanted the lowest and highest value of "
+            f"each of {len(labels)} labels"
+        )
     for name, (low, high) in zip(labels, ranges, strict=True):
         if not -np.inf < low < high < np.inf:
             raise DeadpanError(
