@@ -149,8 +149,14 @@ def test_a_configuration_that_is_not_there_is_told(tmp_path):
     ("arguments", "told"),
     [
         ("", "deadpan train needs --data"),
-        ("--data d --model HCT-MG", "unknown model 'HCT-MG'; did you mean 'HCTMG'? known: CIA, "),
-        ("--data d --model HTCMG", "unknown model 'HTCMG'; did you mean 'HCTMG'? known: CIA, "),
+        (
+            "--data d --model HCT-MG",
+            "unknown model 'HCT-MG'; did you mean 'HCTMG'? known: AttentionPool, ",
+        ),
+        (
+            "--data d --model HTCMG",
+            "unknown model 'HTCMG'; did you mean 'HCTMG'? known: AttentionPool, ",
+        ),
         ("--data d --model.layer 3", "unknown option '--model.layer'; did you mean '--model.lay"),
         ("--data d --layers 3", "unknown option '--layers'; did you mean '--model.layers'?"),
         ("--data d --model.gate mid", "--model.gate: got 'mid', wanted one of 'post', 'pre'"),
