@@ -94,10 +94,16 @@ def test_a_hyperparameter_is_named_typed_and_has_a_default(kind):
 CHOICES = {
     "RMFN": {"ctc"},
     "MFN": {"ctc"},
-    "MCTN": {"ctc"},
+    "MCTN": {"ctc", "pooling"},
     "MARN": {"ctc"},
     "GraphMFN": {"ctc"},
-    "EFLSTM": {"ctc"},
+    "EFLSTM": {"ctc", "pooling"},
+    "LFLSTM": {"pooling"},
+    "LFDNN": {"pooling"},
+    "TFN": {"pooling"},
+    "LMF": {"pooling"},
+    "LMFMulT": {"pooling"},
+    "CIA": {"pooling"},
     "HCTMG": {
         "primary",
         "gate",
@@ -107,8 +113,8 @@ CHOICES = {
         "pooling",
         "embedding_dropout_on",
     },
-    "MulT": {"mask_future", "embedding_dropout_on"},
-    "RAVEN": {"ctc"},
+    "MulT": {"mask_future", "pooling", "embedding_dropout_on"},
+    "RAVEN": {"ctc", "pooling"},
 }
 """What each model lets choose, by hand; a model that is not listed has sizes and rates only."""
 

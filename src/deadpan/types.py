@@ -80,7 +80,7 @@ class Output:
     Attributes:
         prediction: what the task's loss and decoding read; regression: the score; emotions: logits
             (absent, present) of each emotion in turn; classes: a logit for each; scores: a number
-            for each label.
+            for each label. Where a distribution is predicted: logits of each label's bins in turn.
         losses: further terms of the objective by name, already weighted; added to the task's loss.
         gate: weights of the modality gate, in the order of ``model.modalities``; sum 1.
     """

@@ -30,7 +30,7 @@ def table(*rows):
     return np.array(rows)
 
 
-def attended(method, paths, layers, lengths, pooling="last"):
+def attended(method, paths, layers, lengths, pooling="last", pool_weights=None):
     sequences = {name: np.zeros((n, 1), np.float32) for name, n in lengths.items()}
     return ClipAttention(
         clip=Clip(id="a", sequences=sequences, label=np.zeros(1, np.float32)),
@@ -39,6 +39,7 @@ def attended(method, paths, layers, lengths, pooling="last"):
         layers=layers,
         pooling=pooling,
         method=method,
+        pool_weights=pool_weights or {},
     )
 
 
@@ -128,6 +129,30 @@ def test_a_fused_step_is_shared_by_the_steps_at_its_place():
 def test_where_the_mean_is_pooled_every_step_starts_alike():
     found = salience(attended("attention", SELF, {"self": [FIRST]}, {"text": 2}, pooling="mean"))
     assert worth(found) == pytest.approx([0.35, 0.65])
+
+
+def test_where_attention_pools_every_step_starts_with_its_weight():
+    weights = {"text": np.array([0.9, 0.1], np.float32)}
+    layers = {"self": [FIRST]}
+    found = salience(attended("attention", SELF, layers, {"text": 2}, "attention", weights))
+    assert worth(found) == pytest.approx([0.9 * 0.5 + 0.1 * 0.2, 0.9 * 0.5 + 0.1 * 0.8])
+
+
+@each_kind
+@each_method
+def test_the_weights_of_a_pool_are_those_of_its_own_modality(kind, method):
+    model = small(kind, pooling="attention")
+    for name, pool in model.final_pools().items():
+        with torch.no_grad():  # so that it reads the first or the last step of its stream
+            pool.query.copy_(torch.randn(pool.query.shape) * 3 + (name == TEXT))
+    attention = attend(model, clip(), method=method)
+    assert {m: len(x) for m, x in attention.pool_weights.items()} == {TEXT: 4, AUDIO: 7, VISION: 5}
+    for x in attention.pool_weights.values():
+        assert x.sum() == pytest.approx(1, abs=1e-5)
+        assert x.max() > 1.1 / len(x)
+    found = salience(attention)
+    assert total(found) == pytest.approx(1, abs=1e-5)
+    assert not any(pool._forward_hooks for pool in model.final_pools().values())
 
 
 def total(each):

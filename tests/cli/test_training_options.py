@@ -58,6 +58,17 @@ def test_options_reach_the_settings():
     assert settings.data_options == {"carrier": "audio"}
 
 
+def test_layers_of_an_encoder_are_given_by_modality(config):
+    wanted = {"text": 8, "audio": 4}
+    for arguments in (
+        ["--layer_blocks.text", "8", "--layer_blocks.audio=4"],
+        ["--layer_blocks", '{"text": 8, "audio": 4}'],
+        ["--config", str(config("layer_blocks: {text: 8, audio: 4}"))],
+    ):
+        assert training_options(["--data", "d", *arguments]).settings.layer_blocks == wanted
+    assert "layer_blocks" in refusal("--data", "d", "--layer_blocks.text", "many")
+
+
 def test_a_home_is_found(config, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     config("data: x\nseed: 7\n")
@@ -138,8 +149,14 @@ def test_a_configuration_that_is_not_there_is_told(tmp_path):
     ("arguments", "told"),
     [
         ("", "deadpan train needs --data"),
-        ("--data d --model HCT-MG", "unknown model 'HCT-MG'; did you mean 'HCTMG'? known: CIA, "),
-        ("--data d --model HTCMG", "unknown model 'HTCMG'; did you mean 'HCTMG'? known: CIA, "),
+        (
+            "--data d --model HCT-MG",
+            "unknown model 'HCT-MG'; did you mean 'HCTMG'? known: AttentionPool, ",
+        ),
+        (
+            "--data d --model HTCMG",
+            "unknown model 'HTCMG'; did you mean 'HCTMG'? known: AttentionPool, ",
+        ),
         ("--data d --model.layer 3", "unknown option '--model.layer'; did you mean '--model.lay"),
         ("--data d --layers 3", "unknown option '--layers'; did you mean '--model.layers'?"),
         ("--data d --model.gate mid", "--model.gate: got 'mid', wanted one of 'post', 'pre'"),

@@ -1,5 +1,6 @@
 """What every model of the registry keeps to, in each of its choices."""
 
+import dataclasses
 import math
 
 import pytest
@@ -14,7 +15,7 @@ from deadpan.training.checkpoint import load_tensors, save_tensors
 from deadpan.training.run import make_optimizer
 from deadpan.types import AUDIO, TEXT, VISION
 
-from .small import VARIANTS, WIDTHS, build, clips_for, dropouts, gradients, name_of, pad
+from .small import SIZES, VARIANTS, WIDTHS, build, clips_for, dropouts, gradients, name_of, pad
 
 each_choice = pytest.mark.parametrize(("kind", "options"), VARIANTS, ids=name_of)
 each_model = pytest.mark.parametrize("kind", MODELS.values(), ids=name_of)
@@ -162,6 +163,45 @@ def test_half_precision_loses_nothing_but_digits(kind):
         torch.testing.assert_close(output.prediction.float(), wanted, atol=0.02, rtol=0.02)
         loss.backward()
         assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+@each_model
+def test_layers_of_an_encoder_are_summed_before_anything_else(kind):
+    wide = {**WIDTHS, TEXT: 3 * WIDTHS[TEXT]}
+    plain = build(kind).eval()
+    torch.manual_seed(0)
+    sizes = {name: x for name, x in SIZES.items() if name in hyperparameters(kind)}
+    mixing = kind.mixing({TEXT: 3}, widths=wide, outputs=1, **sizes).eval()
+    assert mixing.widths == wide
+    clips = clips_for(kind, {}, 3)
+    del clips[1][VISION]
+    batch = pad(clips, right=1)
+    # Layers whose weighted sum is the text: the model that reads them predicts the same.
+    shares = torch.tensor([0.2, 0.3, 0.5])
+    mixing.layer_mixes[TEXT].logits.data = shares.log()
+    layers = [batch.sequences[TEXT] * each for each in (2.5, 1 / 3, 0.8)]
+    thrice = dataclasses.replace(
+        batch, sequences={**batch.sequences, TEXT: torch.cat(layers, dim=2)}
+    )
+    torch.testing.assert_close(mixing(thrice).prediction, plain(batch).prediction, **close)
+    assert gradients(mixing, thrice)[f"layer_mixes.{TEXT}.logits"].any()
+    # One that the batch lacks is missing, however wide.
+    nothing = {m: x for m, x in thrice.sequences.items() if m != TEXT}
+    without = dataclasses.replace(thrice, sequences=nothing)
+    torch.testing.assert_close(mixing(without).prediction, plain(without).prediction, **close)
+
+
+@pytest.mark.parametrize(
+    ("layers", "told"),
+    [
+        ({TEXT: 4}, "text holds 4 layers, but it has 6 features per step; give a divisor above 1"),
+        ({TEXT: 1}, "text holds 1 layers"),
+        ({"txt": 2}, "unknown modality in layer_blocks 'txt'; did you mean 'text'"),
+    ],
+)
+def test_layers_that_the_features_do_not_hold_are_refused(layers, told):
+    with pytest.raises(DeadpanError, match=told):
+        MODELS["LFDNN"].mixing(layers, widths=WIDTHS, outputs=1)
 
 
 def trained(kind, *, seed, steps, rate=5e-3, **options):

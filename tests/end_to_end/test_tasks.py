@@ -8,6 +8,8 @@ import pytest
 import deadpan
 from deadpan import data
 from deadpan.data.dataset import Clip, Dataset
+from deadpan.errors import DeadpanError
+from deadpan.serving.predictor import Predictor
 from deadpan.tasks import make_task
 
 from ..training.tiny import MODEL, rows, train
@@ -53,9 +55,9 @@ def scores(labels):
     )
 
 
-def run_on(monkeypatch, tmp_path, make):
+def run_on(monkeypatch, tmp_path, make, **changes):
     monkeypatch.setitem(data.DATASETS, "made", make)
-    settings = {"data_options": {}, "model_options": MODEL, "epochs": 2}
+    settings = {"data_options": {}, "model_options": MODEL, "epochs": 2, **changes}
     return train(tmp_path / "run", data="made", **settings).path
 
 
@@ -129,3 +131,43 @@ def test_scores(monkeypatch, tmp_path, kind):
     assert mean["corr"] == 0
     assert ("acc2_has0" in ours) == (kind == "sentiment") == ("must not be mixed" in page)
     assert ("Of 8 labels, the 6 with the lowest Corr are drawn" in page) == (kind == "many")
+
+
+@pytest.mark.parametrize(("task", "kind"), [("regression", "sentiment"), ("scores", "several")])
+def test_a_distribution(monkeypatch, tmp_path, task, kind):
+    labels = SCORES[kind]
+    make = made(task, labels, lambda random, _: random.uniform(-1, 1, len(labels)))
+    run = run_on(monkeypatch, tmp_path, make, loss="distribution", ema=0.9)
+    clips = make()["train"]
+    ranges = [(-3.0, 3.0)] if task == "regression" else ranges_of(clips)
+    whole = make_task(task, labels, "distribution", ranges=ranges)
+    result, said, true, _ = checked(run, make_task(task, labels))
+    assert result["rows"][2]["metrics"]["mae"] == pytest.approx(np.abs(said - true).mean())
+    # The baselines predict numbers, whatever the loss.
+    plain = run_on(monkeypatch, tmp_path / "plain", make)
+    assert deadpan.evaluate(plain)["rows"][:2] == result["rows"][:2]
+    facts = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+    assert facts["label_ranges"] == whole.bins[:, [0, -1]].tolist()
+    predictor = Predictor(deadpan.export(run).path)
+    got = predictor([clip.sequences for clip in make()["test"]])
+    assert got.outputs.shape == (COUNTS["test"], whole.outputs)
+    assert got.decisions == pytest.approx(said, abs=1e-4)
+
+
+def ranges_of(clips):
+    labels = np.stack([clip.label for clip in clips])
+    return np.stack([labels.min(axis=0), labels.max(axis=0)], axis=1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (classes(), "loss 'distribution' compares numbers, but classes has"),
+        (made("scores", ("a",), lambda *_: np.ones(1)), "label 'a' goes from 1 to 1"),
+    ],
+)
+def test_what_cannot_be_a_distribution_leaves_nothing(monkeypatch, tmp_path, make, told):
+    with pytest.raises(DeadpanError, match=told) as refused:
+        run_on(monkeypatch, tmp_path, make, loss="distribution")
+    assert "\n" not in str(refused.value)
+    assert not list(tmp_path.iterdir())

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
 from deadpan.exporting.onnx_file import GRAPHS
 from deadpan.models import HCTMG, MODELS
 from deadpan.models.aligned import AlignedModel
-from tests.contracts.small import VARIANTS, WIDTHS, name_of
+from deadpan.models.base import hyperparameters
+from tests.contracts.small import SIZES, VARIANTS, WIDTHS, name_of
 
 from .exported import NORMALIZER, built, predictor, ragged, said, scaled
 
@@ -47,6 +49,18 @@ def test_so_it_does_of_one_modality_and_of_two(kind, names, tmp_path):
 def test_the_gate_may_have_chosen_any_modality(turn, sharing, tmp_path):
     model, clips = built(HCTMG, sharing=sharing, width=9, heads=3), ragged(20)
     model.gate.logits.data[turn] = 2.0
+    file = predictor(tmp_path / "m.onnx", model, NORMALIZER)
+    np.testing.assert_allclose(file(clips).outputs, said(model, clips, NORMALIZER), **close)
+
+
+@pytest.mark.parametrize("kind", GRAPHS, ids=name_of)
+def test_layers_of_an_encoder_are_summed_in_the_file(kind, tmp_path):
+    sizes = {name: x for name, x in SIZES.items() if name in hyperparameters(kind)}
+    model = kind.mixing({"text": 2, "audio": 4}, widths=WIDTHS, outputs=1, **sizes).eval()
+    with torch.no_grad():
+        for mix in model.layer_mixes.values():
+            mix.logits.normal_()
+    clips = ragged(40)
     file = predictor(tmp_path / "m.onnx", model, NORMALIZER)
     np.testing.assert_allclose(file(clips).outputs, said(model, clips, NORMALIZER), **close)
 

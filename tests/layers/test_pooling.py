@@ -1,9 +1,11 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deadpan.layers.pooling import front_aligned, last_step, mean_step
+from deadpan.layers.pooling import Pool, front_aligned, last_step, mean_step
 
 rows = st.integers(1, 8).flatmap(
     lambda steps: st.lists(
@@ -51,3 +53,32 @@ def test_last_step_is_the_last_real_one():
 
 def test_mean_step_is_over_real_ones():
     assert mean_step(X, MASK).tolist() == [[3, 30], [1.5, 15], [0, 0]]
+
+
+@pytest.mark.parametrize(("pooling", "function"), [("last", last_step), ("mean", mean_step)])
+def test_a_pool_without_parameters_is_its_function(pooling, function):
+    pool = Pool(2, pooling)
+    assert not list(pool.state_dict())
+    assert torch.equal(pool(X, MASK), function(X, MASK))
+
+
+def test_attention_starts_as_the_mean():
+    torch.testing.assert_close(Pool(2, "attention")(X, MASK), mean_step(X, MASK))
+
+
+def test_attention_by_hand():
+    pool = Pool(4, "attention")
+    pool.query.data = torch.tensor([2.0, 0, 0, 0])  # a score is the first channel: 2 / sqrt(4)
+    x = torch.tensor([[[0.0, 1, 0, 0], [math.log(3.0), 5, 0, 0], [50, 9, 0, 0]]]).expand(2, 3, 4)
+    mask = torch.tensor([[True, True, False], [False, False, False]])
+    torch.testing.assert_close(pool.weights(x, mask), torch.tensor([[0.25, 0.75, 0], [0, 0, 0]]))
+    torch.testing.assert_close(pool(x, mask)[:, 1], torch.tensor([0.25 + 3.75, 0]))
+
+
+def test_attention_to_nothing_gives_finite_gradients():
+    pool, x = Pool(2, "attention"), X.clone().requires_grad_()
+    pool.query.data.fill_(3.0)
+    pool(x, MASK).square().sum().backward()
+    assert x.grad.isfinite().all()
+    assert pool.query.grad.isfinite().all()
+    assert not x.grad[2].any()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from deadpan.layers.attention import record_attention
-from deadpan.layers.pooling import last_step, mean_step
+from deadpan.layers.pooling import Pool
 from deadpan.layers.transformer import Encoder, EncoderLayer, sinusoidal_positions
 
 
@@ -72,17 +72,21 @@ def test_each_inner_dropout_acts_only_while_training(rate):
     assert not torch.allclose(quiet, encoder.train()(x, mask))
 
 
+LAST = Pool(20, "last")
+
+
 @pytest.mark.parametrize("mask_future", [False, True])
-@pytest.mark.parametrize(("pooling", "pool"), [("last", last_step), ("mean", mean_step)])
-def test_what_is_pooled_is_what_the_whole_output_would_give(pooling, pool, mask_future):
+@pytest.mark.parametrize("pooling", ["last", "mean", "attention"])
+def test_what_is_pooled_is_what_the_whole_output_would_give(pooling, mask_future):
     torch.manual_seed(0)
+    pool = Pool(20, pooling)
     encoder = Encoder(20, 5, 3, mask_future=mask_future).eval()
     mask = torch.arange(6) < torch.tensor([[6], [1], [4], [0]])
     x = torch.randn(4, 6, 20, requires_grad=True)
     weights = torch.randn(4, 20)
     expected = pool(encoder(x, mask), mask)
     (of_whole,) = torch.autograd.grad((expected * weights).sum(), x)
-    actual = encoder.pooled(x, mask, pooling)
+    actual = encoder.pooled(x, mask, pool)
     (of_pooled,) = torch.autograd.grad((actual * weights).sum(), x)
     torch.testing.assert_close(actual, expected)
     torch.testing.assert_close(of_pooled, of_whole)
@@ -92,16 +96,16 @@ def test_what_is_pooled_is_what_the_whole_output_would_give(pooling, pool, mask_
 def test_someone_who_looks_on_sees_all_steps():
     encoder, mask = Encoder(20, 5, 3).eval(), torch.ones(1, 6, dtype=torch.bool)
     x, recorded = torch.randn(1, 6, 20), []
-    expected = encoder.pooled(x, mask, "last")
+    expected = encoder.pooled(x, mask, LAST)
     with record_attention(encoder) as maps:
-        torch.testing.assert_close(encoder.pooled(x, mask, "last"), expected)
+        torch.testing.assert_close(encoder.pooled(x, mask, LAST), expected)
     assert [weights.shape for (weights,) in maps.values()] == 3 * [(1, 5, 6, 6)]
     hook = encoder.register_forward_hook(
         lambda _module, _given, output: recorded.append(output.shape)
     )
-    encoder.pooled(x, mask, "last")
+    encoder.pooled(x, mask, LAST)
     hook.remove()
-    encoder.pooled(x, mask, "last")
+    encoder.pooled(x, mask, LAST)
     assert recorded == [(1, 6, 20)]
 
 
@@ -109,10 +113,10 @@ def test_someone_who_looks_on_sees_all_steps():
 def test_pooling_drops_out_while_training(rate):
     encoder = Encoder(20, 5, 3, residual_dropout=0.0, relu_dropout=0.0)
     x, mask = torch.randn(2, 6, 20), torch.ones(2, 6, dtype=torch.bool)
-    plain = encoder.pooled(x, mask, "last")
-    assert not torch.allclose(encoder.pooled(x, mask, "last", **{rate: 0.5}), plain, atol=1e-3)
+    plain = encoder.pooled(x, mask, LAST)
+    assert not torch.allclose(encoder.pooled(x, mask, LAST, **{rate: 0.5}), plain, atol=1e-3)
     encoder.eval()
-    torch.testing.assert_close(encoder.pooled(x, mask, "last", **{rate: 0.5}), plain)
+    torch.testing.assert_close(encoder.pooled(x, mask, LAST, **{rate: 0.5}), plain)
 
 
 def test_counts_from_one_with_sines_first():

@@ -154,10 +154,13 @@ def hct_mg(
     joined = np.concatenate(views, axis=1) if views else x[primary]
     fused = encoder(w["self_attention"], heads, max(layers, 3), joined, None, mask_future)
 
-    def pool(steps):
+    def pool(steps, own):
         if not len(steps):
             return np.zeros(steps.shape[1])
+        if pooling == "attention":
+            return softmax(steps @ own("query") / np.sqrt(steps.shape[1])) @ steps
         return steps[-1] if pooling == "last" else steps.mean(axis=0)
 
-    z = [w["auxiliary_maps"].linear(str(i), pool(x[a])) for i, a in enumerate(auxiliaries)]
-    return head(w["head"], head_blocks, np.concatenate([*z, pool(fused)]))
+    pooled = [pool(x[a], w["auxiliary_pools"][str(i)]) for i, a in enumerate(auxiliaries)]
+    z = [w["auxiliary_maps"].linear(str(i), vector) for i, vector in enumerate(pooled)]
+    return head(w["head"], head_blocks, np.concatenate([*z, pool(fused, w["pool"])]))

@@ -17,7 +17,7 @@ LENGTHS = {TEXT: (3, 6, 1, 4, 0), AUDIO: (8, 2, 5, 0, 0), VISION: (4, 7, 7, 2, 0
 SWITCHES = {
     "gate": ("post", "pre", "even"),
     "sharing": ("roles", "pairs"),
-    "pooling": ("last", "mean"),
+    "pooling": ("last", "mean", "attention"),
     "mask_future": (False, True),
     "bidirectional": (False, True),
 }

@@ -93,6 +93,19 @@ def test_decisions_are_those_of_the_task(task, labels, outputs, tmp_path):
     assert got.rows()[4] == dict(zip(labels, got.decisions[4], strict=True))
 
 
+@pytest.mark.parametrize(
+    ("task", "labels", "ranges"),
+    [("regression", ("sentiment",), ()), ("scores", ("a", "b"), [(1.0, 7.0), (0.0, 100.0)])],
+)
+def test_a_distribution_is_decoded_as_the_task_does(task, labels, ranges, tmp_path):
+    whole = make_task(task, labels, "distribution", ranges=ranges)
+    model = built(LFDNN, outputs=whole.outputs)
+    facts = {"task": task, "labels": labels, "bins": whole.bins.tolist()}
+    got = predictor(tmp_path / "m.onnx", model, **facts)(ragged(20))
+    assert got.decisions.shape == (20, len(labels))
+    np.testing.assert_allclose(got.decisions, whole.decisions(got.outputs), rtol=1e-12)
+
+
 def test_each_speaker_is_set_to_their_own_median(tmp_path):
     model = built(LFDNN, widths={"text": 6, "audio": 4})
     file = predictor(tmp_path / "m.onnx", model, median_of_group_first=["audio"])
@@ -244,6 +257,12 @@ FACTS = {
     "more labels than outputs": {"labels": ["a", "b"]},
     "other outputs": {"outputs": 2},
     "outputs of another type": {"outputs": "1"},
+    "bins of classes": {"task": "classes", "labels": ["a"], "bins": [[0, 1]]},
+    "bins of another type": {"bins": "25"},
+    "bins of two labels": {"bins": [[0, 1], [0, 1]]},
+    "bins that fall": {"bins": [[1, 0]]},
+    "a bin that is no number": {"bins": [[0, float("nan")]]},
+    "more bins than outputs": {"bins": [[0, 1]]},
     "no widths": {"widths": {}},
     "widths of another type": {"widths": [6, 4, 5]},
     "a width of another type": {"widths": {**WIDTHS, "text": 6.0}},

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from deadpan.tasks import Regression, Scores
+from deadpan.errors import DeadpanError
+from deadpan.tasks import Regression, Scores, make_task
+from deadpan.tasks.regression import BINS
 
 
 def test_regression_loss_by_hand():
@@ -139,3 +141,97 @@ def test_the_constant_is_the_train_mean_of_each():
     scores = TRAITS.metrics(np.tile(row, (3, 1)), train)
     assert scores["corr"] == 0
     assert scores["mae_calm"] == pytest.approx(2)
+
+
+def test_smooth_l1_by_hand():
+    loss = Regression(loss="smooth_l1").loss(
+        torch.tensor([[1.0], [-2.0]]), torch.tensor([[0.5], [1]])
+    )
+    assert loss.item() == pytest.approx((0.125 + 2.5) / 2)
+
+
+def logits_at(value, sharpness=200.0):
+    """Logits whose probability stands on the bins next to a value."""
+    return torch.from_numpy(-sharpness * (np.linspace(-3, 3, BINS) - value) ** 2)[None].float()
+
+
+def test_a_distribution_by_hand():
+    task = Regression(loss="distribution")
+    assert task.outputs == BINS
+    assert task.bins.tolist() == [np.linspace(-3, 3, BINS).tolist()]
+    bins = np.linspace(-3, 3, BINS)
+    target = np.exp(-0.5 * ((bins - 1.1) / 0.35) ** 2)
+    target /= target.sum()
+    # Where all bins are alike the expectation is 0.
+    loss = task.loss(torch.zeros(1, BINS), torch.tensor([[1.1]])).item()
+    assert loss == pytest.approx(np.log(BINS) + 0.5 * (1.1 - 0.5), rel=1e-5)
+    wanted = -(target * np.log(target)).sum()
+    best = task.loss(torch.from_numpy(np.log(target))[None], torch.tensor([[1.1]])).item()
+    assert best == pytest.approx(wanted, abs=1e-4)
+
+
+def test_a_distribution_gives_a_number_an_interval_and_a_sign():
+    task = Regression(loss="distribution")
+    outputs = torch.cat([logits_at(1.0), logits_at(-2.0)]).numpy()
+    assert task.decisions(outputs)[:, 0] == pytest.approx([1, -2], abs=1e-4)
+    assert task.metrics(outputs, column(1, -2))["mae"] == pytest.approx(0, abs=1e-4)
+    assert task.probability_above(outputs)[:, 0] == pytest.approx([1, 0], abs=1e-6)
+    low, high = (task.quantile(outputs, share)[:, 0] for share in (0.05, 0.95))
+    assert (low < [1, -2]).all()
+    assert (high > [1, -2]).all()
+    assert (high - low < 0.25).all()
+
+
+def test_scores_have_bins_over_the_ranges_of_their_labels():
+    task = make_task("scores", ("calm", "warm"), "distribution", ranges=[(1.0, 7.0), (0.0, 100.0)])
+    assert task.outputs == 2 * BINS
+    assert task.bins[:, [0, -1]].tolist() == [[1, 7], [0, 100]]
+    one = Regression(loss="distribution")
+    outputs = torch.randn(4, 2 * BINS, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([[1.0, 0], [4, 50], [7, 100], [5.5, 75]])
+    scaled = torch.tensor([[-3.0], [0], [3], [1.5]])
+    # On the scale of its own range each label is a sentiment.
+    halves = [one.loss(half, scaled).item() for half in outputs.split(BINS, dim=1)]
+    assert task.loss(outputs, labels).item() == pytest.approx(sum(halves) / 2, rel=1e-5)
+    numbers = [one.decisions(half.numpy())[:, 0] for half in outputs.split(BINS, dim=1)]
+    wanted = np.stack([4 + numbers[0], 50 + numbers[1] * 100 / 6], axis=1)
+    assert task.decisions(outputs.numpy()) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("loss", ["l1", "smooth_l1", "distribution"])
+def test_baselines_score_alike_under_every_loss(loss):
+    rng = np.random.default_rng(0)
+    train, true = rng.uniform(-3, 3, (20, 1)), rng.uniform(-3, 3, (9, 1))
+    far = rng.normal(size=(9, 1)) * 4  # a ridge may predict beyond the range
+    plain, other = Regression(), Regression(loss=loss)
+    assert other.constant(train).tolist() == plain.constant(train).tolist()
+    for scores in (far, np.tile(train.mean(0), (9, 1))):
+        wanted = plain.metrics(plain.from_scores(scores), true)
+        assert other.metrics(other.from_scores(scores), true) == wanted
+
+
+@pytest.mark.parametrize(
+    "ranges", [[(2.0, 2.0)], [(math.nan, 1.0)], [(0.0, math.inf)], [(3.0, 1.0)]]
+)
+def test_a_label_without_a_range_has_no_distribution(ranges):
+    with pytest.raises(
+        DeadpanError, match="label 'calm' goes from .*; train with --loss smooth_l1"
+    ):
+        make_task("scores", ("calm",), "distribution", ranges=ranges)
+
+
+@pytest.mark.parametrize("ranges", [[], [(0.0, 1.0)] * 2, [(0.0, 0.5, 1.0)]])
+def test_ranges_are_one_for_each_label(ranges):
+    with pytest.raises(
+        DeadpanError, match="wanted the lowest and highest value of each of 1 label"
+    ):
+        make_task("scores", ("calm",), "distribution", ranges=ranges)
+
+
+def test_only_a_distribution_has_an_interval():
+    for ask in (lambda: Regression().quantile(column(1), 0.1), lambda: TRAITS.probability_above(X)):
+        with pytest.raises(DeadpanError, match="train it with --loss distribution"):
+            ask()
+
+
+X = np.zeros((1, 2))

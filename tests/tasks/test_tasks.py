@@ -9,7 +9,8 @@ import torch
 from deadpan import tasks
 from deadpan.data.dataset import TaskName
 from deadpan.errors import DeadpanError
-from deadpan.tasks import Regression, Scores, Task, make_task
+from deadpan.tasks import LOSSES, Regression, Scores, Task, make_task
+from deadpan.training.settings import Loss
 
 FOUR = ("Neutral", "Happy", "Sad", "Angry")
 LABELS = {
@@ -49,6 +50,48 @@ def test_every_task_can_be_made_by_the_name_data_sets_use():
 def test_unknown_task_names_the_nearest():
     with pytest.raises(DeadpanError, match="unknown task 'regresion'; did you mean 'regression'"):
         make_task("regresion", ("sentiment",))
+
+
+def test_the_losses_are_those_of_the_settings():
+    assert typing.get_args(Loss) == LOSSES
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("name", ["classes", "emotions"])
+def test_a_loss_of_numbers_is_refused_where_there_are_classes(name, loss):
+    with pytest.raises(
+        DeadpanError, match=f"loss '{loss}' compares numbers, but {name} has"
+    ) as told:
+        make_task(name, LABELS[name], loss)
+    assert "\n" not in str(told.value)
+
+
+def test_an_unknown_loss_names_the_nearest():
+    with pytest.raises(DeadpanError, match="unknown loss 'l2'; did you mean 'l1'"):
+        make_task("regression", ("sentiment",), "l2")
+
+
+@pytest.mark.parametrize("name", ["regression", "scores"])
+def test_l1_is_the_loss_of_numbers(name):
+    task, named = build(name), make_task(name, LABELS[name], "l1")
+    prediction, labels = (torch.from_numpy(x).float() for x in random_data(task))
+    assert torch.equal(task.loss(prediction, labels), named.loss(prediction, labels))
+
+
+@pytest.mark.parametrize("loss", ["smooth_l1", "distribution"])
+@pytest.mark.parametrize("name", ["regression", "scores"])
+def test_every_loss_is_a_float32_mean_with_a_gradient(name, loss):
+    task = make_task(name, LABELS[name], loss, ranges=[(1.0, 7.0)] * len(LABELS[name]))
+    _, labels = random_data(build(name), clips=5)
+    labels = torch.from_numpy(labels).float()
+    prediction = torch.randn(5, task.outputs, generator=torch.Generator().manual_seed(0))
+    prediction = prediction.bfloat16().requires_grad_()
+    value = task.loss(prediction, labels)
+    assert value.dtype == torch.float32
+    halves = task.loss(prediction.repeat(2, 1), labels.repeat(2, 1))
+    assert halves.item() == pytest.approx(value.item(), rel=1e-5)
+    value.backward()
+    assert (prediction.grad != 0).float().mean() > 0.9
 
 
 @pytest.mark.parametrize(

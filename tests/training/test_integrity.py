@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
+import deadpan
 from deadpan.errors import RunError
 from deadpan.files import write_atomically
 from deadpan.training.checkpoint import State, load_tensors, save_tensors
@@ -101,6 +102,7 @@ TENSORS = {
     "an infinite best weight": fill("best/gate.logits", INF),
     "a missing best weight": drop("best/gate.logits"),
     "a best weight of another shape": put("best/gate.logits", lambda _: torch.zeros(1)),
+    "an average that is not kept": put("average/gate.logits", lambda _: torch.zeros(3)),
     "a short gate": put("gate", lambda x: x[:-1]),
     "a gate of two modalities": put("gate", lambda x: x[:, :2]),
     "a gate that is NaN": fill("gate", NAN),
@@ -278,3 +280,37 @@ def test_the_values_are_those_that_a_checkpoint_has(run):
     tensors, meta = load_tensors(run.checkpoint_file)
     assert json.loads(json.dumps(meta)) == meta
     assert {"model/gate.logits", "best/gate.logits", "optimizer/2/exp_avg", "gate"} <= set(tensors)
+
+
+@pytest.fixture(scope="module")
+def stepping(tmp_path_factory):
+    """A run whose schedule moves at each step, and whose weights are averaged."""
+    out = tmp_path_factory.mktemp("stepping") / "run"
+    return train(out, epochs=2, schedule="onecycle", decay_when=20, ema=0.5)
+
+
+STEPPING = {
+    "no average": lambda tensors, meta: [
+        tensors.pop(name) for name in list(tensors) if name.startswith("average/")
+    ],
+    "an average that lacks a weight": drop("average/gate.logits"),
+    "an average of another shape": put("average/gate.logits", lambda _: torch.zeros(4)),
+    "an average that is NaN": fill("average/gate.logits", NAN),
+    "fewer steps in all": value("scheduler", "total_steps", to=1),
+    "a schedule of another step": value("scheduler", "last_epoch", to=2),
+    "another shape of the schedule": value("scheduler", "_anneal_func_type", to="linear"),
+    "another phase": value("scheduler", "_schedule_phases", 0, "end_step", to=0.0),
+    "momentum as a number": value("scheduler", "cycle_momentum", to=1.5),
+    "rates of other groups": value("scheduler", "base_lrs", to=[1.0]),
+}
+
+
+@pytest.mark.parametrize("edit", STEPPING.values(), ids=STEPPING)
+def test_an_average_and_a_schedule_that_do_not_fit_are_refused(stepping, tmp_path, edit):
+    for file in stepping.path.iterdir():
+        if file.name not in ("model.safetensors", "checkpoint.safetensors"):
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    edited(stepping, tmp_path / "checkpoint.safetensors", edit)
+    with pytest.raises(RunError, match="damaged, or of other settings") as refused:
+        deadpan.train(out=tmp_path, resume=True)
+    assert "\n" not in str(refused.value)

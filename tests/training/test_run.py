@@ -245,6 +245,20 @@ def test_the_gate_has_a_rate_of_its_own_and_no_decay(rate, own, wanted):
     assert (gate["lr"], gate["weight_decay"]) == (wanted, 0.0)
 
 
+def test_layers_side_by_side_are_read_as_their_sum(tmp_path):
+    run = train(tmp_path / "run", epochs=1, layer_blocks={"text": 4, "vision": 5})
+    opened = open_run(run.path)
+    assert opened.model.widths == {"text": 8, "audio": 6, "vision": 5}
+    assert opened.model.layer_mixes["text"].logits.shape == (4,)
+    assert opened.model.projections["text"].in_features == 2
+    assert deadpan.evaluate(run.path)["rows"][2]["metrics"]["mae"] > 0
+    assert deadpan.export(run.path).deviation < 1e-5
+    train(run.path, epochs=1, layer_blocks={"text": 4, "vision": 5}, resume=True)
+    with pytest.raises(DeadpanError, match="text holds 3 layers, but it has 8 features"):
+        train(tmp_path / "other", layer_blocks={"text": 3})
+    assert not (tmp_path / "other").exists()
+
+
 def test_the_scheduler_waits_and_divides_every_rate_by_ten():
     optimizer = make_optimizer(
         HCTMG(**SIZES), learning_rate=0.01, gate_learning_rate=0.1, weight_decay=0.0

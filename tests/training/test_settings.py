@@ -112,6 +112,23 @@ def test_the_first_difference_is_named():
     assert one.difference(other) == "seed: 1, not 2"
 
 
+@pytest.mark.parametrize("value", [-0.1, 1.0, 2.0, float("nan")])
+def test_an_average_forgets(value):
+    assert f"ema must be from 0 to below 1; got {value}" in refusal(ema=value)
+
+
+def test_losses_and_schedules_are_those_that_are_known():
+    assert "did you mean 'smooth_l1'?" in refusal(loss="smooth-l1")
+    assert "did you mean 'onecycle'?" in refusal(schedule="one_cycle")
+    assert Settings.from_dict({"data": "x", "loss": None}).loss is None
+
+
+def test_decay_when_belongs_to_plateau():
+    text = refusal(schedule="onecycle", decay_when=5)
+    assert "decay_when belongs to the schedule plateau; got 5 with onecycle: leave it out" in text
+    assert Settings.from_dict({"data": "x", "schedule": "onecycle", "decay_when": 20})
+
+
 def test_settings_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings(data="a").seed = 2

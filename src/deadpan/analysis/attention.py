@@ -1,7 +1,8 @@
 """What a model attended to in a clip: the model is asked once, every analysis reads the answer."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from deadpan.data.batching import collate, lengths_of
 from deadpan.data.dataset import Clip
 from deadpan.errors import DeadpanError
 from deadpan.layers.attention import Maps, record_attention
+from deadpan.layers.pooling import Pool, Pooling
 from deadpan.models.base import FUSED, AttentionPath, Model
 from deadpan.types import Modality
 
@@ -33,6 +35,7 @@ class ClipAttention:
         layers: by encoder the weights of each layer, without padding; ``attention`` has one entry,
             the mean of the layers.
         pooling: of the model.
+        pool_weights: of each modality's steps, where the model pools them by attention.
         method: how heads were combined.
     """
 
@@ -40,8 +43,11 @@ class ClipAttention:
     modalities: tuple[Modality, ...]
     paths: tuple[AttentionPath, ...]
     layers: Mapping[str, Sequence[Float[np.ndarray, "_step _source_step"]]]
-    pooling: Literal["last", "mean"]
+    pooling: Pooling
     method: Method
+    pool_weights: Mapping[Modality, Float[np.ndarray, " _step"]] = dataclasses.field(
+        default_factory=dict
+    )
 
     def steps(self, name: str) -> int:
         """How many steps the clip has of a modality, or of the fused stream."""
@@ -75,7 +81,7 @@ def attend_all(
     """
     paths = attention_paths(model)
     for chosen in _batches(clips):
-        layers = _attended(model, [clips[i] for i in chosen], method)
+        layers, pool_weights = _attended(model, [clips[i] for i in chosen], method)
         for row, i in enumerate(chosen):
             attention = ClipAttention(
                 clip=clips[i],
@@ -92,7 +98,8 @@ def attend_all(
                 ]
                 for path in paths
             }
-            yield i, dataclasses.replace(attention, layers=own)
+            pooled = {m: x[row, : attention.steps(m)] for m, x in pool_weights.items()}
+            yield i, dataclasses.replace(attention, layers=own, pool_weights=pooled)
 
 
 def attention_paths(model: Model) -> tuple[AttentionPath, ...]:
@@ -120,19 +127,43 @@ def _batches(clips: Sequence[Clip]) -> Iterator[list[int]]:
 
 def _attended(
     model: Model, clips: Sequence[Clip], method: Method
-) -> dict[str, list[Float[np.ndarray, "clip step source_step"]]]:
-    """The layers of each encoder over a batch of clips, padding included."""
+) -> tuple[
+    dict[str, list[Float[np.ndarray, "clip step source_step"]]],
+    dict[Modality, Float[np.ndarray, "clip _step"]],
+]:
+    """The layers of each encoder, and weights of attention pooling, over a batch, padded."""
     model.eval()
     batch = collate(clips, model.widths)
-    with record_attention(model) as maps, torch.set_grad_enabled(method == "gradient"):
+    gradients = torch.set_grad_enabled(method == "gradient")
+    with record_attention(model) as maps, _recorded_pools(model) as pool_weights, gradients:
         prediction = model(batch).prediction
     by_call = _gradient_weighted(maps, prediction) if method == "gradient" else _mean_heads(maps)
     layers: dict[str, list[np.ndarray]] = {}
     for name, weights in by_call.items():
         layers.setdefault(name.partition(".layers.")[0], []).append(weights.numpy())
     if method == "attention":
-        return {name: [np.stack(each).mean(axis=0)] for name, each in layers.items()}
-    return layers
+        layers = {name: [np.stack(each).mean(axis=0)] for name, each in layers.items()}
+    return layers, pool_weights
+
+
+@contextmanager
+def _recorded_pools(model: Model) -> Generator[dict[Modality, Float[np.ndarray, "clip _step"]]]:
+    """Record the weights of a model's attention pooling while the context lasts."""
+    weights: dict[Modality, np.ndarray] = {}
+
+    def record(name: Modality) -> Callable[[Pool, tuple[Tensor, Tensor], Tensor], None]:
+        def hook(pool: Pool, inputs: tuple[Tensor, Tensor], _: Tensor) -> None:
+            weights[name] = pool.weights(*inputs).detach().numpy()
+
+        return hook
+
+    pools = model.final_pools() if model.pooling == "attention" else {}
+    hooks = [pool.register_forward_hook(record(name)) for name, pool in pools.items()]
+    try:
+        yield weights
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _mean_heads(maps: Maps) -> dict[str, Float[Tensor, "clip step source_step"]]:

@@ -32,10 +32,11 @@ LAYER_SHARES = {
 def salience(attention: ClipAttention) -> dict[Modality, Steps]:
     """Salience of each real step: where attention leads from the steps that are predicted from.
 
-    A unit of worth stands on the step that is pooled (the last real one, or all alike where the
-    model pools their mean) of each modality's final stream, shared alike among the modalities of
-    the clip. It goes back through every encoder, last first (heads averaged; in a layer with
-    weights A, a step with worth r hands r A to the steps it attends to):
+    A unit of worth stands on what is pooled of each modality's final stream, shared alike among the
+    modalities of the clip: on the last real step; on all alike where the model pools their mean; or
+    on each by its weight where it attends to them. It goes back through every encoder, last first
+    (heads averaged; in a layer with weights A, a step with worth r hands r A to the steps it
+    attends to):
 
     - ``attention``: self-attention hands on all, by the mean of its layers' weights, residuals
       unseen; a crossmodal encoder leaves half with the target's own step and hands half to the
@@ -102,13 +103,15 @@ def saliences(
 
 
 def _pooled(attention: ClipAttention) -> dict[Modality, Steps]:
-    """The steps that are predicted from: alike for every modality that the clip has."""
+    """The steps that are predicted from; every modality that the clip has is worth the same."""
     start: dict[Modality, Steps] = {}
     for name in attention.modalities:
         steps = attention.steps(name)
         start[name] = np.full(steps, 1 / max(steps, 1))
         if attention.pooling == "last":
             start[name] = np.eye(steps)[-1] if steps else np.zeros(0)
+        elif attention.pooling == "attention":
+            start[name] = attention.pool_weights[name].astype(np.float64)
     if attention.method != "gradient":
         present = max(sum(len(x) > 0 for x in start.values()), 1)
         start = {name: x / present for name, x in start.items()}

@@ -251,9 +251,11 @@ def _check_names(parser: ArgumentParser, arguments: Sequence[str]) -> None:
         name = argument.partition("=")[0]
         if not re.match(r"--?[A-Za-z_]", name) or name in options:
             continue
-        if name.startswith("--data_options.") and "--data_options" in options:
+        whole = name.partition(".")[0]
+        if whole in ("--data_options", "--layer_blocks") and whole in options:
             continue  # the data set checks them
-        message = unknown_name("option", name, options)
+        nested = {option for option in options if option.endswith(f".{name.lstrip('-')}")}
+        message = unknown_name("option", name, nested or options)
         if "did you mean" not in message:
             raise DeadpanError(f"unknown option '{name}'; see '{parser.prog} --help'")
         raise DeadpanError(message.partition("? known:")[0] + "?")

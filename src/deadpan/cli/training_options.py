@@ -110,7 +110,9 @@ def _configuration(file: str) -> dict[str, Any]:
     for key, value in values.items():
         if key not in names:
             raise DeadpanError(f"{file}: {unknown_name('setting', key, names)}")
-        if key in ("data_options", "model_options") and not isinstance(value, Mapping):
+        if key in ("data_options", "model_options", "layer_blocks") and not isinstance(
+            value, Mapping
+        ):
             raise DeadpanError(f"{file}: {key} wants NAME: VALUE below it; got {value!r}")
     return values
 

@@ -24,10 +24,12 @@ from deadpan.exporting.graph import (
     array,
     count,
     last_row,
+    pooled,
     product,
     sequence,
 )
 from deadpan.layers.attention import MASKED_SCORE
+from deadpan.layers.pooling import Pool
 from deadpan.layers.transformer import Encoder, EncoderLayer
 
 Linear = tuple[np.ndarray, np.ndarray]
@@ -48,11 +50,17 @@ def encoder_output(
     )
 
 
-def last_encoder_output(graph: Graph, encoder: Encoder, target: str, steps: Steps) -> str:
-    """Encode by self-attention and take the last real step, [clip, width]; zeros without one.
+def pooled_encoder_output(
+    graph: Graph, encoder: Encoder, target: str, steps: Steps, pool: Pool
+) -> str:
+    """Encode by self-attention and pool the real steps, [clip, width]; zeros without one.
 
-    The last layer is computed for that step alone, which attends to every real one.
+    Where the pool takes the last step, the last layer is computed for that step alone, which
+    attends to every real one.
     """
+    if pool.pooling != "last":
+        output = encoder_output(graph, encoder, target, steps)
+        return pooled(graph, output, steps, encoder.norm.normalized_shape[0], pool)
     output = _encoded(graph, encoder, target, steps, None, None, last=True)
     return graph.op("Mul", output, graph.op("Gather", steps.real, last_row(graph, steps), axis=0))
 

@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from deadpan.layers.mlp import MLP, ResidualHead
+from deadpan.layers.pooling import Pool
 from deadpan.layers.recurrent import MaskedGRU, MaskedLSTM
 
 MICROSOFT = "com.microsoft"
@@ -16,6 +17,10 @@ MICROSOFT = "com.microsoft"
 
 QUANTIZED_FROM = 1024
 """Weights of fewer numbers stay float32 under ``int8``: they take little room, and they matter."""
+
+
+HIDDEN = -3e38
+"""Score of a padded step, whose weight it makes 0."""
 
 
 class Graph:
@@ -214,6 +219,25 @@ def mean_real_step(graph: Graph, x: str, steps: Steps, width: int) -> str:
     masked = sequence(graph, graph.op("Mul", x, steps.real), steps, width)
     total = graph.op("ReduceSum", masked, graph.whole(1), keepdims=0)
     return graph.op("Div", total, _at_least_one(graph, steps))
+
+
+def pooled(graph: Graph, x: str, steps: Steps, width: int, pool: Pool) -> str:
+    """Pool the real steps of each clip as a model does, [clip, width]; zeros without one."""
+    if pool.pooling == "last":
+        return last_real_step(graph, x, steps)
+    if pool.query is None:
+        return mean_real_step(graph, x, steps, width)
+    scores = product(graph, x, array(pool.query)[None] * np.float32(width**-0.5))
+    hidden = graph.op("Where", steps.mask, _by_step(graph, scores, steps), graph.constant(HIDDEN))
+    weights = graph.op("Unsqueeze", graph.op("Softmax", hidden, axis=1), graph.whole(1))
+    real = graph.op("Mul", x, steps.real)
+    mixed = graph.op("MatMul", weights, sequence(graph, real, steps, width))
+    return graph.op("Squeeze", mixed, graph.whole(1))
+
+
+def _by_step(graph: Graph, x: str, steps: Steps) -> str:
+    """Reshape [clip * step, 1] to [clip, step]."""
+    return graph.op("Reshape", x, steps.size)
 
 
 def has_step(graph: Graph, steps: Steps) -> str:

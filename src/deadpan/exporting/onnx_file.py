@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from deadpan.data.normalization import LIMIT, Normalizer
-from deadpan.exporting.encoder import encoder_output, last_encoder_output
+from deadpan.exporting.encoder import encoder_output, pooled_encoder_output
 from deadpan.exporting.graph import (
     MICROSOFT,
     Graph,
@@ -22,10 +22,9 @@ from deadpan.exporting.graph import (
     count,
     has_step,
     join,
-    last_real_step,
     linear,
-    mean_real_step,
     mlp,
+    pooled,
     product,
     recurrent,
     residual_head,
@@ -33,9 +32,12 @@ from deadpan.exporting.graph import (
     sequence,
     steps_from_mask,
 )
+from deadpan.layers.layer_mix import LayerMix
+from deadpan.layers.pooling import Pool
+from deadpan.layers.recurrent import MaskedLSTM
 from deadpan.layers.subnets import LSTMSubnet, MeanSubnet
 from deadpan.layers.tensor_fusion import LowRankFusion
-from deadpan.models import HCTMG, LFDNN, LFLSTM, LMF, TFN, LMFMulT, Model, MulT
+from deadpan.models import HCTMG, LFDNN, LFLSTM, LMF, TFN, AttentionPool, LMFMulT, Model, MulT
 from deadpan.types import Modality
 
 OPSET = 18
@@ -47,26 +49,40 @@ Streams = Mapping[Modality, tuple[str, Steps]]
 
 
 def lf_lstm(graph: Graph, model: LFLSTM, streams: Streams) -> str:
-    """Late fusion: an LSTM per modality, and an MLP of their last states."""
+    """Late fusion: an LSTM per modality, and an MLP of their pooled states."""
     states = [
-        last_real_step(graph, recurrent(graph, x, steps, model.recurrent[name]), steps)  # pyright: ignore[reportArgumentType]
+        _state(graph, x, steps, model.recurrent[name], model.pools[name])  # pyright: ignore[reportArgumentType]
         for name, (x, steps) in streams.items()
     ]
     return mlp(graph, join(graph, states), model.head)
 
 
+def _state(graph: Graph, x: str, steps: Steps, reader: MaskedLSTM, pool: Pool) -> str:
+    """The pooled states of an LSTM, [clip, hidden]."""
+    states = recurrent(graph, x, steps, reader)
+    return pooled(graph, states, steps, reader.lstm.hidden_size, pool)
+
+
 def lf_dnn(graph: Graph, model: LFDNN, streams: Streams) -> str:
     """Late fusion: a network per modality, and an MLP of their vectors."""
-    return mlp(
-        graph, join(graph, _vectors(graph, model.subnets, model.widths, streams)), model.head
-    )
+    return mlp(graph, join(graph, _vectors(graph, model.subnets, streams)), model.head)
+
+
+def attention_pool(graph: Graph, model: AttentionPool, streams: Streams) -> str:
+    """Late fusion: an MLP of each modality's mapped steps, pooled by attention."""
+    width = _width(model.projections)
+    vectors: list[str] = []
+    for name, (x, steps) in streams.items():
+        mapped = graph.op("Relu", _projected(graph, x, model.projections[name]))
+        vectors.append(pooled(graph, mapped, steps, width, model.pools[name]))  # pyright: ignore[reportArgumentType]
+    return mlp(graph, join(graph, vectors), model.head)
 
 
 def tfn(graph: Graph, model: TFN, streams: Streams) -> str:
     """Tensor fusion: an MLP of the outer product of all vectors, each with a 1 prepended."""
     first, *factors = (
         graph.op("Pad", h, graph.whole(0, 1, 0, 0), graph.constant(1.0))
-        for h in _vectors(graph, model.subnets, model.widths, streams)
+        for h in _vectors(graph, model.subnets, streams)
     )
     for factor in factors:
         pairs = graph.op(
@@ -80,7 +96,7 @@ def tfn(graph: Graph, model: TFN, streams: Streams) -> str:
 
 def lmf(graph: Graph, model: LMF, streams: Streams) -> str:
     """Low-rank fusion: a linear map of the same outer product, whose weights are factorised."""
-    vectors = _vectors(graph, model.subnets, model.widths, streams)
+    vectors = _vectors(graph, model.subnets, streams)
     return low_rank(graph, vectors, model.fusion)
 
 
@@ -99,20 +115,21 @@ def low_rank(graph: Graph, vectors: Sequence[str], fusion: LowRankFusion) -> str
     return product(graph, str(combined), weights, array(fusion.bias))
 
 
-def _vectors(
-    graph: Graph, subnets: nn.ModuleDict, widths: Mapping[Modality, int], streams: Streams
-) -> list[str]:
-    return [_vector(graph, subnets[name], widths[name], *streams[name]) for name in widths]
+def _vectors(graph: Graph, subnets: nn.ModuleDict, streams: Streams) -> list[str]:
+    return [_vector(graph, subnets[name], *stream) for name, stream in streams.items()]
 
 
-def _vector(graph: Graph, subnet: nn.Module, width: int, x: str, steps: Steps) -> str:
+def _vector(graph: Graph, subnet: nn.Module, x: str, steps: Steps) -> str:
     """The vector of each clip; zeros for a clip without a real step."""
     if isinstance(subnet, LSTMSubnet):
-        state = last_real_step(graph, recurrent(graph, x, steps, subnet.recurrent), steps)
+        state = _state(graph, x, steps, subnet.recurrent, subnet.pool)
         vector = linear(graph, state, subnet.output)
     else:
         assert isinstance(subnet, MeanSubnet)
-        vector = graph.op("Relu", mlp(graph, mean_real_step(graph, x, steps, width), subnet.mlp))
+        first = subnet.mlp.layers[0]
+        assert isinstance(first, nn.Linear)
+        mean = pooled(graph, x, steps, first.in_features, subnet.pool)
+        vector = graph.op("Relu", mlp(graph, mean, subnet.mlp))
     return graph.op("Mul", vector, has_step(graph, steps))
 
 
@@ -121,11 +138,6 @@ def hct_mg(graph: Graph, model: HCTMG, streams: Streams) -> str:
     width = _width(model.projections)
     weights, primary = _gate(model)
     others = [name for name in model.modalities if name != primary]
-
-    def pool(x: str, steps: Steps, channels: int) -> str:
-        if model.pooling == "last":
-            return last_real_step(graph, x, steps)
-        return mean_real_step(graph, x, steps, channels)
 
     def weigh(states: dict[Modality, str]) -> dict[Modality, str]:
         return {
@@ -158,18 +170,13 @@ def hct_mg(graph: Graph, model: HCTMG, streams: Streams) -> str:
         fuse(name, primary, f"auxiliary{i}_to_primary") for i, name in enumerate(others, start=1)
     ] or [states[primary]]
     parts = [
-        _projected(graph, pool(states[name], streams[name][1], width), layer)
-        for layer, name in zip(model.auxiliary_maps, others, strict=True)
+        _projected(graph, pooled(graph, states[name], streams[name][1], width, pool), layer)  # pyright: ignore[reportArgumentType]
+        for layer, pool, name in zip(
+            model.auxiliary_maps, model.auxiliary_pools, others, strict=True
+        )
     ]
     parts.append(
-        last_encoder_output(graph, model.self_attention, join(graph, views), steps)
-        if model.pooling == "last"
-        else mean_real_step(
-            graph,
-            encoder_output(graph, model.self_attention, join(graph, views), steps),
-            steps,
-            len(views) * width,
-        )
+        pooled_encoder_output(graph, model.self_attention, join(graph, views), steps, model.pool)
     )
     return residual_head(graph, join(graph, parts), model.head)
 
@@ -210,8 +217,8 @@ def mult(graph: Graph, model: MulT, streams: Streams) -> str:
             for source, (_, source_steps) in streams.items()
             if source != target
         ] or [x[target]]
-        own = model.self_attention[target]
-        parts.append(last_encoder_output(graph, own, join(graph, views), steps))  # pyright: ignore[reportArgumentType]
+        own, pool = model.self_attention[target], model.pools[target]
+        parts.append(pooled_encoder_output(graph, own, join(graph, views), steps, pool))  # pyright: ignore[reportArgumentType]
     return residual_head(graph, join(graph, parts), model.head)
 
 
@@ -239,7 +246,8 @@ def lmf_mult(graph: Graph, model: LMFMulT, streams: Streams) -> str:
     parts: list[str] = []
     for name, (_, steps) in streams.items():
         view = encoder_output(graph, model.crossmodal[name], x[name], steps, fused, fused_steps)  # pyright: ignore[reportArgumentType]
-        parts.append(last_encoder_output(graph, model.self_attention[name], view, steps))  # pyright: ignore[reportArgumentType]
+        own, pool = model.self_attention[name], model.pools[name]
+        parts.append(pooled_encoder_output(graph, own, view, steps, pool))  # pyright: ignore[reportArgumentType]
     return residual_head(graph, join(graph, parts), model.head)
 
 
@@ -256,6 +264,7 @@ def _at_same_share(graph: Graph, x: str, steps: Steps, longest: str, step_index:
 
 
 GRAPHS: Mapping[type[Model], Callable[[Graph, Any, Streams], str]] = {
+    AttentionPool: attention_pool,
     HCTMG: hct_mg,
     LFDNN: lf_dnn,
     LFLSTM: lf_lstm,
@@ -293,7 +302,10 @@ def onnx_bytes(
         inputs.append(helper.make_tensor_value_info(x, TensorProto.FLOAT, [*shape, width]))
         inputs.append(helper.make_tensor_value_info(mask, TensorProto.BOOL, shape))
         steps = steps_from_mask(graph, mask)
-        streams[name] = _normalized(graph, x, name, width, steps, normalizer), steps
+        x = _normalized(graph, x, name, width, steps, normalizer)
+        if name in model.layer_mixes:
+            x = _mixed(graph, x, width, model.layer_mixes[name])  # pyright: ignore[reportArgumentType]
+        streams[name] = x, steps
     graph.rename(GRAPHS[type(model)](graph, model, streams), "prediction")
     shape = ["clips", model.outputs]
     output = helper.make_tensor_value_info("prediction", TensorProto.FLOAT, shape)
@@ -307,6 +319,13 @@ def onnx_bytes(
     helper.set_model_props(file, {"deadpan": json.dumps({**facts, **interface})})
     onnx.checker.check_model(file)
     return file.SerializeToString()
+
+
+def _mixed(graph: Graph, x: str, width: int, mix: LayerMix) -> str:
+    """Sum the layers that stand side by side in each row."""
+    weights = array(mix.logits.softmax(dim=0))[None]
+    layers = graph.op("Reshape", x, graph.whole(-1, weights.size, width // weights.size))
+    return graph.op("Squeeze", graph.op("MatMul", graph.constant(weights), layers), graph.whole(1))
 
 
 def _normalized(

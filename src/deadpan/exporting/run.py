@@ -17,6 +17,7 @@ from deadpan.errors import DeadpanError
 from deadpan.files import write_atomically
 from deadpan.locks import alone, beside
 from deadpan.models import Model
+from deadpan.tasks import Task
 from deadpan.training.opened import RunDirectory, open_run
 from deadpan.types import TEXT, Batch, Modality
 
@@ -80,7 +81,7 @@ def _refuse_taken(path: Path) -> None:
 def _export(run: RunDirectory, path: Path, *, int8: bool) -> Exported:
     source = open_run(run.path)
     model, normalizer = source.model, source.normalizer
-    facts = _facts(model, normalizer, run.environment().task, source.task.labels, int8=int8)
+    facts = _facts(model, normalizer, run.environment().task, source.task, int8=int8)
     content = export_bytes(model, normalizer, facts, int8=int8)
     differences, outputs = deviations(onnx_predict(content), model, model.widths, normalizer)
     largest = float(differences.max())
@@ -120,15 +121,25 @@ def export_bytes(
 
 
 def _facts(
-    model: Model, normalizer: Normalizer, task: str, labels: tuple[str, ...], *, int8: bool
+    model: Model, normalizer: Normalizer, name: str, task: Task, *, int8: bool
 ) -> dict[str, Any]:
-    """The description that a file carries."""
+    """The description that a file carries.
+
+    Args:
+        model: the network.
+        normalizer: of its run.
+        name: of the task.
+        task: of the run.
+        int8: how large weights are stored.
+    """
     return {
         "version": 1,
         "made_by": f"deadpan {version('deadpan')}",
         "model": type(model).__name__,
-        "task": task,
-        "labels": list(labels),
+        "task": name,
+        "labels": list(task.labels),
+        # Of each label the values whose logits are predicted; a prediction of numbers has none.
+        **({} if task.bins is None else {"bins": task.bins.tolist()}),
         "widths": model.widths,
         "outputs": model.outputs,
         "scaled": list(normalizer.centers),

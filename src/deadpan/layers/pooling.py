@@ -1,9 +1,13 @@
 """Pooling of padded sequences to vectors, and moving their padding to the end."""
 
+from typing import Literal
+
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pad
+
+Pooling = Literal["last", "mean", "attention"]
 
 
 def front_aligned(
@@ -44,5 +48,39 @@ def mean_step(
     return total / mask.sum(dim=1).clamp(min=1)[:, None]
 
 
-POOLS = {"last": last_step, "mean": mean_step}
-"""Pooling functions by the value of a model's ``pooling`` option."""
+class Pool(nn.Module):
+    """Pooling of a padded sequence to one vector for each clip; zeros for a clip without a step.
+
+    Attention weighs the real steps by the softmax of their products with a learned query (Yang et
+    al. 2016). The query starts at 0, where attention is the mean.
+
+    Args:
+        width: channels of a step.
+        pooling: the "last" real step, the "mean" of all real steps, or "attention" to them.
+    """
+
+    def __init__(self, width: int, pooling: Pooling) -> None:
+        super().__init__()
+        self.pooling: Pooling = pooling
+        self.query = nn.Parameter(torch.zeros(width)) if pooling == "attention" else None
+
+    def forward(
+        self, x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
+    ) -> Float[Tensor, "clip width"]:
+        """Pool each clip; padding stands last and holds finite numbers."""
+        if self.pooling == "last":
+            return last_step(x, mask)
+        if self.pooling == "mean":
+            return mean_step(x, mask)
+        return torch.bmm(self.weights(x, mask)[:, None].to(x.dtype), x).squeeze(1)
+
+    def weights(
+        self, x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
+    ) -> Float[Tensor, "clip step"]:
+        """Weights of attention in [0, 1]: 0 in padding, sum 1 over the real steps of a clip."""
+        assert self.query is not None, "only attention has weights"
+        scores = x @ (self.query * x.shape[2] ** -0.5).to(x.dtype)
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        # Not minus infinity, whose softmax would be NaN for a clip without a real step.
+        hidden = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+        return hidden.softmax(dim=1) * mask

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Literal, cast
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,7 +14,7 @@ from deadpan.layers.attention import Attention
 from deadpan.layers.dropout import dropout
 from deadpan.layers.native.encoder_layer import encoder_layer
 from deadpan.layers.native.library import native
-from deadpan.layers.pooling import POOLS, last_step
+from deadpan.layers.pooling import Pool, last_step
 
 
 class EncoderLayer(nn.Module):
@@ -170,29 +170,29 @@ class Encoder(nn.Module):
         self,
         x: Float[Tensor, "clip step width"],
         mask: Bool[Tensor, "clip step"],
-        pooling: Literal["last", "mean"],
+        pool: Pool,
         *,
         attention_dropout: float = 0.0,
         embedding_dropout: float = 0.0,
     ) -> Float[Tensor, "clip width"]:
         """Encode ``x`` by self-attention and pool it to one vector for each clip.
 
-        With ``pooling`` "last" the last layer computes only the last step, unless attention is
+        Where the pool takes the last step, the last layer computes no other, unless attention is
         recorded or a hook needs the whole output.
 
         Args:
             x: the sequence.
             mask: True = real step; padding last.
-            pooling: the "last" real step or the "mean" of all.
+            pool: of the encoder's width.
             attention_dropout: rate for attention weights.
             embedding_dropout: rate for the embedding.
         """
         observed = self._forward_pre_hooks or self._forward_hooks or self._is_recorded()
-        if pooling == "mean" or observed:
+        if pool.pooling != "last" or observed:
             encoded = self(
                 x, mask, attention_dropout=attention_dropout, target_dropout=embedding_dropout
             )
-            return POOLS[pooling](encoded, mask)
+            return pool(encoded, mask)
         x = self._embed(x, embedding_dropout)
         x = self._apply_layers(self.layers[:-1], x, mask, None, mask, attention_dropout)
         last, has_step = last_step(x, mask)[:, None], mask.any(dim=1, keepdim=True)

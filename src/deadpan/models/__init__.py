@@ -1,5 +1,6 @@
 """All models. The exports are the registry that the command line, the tables and the tests read."""
 
+from deadpan.models.attention_pool import AttentionPool
 from deadpan.models.base import Model, check_hyperparameters
 from deadpan.models.cia import CIA
 from deadpan.models.ef_lstm import EFLSTM
@@ -31,6 +32,7 @@ __all__ = [
     "RAVEN",
     "RMFN",
     "TFN",
+    "AttentionPool",
     "GraphMFN",
     "LMFMulT",
     "Model",

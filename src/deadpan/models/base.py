@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from deadpan.errors import DeadpanError, unknown_name
-from deadpan.layers.pooling import front_aligned
+from deadpan.layers.layer_mix import LayerMix
+from deadpan.layers.pooling import Pool, Pooling, front_aligned
 from deadpan.options import typed
 from deadpan.types import Batch, Modality, Output, in_order
 
@@ -64,8 +65,11 @@ class Model(nn.Module, abc.ABC):
         most_modalities: how many modalities it can fuse; None = any number.
         context: whether a clip's prediction reads the other clips of its video; batches then hold
             whole videos.
-        pooling: whether predictions read the "last" real step of a stream or the "mean" of all.
+        pooling: whether predictions read the "last" real step of a stream, the "mean" of all, or
+            "attention" to them.
         modalities: names of the modalities in ``widths``, in canonical order.
+        widths: features per step of each modality in a batch; see also :meth:`mixing`.
+        layer_mixes: of the modalities whose features are layers of an encoder side by side.
     """
 
     title: ClassVar[str]
@@ -73,7 +77,7 @@ class Model(nn.Module, abc.ABC):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     most_modalities: ClassVar[int | None] = None
     context: ClassVar[bool] = False
-    pooling: Literal["last", "mean"] = "last"
+    pooling: Pooling = "last"
 
     def __init_subclass__(cls) -> None:
         """Set the title of a class that sets none."""
@@ -108,6 +112,41 @@ class Model(nn.Module, abc.ABC):
         self.modalities = in_order(widths)
         self.widths = {name: widths[name] for name in self.modalities}
         self.outputs = outputs
+        self.layer_mixes = nn.ModuleDict()
+
+    @classmethod
+    def mixing(
+        cls: type[M],
+        blocks: Mapping[Modality, int],
+        /,
+        *,
+        widths: Mapping[Modality, int],
+        **arguments: Any,  # noqa: ANN401 - of the model
+    ) -> M:
+        """Build a model that reads the layers of an encoder, side by side, as their learned sum.
+
+        Args:
+            blocks: how many layers the features of a modality hold; not of those that hold one.
+            widths: features per step of each modality, all layers of it.
+            **arguments: of the model.
+
+        Raises:
+            DeadpanError: a modality is unknown, or its layers do not divide its features.
+        """
+        for name, count in blocks.items():
+            if name not in widths:
+                raise DeadpanError(unknown_name("modality in layer_blocks", name, widths))
+            if count < 2 or widths[name] % count:
+                raise DeadpanError(
+                    f"layer_blocks says that {name} holds {count} layers, but it has {widths[name]}"
+                    " features per step; give a divisor above 1, or leave it out"
+                )
+        mixed = {name: width // blocks.get(name, 1) for name, width in widths.items()}
+        model = cls(widths=mixed, **arguments)
+        model.widths = {name: widths[name] for name in model.modalities}
+        for name, count in blocks.items():
+            model.layer_mixes[name] = LayerMix(count)
+        return model
 
     @abc.abstractmethod
     def forward(self, batch: Batch) -> Output:
@@ -127,6 +166,10 @@ class Model(nn.Module, abc.ABC):
         The prediction reads the pooled output of each modality's last path.
         """
         return ()
+
+    def final_pools(self) -> Mapping[Modality, Pool]:
+        """Pools of the last path of each modality; none for a model without attention paths."""
+        return {}
 
     def gate_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters of a modality gate, which have a learning rate of their own."""
@@ -153,6 +196,7 @@ class Model(nn.Module, abc.ABC):
         """Features and mask of every modality of the model, with padding moved to the end.
 
         A modality that the batch lacks becomes one padded step of zeros: missing in every clip.
+        Layers of an encoder are summed.
         """
         streams: dict[Modality, tuple[Tensor, Tensor]] = {}
         for name, width in self.widths.items():
@@ -164,6 +208,9 @@ class Model(nn.Module, abc.ABC):
                     batch.labels.new_zeros(*shape, width),
                     torch.zeros(shape, dtype=torch.bool, device=batch.labels.device),
                 )
+        for name, mix in self.layer_mixes.items():
+            x, mask = streams[name]
+            streams[name] = mix(x), mask
         return streams
 
 

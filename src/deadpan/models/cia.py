@@ -12,7 +12,7 @@ from torch.nn.functional import relu
 
 from deadpan.layers.dropout import dropout
 from deadpan.layers.mlp import MLP
-from deadpan.layers.pooling import mean_step
+from deadpan.layers.pooling import Pool, Pooling
 from deadpan.layers.recurrent import MaskedGRU
 from deadpan.models.base import Model
 from deadpan.types import Batch, Modality, Output
@@ -43,6 +43,8 @@ class CIA(Model):
         widths: features per step of each modality.
         outputs: numbers predicted per clip.
         hidden: channels of each GRU in each direction.
+        pooling: the "mean" of an utterance's real steps, the "last" one, or "attention" to them by
+            a learned query.
         width: channels of an interaction feature and of every vector after the GRUs. The
             autoencoders' hidden layers have 3 and 2 times as many before the code, 2 and 3 after.
         reconstruction_weight: weight of each autoencoder's mean squared error.
@@ -62,6 +64,7 @@ class CIA(Model):
         widths: Mapping[Modality, int],
         outputs: int,
         hidden: int = 50,
+        pooling: Pooling = "mean",
         width: int = 200,
         reconstruction_weight: float = 1.0,
         input_dropout: float = 0.3,
@@ -70,6 +73,7 @@ class CIA(Model):
         super().__init__(widths=widths, outputs=outputs)
         self.reconstruction_weight = reconstruction_weight
         self.layer_dropout = layer_dropout
+        self.pools = nn.ModuleDict({name: Pool(n, pooling) for name, n in self.widths.items()})
         self.autoencoders = nn.ModuleDict(
             {
                 f"{source}_to_{target}": AutoEncoder(
@@ -92,14 +96,15 @@ class CIA(Model):
     def forward(self, batch: Batch) -> Output:
         """Predict."""
         inputs = self.inputs(batch)
-        vectors = {name: mean_step(x, mask) for name, (x, mask) in inputs.items()}
+        vectors = {name: self.pools[name](x, mask) for name, (x, mask) in inputs.items()}
         present = {name: mask.any(dim=1) for name, (_, mask) in inputs.items()}
         losses: dict[str, Tensor] = {}
         for source, target in permutations(self.modalities, 2):
             name = f"{source}_to_{target}"
             code, prediction = self.autoencoders[name](vectors[source])
             vectors[name] = code * present[source][:, None]
-            error = (prediction - vectors[target]).square().mean(dim=1)
+            # Detached: attention must not learn to be easy to predict.
+            error = (prediction - vectors[target].detach()).square().mean(dim=1)
             both = present[source] & present[target]
             losses[f"reconstruction_{name}"] = (
                 self.reconstruction_weight * (error * both).sum() / both.sum().clamp(min=1)

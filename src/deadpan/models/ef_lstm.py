@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from deadpan.layers.mlp import MLP
-from deadpan.layers.pooling import last_step
+from deadpan.layers.pooling import Pool, Pooling
 from deadpan.layers.recurrent import MaskedLSTM
 from deadpan.models.aligned import AlignedModel
 from deadpan.types import Batch, Modality, Output
@@ -24,6 +24,8 @@ class EFLSTM(AlignedModel):
         widths: features per step of each modality.
         outputs: numbers predicted per clip.
         hidden: channels of the LSTM.
+        pooling: the "last" real hidden state, the "mean" of all real ones, or "attention" to them
+            by a learned query.
         head_width: channels of the MLP's hidden layer.
         output_dropout: rate inside the MLP, after the ReLU.
     """
@@ -37,17 +39,19 @@ class EFLSTM(AlignedModel):
         widths: Mapping[Modality, int],
         outputs: int,
         hidden: int = 256,
+        pooling: Pooling = "last",
         head_width: int = 32,
         output_dropout: float = 0.0,
         **alignment: Any,
     ) -> None:
         super().__init__(widths=widths, outputs=outputs, **alignment)
         self.recurrent = MaskedLSTM(sum(self.widths.values()), hidden)
+        self.pool = Pool(hidden, pooling)
         self.head = MLP(hidden, head_width, outputs, dropout=output_dropout)
 
     def forward(self, batch: Batch) -> Output:
         """Predict."""
         steps = self.aligned(batch)
         features = torch.cat([steps.sequences[name] for name in self.modalities], dim=2)
-        last = last_step(self.recurrent(features, steps.mask), steps.mask)
-        return Output(prediction=self.head(last), losses=steps.losses)
+        state = self.pool(self.recurrent(features, steps.mask), steps.mask)
+        return Output(prediction=self.head(state), losses=steps.losses)

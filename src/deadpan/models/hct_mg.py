@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.layers.dropout import dropout
 from deadpan.layers.mlp import ResidualHead
-from deadpan.layers.pooling import POOLS
+from deadpan.layers.pooling import Pool, Pooling
 from deadpan.layers.recurrent import MaskedGRU, read_together
 from deadpan.layers.transformer import Encoder
 from deadpan.models.base import AttentionPath, Model
@@ -52,7 +52,8 @@ class HCTMG(Model):
             ordered "pairs" of them (six).
         bidirectional: use bidirectional GRUs of the same output width.
         mask_future: MulT's offset mask in the crossmodal transformers and self-attention.
-        pooling: the "last" real step of each stream, or the "mean" of its real steps.
+        pooling: the "last" real step of each stream, the "mean" of its real steps, or "attention"
+            to them by a learned query.
         attention_dropout: rate for attention weights whose source is text, and for self-attention;
             0 for other sources.
         embedding_dropout: rate for the input features and for each embedding (MulT's code).
@@ -82,7 +83,7 @@ class HCTMG(Model):
         sharing: Literal["roles", "pairs"] = "roles",
         bidirectional: bool = False,
         mask_future: bool = False,
-        pooling: Literal["last", "mean"] = "last",
+        pooling: Pooling = "last",
         attention_dropout: float = 0.1,
         embedding_dropout: float = 0.25,
         embedding_dropout_on: Literal["text", "all"] = "all",
@@ -102,7 +103,6 @@ class HCTMG(Model):
         self.embedding_dropout = embedding_dropout
         self.embedding_dropout_on = embedding_dropout_on
         self.pooling = pooling
-        self.pool = POOLS[pooling]
 
         def encoder(channels: int, depth: int) -> Encoder:
             return Encoder(
@@ -127,6 +127,8 @@ class HCTMG(Model):
         )
         views = max(count - 1, 1)
         self.self_attention = encoder(views * width, max(layers, 3))
+        self.pool = Pool(views * width, pooling)
+        self.auxiliary_pools = nn.ModuleList(Pool(width, pooling) for _ in range(count - 1))
         self.auxiliary_maps = nn.ModuleList(
             nn.Linear(width, width, bias=False) for _ in range(count - 1)
         )
@@ -174,13 +176,15 @@ class HCTMG(Model):
         encoded = self.self_attention.pooled(  # eq. 5
             torch.cat(views, dim=2),
             streams[primary][1],
-            self.pooling,
+            self.pool,
             attention_dropout=self.attention_dropout,
             embedding_dropout=self._embedding_rate(primary),
         )
         parts = [  # eq. 6
-            linear(self.pool(*streams[name]))
-            for linear, name in zip(self.auxiliary_maps, auxiliaries, strict=True)
+            linear(pool(*streams[name]))
+            for linear, pool, name in zip(
+                self.auxiliary_maps, self.auxiliary_pools, auxiliaries, strict=True
+            )
         ]
         prediction = self.head(torch.cat([*parts, encoded], dim=1))
         if self.gate is None:
@@ -189,8 +193,7 @@ class HCTMG(Model):
 
     def attention_paths(self) -> tuple[AttentionPath, ...]:
         """Paths under the current primary: between auxiliaries, to the primary, self-attention."""
-        primary = str(self.primary) if self.gate is None else self.modalities[self.gate()[1]]
-        others = [name for name in self.modalities if name != primary]
+        primary, *others = self._in_roles()
         modality = {"primary": primary}
         modality |= {f"auxiliary{i}": name for i, name in enumerate(others, start=1)}
         paths: list[AttentionPath] = []
@@ -199,6 +202,16 @@ class HCTMG(Model):
             module = f"crossmodal.{f'{source}_to_{target}' if self.pairs else role}"
             paths += [AttentionPath(module, source, target, "crossmodal", 1 + (target == primary))]
         return (*paths, AttentionPath("self_attention", primary, primary, "self", order=3))
+
+    def final_pools(self) -> Mapping[Modality, Pool]:
+        """Pools of the primary's self-attention and of the auxiliaries."""
+        pools = (self.pool, *self.auxiliary_pools)
+        return dict(zip(self._in_roles(), pools, strict=True))  # pyright: ignore[reportReturnType]
+
+    def _in_roles(self) -> list[Modality]:
+        """The current primary modality, then the auxiliary ones."""
+        primary = str(self.primary) if self.gate is None else self.modalities[self.gate()[1]]
+        return [primary, *(name for name in self.modalities if name != primary)]
 
     def _project(self, name: Modality, x: Tensor, mask: Tensor) -> PaddedSequence:
         if name == TEXT or self.embedding_dropout_on == "all":

@@ -7,6 +7,7 @@ from torch import nn
 
 from deadpan.layers.dropout import dropout
 from deadpan.layers.mlp import MLP
+from deadpan.layers.pooling import Pooling
 from deadpan.layers.subnets import MeanSubnet
 from deadpan.models.base import Model
 from deadpan.types import Batch, Modality, Output
@@ -23,6 +24,8 @@ class LFDNN(Model):
         widths: features per step of each modality.
         outputs: numbers predicted per clip.
         hidden: channels of the three layers of each modality's network.
+        pooling: the "mean" of the real steps, the "last" one, or "attention" to them by a learned
+            query.
         head_width: channels of the MLP's two hidden layers.
         subnet_dropout: rate for the means.
         fusion_dropout: rate for the concatenated vectors.
@@ -37,6 +40,7 @@ class LFDNN(Model):
         widths: Mapping[Modality, int],
         outputs: int,
         hidden: int = 128,
+        pooling: Pooling = "mean",
         head_width: int = 32,
         subnet_dropout: float = 0.2,
         fusion_dropout: float = 0.2,
@@ -45,7 +49,7 @@ class LFDNN(Model):
         self.fusion_dropout = fusion_dropout
         self.subnets = nn.ModuleDict(
             {
-                name: MeanSubnet(features, hidden, dropout=subnet_dropout)
+                name: MeanSubnet(features, hidden, pooling=pooling, dropout=subnet_dropout)
                 for name, features in self.widths.items()
             }
         )

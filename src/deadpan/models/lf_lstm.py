@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from deadpan.layers.mlp import MLP
-from deadpan.layers.pooling import last_step
+from deadpan.layers.pooling import Pool, Pooling
 from deadpan.layers.recurrent import MaskedLSTM
 from deadpan.models.base import Model
 from deadpan.types import Batch, Modality, Output
@@ -23,6 +23,8 @@ class LFLSTM(Model):
         widths: features per step of each modality.
         outputs: numbers predicted per clip.
         hidden: channels of each LSTM.
+        pooling: the "last" real hidden state, the "mean" of all real ones, or "attention" to them
+            by a learned query.
         head_width: channels of the MLP's hidden layer.
         output_dropout: rate inside the MLP, after the ReLU.
     """
@@ -36,6 +38,7 @@ class LFLSTM(Model):
         widths: Mapping[Modality, int],
         outputs: int,
         hidden: int = 256,
+        pooling: Pooling = "last",
         head_width: int = 32,
         output_dropout: float = 0.0,
     ) -> None:
@@ -43,12 +46,13 @@ class LFLSTM(Model):
         self.recurrent = nn.ModuleDict(
             {name: MaskedLSTM(features, hidden) for name, features in self.widths.items()}
         )
+        self.pools = nn.ModuleDict({name: Pool(hidden, pooling) for name in self.modalities})
         self.head = MLP(len(self.widths) * hidden, head_width, outputs, dropout=output_dropout)
 
     def forward(self, batch: Batch) -> Output:
         """Read the last state of each modality's LSTM and predict from all of them."""
-        last = [
-            last_step(self.recurrent[name](x, mask), mask)
+        states = [
+            self.pools[name](self.recurrent[name](x, mask), mask)
             for name, (x, mask) in self.inputs(batch).items()
         ]
-        return Output(prediction=self.head(torch.cat(last, dim=1)))
+        return Output(prediction=self.head(torch.cat(states, dim=1)))

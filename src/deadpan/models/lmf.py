@@ -1,9 +1,11 @@
 """LMF, low-rank multimodal fusion."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from torch import nn
 
+from deadpan.layers.pooling import Pooling
 from deadpan.layers.subnets import LSTMSubnet, MeanSubnet
 from deadpan.layers.tensor_fusion import LowRankFusion
 from deadpan.models.base import Model
@@ -30,6 +32,8 @@ class LMF(Model):
         text_hidden: channels of the LSTM.
         text_width: channels of the vector of text.
         rank: number of terms whose sum is the weight tensor.
+        pooling: "paper" takes the last state of text and the mean of every other modality; or all
+            take the "last" real step, the "mean" of all, or "attention" to them by a learned query.
         subnet_dropout: rate for the means and for the LSTM's last state.
     """
 
@@ -44,14 +48,19 @@ class LMF(Model):
         text_hidden: int = 128,
         text_width: int = 64,
         rank: int = 4,
+        pooling: Literal["paper", "last", "mean", "attention"] = "paper",
         subnet_dropout: float = 0.2,
     ) -> None:
         super().__init__(widths=widths, outputs=outputs)
+        of_text: Pooling = "last" if pooling == "paper" else pooling
+        of_others: Pooling = "mean" if pooling == "paper" else pooling
         self.subnets = nn.ModuleDict(
             {
-                name: LSTMSubnet(features, text_hidden, text_width, dropout=subnet_dropout)
+                name: LSTMSubnet(
+                    features, text_hidden, text_width, pooling=of_text, dropout=subnet_dropout
+                )
                 if name == TEXT
-                else MeanSubnet(features, hidden, dropout=subnet_dropout)
+                else MeanSubnet(features, hidden, pooling=of_others, dropout=subnet_dropout)
                 for name, features in self.widths.items()
             }
         )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from deadpan.layers.dropout import dropout
 from deadpan.layers.mlp import ResidualHead
+from deadpan.layers.pooling import Pool, Pooling
 from deadpan.layers.tensor_fusion import LowRankFusion
 from deadpan.layers.transformer import Encoder
 from deadpan.models.base import FUSED, AttentionPath, Model
@@ -35,6 +36,8 @@ class LMFMulT(Model):
         heads: attention heads.
         layers: depth of each crossmodal transformer; self-attention has max(layers, 3).
         rank: number of terms of the low-rank fusion.
+        pooling: the "last" real step of each modality's self-attention, the "mean" of its real
+            steps, or "attention" to them by a learned query.
         attention_dropout: rate for all attention weights.
         embedding_dropout: rate for the text features and for each embedding.
         residual_dropout: rate after each attention and feed-forward part.
@@ -54,6 +57,7 @@ class LMFMulT(Model):
         heads: int = 5,
         layers: int = 5,
         rank: int = 4,
+        pooling: Pooling = "last",
         attention_dropout: float = 0.1,
         embedding_dropout: float = 0.25,
         residual_dropout: float = 0.1,
@@ -70,6 +74,8 @@ class LMFMulT(Model):
         self.fusion = LowRankFusion([width] * len(names), width, rank)
         self.crossmodal = _encoders(names, width, heads, layers, rates)
         self.self_attention = _encoders(names, width, heads, max(layers, 3), rates)
+        self.pooling = pooling
+        self.pools = nn.ModuleDict({name: Pool(width, pooling) for name in names})
         self.head = ResidualHead(
             len(names) * width, outputs, blocks=1, output_dropout=output_dropout
         )
@@ -94,7 +100,11 @@ class LMFMulT(Model):
             )
             vectors.append(
                 self.self_attention[name].pooled(  # pyright: ignore[reportCallIssue]
-                    x, mask, "last", attention_dropout=attention, embedding_dropout=embedding
+                    x,
+                    mask,
+                    self.pools[name],
+                    attention_dropout=attention,
+                    embedding_dropout=embedding,
                 )
             )
         return Output(prediction=self.head(torch.cat(vectors, dim=1)))
@@ -110,6 +120,10 @@ class LMFMulT(Model):
             for name in self.modalities
         ]
         return (*fused, *own)
+
+    def final_pools(self) -> Mapping[Modality, Pool]:
+        """Pools of the self-attention of each modality."""
+        return dict(self.pools.items())  # pyright: ignore[reportReturnType]
 
     def _project(self, name: Modality, x: Tensor) -> Tensor:
         if name == TEXT:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from deadpan.layers.mlp import MLP
-from deadpan.layers.pooling import last_step
+from deadpan.layers.pooling import Pool, Pooling
 from deadpan.layers.recurrent import MaskedLSTM
 from deadpan.models.aligned import Aligned, AlignedModel
 from deadpan.types import VISION, Batch, Modality, Output
@@ -34,6 +34,8 @@ class MCTN(AlignedModel):
         widths: features per step of each modality.
         outputs: numbers predicted per clip.
         hidden: channels of every encoder and decoder.
+        pooling: the "last" real step of the second encoding, the "mean" of all, or "attention" to
+            them by a learned query.
         head_width: channels of the hidden layer of the MLP that predicts.
         translation_weight: weight of the mean squared error of each translation.
         output_dropout: rate inside the MLP, after the ReLU.
@@ -47,6 +49,7 @@ class MCTN(AlignedModel):
         widths: Mapping[Modality, int],
         outputs: int,
         hidden: int = 64,
+        pooling: Pooling = "last",
         head_width: int = 32,
         translation_weight: float = 0.1,
         output_dropout: float = 0.0,
@@ -65,6 +68,7 @@ class MCTN(AlignedModel):
             nn.Linear(hidden, self.widths[name] if index else self.width)
             for index, name in enumerate(self.targets)
         )
+        self.pool = Pool(hidden, pooling)
         self.head = MLP(hidden, head_width, outputs, dropout=output_dropout)
 
     def forward(self, batch: Batch) -> Output:
@@ -74,7 +78,7 @@ class MCTN(AlignedModel):
         encodings = [self.encoders[0](source, steps.mask)]
         for encoder in self.encoders[1:]:
             encodings.append(encoder(encodings[-1], steps.mask))
-        prediction = self.head(last_step(encodings[-1], steps.mask))
+        prediction = self.head(self.pool(encodings[-1], steps.mask))
         if (
             not torch.is_grad_enabled()
         ):  # without training the losses, half of the work, are not needed

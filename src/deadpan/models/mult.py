@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from deadpan.layers.dropout import dropout
 from deadpan.layers.mlp import ResidualHead
+from deadpan.layers.pooling import Pool, Pooling
 from deadpan.layers.transformer import Encoder
 from deadpan.models.base import AttentionPath, Model
 from deadpan.types import TEXT, Batch, Modality, Output
@@ -36,6 +37,8 @@ class MulT(Model):
         layers: depth of each crossmodal transformer; self-attention has max(layers, 3).
         mask_future: the offset mask in the crossmodal transformers and self-attention, counted in
             the real steps of each clip.
+        pooling: the "last" real step of each modality's self-attention, the "mean" of its real
+            steps, or "attention" to them by a learned query.
         attention_dropout: rate for attention weights whose source is text, and for self-attention;
             0 for other sources.
         embedding_dropout: rate for the text features and for each embedding, as target and as
@@ -58,6 +61,7 @@ class MulT(Model):
         heads: int = 5,
         layers: int = 5,
         mask_future: bool = True,
+        pooling: Pooling = "last",
         attention_dropout: float = 0.1,
         embedding_dropout: float = 0.25,
         embedding_dropout_on: Literal["text", "all"] = "all",
@@ -97,6 +101,8 @@ class MulT(Model):
         self.self_attention = nn.ModuleDict(
             {name: encoder(views_width, max(layers, 3)) for name in names}
         )
+        self.pooling = pooling
+        self.pools = nn.ModuleDict({name: Pool(views_width, pooling) for name in names})
         self.head = ResidualHead(
             len(names) * views_width, outputs, blocks=1, output_dropout=output_dropout
         )
@@ -123,6 +129,10 @@ class MulT(Model):
         ]
         return (*pairs, *own)
 
+    def final_pools(self) -> Mapping[Modality, Pool]:
+        """Pools of the self-attention of each modality."""
+        return dict(self.pools.items())  # pyright: ignore[reportReturnType]
+
     def _project(self, name: Modality, x: Tensor) -> Tensor:
         if name == TEXT:
             x = dropout(x, self.embedding_dropout, self.training)
@@ -131,7 +141,7 @@ class MulT(Model):
     def _encode(
         self, streams: Mapping[Modality, tuple[Tensor, Tensor]], target: Modality
     ) -> Tensor:
-        """Last real step of the target's views of all sources, encoded by self-attention."""
+        """Pooled steps of the target's views of all sources, encoded by self-attention."""
         x, mask = streams[target]
         views = [
             self.crossmodal[f"{source}_to_{target}"](
@@ -148,7 +158,7 @@ class MulT(Model):
         return self.self_attention[target].pooled(  # pyright: ignore[reportCallIssue]
             torch.cat(views or [x], dim=2),
             mask,
-            "last",
+            self.pools[target],
             attention_dropout=self.attention_dropout,
             embedding_dropout=self._embedding_rate(target),
         )

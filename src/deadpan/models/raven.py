@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.linalg import vector_norm
 
 from deadpan.layers.dropout import dropout
-from deadpan.layers.pooling import last_step
+from deadpan.layers.pooling import Pool, Pooling
 from deadpan.layers.recurrent import MaskedLSTM
 from deadpan.models.aligned import AlignedModel
 from deadpan.types import Batch, Modality, Output
@@ -64,6 +64,8 @@ class RAVEN(AlignedModel):
         widths: features per step of each modality.
         outputs: numbers predicted per clip.
         hidden: channels of the LSTM over words.
+        pooling: the "last" real state of that LSTM, the "mean" of all real ones, or "attention" to
+            them by a learned query.
         frame_hidden: channels of the LSTM over the frames of a word, one for each modality.
         shift_limit: beta, the greatest length of a shift relative to its word's vector.
         input_dropout: rate for the nonverbal frames and the shifted words.
@@ -80,6 +82,7 @@ class RAVEN(AlignedModel):
         widths: Mapping[Modality, int],
         outputs: int,
         hidden: int = 300,
+        pooling: Pooling = "last",
         frame_hidden: int = 150,
         shift_limit: float = 0.2,
         input_dropout: float = 0.2,
@@ -96,6 +99,7 @@ class RAVEN(AlignedModel):
         if nonverbal:
             self.shift = nn.Linear(len(nonverbal) * frame_hidden, width)
         self.recurrent = MaskedLSTM(width, hidden)
+        self.pool = Pool(hidden, pooling)
         self.output = nn.Linear(hidden, outputs)
 
     def forward(self, batch: Batch) -> Output:
@@ -105,8 +109,8 @@ class RAVEN(AlignedModel):
         if nonverbal:
             words = self.shift_words(words, dict(zip(self.frames, nonverbal, strict=True)))
         words = dropout(words, self.input_dropout, self.training)
-        last = last_step(self.recurrent(words, steps.mask), steps.mask)
-        return Output(prediction=self.output(last), losses=steps.losses)
+        state = self.pool(self.recurrent(words, steps.mask), steps.mask)
+        return Output(prediction=self.output(state), losses=steps.losses)
 
     def shift_words(
         self,

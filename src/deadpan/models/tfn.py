@@ -1,11 +1,13 @@
 """TFN, the tensor fusion network."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from torch import nn
 
 from deadpan.layers.dropout import dropout
 from deadpan.layers.mlp import MLP
+from deadpan.layers.pooling import Pooling
 from deadpan.layers.subnets import LSTMSubnet, MeanSubnet
 from deadpan.layers.tensor_fusion import outer_product
 from deadpan.models.base import Model
@@ -29,6 +31,8 @@ class TFN(Model):
         hidden: channels of the vector of each modality but text, and of the layers before it.
         text_hidden: channels of the LSTM.
         text_width: channels of the vector of text.
+        pooling: "paper" takes the last state of text and the mean of every other modality; or all
+            take the "last" real step, the "mean" of all, or "attention" to them by a learned query.
         head_width: channels of the MLP's two hidden layers. Most parameters are in the first map,
             from the tensor to this width.
         subnet_dropout: rate for the means and for the LSTM's last state.
@@ -46,17 +50,22 @@ class TFN(Model):
         hidden: int = 32,
         text_hidden: int = 128,
         text_width: int = 128,
+        pooling: Literal["paper", "last", "mean", "attention"] = "paper",
         head_width: int = 128,
         subnet_dropout: float = 0.15,
         fusion_dropout: float = 0.15,
     ) -> None:
         super().__init__(widths=widths, outputs=outputs)
         self.fusion_dropout = fusion_dropout
+        of_text: Pooling = "last" if pooling == "paper" else pooling
+        of_others: Pooling = "mean" if pooling == "paper" else pooling
         self.subnets = nn.ModuleDict(
             {
-                name: LSTMSubnet(features, text_hidden, text_width, dropout=subnet_dropout)
+                name: LSTMSubnet(
+                    features, text_hidden, text_width, pooling=of_text, dropout=subnet_dropout
+                )
                 if name == TEXT
-                else MeanSubnet(features, hidden, dropout=subnet_dropout)
+                else MeanSubnet(features, hidden, pooling=of_others, dropout=subnet_dropout)
                 for name, features in self.widths.items()
             }
         )

@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from deadpan.errors import DeadpanError, unknown_name
+from deadpan.metrics.distributions import expectation
 
 Clip = Mapping[str, Any]
 """Features [step, width] of each modality that the clip has, as anything numpy can read."""
@@ -65,6 +66,7 @@ class Predictor:
         widths: features per step of each modality.
         task: regression, emotions, classes or scores.
         labels: names of the task's labels.
+        bins: values [label, bin] whose logits are predicted; None where numbers or classes are.
         facts: the description that the file carries.
 
     Raises:
@@ -83,6 +85,8 @@ class Predictor:
         self.widths: dict[str, int] = self.facts["widths"]
         self.task: str = self.facts["task"]
         self.labels = tuple(self.facts["labels"])
+        bins = self.facts.get("bins")
+        self.bins = None if bins is None else np.array(bins, np.float64)
 
     def __call__(
         self, clips: Sequence[Clip] | Clip, *, groups: Sequence[str] | None = None
@@ -116,7 +120,7 @@ class Predictor:
         for batch in self._batches(features):
             feeds = self._padded([features[i] for i in batch])
             outputs[batch] = self._run(feeds, len(batch))
-        decisions = decode_outputs(self.task, outputs)
+        decisions = decode_outputs(self.task, outputs, self.bins)
         return PredictorOutput(labels=self.labels, outputs=outputs, decisions=decisions)
 
     def _run(self, feeds: Mapping[str, np.ndarray], clips: int) -> np.ndarray:
@@ -252,7 +256,7 @@ def _facts(file: Path, session: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 OUTPUTS_PER_LABEL = {"regression": 1, "scores": 1, "classes": 1, "emotions": 2}
-"""Outputs of a model for each label, by task."""
+"""Outputs of a model for each label, by task, where it predicts no bins of the label."""
 
 
 def _wrong_fact(facts: Mapping[str, Any]) -> str | None:
@@ -271,11 +275,25 @@ def _wrong_fact(facts: Mapping[str, Any]) -> str | None:
         return "labels"
     if not isinstance(widths, dict) or not widths or not all(map(is_count, widths.values())):
         return "widths"
-    outputs = facts.get("outputs")
-    if not is_count(outputs) or outputs != len(labels) * OUTPUTS_PER_LABEL[task]:
+    outputs, bins = facts.get("outputs"), facts.get("bins")
+    is_number = task in ("regression", "scores")
+    if bins is not None and not (is_number and _are_bins(bins, len(labels))):
+        return "bins"
+    per_label = OUTPUTS_PER_LABEL[task] if bins is None else len(bins[0])
+    if not is_count(outputs) or outputs != len(labels) * per_label:
         return "outputs"
     medians: Any = facts.get("median_of_group_first")
     return None if are_texts(medians) and set(medians) <= set(widths) else "median_of_group_first"
+
+
+def _are_bins(value: object, labels: int) -> bool:
+    """Whether a value is a list of numbers for each label, all as long and ascending."""
+    try:
+        bins = np.array(value, np.float64)
+    except (TypeError, ValueError):
+        return False
+    whole = bins.ndim == 2 and len(bins) == labels and bins.shape[1] >= 2
+    return whole and bool(np.isfinite(bins).all() and (np.diff(bins) > 0).all())
 
 
 def give_back(library: str) -> int:
@@ -308,12 +326,19 @@ def give_back(library: str) -> int:
     return count
 
 
-def decode_outputs(task: str, outputs: np.ndarray) -> np.ndarray:
+def decode_outputs(task: str, outputs: np.ndarray, bins: np.ndarray | None = None) -> np.ndarray:
     """Decode a model's outputs [clip, output] into a decision per label, float64 [clip, label].
 
     For regression and scores it is a number; for classes the probability of each, which sum to 1;
     for emotions the probability that each is present.
+
+    Args:
+        task: its name.
+        outputs: of the model.
+        bins: values [label, bin] of which the outputs are logits; None = they are none.
     """
+    if bins is not None:
+        return expectation(outputs.reshape(len(outputs), *bins.shape), bins)
     logits = outputs.astype(np.float64)
     if task == "classes":
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -1,10 +1,10 @@
 """Tasks: each fixes the number of outputs, the loss, the decoding and the metrics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.tasks.classification import Classes, Emotions
-from deadpan.tasks.regression import Regression, Scores
+from deadpan.tasks.regression import POINT_LOSSES, Regression, Scores
 from deadpan.tasks.task import MetricColumn, Task
 
 __all__ = ["Classes", "Emotions", "MetricColumn", "Regression", "Scores", "Task", "make_task"]
@@ -16,13 +16,38 @@ _TASKS: dict[str, Callable[[tuple[str, ...]], Task]] = {
     "scores": Scores,
 }
 
+LOSSES = (*POINT_LOSSES, "distribution")
+"""Losses that regression and scores can be given."""
 
-def make_task(name: str, labels: tuple[str, ...]) -> Task:
+
+def make_task(
+    name: str,
+    labels: tuple[str, ...],
+    loss: str | None = None,
+    *,
+    ranges: Sequence[Sequence[float]] = (),
+) -> Task:
     """Build the task that a data set names.
 
+    Args:
+        name: of the task.
+        labels: names of its labels.
+        loss: one of ``LOSSES``; None = the task's own.
+        ranges: lowest and highest training label of each, which a distribution over scores needs.
+
     Raises:
-        DeadpanError: the name is unknown, or the task cannot have such labels.
+        DeadpanError: the name is unknown, or the task cannot have such labels or such a loss.
     """
     if name not in _TASKS:
         raise DeadpanError(unknown_name("task", name, _TASKS))
-    return _TASKS[name](labels)
+    if loss is None:
+        return _TASKS[name](labels)
+    if loss not in LOSSES:
+        raise DeadpanError(unknown_name("loss", loss, LOSSES))
+    if name == "regression":
+        return Regression(labels, loss)
+    if name == "scores":
+        return Scores(labels, loss, ranges)
+    raise DeadpanError(
+        f"loss '{loss}' compares numbers, but {name} has the loss cross-entropy; leave --loss out"
+    )

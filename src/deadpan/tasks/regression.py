@@ -1,11 +1,21 @@
-"""Tasks with numeric labels: sentiment in [-3, 3], or one or several numbers on any scale."""
+"""Tasks with numeric labels: sentiment in [-3, 3], or one or several numbers on any scale.
+
+Three losses train them. ``l1`` and ``smooth_l1`` compare predicted numbers with the labels.
+``distribution`` has the model predict a logit for each of ``BINS`` values over each label's range:
+the target is a Gaussian of deviation ``SIGMA`` round the label, and the prediction is the
+expectation.
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from deadpan.errors import DeadpanError
+from deadpan.metrics import distributions
 from deadpan.metrics import regression as metrics
 from deadpan.tasks.task import MetricColumn, Outputs, PerLabel, Task, finite_outputs, safe_keys
 
@@ -17,6 +27,17 @@ _POLARITY = {
     MetricColumn("f1_has0", "F1 has0"): metrics.f1_has0,
 }
 
+BINS = 25
+"""Bins of a label's range under the loss ``distribution``."""
+REACH = 3.0
+"""Half the range of sentiment; the range of any label is scaled to it under ``distribution``."""
+SIGMA = 0.35
+"""Deviation of the target round a label, where its range is [-3, 3]."""
+EXPECTATION_WEIGHT = 0.5
+"""Weight of the smooth L1 error of the expectation, beside the cross-entropy."""
+POINT_LOSSES = {"l1": F.l1_loss, "smooth_l1": F.smooth_l1_loss}
+"""Losses that compare predicted numbers with labels, in the labels' units."""
+
 
 def _mae(key: str, title: str) -> MetricColumn:
     return MetricColumn(key, title, higher_is_better=False, percent=False)
@@ -27,29 +48,77 @@ def _corr(key: str, title: str) -> MetricColumn:
 
 
 class _Numbers(Task):
-    """Base of both tasks: the outputs are the predicted numbers themselves."""
+    """Base of both tasks: the outputs are the predicted numbers, or logits over bins of them.
+
+    Args:
+        labels: names of the labels.
+        loss: ``l1``, ``smooth_l1`` or ``distribution``.
+        ranges: lowest and highest value of each label, for ``distribution``.
+    """
 
     constant_name = "train mean"
+
+    def __init__(
+        self, labels: tuple[str, ...], loss: str, ranges: Sequence[Sequence[float]]
+    ) -> None:
+        self.labels, self._loss = labels, loss
+        self.outputs = len(labels)
+        if loss == "distribution":
+            self.bins = _bins(labels, ranges)
+            self.outputs *= BINS
 
     def loss(
         self, prediction: Float[Tensor, "clip output"], labels: Float[Tensor, "clip label"]
     ) -> Float[Tensor, ""]:
-        """Mean absolute error (L1) over the clips and the labels, in the labels' units."""
-        return F.l1_loss(prediction.float(), labels.float())
+        """Mean over the clips and the labels: the absolute error (L1) unless another was chosen.
+
+        Errors are in the labels' units, so that a label on a wide scale counts more; those of a
+        distribution are in units of its range.
+        """
+        prediction, labels = prediction.float(), labels.float()
+        if self.bins is None:
+            return POINT_LOSSES[self._loss](prediction, labels)
+        low, high = torch.from_numpy(self.bins[:, [0, -1]]).to(labels).unbind(dim=1)
+        target = (labels - (low + high) / 2) * (2 * REACH / (high - low))
+        values = torch.linspace(-REACH, REACH, BINS, device=labels.device)
+        wanted = (-0.5 * ((values - target[:, :, None]) / SIGMA).square()).softmax(dim=2)
+        logits = prediction.unflatten(1, (len(self.labels), BINS))
+        cross_entropy = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(0, 1))
+        error = F.smooth_l1_loss(logits.softmax(dim=2) @ values, target)
+        return cross_entropy + EXPECTATION_WEIGHT * error
 
     def decisions(self, prediction: Outputs) -> PerLabel:
-        """The predicted numbers; they may leave the labels' range."""
-        return finite_outputs(prediction)
+        """The predicted numbers, which may leave the labels' range unless they are expectations."""
+        if self.bins is None or prediction.shape[1] == len(self.labels):
+            return finite_outputs(prediction)
+        return distributions.expectation(*self._distribution(prediction))
 
     def from_scores(self, scores: PerLabel) -> Outputs:
         """The scores themselves."""
         return scores
 
 
+def _bins(
+    labels: tuple[str, ...], ranges: Sequence[Sequence[float]]
+) -> Float[np.ndarray, "label bin"]:
+    """Values of the bins over the range of each label; DeadpanError where one has no range."""
+    if [len(ends) for ends in ranges] != [2] * len(labels):
+        raise DeadpanError(
+            f"distribution got the ranges {list(ranges)}, wanted the lowest and highest value of "
+            f"each of {len(labels)} labels"
+        )
+    for name, (low, high) in zip(labels, ranges, strict=True):
+        if not -np.inf < low < high < np.inf:
+            raise DeadpanError(
+                f"label '{name}' goes from {low:g} to {high:g} in the training clips, which leaves "
+                "no range for a distribution; train with --loss smooth_l1"
+            )
+    return np.stack([np.linspace(low, high, BINS) for low, high in ranges])
+
+
 class Regression(_Numbers):
     """Sentiment as one score in [-3, 3]."""
 
-    outputs = 1
     columns = (
         _mae("mae", "MAE"),
         _corr("corr", "Corr"),
@@ -58,17 +127,15 @@ class Regression(_Numbers):
         *_POLARITY,
     )
 
-    def __init__(self, labels: tuple[str, ...] = ("sentiment",)) -> None:
-        """Take the name of the one label."""
+    def __init__(self, labels: tuple[str, ...] = ("sentiment",), loss: str = "l1") -> None:
+        """Take the name of the one label, and the loss."""
         if len(labels) != 1:
             raise DeadpanError(f"regression got {len(labels)} labels {labels}, wanted 1; name one")
-        self.labels = labels
+        super().__init__(labels, loss, [(-REACH, REACH)])
 
-    def metrics(
-        self, prediction: Float[np.ndarray, "clip 1"], labels: Float[np.ndarray, "clip 1"]
-    ) -> dict[str, float]:
+    def metrics(self, prediction: Outputs, labels: Float[np.ndarray, "clip 1"]) -> dict[str, float]:
         """See :class:`Task`; Acc-2 and F1 ``non0`` are NaN where every label is 0."""
-        scores, label = finite_outputs(prediction)[:, 0], labels[:, 0].astype(np.float64)
+        scores, label = self.decisions(prediction)[:, 0], labels[:, 0].astype(np.float64)
         functions = (
             metrics.mean_absolute_error,
             metrics.pearson_correlation,
@@ -85,16 +152,20 @@ class Regression(_Numbers):
 class Scores(_Numbers):
     """A number for each label, on whatever scale the labels have: traits of a speaker, say.
 
-    The loss and the mean MAE add up errors in the labels' own units: a label on a wide scale counts
-    more. A single label named ``sentiment`` has its neutral point at 0 and is scored for polarity.
+    The mean MAE adds up errors in the labels' own units: a label on a wide scale counts more. A
+    single label named ``sentiment`` has its neutral point at 0 and is scored for polarity.
     """
 
-    def __init__(self, labels: tuple[str, ...]) -> None:
-        """Take the names of the labels."""
+    def __init__(
+        self,
+        labels: tuple[str, ...],
+        loss: str = "l1",
+        ranges: Sequence[Sequence[float]] = (),
+    ) -> None:
+        """Take the names of the labels, the loss, and the ranges of the labels in training."""
         if not labels or len(set(labels)) < len(labels):
             raise DeadpanError(f"scores got {labels}, wanted one or more names, each once")
-        self.labels = labels
-        self.outputs = len(labels)
+        super().__init__(labels, loss, ranges)
         self._polarity = _POLARITY if labels == ("sentiment",) else {}
         single = len(labels) == 1
         self.columns = (
@@ -114,7 +185,7 @@ class Scores(_Numbers):
 
     def metrics(self, prediction: Outputs, labels: PerLabel) -> dict[str, float]:
         """See :class:`Task`; Corr is NaN for a label that is the same in all clips."""
-        scores, label = finite_outputs(prediction), labels.astype(np.float64)
+        scores, label = self.decisions(prediction), labels.astype(np.float64)
         maes = metrics.errors_per_label(scores, label)
         corrs = metrics.correlations_per_label(scores, label)
         each = zip(maes, corrs, strict=True) if len(self.labels) > 1 else ()

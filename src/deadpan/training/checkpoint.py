@@ -3,7 +3,8 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 from deadpan.data.containers.files import printable
 from deadpan.errors import RunError
@@ -93,7 +94,11 @@ class State:
     Attributes:
         model: the network itself, outside any wrapper.
         optimizer: Adam over its parameters.
-        scheduler: lowers the learning rate by the validation loss.
+        scheduler: lowers the learning rates by the validation loss, or moves them at each step.
+        ema: decay of the average of the weights; 0 = none is kept.
+        average: mean of the parameters after every step so far, by name; each step weighs ``ema``
+            times as much as the next. It starts with the first step: the initial weights are no
+            part of it.
         epoch: the last finished epoch; 0 = none.
         best_loss: lowest validation loss so far.
         best: the weights of the epoch that had it, by name.
@@ -104,7 +109,9 @@ class State:
 
     model: Model
     optimizer: Optimizer
-    scheduler: ReduceLROnPlateau
+    scheduler: ReduceLROnPlateau | OneCycleLR
+    ema: float = 0.0
+    average: dict[str, Tensor] = dataclasses.field(default_factory=dict)
     epoch: int = 0
     best_loss: float = float("inf")
     best: dict[str, Tensor] = dataclasses.field(default_factory=dict)
@@ -112,8 +119,43 @@ class State:
     gate: Tensor | None = None
     steps: list[int] = dataclasses.field(default_factory=list)
 
+    @torch.no_grad()
+    def finish_step(self, step: int) -> None:
+        """Let the average and a schedule of steps follow a step of the optimizer.
+
+        Args:
+            step: number of the step in its epoch, from 1.
+        """
+        if isinstance(self.scheduler, OneCycleLR):
+            self.scheduler.step()
+        if self.ema:
+            taken = sum(self.steps) + step
+            share = (1 - self.ema) / (1 - self.ema**taken)  # 1 of the first step
+            for name, parameter in self.model.named_parameters():
+                average = self.average.get(name, parameter).to(parameter.device)
+                self.average[name] = average.lerp(parameter, share)
+
+    @contextmanager
+    def averaged(self) -> Generator[None]:
+        """Give the model the averaged weights while the context lasts; its own if there is none."""
+        if not self.average:
+            yield
+            return
+        own = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+        self._set_parameters(self.average)
+        try:
+            yield
+        finally:
+            self._set_parameters(own)
+
+    @torch.no_grad()
+    def _set_parameters(self, values: Mapping[str, Tensor]) -> None:
+        parameters = dict(self.model.named_parameters())
+        for name, value in values.items():
+            parameters[name].copy_(value)
+
     def finish_epoch(self, gate: list[Tensor], steps: int, valid_loss: float) -> bool:
-        """Add a finished epoch.
+        """Add a finished epoch; called with the weights that were validated.
 
         Args:
             gate: weights of the gate in each step; empty for a model without one.
@@ -129,7 +171,8 @@ class State:
             weights = torch.stack(gate).cpu()
             self.gate = weights if self.gate is None else torch.cat([self.gate, weights])
             self.model.end_epoch(torch.stack([x.mean(dim=0) for x in self.gate.split(self.steps)]))
-        self.scheduler.step(valid_loss)
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            self.scheduler.step(valid_loss)
         improved = valid_loss < self.best_loss
         if improved:
             self.best_loss = valid_loss
@@ -153,6 +196,7 @@ class State:
         tensors = {
             **nested("model", self.model.state_dict()),
             **nested("best", self.best),
+            **nested("average", self.average),
             **nested("optimizer", optimizer_tensors(self.optimizer)),
             **({} if self.gate is None else {"gate": self.gate}),
         }
@@ -179,7 +223,7 @@ class State:
                 f"{path}: damaged, or of other settings than this run's ({error}); train again"
             ) from None
         self.model.load_state_dict(unnested("model", tensors))
-        self.best = unnested("best", tensors)
+        self.best, self.average = unnested("best", tensors), unnested("average", tensors)
         restore_optimizer(self.optimizer, unnested("optimizer", tensors), meta["groups"])
         self.scheduler.load_state_dict(meta["scheduler"])
         self.gate = tensors.get("gate")
@@ -189,19 +233,27 @@ class State:
     def _check(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """Raise RunError at the first tensor or value that is not one of this state."""
         check_progress(meta)
-        check_scheduler(meta.get("scheduler"), self.scheduler, meta["epoch"])
+        steps = sum(meta["steps"])
+        calls = steps if isinstance(self.scheduler, OneCycleLR) else meta["epoch"]
+        check_scheduler(meta.get("scheduler"), self.scheduler, calls)
         check_groups(meta.get("groups"), self.optimizer)
-        parts = {name: unnested(name, tensors) for name in ("model", "best", "optimizer")}
+        parts = {
+            name: unnested(name, tensors) for name in ("model", "best", "average", "optimizer")
+        }
         names = {"gate"}.union(*(nested(part, named) for part, named in parts.items()))
-        if unknown := tensors.keys() - names:
+        if unnames := tensors.keys() - names:
             raise RunError(f"unknown tensor '{printable(min(unknown))}'")
         check_weights("weights", parts["model"], self.model.state_dict())
         if parts["best"] or math.isfinite(meta["best_loss"]):
             check_weights("best weights", parts["best"], self.model.state_dict())
             check_finite("best weights", parts["best"])
-        check_moments(parts["optimizer"], self.optimizer, sum(meta["steps"]))
-        check_gate(tensors.get("gate"), self.model.modalities, sum(meta["steps"]))
+        check_weights(
+            "average", parts["average"], dict(self.model.named_parameters()) if self.ema else {}
+        )
+        check_moments(parts["optimizer"], self.optimizer, steps)
+        check_gate(tensors.get("gate"), self.model.modalities, steps)
         # Where training diverged, weights that are not finite are what it came to.
         if all(math.isfinite(meta["rows"][-1][name]) for name in ("train_loss", "valid_loss")):
             check_finite("weights", parts["model"])
+            check_finite("average", parts["average"])
             check_finite("optimizer", parts["optimizer"])

@@ -66,6 +66,8 @@ class Environment:
         parameters: of the model.
         task: name of the task.
         labels: of the task.
+        label_ranges: lowest and highest value of each label over which a distribution is predicted;
+            empty where none is.
         modalities: of the model, in its order.
         dataset: facts of its data.
         warnings: of the model on this processor, and of going on with another; an older run has
@@ -89,6 +91,7 @@ class Environment:
     labels: tuple[str, ...]
     modalities: tuple[str, ...]
     dataset: DataFacts
+    label_ranges: tuple[tuple[float, ...], ...] = ()
     warnings: list[str] = dataclasses.field(default_factory=list)
 
     @property
@@ -135,6 +138,7 @@ def this_environment(model: Model, task: Task, dataset: DataFacts, fabric: Fabri
         parameters=sum(p.numel() for p in model.parameters()),
         task=dataset.task,
         labels=task.labels,
+        label_ranges=() if task.bins is None else tuple(map(tuple, task.bins[:, [0, -1]].tolist())),
         modalities=tuple(model.modalities),
         dataset=dataset,
         warnings=precision_warnings(model, fabric),

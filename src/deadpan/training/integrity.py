@@ -14,7 +14,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 from deadpan.data.containers.files import printable
 from deadpan.errors import RunError
@@ -98,18 +98,18 @@ def check_groups(groups: object, optimizer: Optimizer) -> None:
                 raise RunError(f"metadata 'groups' have {printable(key)} = {_shown(value)}")
 
 
-def check_scheduler(values: object, scheduler: ReduceLROnPlateau, epoch: int) -> None:
-    """Raise RunError unless values are the state of a scheduler after so many epochs."""
+def check_scheduler(values: object, scheduler: ReduceLROnPlateau | OneCycleLR, calls: int) -> None:
+    """Raise RunError unless values are the state of a scheduler that was called so often."""
     wanted = scheduler.state_dict()
     for key, value in _entries("scheduler", values).items():
         expected = wanted.get(key)
-        if isinstance(expected, list):
+        if isinstance(expected, str | bool) or key in ("total_steps", "_schedule_phases"):
+            valid = value == expected
+        elif isinstance(expected, list):
             valid = _are_numbers(value, len(cast("list[object]", expected)))
             valid = valid and all(0 <= x < math.inf for x in value)
-        elif isinstance(expected, str):
-            valid = value == expected
         elif key == "last_epoch":
-            valid = value == epoch
+            valid = value == calls
         elif key in ("best", "mode_worse"):
             valid = _is_number(value)
         else:

@@ -2,17 +2,18 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DistributedSampler
 
 from deadpan.data.batching import collate, context_batches, lengths_of, training_batches
-from deadpan.data.dataset import Dataset
+from deadpan.data.dataset import Clip, Dataset
 from deadpan.tasks import Task
 from deadpan.training.checkpoint import State
 from deadpan.training.evaluation import labels_of, loss_and_metrics, predict_clips
@@ -40,6 +41,40 @@ class Watch(Protocol):
 
     def epoch(self, row: dict[str, int | float]) -> None:
         """After each epoch, with its losses and metrics by name."""
+
+
+def training_steps(dataset: Dataset, settings: Settings, *, context: bool) -> int:
+    """Number of steps that each process makes in all epochs.
+
+    Args:
+        dataset: its ``train`` split is counted.
+        settings: of the run.
+        context: of the model; batches of whole videos are not as many in every epoch.
+    """
+    clips, lengths = dataset["train"], lengths_of(dataset["train"])
+
+    def steps(epoch: int) -> int:
+        batches = _batches(clips, lengths, settings, epoch, context=context)
+        return math.ceil(len(batches) / settings.devices)
+
+    if not context:
+        return settings.epochs * steps(1)
+    return sum(steps(epoch) for epoch in range(1, settings.epochs + 1))
+
+
+def _batches(
+    clips: Sequence[Clip],
+    lengths: Int[np.ndarray, " clip"],
+    settings: Settings,
+    epoch: int,
+    *,
+    context: bool,
+) -> list[Int[np.ndarray, " index"]]:
+    """Indices of the clips of each batch of an epoch."""
+    if context:
+        order = np.random.default_rng((settings.seed, epoch))
+        return context_batches(clips, settings.batch_size, order=order)
+    return training_batches(lengths, settings.batch_size, seed=settings.seed, epoch=epoch)
 
 
 def fit(
@@ -77,14 +112,9 @@ def fit(
             break
         started, losses, gate = time.perf_counter(), list[float](), list[Tensor]()
         seed_everything(settings.seed, epoch, fabric.global_rank)
-        if state.model.context:
-            order = np.random.default_rng((settings.seed, epoch))
-            batches = context_batches(clips, settings.batch_size, order=order)
-        else:
-            batches = training_batches(
-                lengths, settings.batch_size, seed=settings.seed, epoch=epoch
-            )
+        batches = _batches(clips, lengths, settings, epoch, context=state.model.context)
         own = DistributedSampler(batches, fabric.world_size, fabric.global_rank, shuffle=False)  # pyright: ignore[reportArgumentType]
+        rate = state.optimizer.param_groups[0]["lr"]
         network.train()
         for index in own:
             batch = collate([clips[i] for i in batches[index]], dataset.widths).to(fabric.device)
@@ -99,20 +129,21 @@ def fit(
             )
             state.optimizer.step()
             state.optimizer.zero_grad()
+            state.finish_step(len(losses) + 1)
             losses.append(loss.item())
             if output.gate is not None:
                 gate.append(output.gate.detach())
             if watch:
                 watch.step(epoch, len(losses), len(own), losses[-1])
-        predicted = predict_clips(network, valid, dataset.widths, device=fabric.device)
-        diverged = not np.isfinite(predicted).all()
-        valid_loss, metrics = (
-            (math.nan, {column.key: math.nan for column in task.columns})
-            if diverged
-            else loss_and_metrics(task, predicted, valid_labels)
-        )
-        rate = state.optimizer.param_groups[0]["lr"]
-        best = state.finish_epoch(gate, len(losses), valid_loss)
+        with state.averaged():
+            predicted = predict_clips(network, valid, dataset.widths, device=fabric.device)
+            diverged = not np.isfinite(predicted).all()
+            valid_loss, metrics = (
+                (math.nan, {column.key: math.nan for column in task.columns})
+                if diverged
+                else loss_and_metrics(task, predicted, valid_labels)
+            )
+            best = state.finish_epoch(gate, len(losses), valid_loss)
         row = {
             "epoch": epoch,
             "train_loss": sum(losses) / len(losses),

@@ -176,9 +176,10 @@ class RunDirectory:
 
     def task(self) -> Task:
         """The task the run was trained for."""
-        environment = self.environment()
+        environment, loss = self.environment(), self.settings().loss
         try:
-            return make_task(environment.task, environment.labels)
+            ranges = environment.label_ranges
+            return make_task(environment.task, environment.labels, loss, ranges=ranges)
         except DeadpanError as error:
             raise RunError(f"{self.environment_file}: {error}") from error
 
@@ -353,7 +354,8 @@ def build(settings: Settings, widths: Mapping[str, int], task: Task) -> Model:
     settings = resolved(settings)
     kind = MODELS[settings.model]
     try:
-        return kind(widths=widths, outputs=task.outputs, **settings.model_options)
+        blocks, options = settings.layer_blocks, settings.model_options
+        return kind.mixing(blocks, widths=widths, outputs=task.outputs, **options)
     except (ValueError, TypeError, KeyError) as error:
         raise DeadpanError(f"{settings.model}: {error}; see 'deadpan train --help'") from error
 

@@ -8,11 +8,12 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.optim import Adam
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 from deadpan.data.dataset import Dataset, step_counts
 from deadpan.data.normalization import Normalizer, fit_normalizer
@@ -24,7 +25,8 @@ from deadpan.tasks import make_task
 from deadpan.threads import processors
 from deadpan.training.checkpoint import State
 from deadpan.training.environment import Environment, data_facts, this_environment
-from deadpan.training.loop import Watch, fit, seed_everything
+from deadpan.training.evaluation import labels_of
+from deadpan.training.loop import Watch, fit, seed_everything, training_steps
 from deadpan.training.memory import refuse_too_large, too_much_memory, without_memory
 from deadpan.training.opened import (
     RunDirectory,
@@ -103,7 +105,9 @@ def _train(
         dataset.require("train", "valid")
         normalizer = fit_normalizer(dataset["train"], dataset.widths, settings.normalization)
         dataset = normalizer(dataset)
-    task = make_task(dataset.task, dataset.labels)
+    labels = labels_of(dataset["train"])
+    ranges = np.stack([labels.min(axis=0), labels.max(axis=0)], axis=1).tolist()
+    task = make_task(dataset.task, dataset.labels, settings.loss, ranges=ranges)
     with without_memory():
         sizes = build(settings, dataset.widths, task)
     refuse_too_large(sizes, settings.devices)
@@ -117,7 +121,7 @@ def _train(
     fabric.launch()
     fabric.barrier()
     run = RunDirectory(out)
-    state = _state(run, model, settings)
+    state = _state(run, model, settings, dataset)
     if resume and fabric.is_global_zero:
         _record_changes(run, environment, state.epoch)
     network, state.optimizer = fabric.setup(model, state.optimizer)
@@ -219,7 +223,7 @@ def _fabric(settings: Settings) -> Fabric:
     return fabric
 
 
-def _state(run: RunDirectory, model: Model, settings: Settings) -> State:
+def _state(run: RunDirectory, model: Model, settings: Settings, dataset: Dataset) -> State:
     """The state of a run after its last epoch so far, or before the first."""
     optimizer = make_optimizer(
         model,
@@ -227,8 +231,13 @@ def _state(run: RunDirectory, model: Model, settings: Settings) -> State:
         gate_learning_rate=settings.gate_learning_rate,
         weight_decay=settings.weight_decay,
     )
-    scheduler = make_scheduler(optimizer, patience=settings.decay_when)
-    state = State(model=model, optimizer=optimizer, scheduler=scheduler)
+    if settings.schedule == "onecycle":
+        steps = training_steps(dataset, settings, context=model.context)
+        highest = [group["lr"] for group in optimizer.param_groups]
+        scheduler = OneCycleLR(optimizer, highest, total_steps=steps)
+    else:
+        scheduler = make_scheduler(optimizer, patience=settings.decay_when)
+    state = State(model=model, optimizer=optimizer, scheduler=scheduler, ema=settings.ema)
     if run.checkpoint_file.is_file():
         state.load(run.checkpoint_file)
     return state

@@ -10,6 +10,11 @@ from deadpan.errors import DeadpanError
 from deadpan.options import record, typed
 
 Precision = Literal["32-true", "bf16-mixed"]
+Loss = Literal["l1", "smooth_l1", "distribution"]
+Schedule = Literal["plateau", "onecycle"]
+
+DECAY_WHEN = 20
+"""Default of the setting, which belongs to one schedule and may not be given with another."""
 
 LARGEST: Mapping[str, float] = {
     "learning_rate": 100,
@@ -32,16 +37,27 @@ class Settings:
         data: a data set's name or a path.
         data_options: arguments of the data set, e.g. ``carrier`` of ``controlled``.
         modalities: the modalities to use; None = all the data set has.
+        layer_blocks: how many layers of an encoder stand side by side in the features of each
+            modality, e.g. 8 of text; the model reads their weighted sum and learns the weights.
         model: a model's name.
         model_options: its hyperparameters.
         seed: of weights, order and dropout.
         epochs: passes over the training split.
         batch_size: clips per step and process.
-        learning_rate: of Adam.
+        loss: compares predicted numbers with labels by "l1" or "smooth_l1"; or predicts a
+            "distribution" over 25 bins of each label's range, which gives an interval and the
+            probability of a sign. None = the task's own: l1, or cross-entropy for emotions and
+            classes, which take no other.
+        learning_rate: of Adam; under onecycle the highest.
         gate_learning_rate: of a modality gate; None = max(learning_rate, 1e-3).
         weight_decay: L2 of all but the gate.
         gradient_clip: largest norm of the gradient.
-        decay_when: epochs without a better validation loss before the rate is divided by 10.
+        schedule: "plateau" divides the learning rates by 10 where the validation loss no longer
+            improves; "onecycle" raises them over the first 30 % of all steps and lowers them to
+            nothing over the rest (torch's OneCycleLR).
+        decay_when: epochs without a better validation loss before plateau lowers the rates.
+        ema: decay per step of an exponential moving average of the weights, such as 0.98, which is
+            validated and kept in their place; 0 = no average.
         normalization: of every modality but text, fitted on the training split.
         accelerator: Fabric's device ("cpu", "cuda", "auto").
         devices: processes, each on its own device.
@@ -51,16 +67,20 @@ class Settings:
     data: str
     data_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     modalities: list[str] | None = None
+    layer_blocks: Mapping[str, int] = dataclasses.field(default_factory=dict)
     model: str = "HCTMG"
     model_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     seed: int = 0
     epochs: int = 30
     batch_size: int = 36
+    loss: Loss | None = None
     learning_rate: float = 1e-3
     gate_learning_rate: float | None = None
     weight_decay: float = 0.0
     gradient_clip: float = 0.8
-    decay_when: int = 20
+    schedule: Schedule = "plateau"
+    decay_when: int = DECAY_WHEN
+    ema: float = 0.0
     normalization: NormalizationMethod = "robust"
     accelerator: str = "cpu"
     devices: int = 1
@@ -79,10 +99,20 @@ class Settings:
         for name, most in LARGEST.items():
             if (getattr(self, name) or 0) > most:
                 raise DeadpanError(f"{name} must be at most {most}; got {getattr(self, name)}")
+        self._check_schedule()
         names = self.modalities
         if names is not None and (not names or len(set(names)) < len(names)):
             raise DeadpanError(
                 f"modalities wants names, each once, as in [text, audio]; got {names}"
+            )
+
+    def _check_schedule(self) -> None:
+        if not 0 <= self.ema < 1:
+            raise DeadpanError(f"ema must be from 0 to below 1; got {self.ema}")
+        if self.schedule != "plateau" and self.decay_when != DECAY_WHEN:
+            raise DeadpanError(
+                f"decay_when belongs to the schedule plateau; got {self.decay_when} with "
+                f"{self.schedule}: leave it out, or set it back to {DECAY_WHEN}"
             )
 
     @classmethod
