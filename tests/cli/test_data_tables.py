@@ -111,6 +111,7 @@ FACTS = {
     "task": "emotions",
     "labels": ["Happy"],
     "widths": {},
+    "recipes": {},
     "unsplit": False,
     "splits": {
         "train": {

@@ -40,6 +40,7 @@ class RawClip:
         group: the video or speaker; None derives it from the name, "" means that it is unknown.
         id: the id as stored, if it must not be derived from ``name``; else "".
         words: the words, one per step of ``text``; empty if unknown.
+        transcript: what is said; "" if unknown.
         times: start and end of each step in seconds from the start of the clip, where known.
     """
 
@@ -50,6 +51,7 @@ class RawClip:
     group: str | None = None
     id: str = ""
     words: tuple[str, ...] = ()
+    transcript: str = ""
     times: Mapping[Modality, Float[np.ndarray, "_ 2"]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -229,6 +231,7 @@ def _clip(
         label=raw.label.astype(np.float32),
         group=_group(raw),
         words=raw.words,
+        transcript=raw.transcript,
         times=raw.times,
     )
 

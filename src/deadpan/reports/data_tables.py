@@ -34,6 +34,8 @@ def reading_notes(facts: Mapping[str, Any]) -> Iterator[str]:
     """Notes for reading the columns of modalities, a sentence each."""
     if any("range" in modality for modality in facts["modalities"].values()):
         yield "deviations: robust ones, from the median of each feature over the train steps"
+    for name, recipe in facts["recipes"].items():
+        yield f"{name}: {recipe['shown']}"
     for name, modality in facts["modalities"].items():
         sample = modality.get("sample", {"every": 1})
         if sample["every"] > 1:

@@ -29,6 +29,7 @@ class PaddedSplit:
         labels: labels, one entry per clip along the first axis.
         ids: the parts of each clip's id as text; empty tuples if the file has no ids.
         words: the words of each clip; empty if the file has none.
+        transcripts: what is said in each clip; empty if the file has none.
         ignored: keys that the format does not have.
     """
 
@@ -36,6 +37,7 @@ class PaddedSplit:
     labels: Num[np.ndarray, "clip *shape"]
     ids: tuple[tuple[str, ...], ...]
     words: tuple[tuple[str, ...], ...] = ()
+    transcripts: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -142,6 +144,7 @@ def cut_clips(
                 sequences=sequences,
                 label=np.asarray(split.labels[index]),
                 words=words if len(words) == len(sequences.get(TEXT, ())) else (),
+                transcript=split.transcripts[index] if split.transcripts else "",
             )
             clips.append(clip)
     return RawClips(

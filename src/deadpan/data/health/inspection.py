@@ -34,7 +34,8 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
     Returns:
         ``name``, ``layout`` (the format of the source; "" if unknown), ``alignment`` (whether steps
         are aligned, and how this is known; "" if nothing tells), ``task``, ``labels`` (names; none
-        if no clip has a label), ``widths`` (features per step), ``unsplit`` (whether clips without
+        if no clip has a label), ``widths`` (features per step), ``recipes`` (how each modality that
+        an encoder made was made, with ``shown``, in short), ``unsplit`` (whether clips without
         labels have no splits either: all stand under test), and
 
         ``splits``: per split ``clips``, and, if it has any, ``groups`` (videos or speakers),
@@ -107,6 +108,10 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
         "task": dataset.task,
         "labels": list(dataset.labels),
         "widths": dict(dataset.widths),
+        "recipes": {
+            name: {**dataclasses.asdict(recipe), "shown": str(recipe)}
+            for name, recipe in dataset.recipes.items()
+        },
         "unsplit": dataset.unsplit,
         "splits": {
             split: part.as_dict(split, modalities, by_split.get(split, {}))
