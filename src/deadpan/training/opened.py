@@ -225,7 +225,7 @@ class OpenedRun:
             DataError: the data is gone, or has changed since.
         """
         dataset = load_data(self.settings)
-        refuse_changed(self.files, fingerprint(dataset))
+        refuse_changed(self.files, dataset, fingerprint(dataset))
         return self.normalizer(dataset)
 
 
@@ -327,8 +327,27 @@ def resolved(settings: Settings) -> Settings:
     return dataclasses.replace(settings, model_options=defaults | dict(settings.model_options))
 
 
-def refuse_changed(run: RunDirectory, now: str) -> None:
-    """Raise DataError if a run was trained on other clips than those of this fingerprint."""
+def refuse_other_recipes(run: RunDirectory, dataset: Dataset) -> None:
+    """Raise DataError if a modality was encoded by another recipe than a run was trained on."""
+    for name, recipe in run.environment().dataset.recipes.items():
+        if name not in dataset.widths:
+            continue
+        again = f"encode it again with: deadpan encode SOURCE --like {run.path}"
+        if name not in dataset.recipes:
+            raise DataError(
+                f"{dataset.name}: {name} is of no recipe, but {run.path} was trained on that of "
+                f"{recipe.name}; {again}"
+            )
+        if difference := dataset.recipes[name].difference(recipe):
+            raise DataError(
+                f"{dataset.name}: {name} is of another recipe than {run.path} was trained on "
+                f"({difference}); {again}"
+            )
+
+
+def refuse_changed(run: RunDirectory, dataset: Dataset, now: str) -> None:
+    """Raise DataError if a run was trained on other clips than these, of this fingerprint."""
+    refuse_other_recipes(run, dataset)
     if run.environment().dataset.fingerprint != now:
         raise DataError(
             f"{run.settings().data}: has changed since {run.path} was trained; train again"
@@ -337,15 +356,16 @@ def refuse_changed(run: RunDirectory, now: str) -> None:
 
 def refuse_changed_data(runs: Iterable[RunDirectory]) -> None:
     """Raise DataError at the first run whose data has changed; each fold is read once."""
-    fingerprints: dict[str, str] = {}
+    now: dict[str, tuple[Dataset, str]] = {}
     for run in runs:
         with suppress(RunError):  # damaged: whoever goes on with it or tabulates it says so
             settings = run.settings()
             source = [settings.data, settings.data_options, settings.modalities]
             key = json.dumps(source, sort_keys=True, default=str)
-            if key not in fingerprints:
-                fingerprints[key] = fingerprint(load_data(settings))
-            refuse_changed(run, fingerprints[key])
+            if key not in now:
+                dataset = load_data(settings)
+                now[key] = dataclasses.replace(dataset, splits={}), fingerprint(dataset)
+            refuse_changed(run, *now[key])
 
 
 def build(settings: Settings, widths: Mapping[str, int], task: Task) -> Model:

@@ -99,7 +99,7 @@ def _train(
         dataset = load_data(settings)
         facts = data_facts(dataset)
         if resume:
-            refuse_changed(RunDirectory(out), facts.fingerprint)
+            refuse_changed(RunDirectory(out), dataset, facts.fingerprint)
         dataset.require("train", "valid")
         normalizer = fit_normalizer(dataset["train"], dataset.widths, settings.normalization)
         dataset = normalizer(dataset)
