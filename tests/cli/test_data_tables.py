@@ -112,6 +112,7 @@ FACTS = {
     "labels": ["Happy"],
     "widths": {},
     "recipes": {},
+    "unscaled": {},
     "unsplit": False,
     "splits": {
         "train": {

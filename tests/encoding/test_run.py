@@ -80,6 +80,7 @@ def test_features_beside_the_table_are_kept_and_a_second_encoder_is_added(table,
             np.testing.assert_array_equal(other.sequences[modality], steps)
     assert clips_of(both)["a"].sequences["prompt"].shape == (1, 8)
     assert both.recipes["text"] == first.recipes["text"]
+    assert both.unscaled == dict.fromkeys(["text", "prompt"], "states of an encoder")
 
 
 def test_the_same_data_give_the_same_bytes_interrupted_or_not(table, bert, monkeypatch):

@@ -21,7 +21,7 @@ from deadpan.data.dataset import (
 )
 from deadpan.data.folds import split_by_group, validation_groups
 from deadpan.errors import DataError
-from deadpan.types import SPLITS, Modality, in_order
+from deadpan.types import SPLITS, TEXT, Modality, in_order
 
 RAW_CLIP, CLIP = 1000, 600
 """Bytes of memory of a clip, raw and then checked, whose arrays have no entries."""
@@ -69,6 +69,7 @@ class RawClips:
         padding: the padding of each modality that is padded.
         ignored: names of keys or files that were not used.
         alignment: whether steps are aligned, and why, as a sentence; "" if nothing tells.
+        unscaled: see ``Dataset``; those that the file does not have are left out.
     """
 
     clips: Sequence[RawClip]
@@ -76,6 +77,12 @@ class RawClips:
     padding: Mapping[Modality, Padding] = dataclasses.field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     alignment: str = ""
+    unscaled: Mapping[Modality, str] = dataclasses.field(default_factory=dict)
+
+
+UNSCALED_TEXT: Mapping[Modality, str] = {TEXT: "word vectors or states of an encoder"}
+"""What the field's files hold as text. Distances between vectors carry the information there, and
+they are scaled already."""
 
 
 def zero_non_finite(
@@ -202,6 +209,7 @@ def assemble(
         layout=layout,
         padding=raw.padding,
         alignment=raw.alignment,
+        unscaled={m: why for m, why in raw.unscaled.items() if m in raw.widths},
         repairs=dict(all_repairs),
     )
     return dataclasses.replace(dataset, warnings=(*shared_group_warnings(dataset), *all_warnings))

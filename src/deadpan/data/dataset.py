@@ -130,6 +130,8 @@ class Dataset:
         alignment: whether step k of a clip is the same word in every modality, and how this is
             known, as a sentence; "" if nothing tells.
         recipes: how each modality that an encoder made was made.
+        unscaled: the modalities that normalisation leaves as they are, unless a setting says
+            otherwise, and what they are, as a noun that says why ("word vectors").
         repairs: number of values or clips that were repaired, by kind of repair.
         warnings: sentences for the user.
     """
@@ -143,6 +145,7 @@ class Dataset:
     padding: Mapping[Modality, Padding] = dataclasses.field(default_factory=dict)
     alignment: str = ""
     recipes: Mapping[Modality, Recipe] = dataclasses.field(default_factory=dict)
+    unscaled: Mapping[Modality, str] = dataclasses.field(default_factory=dict)
     repairs: Mapping[str, int] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -187,6 +190,7 @@ class Dataset:
             self,
             widths={m: self.widths[m] for m in ordered},
             recipes={m: self.recipes[m] for m in ordered if m in self.recipes},
+            unscaled={m: self.unscaled[m] for m in ordered if m in self.unscaled},
             splits={
                 name: clips.only(ordered)
                 if isinstance(clips, LazyClips)

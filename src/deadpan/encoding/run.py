@@ -144,6 +144,7 @@ def _with_modality(
         padding={name: x for name, x in dataset.padding.items() if name != modality},
         alignment=_alignment(dataset, modality, steps),
         recipes={**dataset.recipes, modality: recipe},
+        unscaled={**dataset.unscaled, modality: "states of an encoder"},
         repairs=_repairs(dataset, modality, pieces),
         warnings=tuple(_warnings(dataset, modality, recipe, pieces, steps)),
     )

@@ -41,6 +41,7 @@ from deadpan.training.memory import without_memory
 from deadpan.training.predictions import Predictions, read_predictions
 from deadpan.training.scores import RunScores, read_scores
 from deadpan.training.settings import Settings
+from deadpan.types import TEXT
 
 CONFIG_FILE = "config.yaml"
 ENVIRONMENT_FILE = "environment.json"
@@ -276,8 +277,13 @@ def _normalizer(
     if meta.get("by_group") is not by_group:
         raise RunError(f"metadata 'by_group' does not fit normalization {method}")
     parts = {name: unnested(name, tensors) for name in ("centers", "scales")}
+    unscaled = meta.get("unscaled", [m for m in widths if m == TEXT])  # an older run does not say
+    if not isinstance(unscaled, list) or not set(map(str, unscaled)) <= set(widths):
+        raise RunError("metadata 'unscaled' are no modalities")
+    exempt = frozenset(map(str, unscaled))
     scaled = meta.get("scaled", list(parts["centers"]))  # an older run does not say
-    if not isinstance(scaled, list) or not set(map(str, scaled)) <= set(scalable(widths, method)):
+    known = set(scalable(widths, method, exempt))
+    if not isinstance(scaled, list) or not set(map(str, scaled)) <= known:
         raise RunError(f"metadata 'scaled' or centers do not fit normalization {method}")
     for name, part in parts.items():
         check_weights(name, part, {m: torch.zeros(widths[m]) for m in map(str, scaled)})
@@ -286,7 +292,7 @@ def _normalizer(
         if not (scale > 0).all():
             raise RunError(f"scales '{modality}' are not positive")
     centers, scales = ({m: x.numpy() for m, x in part.items()} for part in parts.values())
-    return Normalizer(centers=centers, scales=scales, by_group=by_group)
+    return Normalizer(centers=centers, scales=scales, by_group=by_group, unscaled=exempt)
 
 
 def gate_seeds(runs: Sequence[RunDirectory]) -> GateSeeds | None:
@@ -397,5 +403,6 @@ def save_model(
             "by_group": normalizer.by_group,
             # None of a modality that no training clip has: a reader cannot derive which.
             "scaled": list(normalizer.centers),
+            "unscaled": sorted(normalizer.unscaled),
         },
     )

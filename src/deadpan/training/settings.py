@@ -42,7 +42,9 @@ class Settings:
         weight_decay: L2 of all but the gate.
         gradient_clip: largest norm of the gradient.
         decay_when: epochs without a better validation loss before the rate is divided by 10.
-        normalization: of every modality but text, fitted on the training split.
+        normalization: of every modality that is not ``unscaled``, fitted on the training split.
+        unscaled: modalities that stay as they are; None = those that the data set names, which are
+            word vectors and states of encoders.
         accelerator: Fabric's device ("cpu", "cuda", "auto").
         devices: processes, each on its own device.
         precision: Fabric's precision.
@@ -62,6 +64,7 @@ class Settings:
     gradient_clip: float = 0.8
     decay_when: int = 20
     normalization: NormalizationMethod = "robust"
+    unscaled: list[str] | None = None
     accelerator: str = "cpu"
     devices: int = 1
     precision: Precision = "32-true"

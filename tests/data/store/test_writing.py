@@ -87,13 +87,18 @@ def test_a_store_has_the_figures_of_normalisation(tmp_path):
         for i in range(30)
     ]
     dataset = Dataset(
-        name="", task="regression", labels=("",), widths=widths, splits={"train": train}
+        name="",
+        task="regression",
+        labels=("",),
+        widths=widths,
+        splits={"train": train},
+        unscaled={"text": "word vectors"},
     )
     write_store(dataset, path, source={})
     got = load_file(path)
     for method in METHODS:
-        whole = fit_normalizer(train, widths, method)
-        # Text is never scaled, and of nothing there are no figures.
+        whole = fit_normalizer(train, widths, method, unscaled=["text"])
+        # Of what is not scaled, and of nothing, there are no figures.
         assert set(whole.centers) == {"audio", "vision", "brain"}
         assert sum(name.startswith(f"{method}.") for name in got) == 6
         for name in whole.centers:

@@ -68,8 +68,8 @@ METADATA_SCHEMA: Mapping[str, object] = {
     "warnings": [str],
 }
 """The attributes of a data set. ``splits`` is the number of clips of each split, in the store's
-order. ``figures``, ``alignment`` and ``recipes`` are missing in older stores; ``figures`` is the
-``statistics_digest`` of each modality."""
+order. ``figures``, ``alignment``, ``recipes`` and ``unscaled`` are missing in older stores;
+``figures`` is the ``statistics_digest`` of each modality."""
 RECORD_SCHEMA: Mapping[str, object] = {"id": str, "group": (str, NoneType), "words": [str]}
 TRUTH_SCHEMA: Mapping[str, object] = {
     "kind": str,
@@ -99,6 +99,7 @@ def dump_metadata(dataset: Dataset, **more: Any) -> str:
         },
         "repairs": {name: int(count) for name, count in dataset.repairs.items()},
         "alignment": dataset.alignment,
+        "unscaled": dict(dataset.unscaled),
         "warnings": [ADVICE.sub(OF_SOURCE, text) for text in dataset.warnings],
     }
     if dataset.recipes:
@@ -122,6 +123,7 @@ def parse_metadata(text: str | None) -> dict[str, Any]:
         not matches_schema(metadata, METADATA_SCHEMA)
         or not matches_schema(metadata.get("figures", {}), {str: str})
         or not matches_schema(metadata.get("alignment", ""), str)
+        or not matches_schema(metadata.get("unscaled", {}), {str: str})
     ):
         raise DataError("damaged (its metadata)")
     return metadata

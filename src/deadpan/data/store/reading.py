@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int64, Shaped
 
-from deadpan.data.assembly import LABEL_RULES, invalid_labels
+from deadpan.data.assembly import LABEL_RULES, UNSCALED_TEXT, invalid_labels
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.safetensors_file import DTYPES, SafetensorsFile, map_safetensors
 from deadpan.data.dataset import Clip, Dataset, LazyClips, Padding, TaskName
@@ -28,7 +28,7 @@ from deadpan.data.store.format import (
     tensor_names,
 )
 from deadpan.errors import DataError
-from deadpan.types import SPLITS, TEXT, Modality
+from deadpan.types import SPLITS, Modality
 
 RESIDENT = 64 << 20
 """Bytes that are read from the file before their memory is released."""
@@ -169,8 +169,9 @@ class StoredClips(LazyClips):
 
     def scaling(self, method: str) -> dict[Modality, CenterAndScale]:
         """See :class:`LazyClips`; only for the whole train split."""
-        names = [name for name in self._modalities if name != TEXT]
-        scaling = {name: self._store.scaling(self._indices, name, method) for name in names}
+        scaling = {
+            name: self._store.scaling(self._indices, name, method) for name in self._modalities
+        }
         return {name: pair for name, pair in scaling.items() if pair is not None}
 
     def _index(self) -> Int[np.ndarray, " clip"]:
@@ -215,6 +216,11 @@ def store_dataset(path: Path) -> Dataset:
         layout=metadata["layout"],
         padding={name: Padding(**fields) for name, fields in metadata["padding"].items()},
         alignment=metadata.get("alignment", ""),
+        unscaled={
+            name: why
+            for name, why in metadata.get("unscaled", UNSCALED_TEXT).items()  # of an older store
+            if name in metadata["widths"]
+        },
         recipes={name: recipes[name] for name in metadata["widths"] if name in recipes},
         repairs=metadata["repairs"],
         warnings=tuple(metadata["warnings"]),

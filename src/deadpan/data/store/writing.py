@@ -268,7 +268,10 @@ def _labels(dataset: Dataset, clips: _Clips) -> Float[np.ndarray, "clip label"]:
 def _scaling_statistics(dataset: Dataset) -> dict[Modality, ScalingStatistics]:
     """Fit normalisation of each modality that is scaled, by every method of ``METHODS``."""
     train = dataset["train"]
-    fitted = {method: fit_normalizer(train, dataset.widths, method) for method in METHODS}
+    fitted = {
+        method: fit_normalizer(train, dataset.widths, method, unscaled=dataset.unscaled)
+        for method in METHODS
+    }
     statistics: dict[Modality, ScalingStatistics] = {}
     for name in next(iter(fitted.values())).centers:
         by_method = {method: (x.centers[name], x.scales[name]) for method, x in fitted.items()}
