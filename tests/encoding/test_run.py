@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from deadpan.data import load
+from deadpan.data.dataset import Clip, Dataset
 from deadpan.data.recipe import EncodingOptions
 from deadpan.data.store.writing import write_store
 from deadpan.encoding import batches
@@ -159,3 +160,27 @@ def test_what_cannot_be_written_is_refused_before_anything_is_encoded(table, ber
     with alone(beside(out), "deadpan"), pytest.raises(DeadpanError, match="no layer 9"):
         encode(table, bert, "busy", EncodingOptions(layers="9"))  # this thread may take its own
     assert sorted(path.name for path in table.parents[1].iterdir()) == ["data", "there"]
+
+
+@pytest.mark.parametrize(
+    ("states", "alignment"),
+    [
+        ("word", "steps are aligned: one for each word"),
+        ("token", "steps are not aligned: those of text were encoded by themselves"),
+    ],
+)
+def test_data_stay_aligned_where_the_steps_are_as_many(states, alignment, tmp_path, bert):
+    steps = {"text": np.ones((2, 3), np.float32), "audio": np.ones((2, 1), np.float32)}
+    clip = Clip(id="a", sequences=steps, label=np.float32([1]), words=("so", "sogood"))
+    dataset = Dataset(
+        name="toy",
+        task="regression",
+        labels=("sentiment",),
+        widths={"text": 3, "audio": 1},
+        splits={"train": [clip]},
+        alignment="steps are aligned: one for each word",
+    )
+    write_store(dataset, tmp_path / "store", source={})
+    how = EncodingOptions(layers="1", states=states)
+    encoded = encode_dataset(tmp_path / "store", tmp_path / "out", str(bert), how)
+    assert encoded.alignment == alignment
