@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from deadpan.data.recipe import Casing, States, StoredPrecision
 from deadpan.errors import DataError, DeadpanError, RunError
 from deadpan.threads import processors
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from deadpan.data import Dataset
     from deadpan.data.fetching.download import DownloadWatch
     from deadpan.data.fetching.fetch import CorpusFile
+    from deadpan.data.recipe import Recipe
+    from deadpan.encoding.batches import EncodingWatch
     from deadpan.exporting.run import Exported
     from deadpan.training.loop import Watch
     from deadpan.training.opened import RunDirectory
@@ -292,6 +295,97 @@ def convert(source: str | Path, out: str | Path, **data_options: Any) -> "Datase
     from deadpan.data.conversion import convert_dataset
 
     return convert_dataset(source, out, **data_options)
+
+
+def encode(
+    source: str | Path,
+    *,
+    out: str | Path,
+    encoder: str | None = None,
+    layers: str | None = None,
+    states: States | None = None,
+    casing: Casing | None = None,
+    template: str | None = None,
+    precision: StoredPrecision | None = None,
+    like: str | Path | None = None,
+    modality: str = "text",
+    watch: "EncodingWatch | None" = None,
+    **data_options: Any,
+) -> "Dataset":
+    """Encode the transcripts of a data set with a frozen text encoder, and write the store.
+
+    Any encoder of transformers with a fast tokenizer will do, on the processor. Other modalities of
+    the data are kept. A transcript is split into words at blanks; each ideograph or kana is a word.
+    One that is longer than the encoder reads is encoded in parts. What was interrupted goes on
+    where it stopped.
+
+    Args:
+        source: a data set's name or a path: a table with a column of transcripts, which needs no
+            features, or any data whose clips have transcripts or words.
+        out: the file to write, which must not exist; usually ``NAME.safetensors``.
+        encoder: the encoder's folder, or its name on the hub; by default that of ``like``.
+        layers: the hidden states to keep: ``6`` is one, ``6-9`` the mean of four, ``5-8,9-12`` two
+            such means side by side, ``all`` each by itself, side by side; 0 are the embeddings.
+        states: what a step is: a word (the mean of its tokens), a token, or the last token of the
+            prompt, for causal models; by default ``word``.
+        casing: ``lower`` makes transcripts lower-case first; by default ``as_is``.
+        template: the prompt, with ``{text}`` where the transcript stands; by default that alone.
+        precision: of the numbers in the file, half or single; by default ``half``.
+        like: a store or a run, whose recipe decides all of the above, for new data.
+        modality: the name of the modality to write.
+        watch: is called as the encoding proceeds.
+        **data_options: arguments of the data set, as in ``--data_options.text sentence``.
+
+    Returns:
+        The data set, read from the new file.
+
+    Raises:
+        DataError: no transcripts, no such encoder or layer, another encoder than that of ``like``,
+            or a file that cannot be written.
+    """
+    from deadpan.data.recipe import EncodingOptions
+    from deadpan.encoding.run import encode_dataset
+
+    values = {
+        "layers": layers,
+        "states": states,
+        "casing": casing,
+        "template": template,
+        "precision": precision,
+    }
+    given: dict[str, Any] = {name: x for name, x in values.items() if x is not None}
+    if like is not None:
+        if given:
+            raise DeadpanError(f"got like and {next(iter(given))}, which it decides; give one")
+        options = recipe = _recipe(like, modality)
+        encoder = encoder or recipe.encoder
+    elif encoder is None or layers is None:
+        missing = "encoder" if encoder is None else "layers"
+        raise DeadpanError(f"encoding needs --{missing}, or --like STORE_OR_RUN")
+    else:
+        options = EncodingOptions(**given)
+    return encode_dataset(
+        source, out, encoder, options, modality=modality, watch=watch, **data_options
+    )
+
+
+def _recipe(like: str | Path, modality: str) -> "Recipe":
+    """The recipe of a modality of a store or a run."""
+    from deadpan.data import load
+    from deadpan.training.opened import RunDirectory
+
+    path = _home_path(like)
+    if RunDirectory.is_run(path):
+        recipes = RunDirectory(path).environment().dataset.recipes
+    else:
+        recipes = load(like).recipes
+    if modality not in recipes:
+        known = f"has recipes of {', '.join(recipes)}" if recipes else "no modality was encoded"
+        raise DataError(
+            f"{like}: has no recipe of '{modality}' ({known}); give --modality, or a store of "
+            f"'deadpan encode'"
+        )
+    return recipes[modality]
 
 
 def corpora(name: str | None = None) -> list[dict[str, Any]]:

@@ -111,6 +111,8 @@ FACTS = {
     "task": "emotions",
     "labels": ["Happy"],
     "widths": {},
+    "recipes": {},
+    "unscaled": {},
     "unsplit": False,
     "splits": {
         "train": {

@@ -60,12 +60,13 @@ def test_a_constant_feature_becomes_zero(method):
     assert scaled(normalizer, clip(audio=[7, 8]))["audio"] == [0, 1]
 
 
-def test_text_is_left_alone():
-    normalizer = fit_normalizer(
-        [clip(text=[1, 100], audio=[1, 2])], {"text": 1, "audio": 1}, "robust"
-    )
-    assert set(normalizer.centers) == set(normalizer.scales) == {"audio"}
-    assert scaled(normalizer, clip(text=[50, 1e6]))["text"] == [50, 1e6]
+@pytest.mark.parametrize("name", ["text", "audio"])
+def test_what_is_unscaled_is_left_alone_whatever_its_name(name):
+    clips, widths = [clip(text=[1, 100], audio=[1, 2])], {"text": 1, "audio": 1}
+    normalizer = fit_normalizer(clips, widths, "robust", unscaled=[name])
+    assert set(normalizer.centers) == set(normalizer.scales) == widths.keys() - {name}
+    assert scaled(normalizer, clip(**{name: [50, 1e6]}))[name] == [50, 1e6]
+    assert set(fit_normalizer(clips, widths, "robust").centers) == widths.keys()
 
 
 @pytest.mark.parametrize("method", ["robust", "standard"])
@@ -134,7 +135,7 @@ def of(group, **sequences):
 
 def test_group_takes_each_speakers_own_median_first():
     high, low = of("a", audio=[101, 103]), of("b", audio=[1, 2, 3])
-    normalizer = fit_normalizer([high, low], {"audio": 1}, "group")
+    normalizer = fit_normalizer([high, low], {"audio": 1}, "group", unscaled=["text"])
     # Centered: -1 1 and -1 0 1; sorted -1 -1 0 1 1: quartiles -1 and 1.
     assert normalizer.centers["audio"].tolist() == [0]
     assert normalizer.scales["audio"].tolist() == pytest.approx([2 / 1.349])

@@ -29,6 +29,7 @@ def facts():
             widths={"text": 2, "audio": 1},
             splits={"train": clips, "test": [clip("d", 0.0, audio=0)]},
             padding={"text": Padding(side="left", share=0.25)},
+            unscaled={"text": "word vectors"},
             repairs={"audio: NaN set to 0": 2, "audio: -inf set to 0": 1000},
         )
     )
@@ -70,10 +71,17 @@ def test_modalities(facts):
 
 
 def test_what_must_be_known_to_read_them(facts):
-    assert len(list(reading_notes(facts))) == 1
-    facts = {"modalities": {"audio": {"sample": {"every": 4, "steps": 1500}}}}
+    assert list(reading_notes(facts))[1:] == [
+        "--normalization scales audio; not text (word vectors)"
+    ]
+    facts = {
+        "modalities": {"audio": {"sample": {"every": 4, "steps": 1500}}},
+        "recipes": {"text": {"shown": "mpnet, layers 6-9"}},
+        "unscaled": {},
+    }
     assert list(reading_notes(facts)) == [
-        "audio: medians, and shares beyond and cut, are of one step in 4, 1,500 in all"
+        "text: mpnet, layers 6-9",
+        "audio: medians, and shares beyond and cut, are of one step in 4, 1,500 in all",
     ]
 
 

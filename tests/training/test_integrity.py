@@ -230,6 +230,9 @@ WEIGHTS = {
     "scaled that is text": value("scaled", to="audio"),
     "scaled with a list": value("scaled", to=[["audio"]]),
     "a scaling that text has none of": value("scaled", to=["audio", "vision", "text"]),
+    "unscaled that is text": value("unscaled", to="text"),
+    "unscaled of an unknown modality": value("unscaled", to=["text", "smell"]),
+    "unscaled that is scaled": value("unscaled", to=["text", "audio"]),
     "an unknown tensor": put("other", lambda _: one()),
     "an unknown group of tensors": put("means/audio", lambda _: torch.zeros(6)),
     "no widths": lambda tensors, meta: meta.pop("widths"),
@@ -260,8 +263,11 @@ def test_an_older_run_that_does_not_say_what_it_scales_opens(run, tmp_path):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     tensors, meta = load_tensors(run.weights_file)
     assert meta.pop("scaled") == ["audio", "vision"]
+    assert meta.pop("unscaled") == ["text"]
     save_tensors(tmp_path / run.weights_file.name, tensors, meta)
-    assert set(open_run(tmp_path).normalizer.centers) == {"audio", "vision"}
+    normalizer = open_run(tmp_path).normalizer
+    assert set(normalizer.centers) == {"audio", "vision"}
+    assert normalizer.unscaled == {"text"}
 
 
 def test_settings_of_a_model_beyond_memory_do_not_fit_the_weights(run, tmp_path):

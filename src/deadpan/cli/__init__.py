@@ -45,6 +45,7 @@ COMMANDS = {
     "export": Command("export", ("run",)),
     "benchmark": Command("benchmark", ("config",)),
     "models": Command("list_models", (), ("json",)),  # ``deadpan.models`` is a package
+    "encode": Command("encode", ("source",)),
     "data inspect": Command("inspect", ("source",), ("json", "html")),
     "data convert": Command("convert", ("source", "out")),
     "data list": Command("corpora", ("name",), ("json", "csv")),

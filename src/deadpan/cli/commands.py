@@ -143,6 +143,15 @@ def _convert(dataset: "Dataset", options: Options, outputs: Outputs) -> None:
     print(f"{options['out']}: {clips:,} clips, {size / 1e6:,.1f} MB")
 
 
+def _encode(dataset: "Dataset", options: Options, outputs: Outputs) -> None:
+    name = options["modality"]
+    _convert(dataset, options, outputs)
+    print(f"{name}: {dataset.widths[name]:,} features per step, {dataset.recipes[name]}")
+    for warning in dataset.warnings:
+        if warning.startswith(f"{name}: "):
+            note(f"warning: {warning}")
+
+
 def _corpora(rows: Sequence[Mapping[str, Any]], options: Options, outputs: Outputs) -> None:
     from deadpan.cli.data_tables import corpora_table, corpus_row, corpus_table
     from deadpan.data.corpora import CORPORA
@@ -196,6 +205,7 @@ SHOWN: Mapping[str, Callable[[Any, Options, Outputs], None]] = {
     "export": _export,
     "benchmark": _benchmark,
     "models": _list_models,
+    "encode": _encode,
     "data inspect": _inspect,
     "data convert": _convert,
     "data list": _corpora,
@@ -234,6 +244,15 @@ def _watch_download(options: Options, again: str) -> Generator[dict[str, Any], N
 
 
 @contextmanager
+def _watch_encoding(options: Options, again: str) -> Generator[dict[str, Any], None, None]:
+    from deadpan.cli.progress import watching_encoding
+    from deadpan.encoding.run import part_file
+
+    with resumable(again, part_file(home_path(options["out"]))), watching_encoding() as watch:
+        yield {"watch": watch}
+
+
+@contextmanager
 def _watch_demo(options: Options, again: str) -> Generator[dict[str, Any], None, None]:
     from deadpan.cli.progress import watching_training
     from deadpan.training.opened import CONFIG_FILE, REPORT_FILE
@@ -249,6 +268,7 @@ WATCHES: Mapping[str, Callable[[Options, str], AbstractContextManager[dict[str, 
     "benchmark": _watch_grid,
     "data fetch": _watch_download,
     "demo": _watch_demo,
+    "encode": _watch_encoding,
 }
 """What shows the progress of a command, and says how to continue an interrupted one."""
 

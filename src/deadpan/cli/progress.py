@@ -1,4 +1,4 @@
-"""Progress of training, of a grid and of a download: bars on a terminal, lines anywhere else."""
+"""Progress of training, a grid, a download or an encoding: bars on a terminal, else lines."""
 
 import time
 from collections import defaultdict
@@ -243,6 +243,48 @@ class DownloadBar(DownloadLines):
         self._progress.advance(self._current, count)
 
 
+class EncodingLines:
+    """Prints a line per tenth of an encoding; a ``deadpan.encoding.batches.EncodingWatch``."""
+
+    def __init__(self, console: Console) -> None:
+        """Print on this console."""
+        self._console = console
+
+    def begin(self, tokens: int, done: int) -> None:
+        """Print how much there is to encode, and how much of it was done before."""
+        self._tokens, self._before, self._done = tokens, done, done
+        self._started, self._next = time.monotonic(), 0.0
+        more = f", {done:,} were done before" if done else ""
+        self._console.print(f"{tokens:,} tokens to encode{more}")
+
+    def advance(self, tokens: int) -> None:
+        """Print how much is done, and the time left, after each tenth."""
+        self._done += tokens
+        share = self._done / self._tokens
+        if share >= self._next:
+            self._next = share + 0.1
+            passed = time.monotonic() - self._started
+            left = passed / (self._done - self._before) * (self._tokens - self._done)
+            self._console.print(f"{share:.0%} encoded, {duration(left)} left")
+
+
+class EncodingBar(EncodingLines):
+    """Draws an encoding as a bar."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        """Draw on this progress display."""
+        super().__init__(console)
+        self._progress = progress
+
+    def begin(self, tokens: int, done: int) -> None:
+        """Draw the bar."""
+        self._bar = self._progress.add_task("encoding", total=tokens, completed=done, text="")
+
+    def advance(self, tokens: int) -> None:
+        """Move the bar."""
+        self._progress.advance(self._bar, tokens)
+
+
 @contextmanager
 def watching_training(run: Path) -> Generator[TrainingLines, None, None]:
     """Show the progress of a training run on stderr."""
@@ -275,6 +317,17 @@ def watching_download() -> Generator[DownloadLines, None, None]:
     columns = DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(compact=True)
     with _bars(console, 14, *columns) as progress:
         yield DownloadBar(console, progress)
+
+
+@contextmanager
+def watching_encoding() -> Generator[EncodingLines, None, None]:
+    """Show the progress of an encoding on stderr."""
+    console = _stderr()
+    if not console.is_terminal:
+        yield EncodingLines(console)
+        return
+    with _bars(console, 20, TimeRemainingColumn(compact=True)) as progress:
+        yield EncodingBar(console, progress)
 
 
 _TEXT = TextColumn("{task.fields[text]}", markup=False)

@@ -21,7 +21,7 @@ from deadpan.data.dataset import (
 )
 from deadpan.data.folds import split_by_group, validation_groups
 from deadpan.errors import DataError
-from deadpan.types import SPLITS, Modality, in_order
+from deadpan.types import SPLITS, TEXT, Modality, in_order
 
 RAW_CLIP, CLIP = 1000, 600
 """Bytes of memory of a clip, raw and then checked, whose arrays have no entries."""
@@ -40,6 +40,7 @@ class RawClip:
         group: the video or speaker; None derives it from the name, "" means that it is unknown.
         id: the id as stored, if it must not be derived from ``name``; else "".
         words: the words, one per step of ``text``; empty if unknown.
+        transcript: what is said; "" if unknown.
         times: start and end of each step in seconds from the start of the clip, where known.
     """
 
@@ -50,6 +51,7 @@ class RawClip:
     group: str | None = None
     id: str = ""
     words: tuple[str, ...] = ()
+    transcript: str = ""
     times: Mapping[Modality, Float[np.ndarray, "_ 2"]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -67,6 +69,7 @@ class RawClips:
         padding: the padding of each modality that is padded.
         ignored: names of keys or files that were not used.
         alignment: whether steps are aligned, and why, as a sentence; "" if nothing tells.
+        unscaled: see ``Dataset``; those that the file does not have are left out.
     """
 
     clips: Sequence[RawClip]
@@ -74,6 +77,12 @@ class RawClips:
     padding: Mapping[Modality, Padding] = dataclasses.field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     alignment: str = ""
+    unscaled: Mapping[Modality, str] = dataclasses.field(default_factory=dict)
+
+
+UNSCALED_TEXT: Mapping[Modality, str] = {TEXT: "word vectors or states of an encoder"}
+"""What the field's files hold as text. Distances between vectors carry the information there, and
+they are scaled already."""
 
 
 def zero_non_finite(
@@ -200,6 +209,7 @@ def assemble(
         layout=layout,
         padding=raw.padding,
         alignment=raw.alignment,
+        unscaled={m: why for m, why in raw.unscaled.items() if m in raw.widths},
         repairs=dict(all_repairs),
     )
     return dataclasses.replace(dataset, warnings=(*shared_group_warnings(dataset), *all_warnings))
@@ -229,6 +239,7 @@ def _clip(
         label=raw.label.astype(np.float32),
         group=_group(raw),
         words=raw.words,
+        transcript=raw.transcript,
         times=raw.times,
     )
 

@@ -31,6 +31,16 @@ def convert_dataset(source: str | Path, out: str | Path, **options: Any) -> Data
         DataError: the source cannot be read, or the file cannot be written.
         DeadpanError: another process writes it.
     """
+    path = store_path(source, out, options)
+    with alone(beside(path)):
+        check_writable(path)  # another may have written it since
+        dataset = load(source, **options)
+        write_store(dataset, path, source=provenance(source, options))
+        return store_dataset(path)
+
+
+def store_path(source: str | Path, out: str | Path, options: Mapping[str, Any]) -> Path:
+    """The path of a store that is to be written; DataError if it cannot be, or must not."""
     path = home_path(out)
     if str(out).endswith(("/", os.sep)):
         raise DataError(f"{out}: names a directory; name the file to write in it")
@@ -45,11 +55,7 @@ def convert_dataset(source: str | Path, out: str | Path, **options: Any) -> Data
         raise DataError(
             f"{path}: is inside {source}, of which it would become a part; write it elsewhere"
         )
-    with alone(beside(path)):
-        check_writable(path)  # another may have written it since
-        dataset = load(source, **options)
-        write_store(dataset, path, source=provenance(source, options))
-        return store_dataset(path)
+    return path
 
 
 def provenance(source: str | Path, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, SupportsIndex, TypeVar,
 import numpy as np
 from jaxtyping import Float, Int
 
+from deadpan.data.recipe import Recipe
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import SPLITS, Modality, in_order
 
@@ -56,6 +57,7 @@ class Clip:
             for the others; scores: finite numbers.
         group: the video or speaker the clip is from; None if not known.
         words: the words spoken, one per step of ``text``; empty where the source has none.
+        transcript: what is said, as the source writes it; "" where it has none.
         times: start and end of each step in seconds from the start of the clip, where known.
         truth: ground truth of a generated clip; None for real data.
     """
@@ -65,6 +67,7 @@ class Clip:
     label: Float[np.ndarray, " label"]
     group: str | None = None
     words: tuple[str, ...] = ()
+    transcript: str = ""
     times: Mapping[Modality, Float[np.ndarray, "_ 2"]] = dataclasses.field(default_factory=dict)
     truth: Truth | None = None
 
@@ -126,6 +129,9 @@ class Dataset:
         padding: the padding of the file, per modality; empty if it pads nothing.
         alignment: whether step k of a clip is the same word in every modality, and how this is
             known, as a sentence; "" if nothing tells.
+        recipes: how each modality that an encoder made was made.
+        unscaled: the modalities that normalisation leaves as they are, unless a setting says
+            otherwise, and what they are, as a noun that says why ("word vectors").
         repairs: number of values or clips that were repaired, by kind of repair.
         warnings: sentences for the user.
     """
@@ -138,6 +144,8 @@ class Dataset:
     layout: str = ""
     padding: Mapping[Modality, Padding] = dataclasses.field(default_factory=dict)
     alignment: str = ""
+    recipes: Mapping[Modality, Recipe] = dataclasses.field(default_factory=dict)
+    unscaled: Mapping[Modality, str] = dataclasses.field(default_factory=dict)
     repairs: Mapping[str, int] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -181,6 +189,8 @@ class Dataset:
         return dataclasses.replace(
             self,
             widths={m: self.widths[m] for m in ordered},
+            recipes={m: self.recipes[m] for m in ordered if m in self.recipes},
+            unscaled={m: self.unscaled[m] for m in ordered if m in self.unscaled},
             splits={
                 name: clips.only(ordered)
                 if isinstance(clips, LazyClips)
@@ -297,12 +307,13 @@ class MappedClips(LazyClips):
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
-    """Describe the data of a run: name, task, counts, fingerprint, repairs and warnings."""
+    """Describe the data of a run: name, task, counts, fingerprint, recipes, repairs, warnings."""
     return {
         "name": dataset.name,
         "task": dataset.task,
         "splits": {name: len(clips) for name, clips in dataset.splits.items()},
         "fingerprint": fingerprint(dataset),
+        "recipes": {name: dataclasses.asdict(recipe) for name, recipe in dataset.recipes.items()},
         "repairs": dict(dataset.repairs),
         "warnings": list(dataset.warnings),
     }

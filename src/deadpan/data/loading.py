@@ -22,6 +22,8 @@ from deadpan.data.generated.controlled import controlled
 from deadpan.errors import DataError, DeadpanError, unknown_name
 from deadpan.options import typed
 
+NO_OPTIONS = ("path", "content", "featureless")
+"""Arguments of readers that are no options of a data set."""
 DATASETS: dict[str, Callable[..., Dataset]] = {"controlled": controlled}
 """Data sets that are generated, by name."""
 
@@ -48,6 +50,15 @@ def load(source: str | Path, **options: Any) -> Dataset:
     return dataset if held_out is None else leave_out(dataset, str(held_out))
 
 
+def load_transcripts(source: str | Path, **options: Any) -> Dataset:
+    """Load a data set as ``load`` does, but let clips with a transcript have no features."""
+    with memory_bound(source):
+        read, checked = _reader_and_options(str(source), options)
+        if "featureless" in inspect.signature(read).parameters:
+            checked["featureless"] = True
+        return read(**checked)
+
+
 def check_data_options(source: str | Path, options: Mapping[str, Any]) -> None:
     """Refuse the options that ``load`` would refuse, without reading a clip.
 
@@ -65,7 +76,7 @@ def _reader_and_options(
     if "aligned" not in inspect.signature(read).parameters:
         read = _aligned_on_request(read)
     parameters = {
-        k: p for k, p in inspect.signature(read).parameters.items() if k not in ("path", "content")
+        k: p for k, p in inspect.signature(read).parameters.items() if k not in NO_OPTIONS
     }
     for name in options:
         if name not in parameters:

@@ -1,7 +1,7 @@
 """Scaling of features, fitted on the training split; labels are never used."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +17,7 @@ from deadpan.data.dataset import (
     step_counts,
 )
 from deadpan.errors import DataError
-from deadpan.types import TEXT, Modality
+from deadpan.types import Modality
 
 LIMIT = 5.0
 """Scaled features are clipped to this many deviations: beyond it, an extractor has failed."""
@@ -34,11 +34,13 @@ class Normalizer:
         centers: center of each feature, per modality.
         scales: scale of each feature, per modality; positive.
         by_group: whether each group's own median is subtracted first.
+        unscaled: modalities of which no median is subtracted either.
     """
 
     centers: Mapping[Modality, Float[np.ndarray, " width"]]
     scales: Mapping[Modality, Float[np.ndarray, " width"]]
     by_group: bool = False
+    unscaled: frozenset[Modality] = frozenset()
 
     def __call__(self, dataset: Dataset) -> Dataset:
         """Scale every split; modalities without centers stay as they are.
@@ -51,7 +53,7 @@ class Normalizer:
         splits = list(dataset.splits.values())
         # A speaker has one level, whatever splits the clips are in.
         if self.by_group:
-            splits = _center_groups(splits)
+            splits = _center_groups(splits, self.unscaled)
         scaled = _map_sequences(splits, self._scaled, by_group=False)
         return dataclasses.replace(dataset, splits=dict(zip(dataset.splits, scaled, strict=True)))
 
@@ -63,18 +65,21 @@ class Normalizer:
         return np.clip(x, -LIMIT, LIMIT, out=x)
 
 
-def scalable(widths: Mapping[Modality, int], method: NormalizationMethod) -> list[Modality]:
+def scalable(
+    widths: Mapping[Modality, int], method: NormalizationMethod, unscaled: Collection[Modality]
+) -> list[Modality]:
     """The modalities that a method scales, where a training clip has them."""
-    return [name for name in widths if name != TEXT and method != "none"]
+    return [name for name in widths if name not in unscaled and method != "none"]
 
 
 def fit_normalizer(
-    clips: Sequence[Clip], widths: Mapping[Modality, int], method: NormalizationMethod
+    clips: Sequence[Clip],
+    widths: Mapping[Modality, int],
+    method: NormalizationMethod,
+    *,
+    unscaled: Collection[Modality] = (),
 ) -> Normalizer:
     """Fit centers and scales on training clips.
-
-    Text is not scaled: distances between word vectors carry the information, and they are scaled
-    already.
 
     Args:
         clips: clips of the training split.
@@ -85,20 +90,26 @@ def fit_normalizer(
             group's (speaker's or video's) own median first, which removes what a face or a voice is
             like at rest, and is then robust; it uses unlabelled clips of the test speakers, so
             tables must say so. "none" neither scales nor clips.
+        unscaled: modalities that stay as they are; a data set says which (``Dataset.unscaled``).
 
     Raises:
         DataError: "group", and a clip has no group.
     """
     if method == "group":
-        (clips,) = _center_groups([clips])
+        (clips,) = _center_groups([clips], unscaled)
     stored = clips.scaling(method) if isinstance(clips, LazyClips) else {}
     centers: dict[Modality, np.ndarray] = {}
     scales: dict[Modality, np.ndarray] = {}
-    for name in scalable(widths, method):
+    for name in scalable(widths, method, unscaled):
         width = widths[name]
         if scaling := stored.get(name) or _fit_modality(clips, name, width, method):
             centers[name], scales[name] = scaling
-    return Normalizer(centers=centers, scales=scales, by_group=method == "group")
+    return Normalizer(
+        centers=centers,
+        scales=scales,
+        by_group=method == "group",
+        unscaled=frozenset(unscaled),
+    )
 
 
 def _fit_modality(
@@ -146,8 +157,10 @@ def _center_and_scale(
     return center, np.where(scale > 1e-8, scale, 1.0)
 
 
-def _center_groups(splits: Sequence[Sequence[Clip]]) -> list[Sequence[Clip]]:
-    """Subtract from every clip the median of its group's steps, for every modality but text.
+def _center_groups(
+    splits: Sequence[Sequence[Clip]], unscaled: Collection[Modality]
+) -> list[Sequence[Clip]]:
+    """Subtract from every clip the median of its group's steps, but for unscaled modalities.
 
     The clips of a group are read together, whatever their splits; one group is in memory at a time.
     """
@@ -163,12 +176,12 @@ def _center_groups(splits: Sequence[Sequence[Clip]]) -> list[Sequence[Clip]]:
     medians: dict[tuple[str, Modality], Float[np.ndarray, " width"]] = {}
     for group, positions in groups.items():
         members = [clips[index] for clips, index in positions]
-        for name in {m for clip in members for m in clip.sequences} - {TEXT}:
+        for name in {m for clip in members for m in clip.sequences}.difference(unscaled):
             steps = [clip.sequences[name] for clip in members if name in clip.sequences]
             medians[group, name] = np.median(np.concatenate(steps), axis=0)
 
     def center(x: Sequence2d, name: Modality, group: str | None) -> Sequence2d:
-        return x if name == TEXT else x - medians[str(group), name]
+        return x if name in unscaled else x - medians[str(group), name]
 
     return _map_sequences(splits, center, by_group=True)
 

@@ -19,7 +19,7 @@ from deadpan.locks import alone, beside
 from deadpan.models import Model
 from deadpan.tasks import Task
 from deadpan.training.opened import RunDirectory, open_run
-from deadpan.types import TEXT, Batch, Modality
+from deadpan.types import Batch, Modality
 
 TOLERANCE = 1e-5
 """Largest difference between a file and its model; relative to outputs that are larger than 1."""
@@ -144,7 +144,7 @@ def _facts(
         "outputs": model.outputs,
         "scaled": list(normalizer.centers),
         # Medians of a new speaker's clips cannot be in the file: the predictor subtracts them.
-        "median_of_group_first": [m for m in model.widths if m != TEXT]
+        "median_of_group_first": [m for m in model.widths if m not in normalizer.unscaled]
         if normalizer.by_group
         else [],
         "padding": "last, at least one step of each modality; masks are True at real steps",

@@ -34,6 +34,12 @@ def reading_notes(facts: Mapping[str, Any]) -> Iterator[str]:
     """Notes for reading the columns of modalities, a sentence each."""
     if any("range" in modality for modality in facts["modalities"].values()):
         yield "deviations: robust ones, from the median of each feature over the train steps"
+    if unscaled := facts["unscaled"]:
+        reasons = ", ".join(f"{name} ({why})" for name, why in unscaled.items())
+        rest = ", ".join(name for name in facts["modalities"] if name not in unscaled)
+        yield f"--normalization scales {rest or 'nothing'}; not {reasons}"
+    for name, recipe in facts["recipes"].items():
+        yield f"{name}: {recipe['shown']}"
     for name, modality in facts["modalities"].items():
         sample = modality.get("sample", {"every": 1})
         if sample["every"] > 1:

@@ -241,7 +241,7 @@ class State:
             name: unnested(name, tensors) for name in ("model", "best", "average", "optimizer")
         }
         names = {"gate"}.union(*(nested(part, named) for part, named in parts.items()))
-        if unnames := tensors.keys() - names:
+        if unknown := tensors.keys() - names:
             raise RunError(f"unknown tensor '{printable(min(unknown))}'")
         check_weights("weights", parts["model"], self.model.state_dict())
         if parts["best"] or math.isfinite(meta["best_loss"]):

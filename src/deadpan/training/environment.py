@@ -17,6 +17,7 @@ from torch import nn
 
 from deadpan.data.dataset import Dataset, describe
 from deadpan.data.health.findings import training_findings
+from deadpan.data.recipe import Recipe
 from deadpan.layers.native.library import kernels, library
 from deadpan.layers.recurrent import processor_has_lstm
 from deadpan.models import Model
@@ -34,6 +35,7 @@ class DataFacts:
         task: of its labels.
         splits: number of clips, by split.
         fingerprint: hash of all clips.
+        recipes: of each modality that an encoder made; an older run has none.
         repairs: how often each repair was made.
         warnings: findings in the data that bear on its scores.
     """
@@ -44,6 +46,7 @@ class DataFacts:
     fingerprint: str
     repairs: dict[str, int]
     warnings: list[str]
+    recipes: dict[str, Recipe] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,7 @@ from deadpan.training.memory import without_memory
 from deadpan.training.predictions import Predictions, read_predictions
 from deadpan.training.scores import RunScores, read_scores
 from deadpan.training.settings import Settings
+from deadpan.types import TEXT
 
 CONFIG_FILE = "config.yaml"
 ENVIRONMENT_FILE = "environment.json"
@@ -226,7 +227,7 @@ class OpenedRun:
             DataError: the data is gone, or has changed since.
         """
         dataset = load_data(self.settings)
-        refuse_changed(self.files, fingerprint(dataset))
+        refuse_changed(self.files, dataset, fingerprint(dataset))
         return self.normalizer(dataset)
 
 
@@ -277,8 +278,13 @@ def _normalizer(
     if meta.get("by_group") is not by_group:
         raise RunError(f"metadata 'by_group' does not fit normalization {method}")
     parts = {name: unnested(name, tensors) for name in ("centers", "scales")}
+    unscaled = meta.get("unscaled", [m for m in widths if m == TEXT])  # an older run does not say
+    if not isinstance(unscaled, list) or not set(map(str, unscaled)) <= set(widths):
+        raise RunError("metadata 'unscaled' are no modalities")
+    exempt = frozenset(map(str, unscaled))
     scaled = meta.get("scaled", list(parts["centers"]))  # an older run does not say
-    if not isinstance(scaled, list) or not set(map(str, scaled)) <= set(scalable(widths, method)):
+    known = set(scalable(widths, method, exempt))
+    if not isinstance(scaled, list) or not set(map(str, scaled)) <= known:
         raise RunError(f"metadata 'scaled' or centers do not fit normalization {method}")
     for name, part in parts.items():
         check_weights(name, part, {m: torch.zeros(widths[m]) for m in map(str, scaled)})
@@ -287,7 +293,7 @@ def _normalizer(
         if not (scale > 0).all():
             raise RunError(f"scales '{modality}' are not positive")
     centers, scales = ({m: x.numpy() for m, x in part.items()} for part in parts.values())
-    return Normalizer(centers=centers, scales=scales, by_group=by_group)
+    return Normalizer(centers=centers, scales=scales, by_group=by_group, unscaled=exempt)
 
 
 def gate_seeds(runs: Sequence[RunDirectory]) -> GateSeeds | None:
@@ -328,8 +334,27 @@ def resolved(settings: Settings) -> Settings:
     return dataclasses.replace(settings, model_options=defaults | dict(settings.model_options))
 
 
-def refuse_changed(run: RunDirectory, now: str) -> None:
-    """Raise DataError if a run was trained on other clips than those of this fingerprint."""
+def refuse_other_recipes(run: RunDirectory, dataset: Dataset) -> None:
+    """Raise DataError if a modality was encoded by another recipe than a run was trained on."""
+    for name, recipe in run.environment().dataset.recipes.items():
+        if name not in dataset.widths:
+            continue
+        again = f"encode it again with: deadpan encode SOURCE --like {run.path}"
+        if name not in dataset.recipes:
+            raise DataError(
+                f"{dataset.name}: {name} is of no recipe, but {run.path} was trained on that of "
+                f"{recipe.name}; {again}"
+            )
+        if difference := dataset.recipes[name].difference(recipe):
+            raise DataError(
+                f"{dataset.name}: {name} is of another recipe than {run.path} was trained on "
+                f"({difference}); {again}"
+            )
+
+
+def refuse_changed(run: RunDirectory, dataset: Dataset, now: str) -> None:
+    """Raise DataError if a run was trained on other clips than these, of this fingerprint."""
+    refuse_other_recipes(run, dataset)
     if run.environment().dataset.fingerprint != now:
         raise DataError(
             f"{run.settings().data}: has changed since {run.path} was trained; train again"
@@ -338,15 +363,16 @@ def refuse_changed(run: RunDirectory, now: str) -> None:
 
 def refuse_changed_data(runs: Iterable[RunDirectory]) -> None:
     """Raise DataError at the first run whose data has changed; each fold is read once."""
-    fingerprints: dict[str, str] = {}
+    now: dict[str, tuple[Dataset, str]] = {}
     for run in runs:
         with suppress(RunError):  # damaged: whoever goes on with it or tabulates it says so
             settings = run.settings()
             source = [settings.data, settings.data_options, settings.modalities]
             key = json.dumps(source, sort_keys=True, default=str)
-            if key not in fingerprints:
-                fingerprints[key] = fingerprint(load_data(settings))
-            refuse_changed(run, fingerprints[key])
+            if key not in now:
+                dataset = load_data(settings)
+                now[key] = dataclasses.replace(dataset, splits={}), fingerprint(dataset)
+            refuse_changed(run, *now[key])
 
 
 def build(settings: Settings, widths: Mapping[str, int], task: Task) -> Model:
@@ -379,5 +405,6 @@ def save_model(
             "by_group": normalizer.by_group,
             # None of a modality that no training clip has: a reader cannot derive which.
             "scaled": list(normalizer.centers),
+            "unscaled": sorted(normalizer.unscaled),
         },
     )

@@ -4,7 +4,7 @@ import ctypes
 import dataclasses
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 from deadpan.data.dataset import Dataset, step_counts
 from deadpan.data.normalization import Normalizer, fit_normalizer
-from deadpan.errors import DeadpanError, RunError
+from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
 from deadpan.files import write_csv
 from deadpan.locks import alone
 from deadpan.models import Model
@@ -101,9 +101,14 @@ def _train(
         dataset = load_data(settings)
         facts = data_facts(dataset)
         if resume:
-            refuse_changed(RunDirectory(out), facts.fingerprint)
+            refuse_changed(RunDirectory(out), dataset, facts.fingerprint)
         dataset.require("train", "valid")
-        normalizer = fit_normalizer(dataset["train"], dataset.widths, settings.normalization)
+        normalizer = fit_normalizer(
+            dataset["train"],
+            dataset.widths,
+            settings.normalization,
+            unscaled=_unscaled(settings, dataset),
+        )
         dataset = normalizer(dataset)
     labels = labels_of(dataset["train"])
     ranges = np.stack([labels.min(axis=0), labels.max(axis=0)], axis=1).tolist()
@@ -140,6 +145,18 @@ def _train(
         _keep_best(run, state, normalizer, dataset)
     fabric.barrier()
     return run
+
+
+def _unscaled(settings: Settings, dataset: Dataset) -> Collection[str]:
+    """The modalities that are not scaled; DataError if the data set lacks one that is named."""
+    if settings.unscaled is None:
+        return dataset.unscaled
+    for name in settings.unscaled:
+        if name not in dataset.widths:
+            raise DataError(
+                f"{dataset.name}: unscaled: {unknown_name('modality', name, dataset.widths)}"
+            )
+    return settings.unscaled
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from deadpan.tasks import Classes, Regression, Task, make_task
 from deadpan.training.baselines import constant_outputs, ridge_outputs
 from deadpan.training.environment import commit
 from deadpan.training.evaluation import labels_of, predict_clips
-from deadpan.training.opened import RunDirectory, open_run
+from deadpan.training.opened import RunDirectory, open_run, refuse_other_recipes
 from deadpan.training.scores import evaluate_first
 from deadpan.types import SPLITS
 
@@ -95,6 +95,7 @@ def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str
     opened = open_run(run.path)
     model, task = opened.model, opened.task
     dataset = _common_modalities(load(source, **options), model.widths, run)
+    refuse_other_recipes(run, dataset)
     dataset = opened.normalizer(dataset)
     rows: list[dict[str, Any]] = []
     for split in SPLITS:

@@ -58,7 +58,9 @@ class Settings:
         decay_when: epochs without a better validation loss before plateau lowers the rates.
         ema: decay per step of an exponential moving average of the weights, such as 0.98, which is
             validated and kept in their place; 0 = no average.
-        normalization: of every modality but text, fitted on the training split.
+        normalization: of every modality that is not ``unscaled``, fitted on the training split.
+        unscaled: modalities that stay as they are; None = those that the data set names, which are
+            word vectors and states of encoders.
         accelerator: Fabric's device ("cpu", "cuda", "auto").
         devices: processes, each on its own device.
         precision: Fabric's precision.
@@ -82,6 +84,7 @@ class Settings:
     decay_when: int = DECAY_WHEN
     ema: float = 0.0
     normalization: NormalizationMethod = "robust"
+    unscaled: list[str] | None = None
     accelerator: str = "cpu"
     devices: int = 1
     precision: Precision = "32-true"

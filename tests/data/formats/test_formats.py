@@ -81,3 +81,23 @@ def test_what_is_wrong_within_a_format_is_told_by_it(tmp_path):
     path.write_bytes(pickle.dumps({"trian": {"labels": 1}}))
     with pytest.raises(DataError, match="unknown split 'trian'; did you mean 'train'"):
         deadpan.load(path)
+
+
+def test_every_format_says_that_its_text_is_not_scaled(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[3] / "benchmarks")
+    from fuzz import corpus
+
+    clips = [{m: np.ones((3, w)) for m, w in corpus.WIDTHS.items()} for _ in range(corpus.CLIPS)]
+    formats = (
+        *(corpus.mult, corpus.mmsa, corpus.misa, corpus.mfn, corpus.csd, corpus.dialogues),
+        *(corpus.contextual, corpus.cim, corpus.ur_funny, corpus.mustard, corpus.mertools),
+        *(corpus.table, corpus.own, corpus.store),
+    )
+    spoken = 0
+    for write in formats:
+        for sample in write(tmp_path, clips, np.linspace(-3, 3, corpus.CLIPS)):
+            files = {name: tmp_path / file for name, file in sample.options.items()}
+            dataset = deadpan.load(tmp_path / sample.path, **files, **sample.settings)
+            assert set(dataset.unscaled) == dataset.widths.keys() & {"text"}
+            spoken += "text" in dataset.widths
+    assert spoken > 14

@@ -78,7 +78,9 @@ def test_what_was_measured_of_a_modality():
     ]
     padding = {"text": Padding(side="left", share=0.5)}
     repairs = {"audio: NaN set to 0": 3, "audio: -inf set to 0": 1, "other": 9}
-    figures = inspect_dataset(dataset(clips, padding=padding, repairs=repairs))["modalities"]
+    figures = inspect_dataset(
+        dataset(clips, padding=padding, repairs=repairs, unscaled={"text": "word vectors"})
+    )["modalities"]
     text, audio = figures["text"], figures["audio"]
     assert (text["width"], text["clips"], text["missing"]) == (2, 2, 0)
     assert text["padding"] == {"side": "left", "share": 0.5}

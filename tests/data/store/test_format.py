@@ -7,6 +7,7 @@ from deadpan.data.store.format import (
     dump_record,
     matches_schema,
     parse_metadata,
+    parse_recipes,
     parse_record,
 )
 from deadpan.errors import DataError
@@ -61,6 +62,18 @@ def test_facts_that_are_missing_damaged_or_of_the_future_are_refused():
         assert told in str(caught.value)
 
 
+@pytest.mark.parametrize("recipes", [[], {"text": None}, {"text": {"layers": "6"}}])
+def test_a_damaged_recipe_is_refused(recipes):
+    with pytest.raises(DataError, match="damaged"):
+        parse_recipes({"recipes": recipes})
+
+
+def test_an_older_store_has_no_recipes_and_no_transcripts():
+    assert "recipes" not in json.loads(dump_metadata(toy()))
+    assert parse_recipes({}) == {}
+    assert parse_record(b'{"id": "a", "group": null, "words": []}')["transcript"] == ""
+
+
 def test_a_record_is_a_line_of_ascii():
     for clip in toy()["train"]:
         line = dump_record(clip)
@@ -79,6 +92,7 @@ def test_a_record_is_a_line_of_ascii():
         b'{"id": 1, "group": null, "words": []}',
         b'{"id": "a", "group": null, "words": [1]}',
         b'{"id": "a", "group": null, "words": [], "truth": 1}',
+        b'{"id": "a", "group": null, "words": [], "transcript": 1}',
         b'{"id": "a", "group": null, "words": [], "truth": {"kind": "x", "tendencies": {}}}',
     ],
 )

@@ -376,3 +376,12 @@ def test_advice_for_the_source_is_not_given_for_the_store(tmp_path):
         "the column text was not used; convert its source again with --data_options.vectors "
         "glove.txt"
     )
+
+
+def test_text_of_an_older_store_is_not_scaled_and_of_a_newer_one_what_it_says(path):
+    dataset = toy(unscaled={"audio": "states of an encoder"})
+    assert stored(path, dataset).unscaled == {"audio": "states of an encoder"}
+    metadata = facts_in(path.read_bytes())
+    del metadata["unscaled"]
+    save_file(load_file(path), path, {"deadpan.dataset": json.dumps(metadata)})
+    assert set(store_dataset(path).unscaled) == {"text"}

@@ -14,11 +14,12 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from deadpan.data import load
-from deadpan.data.containers.safetensors_file import LARGEST_HEADER
+from deadpan.data.containers.safetensors_file import LARGEST_HEADER, map_safetensors
 from deadpan.data.dataset import Clip, Dataset, fingerprint
 from deadpan.data.formats.mult import mult_dataset
 from deadpan.data.generated.controlled import controlled
 from deadpan.data.normalization import fit_normalizer
+from deadpan.data.recipe import Recipe
 from deadpan.data.store.format import METHODS
 from deadpan.data.store.reading import store_dataset
 from deadpan.data.store.writing import Tensor, check_writable, write_store, write_tensors
@@ -86,13 +87,18 @@ def test_a_store_has_the_figures_of_normalisation(tmp_path):
         for i in range(30)
     ]
     dataset = Dataset(
-        name="", task="regression", labels=("",), widths=widths, splits={"train": train}
+        name="",
+        task="regression",
+        labels=("",),
+        widths=widths,
+        splits={"train": train},
+        unscaled={"text": "word vectors"},
     )
     write_store(dataset, path, source={})
     got = load_file(path)
     for method in METHODS:
-        whole = fit_normalizer(train, widths, method)
-        # Text is never scaled, and of nothing there are no figures.
+        whole = fit_normalizer(train, widths, method, unscaled=["text"])
+        # Of what is not scaled, and of nothing, there are no figures.
         assert set(whole.centers) == {"audio", "vision", "brain"}
         assert sum(name.startswith(f"{method}.") for name in got) == 6
         for name in whole.centers:
@@ -293,3 +299,24 @@ def test_a_path_where_no_file_can_be_made_is_refused(tmp_path, monkeypatch):
     check_writable(tmp_path / "free")
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert "no permission" in refusal(check_writable, tmp_path / "free")
+
+
+RECIPE = Recipe(layers="6", encoder="mpnet", files={"config.json": "0"}, blocks=1, versions={})
+
+
+@pytest.mark.parametrize(("precision", "size"), [("half", 2), ("single", 4)])
+def test_a_recipe_is_kept_and_says_in_which_precision_features_are(precision, size, tmp_path):
+    recipe = dataclasses.replace(RECIPE, precision=precision)
+    dataset = toy(recipes={"text": recipe})
+    assert_same(stored(dataset, tmp_path / "store"), dataset)
+    tensors = map_safetensors(tmp_path / "store").tensors
+    assert tensors["features.text"].dtype.itemsize == size
+    assert tensors["features.audio"].dtype == np.float32
+
+
+def test_features_of_half_precision_keep_their_scaling(tmp_path):
+    train = stored(toy(recipes={"audio": RECIPE}), tmp_path / "store")["train"]
+    fitted = fit_normalizer(list(train), {"audio": 2}, "robust")
+    center, scale = train.scaling("robust")["audio"]
+    np.testing.assert_array_equal(center, fitted.centers["audio"])
+    np.testing.assert_array_equal(scale, fitted.scales["audio"])

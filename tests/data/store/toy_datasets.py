@@ -57,6 +57,7 @@ def clips(draw, task, widths, count, dtypes):
         "label": draw(labels(task, count)),
         "group": draw(st.none() | TEXTS),
         "words": tuple(draw(st.lists(TEXTS, max_size=3))),
+        "transcript": draw(TEXTS),
         "times": {m: rows(2, dtype, SECONDS) for m, dtype in dtypes.items() if draw(st.booleans())},
         "truth": draw(st.none() | truth),
     }

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import RawClip, RawClips
+from deadpan.data.assembly import UNSCALED_TEXT, RawClip, RawClips
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
 from deadpan.data.dataset import Dataset
@@ -148,7 +148,10 @@ def misa_clips(path: Path, splits: Mapping[str | None, object]) -> RawClips:
                 raise DataError(f"{where}: clip {index}{_segment_suffix(entry)}: {error}") from None
             clips.append(clip)
     return RawClips(
-        clips=clips, widths=widths, alignment="steps are aligned: the format has one for each word"
+        clips=clips,
+        widths=widths,
+        alignment="steps are aligned: the format has one for each word",
+        unscaled=UNSCALED_TEXT,
     )
 
 

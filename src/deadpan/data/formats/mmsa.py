@@ -110,12 +110,14 @@ def _split(table: SplitTable) -> _Split:
     mask = None
     if "text_bert" in table and TEXT in sequences:
         mask = _mask(table["text_bert"], sequences[TEXT])
-    words = _words(table["raw_text"], count) if "raw_text" in table else ()
+    transcripts = _transcripts(table["raw_text"], count) if "raw_text" in table else ()
     return _Split(
         sequences=sequences,
         labels=np.stack([labels.get(name, none) for name in LABELS], axis=1),
         ids=clip_ids(table, count, beside),
-        words=words if mask is None else (),  # by a mask, a step is a token and not a word
+        # By a mask, a step is a token and not a word.
+        words=tuple(tuple(text.split()) for text in transcripts) if mask is None else (),
+        transcripts=transcripts,
         mask=mask,
         lengths={m: _lengths(k, table[k], count) for m, k in LENGTHS.items() if k in table},
         ignored=tuple(map(printable, sorted(ignored))),
@@ -130,13 +132,13 @@ def _lengths(name: str, value: object, count: int) -> Float[np.ndarray, " clip"]
     return lengths
 
 
-def _words(value: object, count: int) -> tuple[tuple[str, ...], ...]:
+def _transcripts(value: object, count: int) -> tuple[str, ...]:
     texts = as_list("raw_text", value)
     check_count("raw_text", texts, count, LABELS["M"])
     for text in texts:
         if not isinstance(text, str | bytes):
             raise DataError(f"'raw_text' holds a {type(text).__name__}; wanted text")
-    return tuple(tuple(as_text(text).split()) for text in texts)
+    return tuple(as_text(text) for text in texts)
 
 
 def _mask(value: object, text: Num[np.ndarray, "clip step _"]) -> np.ndarray | None:

@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 import numpy as np
 from jaxtyping import Float, Num
 
-from deadpan.data.assembly import RawClip, RawClips
+from deadpan.data.assembly import UNSCALED_TEXT, RawClip, RawClips
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.memory import charge
 from deadpan.data.padding import Arrays, StepRange, measure_padding, real_sequences
@@ -29,6 +29,7 @@ class PaddedSplit:
         labels: labels, one entry per clip along the first axis.
         ids: the parts of each clip's id as text; empty tuples if the file has no ids.
         words: the words of each clip; empty if the file has none.
+        transcripts: what is said in each clip; empty if the file has none.
         ignored: keys that the format does not have.
     """
 
@@ -36,6 +37,7 @@ class PaddedSplit:
     labels: Num[np.ndarray, "clip *shape"]
     ids: tuple[tuple[str, ...], ...]
     words: tuple[tuple[str, ...], ...] = ()
+    transcripts: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -142,12 +144,14 @@ def cut_clips(
                 sequences=sequences,
                 label=np.asarray(split.labels[index]),
                 words=words if len(words) == len(sequences.get(TEXT, ())) else (),
+                transcript=split.transcripts[index] if split.transcripts else "",
             )
             clips.append(clip)
     return RawClips(
         clips=clips,
         widths={m: x.shape[2] for split in splits.values() for m, x in split.sequences.items()},
         padding=measure_padding(padded),
+        unscaled=UNSCALED_TEXT,
         ignored=tuple(sorted({key for split in splits.values() for key in split.ignored})),
     )
 

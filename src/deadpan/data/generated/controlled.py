@@ -242,7 +242,12 @@ def controlled(
     first, second = round(0.6 * clips), round(0.75 * clips)
     splits = {"train": corpus[:first], "valid": corpus[first:second], "test": corpus[second:]}
     return Dataset(
-        name="controlled", task="regression", labels=("sentiment",), widths=widths, splits=splits
+        name="controlled",
+        task="regression",
+        labels=("sentiment",),
+        widths=widths,
+        splits=splits,
+        unscaled={TEXT: "word vectors"},
     )
 
 

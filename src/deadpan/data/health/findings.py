@@ -10,7 +10,7 @@ from deadpan.data.dataset import Dataset, LazyClips, step_counts
 from deadpan.data.health.modalities import FAR, MAGNIFIED
 from deadpan.data.normalization import LIMIT
 from deadpan.errors import count_of
-from deadpan.types import SPLITS, TEXT, Modality
+from deadpan.types import SPLITS, Modality
 
 SERIOUS, WARNING, NOTE = "serious", "warning", "note"
 GRAVITIES = (SERIOUS, WARNING, NOTE)
@@ -191,8 +191,8 @@ def _count_features(chosen: Mapping[str, Any], width: int) -> str:
 def _outliers(name: str, modality: Mapping[str, Any]) -> Iterator[GradedSentence]:
     far, scaled = modality["outliers"], modality["normalization"]
     worst, many = far["worst"], far["share"] > MANY_FAR
-    # Word vectors are no measurements: a single rare word is far from the others.
-    if worst and (many or name != TEXT):
+    # What is not scaled is no measurement: a single rare word is far from the others.
+    if worst and (many or scaled):
         sentence = (
             f"{name}: {percent(far['share'])} of values are farther than {FAR:.0f} robust "
             f"deviations from the median of their feature; the farthest is {worst['value']:.4g} "

@@ -34,7 +34,9 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
     Returns:
         ``name``, ``layout`` (the format of the source; "" if unknown), ``alignment`` (whether steps
         are aligned, and how this is known; "" if nothing tells), ``task``, ``labels`` (names; none
-        if no clip has a label), ``widths`` (features per step), ``unsplit`` (whether clips without
+        if no clip has a label), ``widths`` (features per step), ``recipes`` (how each modality that
+        an encoder made was made, with ``shown``, in short), ``unscaled`` (each modality that is not
+        scaled, and what it holds), ``unsplit`` (whether clips without
         labels have no splits either: all stand under test), and
 
         ``splits``: per split ``clips``, and, if it has any, ``groups`` (videos or speakers),
@@ -59,8 +61,8 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
         the median of their feature: ``share``, ``features`` that have any, ``worst``: ``clip``,
         ``split``, ``feature``, ``value``, ``deviations``; None if there is none),
         ``normalization`` (the effect of ``--normalization robust``: ``cut``, the share of values
-        beyond 5 deviations, and features ``magnified`` more than 1000 times; None for text, which
-        is not scaled) and ``sample`` (the number of its ``steps``; one of ``every`` so many).
+        beyond 5 deviations, and features ``magnified`` more than 1000 times; None if it is
+        not scaled) and ``sample`` (the number of its ``steps``; one of ``every`` so many).
         Medians, deviations and constants are those of train, or of all clips if train has none.
 
         ``duplicates``: ``pairs`` of clips with the same features in all modalities,
@@ -107,6 +109,11 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
         "task": dataset.task,
         "labels": list(dataset.labels),
         "widths": dict(dataset.widths),
+        "recipes": {
+            name: {**dataclasses.asdict(recipe), "shown": str(recipe)}
+            for name, recipe in dataset.recipes.items()
+        },
+        "unscaled": dict(dataset.unscaled),
         "unsplit": dataset.unsplit,
         "splits": {
             split: part.as_dict(split, modalities, by_split.get(split, {}))

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from deadpan.data.dataset import Clip, Dataset
 from deadpan.data.health.leaks import FIRST
 from deadpan.data.normalization import LIMIT, fit_normalizer
-from deadpan.types import SPLITS, TEXT, Modality
+from deadpan.types import SPLITS, Modality
 
 
 class ModalityStatistics:
@@ -226,7 +226,7 @@ def measure_scaling(sample: Sample) -> Scaling:
     cut = far = 0
     for first in range(0, steps.shape[1], COLUMNS):
         block = steps[:, first : first + COLUMNS]
-        # Fitted as training does, but not by the name of text, which would not be scaled.
+        # Fitted as training does.
         clip = Clip(id="", sequences={"_": block[fitted]}, label=np.zeros(0, dtype=np.float32))
         normalizer = fit_normalizer([clip], {"_": block.shape[1]}, "robust")
         center = normalizer.centers["_"].astype(np.float64)
@@ -269,11 +269,11 @@ def summarize_modality(
         histograms["seconds"] = second_histogram(modality.seconds)
     figures["lengths"] = histograms
     figures["distinct"] = len(modality.digests)
-    return figures | _values(name, modality, clips)
+    return figures | _values(modality, clips, scaled=name not in dataset.unscaled)
 
 
 def _values(
-    name: Modality, modality: ModalityStatistics, clips: Sequence[tuple[str, str]]
+    modality: ModalityStatistics, clips: Sequence[tuple[str, str]], *, scaled: bool
 ) -> dict[str, Any]:
     everywhere, fitted = modality.over_all(), modality.fitted()
     steps = sum(map(sum, modality.lengths.values()))
@@ -303,7 +303,7 @@ def _values(
         "normalization": None,
         "sample": {"steps": len(modality.sample), "every": modality.sample.every},
     }
-    if name != TEXT:  # word vectors are not scaled
+    if scaled:
         figures["normalization"] = {
             "cut": robust.cut,
             "magnified": _features(robust.scales < 1 / MAGNIFIED),

@@ -6,18 +6,21 @@ share one copy in memory. Compressed HDF5 cannot be mapped, and its C library is
 files; Arrow would be another dependency, of 50 MB; safetensors is a dependency already.
 
 ====================================  =============================================================
-features.M                            float32 [step, width]: the steps of all clips, concatenated
+features.M                            [step, width]: the steps of all clips, concatenated; float32,
+                                      or float16 of a recipe that stores half precision
 offsets.M                             int64 [clip + 1]: clip i has the steps offsets[i] to [i + 1]
 present.M                             bool [clip]: whether the clip has the modality
 times.M, time_offsets.M, timed.M      the same for start and end of each step, in seconds
 labels                                float32 [clip, label]
-records, record_offsets               id, group, words and truth of each clip: JSON on a line
+records, record_offsets               id, group, words, transcript and truth of each clip: JSON on
+                                      a line
 METHOD.centers.M, METHOD.scales.M     normalisation fitted on the train split by ``fit_normalizer``
 ====================================  =============================================================
 
 Clips are in the order of their splits. The metadata's entry ``deadpan.dataset`` is JSON: the
-attributes of the data set, the number of clips of each split, the source of the store, and under
-``figures`` a hash of each modality's steps, centers and scales (see ``statistics_digest``).
+attributes of the data set, the number of clips of each split, the source of the store, under
+``figures`` a hash of each modality's steps, centers and scales (see ``statistics_digest``), and
+under ``recipes`` how each encoded modality was made. Readers give features as float32.
 """
 
 import dataclasses
@@ -32,7 +35,9 @@ import numpy as np
 from jaxtyping import Float
 
 from deadpan.data.dataset import Clip, Dataset, Truth
-from deadpan.errors import DataError
+from deadpan.data.recipe import Recipe
+from deadpan.errors import DataError, DeadpanError
+from deadpan.options import record
 from deadpan.types import Modality
 
 FORMAT = 1
@@ -63,8 +68,8 @@ METADATA_SCHEMA: Mapping[str, object] = {
     "warnings": [str],
 }
 """The attributes of a data set. ``splits`` is the number of clips of each split, in the store's
-order. ``figures`` and ``alignment`` are missing in older stores; ``figures`` is the
-``statistics_digest`` of each modality."""
+order. ``figures``, ``alignment``, ``recipes`` and ``unscaled`` are missing in older stores;
+``figures`` is the ``statistics_digest`` of each modality."""
 RECORD_SCHEMA: Mapping[str, object] = {"id": str, "group": (str, NoneType), "words": [str]}
 TRUTH_SCHEMA: Mapping[str, object] = {
     "kind": str,
@@ -94,8 +99,12 @@ def dump_metadata(dataset: Dataset, **more: Any) -> str:
         },
         "repairs": {name: int(count) for name, count in dataset.repairs.items()},
         "alignment": dataset.alignment,
+        "unscaled": dict(dataset.unscaled),
         "warnings": [ADVICE.sub(OF_SOURCE, text) for text in dataset.warnings],
     }
+    if dataset.recipes:
+        recipes = {name: dataclasses.asdict(recipe) for name, recipe in dataset.recipes.items()}
+        metadata["recipes"] = recipes
     return json.dumps({**metadata, **more})
 
 
@@ -114,6 +123,7 @@ def parse_metadata(text: str | None) -> dict[str, Any]:
         not matches_schema(metadata, METADATA_SCHEMA)
         or not matches_schema(metadata.get("figures", {}), {str: str})
         or not matches_schema(metadata.get("alignment", ""), str)
+        or not matches_schema(metadata.get("unscaled", {}), {str: str})
     ):
         raise DataError("damaged (its metadata)")
     return metadata
@@ -126,9 +136,11 @@ def dump_record(clip: Clip) -> bytes:
         "tendencies": {name: float(x) for name, x in clip.truth.tendencies.items()},
         "salient": {name: list(map(int, steps)) for name, steps in clip.truth.salient.items()},
     }
-    record = {"id": clip.id, "group": clip.group, "words": clip.words, "truth": truth}
+    fields = {"id": clip.id, "group": clip.group, "words": clip.words, "truth": truth}
+    if clip.transcript:
+        fields["transcript"] = clip.transcript
     # JSON in ASCII can escape half a surrogate pair, which UTF-8 cannot encode.
-    return json.dumps(record).encode() + b"\n"
+    return json.dumps(fields).encode() + b"\n"
 
 
 def parse_record(line: bytes) -> dict[str, Any]:
@@ -137,16 +149,19 @@ def parse_record(line: bytes) -> dict[str, Any]:
     Raises:
         DataError: the record is damaged.
     """
-    record = _json(line)
-    truth = record.get("truth") if isinstance(record, dict) else None
-    if not matches_schema(record, RECORD_SCHEMA) or not (
-        truth is None or matches_schema(truth, TRUTH_SCHEMA)
+    fields = _json(line)
+    truth = fields.get("truth") if isinstance(fields, dict) else None
+    if (
+        not matches_schema(fields, RECORD_SCHEMA)
+        or not matches_schema(fields.get("transcript", ""), str)
+        or not (truth is None or matches_schema(truth, TRUTH_SCHEMA))
     ):
         raise DataError("damaged (its id, words or truth)")
     return {
-        "id": record["id"],
-        "group": record["group"],
-        "words": tuple(record["words"]),
+        "id": fields["id"],
+        "group": fields["group"],
+        "words": tuple(fields["words"]),
+        "transcript": fields.get("transcript", ""),
         "truth": truth
         and Truth(
             kind=truth["kind"],
@@ -154,6 +169,21 @@ def parse_record(line: bytes) -> dict[str, Any]:
             salient={name: tuple(steps) for name, steps in truth["salient"].items()},
         ),
     }
+
+
+def parse_recipes(metadata: Mapping[str, Any]) -> dict[Modality, Recipe]:
+    """Parse and check the recipes in the metadata of a store; none in an older store.
+
+    Raises:
+        DataError: a recipe is damaged.
+    """
+    try:
+        return {
+            name: record("recipe", fields, Recipe)
+            for name, fields in metadata.get("recipes", {}).items()
+        }
+    except (DeadpanError, AttributeError) as error:
+        raise DataError(f"damaged (a recipe: {error})") from None
 
 
 def matches_schema(value: object, schema: Any) -> bool:  # noqa: ANN401 - a type, or types in a list or dict

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int64, Shaped
 
-from deadpan.data.assembly import LABEL_RULES, invalid_labels
+from deadpan.data.assembly import LABEL_RULES, UNSCALED_TEXT, invalid_labels
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.safetensors_file import DTYPES, SafetensorsFile, map_safetensors
 from deadpan.data.dataset import Clip, Dataset, LazyClips, Padding, TaskName
@@ -22,12 +22,13 @@ from deadpan.data.store.format import (
     CenterAndScale,
     ScalingStatistics,
     parse_metadata,
+    parse_recipes,
     parse_record,
     statistics_digest,
     tensor_names,
 )
 from deadpan.errors import DataError
-from deadpan.types import SPLITS, TEXT, Modality
+from deadpan.types import SPLITS, Modality
 
 RESIDENT = 64 << 20
 """Bytes that are read from the file before their memory is released."""
@@ -68,7 +69,7 @@ class OpenStore:
         self._read = 0
 
     def clip(self, index: int, modalities: Sequence[Modality]) -> Clip:
-        """Read one clip, whose arrays are views; DataError if it is damaged."""
+        """Read one clip; DataError if it is damaged."""
         features = {name: self.features[name] for name in modalities}
         sequences = {name: x[index] for name, x in features.items() if x.present[index]}
         self._count(sum(x.nbytes for x in sequences.values()) + AROUND * (1 + len(sequences)))
@@ -76,6 +77,8 @@ class OpenStore:
             record = parse_record(self.records[index].tobytes())
         except DataError as error:
             raise self._damaged(index, str(error)) from None
+        # A view, unless it is stored in half precision.
+        sequences = {name: x.astype(np.float32, copy=False) for name, x in sequences.items()}
         # Checked once, on first access: checking every clip would make opening slow.
         for name, x in sequences.items():
             if not self._checked[name][index]:
@@ -107,7 +110,7 @@ class OpenStore:
             for row in range(first, last, step):
                 part = values[row : min(row + step, last)]
                 self._count(part.nbytes)
-                yield part
+                yield part.astype(np.float32, copy=False)
 
         unchanged = statistics_digest(rows(), statistics.by_method) == statistics.digest
         return statistics.by_method[method] if unchanged else None
@@ -166,8 +169,9 @@ class StoredClips(LazyClips):
 
     def scaling(self, method: str) -> dict[Modality, CenterAndScale]:
         """See :class:`LazyClips`; only for the whole train split."""
-        names = [name for name in self._modalities if name != TEXT]
-        scaling = {name: self._store.scaling(self._indices, name, method) for name in names}
+        scaling = {
+            name: self._store.scaling(self._indices, name, method) for name in self._modalities
+        }
         return {name: pair for name, pair in scaling.items() if pair is not None}
 
     def _index(self) -> Int[np.ndarray, " clip"]:
@@ -177,6 +181,7 @@ class StoredClips(LazyClips):
 Tensors = Mapping[str, Shaped[np.ndarray, "..."]]
 DTypes = tuple[np.dtype[Any], ...]
 FLOATS: DTypes = (DTYPES["F32"], DTYPES["F64"], DTYPES["F16"])
+FEATURE_TYPES: DTypes = (DTYPES["F32"], DTYPES["F16"])
 INTEGERS: DTypes = (DTYPES["I64"],)
 BOOLS: DTypes = (DTYPES["BOOL"],)
 BYTES: DTypes = (DTYPES["U8"],)
@@ -195,6 +200,7 @@ def store_dataset(path: Path) -> Dataset:
     try:
         metadata = parse_metadata(file.metadata.get(KEY))
         _check(metadata)
+        recipes = parse_recipes(metadata)
         store = _open_store(path, file, metadata)
     except DataError as error:
         raise DataError(f"{path}: {error}; convert the data again") from None
@@ -210,6 +216,12 @@ def store_dataset(path: Path) -> Dataset:
         layout=metadata["layout"],
         padding={name: Padding(**fields) for name, fields in metadata["padding"].items()},
         alignment=metadata.get("alignment", ""),
+        unscaled={
+            name: why
+            for name, why in metadata.get("unscaled", UNSCALED_TEXT).items()  # of an older store
+            if name in metadata["widths"]
+        },
+        recipes={name: recipes[name] for name in metadata["widths"] if name in recipes},
         repairs=metadata["repairs"],
         warnings=tuple(metadata["warnings"]),
     )
@@ -252,7 +264,7 @@ def _open_store(path: Path, file: SafetensorsFile, metadata: Mapping[str, Any]) 
         labels=labels,
         records=_ragged(tensors, count, RECORDS, None, BYTES),
         features={
-            name: _ragged(tensors, count, tensor_names(FEATURES, name), width, FLOATS[:1])
+            name: _ragged(tensors, count, tensor_names(FEATURES, name), width, FEATURE_TYPES)
             for name, width in metadata["widths"].items()
         },
         times={

@@ -148,7 +148,8 @@ def write_store(dataset: Dataset, path: Path, *, source: Mapping[str, Any]) -> N
     """Write a data set as a store, clip by clip; features are never copied as a whole.
 
     Args:
-        dataset: the data set, which ``store_dataset`` restores bit by bit.
+        dataset: the data set, which ``store_dataset`` restores bit by bit; features of a recipe
+            that stores half precision are numbers of float16.
         path: path of the store, which is replaced if it exists.
         source: description of the data set's source, ready for JSON.
 
@@ -162,8 +163,10 @@ def write_store(dataset: Dataset, path: Path, *, source: Mapping[str, Any]) -> N
         clips, lambda clip: np.frombuffer(dump_record(clip), dtype=np.uint8), RECORDS, "U8", ()
     )
     for name, width in dataset.widths.items():
+        recipe = dataset.recipes.get(name)
+        dtype = "F16" if recipe is not None and recipe.precision == "half" else "F32"
         tensors |= _ragged(
-            clips, _steps("sequences", name), tensor_names(FEATURES, name), "F32", (width,)
+            clips, _steps("sequences", name), tensor_names(FEATURES, name), dtype, (width,)
         )
     for name in in_order(name for clip in clips for name in clip.times):
         dtype = _times_dtype(dataset, clips, name)
@@ -265,7 +268,10 @@ def _labels(dataset: Dataset, clips: _Clips) -> Float[np.ndarray, "clip label"]:
 def _scaling_statistics(dataset: Dataset) -> dict[Modality, ScalingStatistics]:
     """Fit normalisation of each modality that is scaled, by every method of ``METHODS``."""
     train = dataset["train"]
-    fitted = {method: fit_normalizer(train, dataset.widths, method) for method in METHODS}
+    fitted = {
+        method: fit_normalizer(train, dataset.widths, method, unscaled=dataset.unscaled)
+        for method in METHODS
+    }
     statistics: dict[Modality, ScalingStatistics] = {}
     for name in next(iter(fitted.values())).centers:
         by_method = {method: (x.centers[name], x.scales[name]) for method, x in fitted.items()}

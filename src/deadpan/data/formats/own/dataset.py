@@ -6,7 +6,7 @@ from pathlib import Path
 from jaxtyping import Float
 from numpy import ndarray
 
-from deadpan.data.assembly import RawClip, RawClips, assemble, video_groups
+from deadpan.data.assembly import UNSCALED_TEXT, RawClip, RawClips, assemble, video_groups
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.own.features import OwnFeatures, find_clip_table, own_features
@@ -35,6 +35,7 @@ def own_dataset(
     split: str = "",
     task: str = "auto",
     vectors: Path | None = None,
+    featureless: bool = False,
 ) -> Dataset:
     """Read a data set from a folder with a clip table and a folder of files per modality.
 
@@ -54,7 +55,8 @@ def own_dataset(
     - ``group`` (or ``speaker``, ``video``, ``video_id``): the clips of a group stay in one split.
       Without it, the group is the video in ids of the form VIDEO_CLIP if there are ten videos or
       more; otherwise each clip is a group of its own.
-    - ``text``: the transcript, which becomes the modality text if ``vectors`` are given.
+    - ``text``: the transcript, which becomes the modality text if ``vectors`` are given, or by
+      ``deadpan encode``.
 
     Clips without labels (no such column, or only blank or NaN ones) are for prediction: they keep
     the order of the table, and have no splits.
@@ -78,6 +80,8 @@ def own_dataset(
         split: the column of splits.
         task: regression, emotions, classes or scores; "auto" infers it.
         vectors: word vectors in GloVe's text format, of any width.
+        featureless: no option, but what ``load_transcripts`` wants: clips with a transcript need no
+            features.
 
     Raises:
         DataError: the table, one of its rows or a file does not fit, or there are no features.
@@ -92,7 +96,7 @@ def own_dataset(
     unlabelled = not targets.names
     splits = [None if unlabelled else _split(file, table, row) for row in table.rows]
     groups, grouped = _groups(file, table, required=not unlabelled)
-    features = own_features(file, table, vectors)
+    features = own_features(file, table, vectors, featureless=featureless)
     warnings = [*table.warnings, *targets.warnings, *features.warnings]
     if not grouped and not unlabelled and not any(splits):
         warnings.append("no column group: splits may share a video or speaker")
@@ -103,7 +107,7 @@ def own_dataset(
     mmsa = set(MMSA) <= set(table.columns)
     return assemble(
         path if path.name not in ("", "..") else path.resolve(),  # the data set's name
-        RawClips(clips=clips, widths=features.widths),
+        RawClips(clips=clips, widths=features.widths, unscaled=UNSCALED_TEXT),
         layout="a clip table in MMSA's convention" if mmsa else "a clip table of one's own",
         task=targets.task,
         labels=targets.names,
@@ -155,6 +159,7 @@ def _clip(
         label=label,
         group=group,
         words=features.words.get(row.id, ()),
+        transcript=row.cells["text"].strip(),
         times={
             name: sequence.times for name, sequence in present.items() if sequence.times is not None
         },

@@ -213,15 +213,25 @@ class OwnFeatures:
     warnings: tuple[str, ...]
 
 
-def own_features(path: Path, table: ClipTable, vectors: Path | None) -> OwnFeatures:
+def own_features(
+    path: Path, table: ClipTable, vectors: Path | None, *, featureless: bool = False
+) -> OwnFeatures:
     """Read the folders of features beside a clip table, and look up the words of transcripts.
+
+    Args:
+        path: the table's.
+        table: the clips.
+        vectors: word vectors in GloVe's text format; None reads no words.
+        featureless: whether a table of transcripts needs no features.
 
     Raises:
         DataError: a folder or file does not fit, or there are no features.
     """
     ids = [row.id for row in table.rows]
-    folders, ignored = _folders(path, ids, vectors)
-    _check_sources(path, table, [folder.path.name for folder, _ in folders], ignored, vectors)
+    transcribed = featureless and "text" in table.columns
+    folders, ignored = _folders(path, ids, optional=transcribed or vectors is not None)
+    if vectors is not None or not transcribed:
+        _check_sources(path, table, [folder.path.name for folder, _ in folders], ignored, vectors)
     warnings = [f"{reason}: it was ignored" for reason in ignored]
     clips: dict[Modality, dict[str, Features]] = {}
     for folder, files in folders:
@@ -239,7 +249,7 @@ def own_features(path: Path, table: ClipTable, vectors: Path | None) -> OwnFeatu
         }
         if wordless := len(words) - len(clips[TEXT]):
             warnings.append(f"{wordless} clips have a transcript without words: they lack text")
-    elif "text" in table.columns and TEXT not in clips:
+    elif "text" in table.columns and TEXT not in clips and not featureless:
         warnings.append("the column text was not used; give --data_options.vectors glove.txt")
     return OwnFeatures(
         clips=clips, widths=widths, words=words, repairs=repairs, warnings=tuple(warnings)
@@ -247,18 +257,18 @@ def own_features(path: Path, table: ClipTable, vectors: Path | None) -> OwnFeatu
 
 
 def _folders(
-    path: Path, ids: Sequence[str], vectors: Path | None
+    path: Path, ids: Sequence[str], *, optional: bool
 ) -> tuple[list[tuple[FeatureFolder, Mapping[str, Path]]], list[str]]:
-    """The folders of modalities and their clips' files, and the reasons why others are ignored."""
+    """The folders of modalities and their clips' files, and the reasons why others are ignored.
+
+    With ``optional`` there are features already, and a folder may be no part of the data.
+    """
     folders: list[tuple[FeatureFolder, Mapping[str, Path]]] = []
     ignored: list[str] = []
     for folder in feature_folders(path.parent):
         name = printable(folder.path.name)
-        optional = vectors is not None or not folder.is_of_features()
         files = folder.files_of(ids)
-        if folder.files and optional and not files:
-            # Word vectors give features already, or the files are of a run or the like: the folder
-            # may be no part of the data.
+        if folder.files and not files and (optional or not folder.is_of_features()):
             ignored.append(f"folder '{name}' has no file named by an id")
         elif folder.files:
             folders.append((folder, files))

@@ -1,0 +1,1 @@
+"""Frozen text encoders: transcripts in, a modality of a store out."""

@@ -1,0 +1,223 @@
+"""``encode_dataset``: from a data set with transcripts to a store with a modality of an encoder."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from deadpan.data.containers.files import printable
+from deadpan.data.conversion import provenance, store_path
+from deadpan.data.dataset import Clip, Dataset, step_counts
+from deadpan.data.loading import load_transcripts
+from deadpan.data.recipe import EncodingOptions, Recipe, layer_groups
+from deadpan.data.store.reading import store_dataset
+from deadpan.data.store.writing import check_writable, write_store
+from deadpan.encoding.batches import EncodedPieces, EncodingWatch
+from deadpan.encoding.pieces import Piece, split_transcript
+from deadpan.encoding.text_encoder import TextEncoder, open_encoder, versions
+from deadpan.errors import DataError, count_of
+from deadpan.locks import alone, beside
+from deadpan.types import TEXT, Modality, in_order
+
+Pieces = Mapping[str, Sequence[Piece]]
+"""The pieces of each clip's transcript, by id."""
+
+
+def encode_dataset(
+    source: str | Path,
+    out: str | Path,
+    encoder: str,
+    options: EncodingOptions,
+    *,
+    modality: Modality = TEXT,
+    watch: EncodingWatch | None = None,
+    **data_options: Any,
+) -> Dataset:
+    """Encode the transcripts of a data set as a modality, and write the store.
+
+    Its other modalities are kept; one of the same name is replaced. An interrupted encoding goes on
+    where it stopped, and ends with the same bytes.
+
+    Args:
+        source: a data set's name or a path, whose clips have transcripts, or words.
+        out: the file to write, which must not exist.
+        encoder: the folder of an encoder, or its name on the hub.
+        options: how it reads; if they are a ``Recipe``, the encoder must be that of the recipe.
+        modality: the name of the modality that is written.
+        watch: is called as encoding proceeds.
+        **data_options: options of the source.
+
+    Returns:
+        The data set, read from its store.
+
+    Raises:
+        DataError: the source has no transcripts, the encoder cannot be used or is not that of the
+            recipe, or the file cannot be written.
+        DeadpanError: transformers is not installed, or another process writes the file.
+    """
+    path = store_path(source, out, data_options)
+    if not modality or not all(c.isalnum() or c in "-_" for c in modality):
+        raise DataError(
+            f"modality '{printable(modality)}': a name has letters, digits, - and _; give another"
+        )
+    with alone(beside(path)):
+        check_writable(path)  # another may have written it since
+        dataset = load_transcripts(source, **data_options)
+        transcripts = _transcripts(dataset)
+        opened = open_encoder(encoder)
+        recipe = recipe_of(opened, options)
+        pieces = {
+            clip: split_transcript(opened, recipe, text) for clip, text in transcripts.items()
+        }
+        distinct = list(dict.fromkeys(chain.from_iterable(pieces.values())))
+        with closing(EncodedPieces(part_file(path), opened, recipe, distinct)) as encoded:
+            encoded.compute(watch)
+            result = _with_modality(dataset, modality, recipe, pieces, encoded)
+            write_store(result, path, source=provenance(source, data_options))
+        part_file(path).unlink()
+        return store_dataset(path)
+
+
+def part_file(out: Path) -> Path:
+    """Where an encoding keeps what it has computed until the store is written."""
+    return out.with_name(f".{out.name}.part")
+
+
+def _transcripts(dataset: Dataset) -> dict[str, str]:
+    """The transcript of each clip, by id; its words where it has none."""
+    clips = chain.from_iterable(dataset.splits.values())
+    transcripts = {clip.id: clip.transcript or " ".join(clip.words) for clip in clips}
+    if not any(text.strip() for text in transcripts.values()):
+        raise DataError(
+            f"{dataset.name}: no clip has a transcript; give data with one (the column of a table: "
+            f"--data_options.text NAME)"
+        )
+    return transcripts
+
+
+def recipe_of(encoder: TextEncoder, options: EncodingOptions) -> Recipe:
+    """The recipe of these options; DataError if they are a recipe of another encoder."""
+    fields = [field.name for field in dataclasses.fields(EncodingOptions)]
+    recipe = Recipe(
+        **{name: getattr(options, name) for name in fields},
+        encoder=encoder.name,
+        files=encoder.files,
+        blocks=len(layer_groups(options.layers, depth=encoder.depth)),
+        versions=versions(),
+    )
+    if isinstance(options, Recipe) and (difference := recipe.difference(options)):
+        raise DataError(
+            f"{encoder.name}: the recipe is of another ({difference}); give that with --encoder"
+        )
+    return recipe
+
+
+def _with_modality(
+    dataset: Dataset, modality: Modality, recipe: Recipe, pieces: Pieces, encoded: EncodedPieces
+) -> Dataset:
+    """The data set with a modality of encoded pieces, which are read on access."""
+    steps = {clip: sum(len(piece.steps) for piece in several) for clip, several in pieces.items()}
+
+    def change(clip: Clip) -> Clip:
+        sequences = {name: x for name, x in clip.sequences.items() if name != modality}
+        if steps[clip.id]:
+            sequences[modality] = np.concatenate([encoded[piece] for piece in pieces[clip.id]])
+        words = tuple(word for piece in pieces[clip.id] for word in piece.words)
+        changed = dataclasses.replace(
+            clip, sequences={name: sequences[name] for name in in_order(sequences)}
+        )
+        if modality == TEXT:
+            changed = dataclasses.replace(changed, words=words)
+        return changed if words == clip.words else _untimed(changed, modality)
+
+    return dataclasses.replace(
+        dataset,
+        widths={
+            name: encoded.width if name == modality else dataset.widths[name]
+            for name in in_order([*dataset.widths, modality])
+        },
+        splits={name: _ChangedClips(clips, change) for name, clips in dataset.splits.items()},
+        padding={name: x for name, x in dataset.padding.items() if name != modality},
+        alignment=_alignment(dataset, modality, steps),
+        recipes={**dataset.recipes, modality: recipe},
+        unscaled={**dataset.unscaled, modality: "states of an encoder"},
+        repairs=_repairs(dataset, modality, pieces),
+        warnings=tuple(_warnings(dataset, modality, recipe, pieces, steps)),
+    )
+
+
+def _untimed(clip: Clip, modality: Modality) -> Clip:
+    """The clip without what is known of the steps of a modality, which are others now."""
+    times = {name: x for name, x in clip.times.items() if name != modality}
+    truth = clip.truth and dataclasses.replace(
+        clip.truth, salient={name: x for name, x in clip.truth.salient.items() if name != modality}
+    )
+    return dataclasses.replace(clip, times=times, truth=truth)
+
+
+def _alignment(dataset: Dataset, modality: Modality, steps: Mapping[str, int]) -> str:
+    """What the data set says of its alignment, if that holds with the new steps."""
+    others = [name for name in dataset.widths if name != modality]
+    if not others or not dataset.alignment:
+        return ""
+    for clips in dataset.splits.values():
+        for clip, counts in zip(clips, step_counts(clips, others), strict=True):
+            if any(count not in (0, steps[clip.id]) for count in counts.tolist()):
+                return f"steps are not aligned: those of {modality} were encoded by themselves"
+    return dataset.alignment
+
+
+def _repairs(dataset: Dataset, modality: Modality, pieces: Pieces) -> dict[str, int]:
+    """The repairs of the other modalities, and the words of which no token was made."""
+    repairs = {k: x for k, x in dataset.repairs.items() if not k.startswith(f"{modality}: ")}
+    several = chain.from_iterable(pieces.values())
+    if empty := sum(first == end for piece in several for first, end in piece.steps):
+        repairs[f"{modality}: words without a token set to 0"] = empty
+    return repairs
+
+
+def _warnings(
+    dataset: Dataset,
+    modality: Modality,
+    recipe: Recipe,
+    pieces: Pieces,
+    steps: Mapping[str, int],
+) -> Iterator[str]:
+    """The warnings of the data set without those of an earlier encoding, and those of this."""
+    yield from (text for text in dataset.warnings if not text.startswith(f"{modality}: "))
+    if empty := [clip for clip, count in steps.items() if not count]:
+        yield (
+            f"{modality}: {count_of(len(empty), 'clip')} without a word in the transcript (first: "
+            f"'{printable(empty[0])}') lack it"
+        )
+    if split := {clip: len(several) for clip, several in pieces.items() if len(several) > 1}:
+        yield (
+            f"{modality}: {count_of(len(split), 'transcript')} (first: "
+            f"'{printable(next(iter(split)))}') longer than {recipe.name} reads: split at words "
+            f"into {sum(split.values())} pieces, which were encoded by themselves and joined"
+        )
+
+
+class _ChangedClips(Sequence[Clip]):
+    """Clips to which a function is applied on every access, so that memory holds one at a time."""
+
+    def __init__(self, clips: Sequence[Clip], change: Callable[[Clip], Clip]) -> None:
+        self._clips, self._change = clips, change
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self._clips)
+
+    @overload
+    def __getitem__(self, index: int) -> Clip: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Clip]: ...
+    def __getitem__(self, index: int | slice) -> Clip | Sequence[Clip]:
+        """One clip, or those of a slice."""
+        if isinstance(index, slice):
+            return _ChangedClips(self._clips[index], self._change)
+        return self._change(self._clips[index])

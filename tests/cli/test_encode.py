@@ -1,0 +1,74 @@
+import json
+
+import pytest
+
+from ..encoding.test_run import ROWS
+from ..encoding.tiny_encoders import save_encoder
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory):
+    return save_encoder(tmp_path_factory.mktemp("cli") / "tiny")
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "label.csv"
+    path.write_text("\n".join(["id,said,label,split", *ROWS]))
+    return path
+
+
+def test_a_table_is_encoded_inspected_and_encoded_like(table, encoder, deadpan, tmp_path):
+    out = tmp_path / "out.safetensors"
+    arguments = ["encode", table, "--data_options.text", "said", "--out"]
+    status, shown, told = deadpan(*arguments, out, "--encoder", encoder, "--layers", "2")
+    assert status == 0
+    assert shown.startswith(f"{out}: 4 clips, 0.0 MB\ntext: 8 features per step, tiny (")
+    assert "14 tokens to encode\n100% encoded, 0 s left\nwarning: text: 1 clip without" in told
+    inspected = deadpan("data", "inspect", out)[1]
+    assert "layers 2, a step per word, stored in half" in " ".join(inspected.split())
+    facts = json.loads(deadpan("data", "inspect", out, "--json")[1])
+    assert facts["recipes"]["text"]["layers"] == "2"
+    again = tmp_path / "again.safetensors"
+    assert deadpan(*arguments, again, "--like", out)[0] == 0
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_new_data_are_encoded_like_a_run(table, encoder, deadpan, refused, tmp_path):
+    rows = [
+        f"{split}{i},so good {i},{i % 3 - 1},{split}"
+        for split in ("train", "valid", "test")
+        for i in range(3)
+    ]
+    table.write_text("\n".join(["id,said,label,split", *rows]))
+    arguments = ["encode", table, "--data_options.text", "said", "--out"]
+    deadpan(*arguments, tmp_path / "a", "--encoder", encoder, "--layers", "all")
+    model = ["--model", "LFDNN", "--epochs", "1", "--out", tmp_path / "run"]
+    assert deadpan("train", "--data", tmp_path / "a", *model)[0] == 0
+    assert deadpan(*arguments, tmp_path / "b", "--like", tmp_path / "run")[0] == 0
+    predict = ["predict", tmp_path / "run", "--data"]
+    assert deadpan(*predict, tmp_path / "b")[0] == 0
+    deadpan(*arguments, tmp_path / "c", "--encoder", encoder, "--layers", "3,0-2,1,1")
+    assert "(layers 3,0-2,1,1, not all)" in refused(*predict, tmp_path / "c")
+
+
+def test_what_does_not_fit_is_refused_in_a_line(table, encoder, refused, tmp_path):
+    out = ["encode", table, "--data_options.text", "said", "--out", tmp_path / "out"]
+    for more, told in (
+        (["--layers", "2"], "encoding needs --encoder, or --like STORE_OR_RUN"),
+        (["--encoder", encoder], "encoding needs --layers, or --like STORE_OR_RUN"),
+        (["--encoder", encoder, "--layers", "2-7"], "layers 2-7: the encoder has no layer 7"),
+        (["--encoder", encoder, "--layers", "1", "--states", "last"], "there is no template"),
+        (["--encoder", encoder, "--layers", "1", "--states", "lats"], "wanted one of 'word'"),
+        (["--like", tmp_path / "run", "--layers", "1"], "got like and layers, which it decides"),
+        (["--like", "controlled"], "has no recipe of 'text' (no modality was encoded)"),
+        (["--encoder", tmp_path, "--layers", "2"], "has no config.json, so it is no encoder"),
+    ):
+        assert told in refused(*out, *more)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_tables_transcripts_need_no_features(table, encoder, refused, tmp_path):
+    out = ["encode", table, "--out", tmp_path / "out", "--encoder", encoder, "--layers", "1"]
+    assert "no folder of features beside it" in refused(*out)
+    assert "no folder of features beside it" in refused("data", "inspect", table)

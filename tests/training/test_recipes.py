@@ -1,0 +1,78 @@
+import dataclasses
+
+import pytest
+
+import deadpan
+from deadpan.data import load
+from deadpan.data.recipe import Recipe
+from deadpan.data.store.writing import write_store
+from deadpan.errors import DataError
+
+from .tiny import DATA, StopAt, Stopped, train
+
+RECIPE = Recipe(
+    layers="6-9", encoder="mpnet", files={"x": "0"}, blocks=1, versions={}, precision="single"
+)
+OTHER = dataclasses.replace(RECIPE, layers="7")
+
+
+def store(path, recipe):
+    dataset = load("controlled", **DATA)
+    recipes = {"text": recipe} if recipe else {}
+    write_store(dataclasses.replace(dataset, recipes=recipes), path, source={})
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recipes")
+    return train(
+        folder / "run", data=str(store(folder / "data", RECIPE)), data_options={}, epochs=1
+    )
+
+
+def test_a_run_records_the_recipes_of_its_data(run):
+    assert run.environment().dataset.recipes == {"text": RECIPE}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "told"),
+    [
+        (OTHER, r"text is of another recipe than .* \(layers 7, not 6-9\); encode it again with"),
+        (None, r"text is of no recipe, but .* was trained on that of mpnet; encode it again with"),
+    ],
+)
+def test_data_of_another_recipe_are_not_predicted(recipe, told, run, tmp_path):
+    with pytest.raises(DataError, match=told):
+        deadpan.predict(run.path, store(tmp_path / "new", recipe))
+
+
+def test_data_of_the_same_recipe_or_without_the_modality_are_predicted(run, tmp_path):
+    rounded = dataclasses.replace(RECIPE, versions={"torch": "0"}, encoder="elsewhere")
+    assert len(deadpan.predict(run.path, store(tmp_path / "new", rounded))) == DATA["clips"]
+    dataset = load("controlled", **DATA).only(["audio"])
+    write_store(dataset, tmp_path / "audio", source={})
+    assert len(deadpan.predict(run.path, tmp_path / "audio")) == DATA["clips"]
+
+
+def test_a_run_does_not_go_on_with_data_that_were_encoded_anew(tmp_path):
+    data = store(tmp_path / "data", RECIPE)
+    with pytest.raises(Stopped):
+        train(tmp_path / "run", data=str(data), data_options={}, watch=StopAt(epoch=1))
+    data.unlink()
+    store(data, OTHER)
+    with pytest.raises(DataError, match=r"layers 7, not 6-9"):
+        train(tmp_path / "run", data=str(data), data_options={}, resume=True)
+    data.unlink()
+    store(data, RECIPE)
+    train(tmp_path / "run", data=str(data), data_options={}, resume=True)
+    data.unlink()
+    store(data, OTHER)
+    with pytest.raises(DataError, match=r"layers 7, not 6-9"):
+        deadpan.evaluate(tmp_path / "run")
+
+
+def test_a_run_of_features_that_no_encoder_made_predicts_any(tmp_path):
+    run = train(tmp_path / "run", epochs=1)
+    assert run.environment().dataset.recipes == {}
+    assert len(deadpan.predict(run.path, store(tmp_path / "new", RECIPE))) == DATA["clips"]
