@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 
+from deadpan.data.containers import memory
 from deadpan.data.containers.memory import memory_bound
 from deadpan.data.containers.tables import first_columns, read_table
 from deadpan.errors import DataError, DeadpanError
@@ -198,20 +199,21 @@ def sheet(folder, xml, **parts):
 CELL = '<row r="{0}"><c r="{1}{0}" t="inlineStr"><is><t>x</t></is></c></row>'
 
 
-def test_a_small_spreadsheet_that_stands_for_much_is_refused(tmp_path):
+def test_a_small_spreadsheet_that_stands_for_much_is_refused(tmp_path, monkeypatch):
     pytest.importorskip("openpyxl")
+    monkeypatch.setattr(memory, "CONSTANT", memory.CONSTANT >> 5)
     assert read_table(sheet(tmp_path, CELL.format(1, "A"))).columns == ("x",)
-    wide = "".join(CELL.format(row, "XFD") for row in range(1, 400))
+    wide = "".join(CELL.format(row, "XFD") for row in range(1, 13))
     assert "stand for more than" in refusal(sheet(tmp_path, wide))
     far = CELL.format(1, "A") + CELL.format(9**9, "A")
     assert "stand for more than" in refusal(sheet(tmp_path, far))
-    many = '<row r="1">' + "<c/>" * 500_000 + "</row>"
+    many = '<row r="1">' + "<c/>" * 16_000 + "</row>"
     assert "stand for more than" in refusal(sheet(tmp_path, many))
-    path = sheet(tmp_path, CELL.format(1, "A"), **{"xl/sharedStrings.xml": "<si/>" * 700_000})
+    path = sheet(tmp_path, CELL.format(1, "A"), **{"xl/sharedStrings.xml": "<si/>" * 22_000})
     assert "stand for more than" in refusal(path)
     path = sheet(tmp_path, CELL.format(1, "A"))
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("xl/styles.xml", "<xf/>" * 1_000_000)
+        archive.writestr("xl/styles.xml", "<xf/>" * 32_000)
     assert "stand for more than" in refusal(path)
 
 
