@@ -1,5 +1,6 @@
 """Small files that stand for much: refused within the bound, or what is shared stays shared."""
 
+import gc
 import pickle
 import tracemalloc
 import zipfile
@@ -218,14 +219,27 @@ def test_a_file_that_swells_is_refused_within_the_bound(write, tmp_path, monkeyp
     with pytest.raises(DataError):  # once before it is measured, for what it imports
         load(path, **options)
     size = sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file())
-    tracemalloc.start()
-    with pytest.raises(DataError, match="stand for more than") as refused:
-        load(path, **options)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert str(refused.value).startswith(f"{path}: ")
-    assert "\n" not in str(refused.value)
-    assert peak < memory.MULTIPLE * size + CONSTANT
+    bound = memory.MULTIPLE * size + CONSTANT
+
+    def refuse():
+        with pytest.raises(DataError, match="stand for more than") as refused:
+            load(path, **options)
+        assert str(refused.value).startswith(f"{path}: ")
+        assert "\n" not in str(refused.value)
+
+    assert least_peak(refuse, bound) < bound
+
+
+def least_peak(action, bound):
+    """The least bytes that an action takes in three times; other threads allocate too."""
+    peaks = []
+    while len(peaks) < 3 and not any(peak < bound for peak in peaks):
+        gc.collect()
+        tracemalloc.start()
+        action()
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    return min(peaks)
 
 
 # With the constant of each: numbers have none, or so few would never come near the bound.
@@ -254,11 +268,8 @@ def test_a_sound_file_is_read_within_the_bound(write, constant, tmp_path, monkey
     path, options = write(tmp_path)
     load(path, **options)  # for what it imports
     size = sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file())
-    tracemalloc.start()
-    load(path, **options)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < memory.MULTIPLE * size + constant
+    bound = memory.MULTIPLE * size + constant
+    assert least_peak(lambda: load(path, **options), bound) < bound
 
 
 def test_sound_files_of_the_same_kinds_are_far_from_the_bound(tmp_path, monkeypatch):
