@@ -21,7 +21,7 @@ WRONG: Mapping[Any, list[Any]] = {
     float: [-1.0, NAN, -INF, "x", "", True, None, [1.0]],
     bool: [2, 0.5, "x", "", None, [True]],
     str: ["", None, [], ["text"], {"a": 1}],
-    list: ["text", 3, NAN, {"a": 1}, [], [""], [3.5], [None], ["text", "text"], ["nonsense"]],
+    list: ["text", 3, NAN, {"a": 1}, [""], [3.5], [None], ["text", "text"], ["nonsense"]],
     Mapping: [3, NAN, "x", ["a"], {"nonsense": 1}, {"": 1}],
     Literal: ["nonsense", "", 3, NAN, None, [], {}],
 }
@@ -29,6 +29,7 @@ WRONG: Mapping[Any, list[Any]] = {
 EITHER: Mapping[Any, list[Any]] = {
     int: [0, 1, 7, 10**9],  # 7 divides nothing here
     float: [0.0, INF, 1e300],
+    list: [[]],
     str: ["nonsense", 3, "a\nb", "x" * 5000, "-1", "\0", "cuda", "tpu", "mps"],
 }
 """What some options of a type take; then a run with it comes to its end."""

@@ -103,11 +103,13 @@ class Settings:
             if (getattr(self, name) or 0) > most:
                 raise DeadpanError(f"{name} must be at most {most}; got {getattr(self, name)}")
         self._check_schedule()
-        names = self.modalities
-        if names is not None and (not names or len(set(names)) < len(names)):
-            raise DeadpanError(
-                f"modalities wants names, each once, as in [text, audio]; got {names}"
-            )
+        for field in ("modalities", "unscaled"):
+            names = getattr(self, field)
+            none = field == "modalities" and names == []
+            if names is not None and (none or len(set(names)) < len(names)):
+                raise DeadpanError(
+                    f"{field} wants names, each once, as in [text, audio]; got {names}"
+                )
 
     def _check_schedule(self) -> None:
         if not 0 <= self.ema < 1:
