@@ -168,6 +168,7 @@ def test_words_are_given_where_each_has_a_step(tmp_path):
     assert [clip.words for clip in raw.clips] == [("a", "b", "c", "d", "E"), ()]
     tokens, _ = read_clips(tmp_path, {"train": padded_split(raw_text=texts)})
     assert [clip.words for clip in tokens.clips] == [(), ()]  # a step is a token of BERT
+    assert [clip.transcript for clip in tokens.clips] == ["a b c d E", "only two"]
     other = np.ones((2, 3, 4))  # tokens are not what the five steps of text are
     words, _ = read_clips(tmp_path, {"train": padded_split(raw_text=texts, text_bert=other)})
     assert [len(clip.words) for clip in words.clips] == [5, 0]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import deadpan
+from deadpan.data.formats.word_vectors import tokenize
 from deadpan.errors import DataError
 
 IDS = [f"{1 + i % 2}_{i}" for i in range(20)]
@@ -93,6 +94,7 @@ def test_vectors_make_the_utterance_the_text(tmp_path):
     (tmp_path / "glove.txt").write_text("great 1.0 2.0\n")
     clip = by_id(deadpan.load(home, vectors=tmp_path / "glove.txt"))["2_3"]
     assert clip.words == ("oh", "great")
+    assert tokenize(clip.transcript) == clip.words
     assert clip.sequences["text"].tolist() == [[0, 0], [1, 2]]
 
 

@@ -110,6 +110,7 @@ def mustard_dataset(
             label=np.array([float(bool(values["sarcasm"]))]),
             group=_text(values, "speaker"),
             words=words.get(clip, ()),
+            transcript=_text(values, "utterance"),
         )
         for clip, values in clips.items()
     ]

@@ -101,6 +101,7 @@ def test_transcripts_and_word_vectors_are_the_modality_text(home):
     assert dataset.widths == {"text": 2, "audio": 2, "face": 1}
     clips = clips_of(dataset)
     assert clips["a"].words == ("good", "film")
+    assert clips["a"].transcript == "Good film"
     assert clips["a"].sequences["text"].tolist() == [[1, 2], [3, 4]]
     assert clips["b"].words == ()
     assert "text" not in clips["b"].sequences
@@ -137,8 +138,8 @@ def test_no_features_at_all_tells_both_ways(tmp_path):
     assert refusal(tmp_path) == (
         f"{tmp_path / 'labels.csv'}: no folder of features beside it (folder 'audio' has no files "
         f"of {', '.join(SUFFIXES)}), so its text needs the option 'vectors'; give "
-        f"--data_options.vectors glove.txt, or put a file per clip into a folder per modality, "
-        f"such as audio/ID.npy"
+        f"--data_options.vectors glove.txt, make a store of it with 'deadpan encode', or put a "
+        f"file per clip into a folder per modality, such as audio/ID.npy"
     )
 
 

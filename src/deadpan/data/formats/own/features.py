@@ -297,7 +297,10 @@ def _check_sources(
     spoken = "text" in table.columns
     if vectors is None and not modalities:
         why = f" ({'; '.join(ignored[:3])})" if ignored else ""
-        also = ", so its text needs the option 'vectors'; give --data_options.vectors glove.txt, or"
+        also = (
+            ", so its text needs the option 'vectors'; give --data_options.vectors glove.txt, make "
+            "a store of it with 'deadpan encode', or"
+        )
         raise DataError(
             f"{path}: no folder of features beside it{why}{also if spoken else ';'} put a file per "
             f"clip into a folder per modality, such as audio/ID.npy"
