@@ -313,7 +313,7 @@ def _wrong_fact(facts: Mapping[str, Any]) -> str | None:
 def _intervals(facts: Mapping[str, Any]) -> list[ConformalInterval | None]:
     """The interval of each label, None where the file has none; DeadpanError if unusable."""
     labels: list[str] = facts["labels"]
-    uncertainty: Any = facts.get("uncertainty") or {"intervals": {}}
+    uncertainty: Any = facts.get("uncertainty", {"intervals": {}})
     intervals: Any = uncertainty.get("intervals") if isinstance(uncertainty, dict) else None
     if not isinstance(intervals, dict) or (intervals and list(intervals) != labels):
         raise DeadpanError("intervals are not those of the labels")
