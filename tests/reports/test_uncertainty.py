@@ -61,7 +61,7 @@ def test_the_page_shows_intervals_reliability_and_abstention(task, tmp_path):
 def test_the_page_says_why_there_are_no_intervals(tmp_path):
     run = evaluated(tmp_path / "run", "regression", valid=5)
     page = Page(write_report(run).read_text(encoding="utf-8"))
-    assert "No 90% intervals: the validation split has 5 clips" in page.text
+    assert "No 90 % intervals: the validation split has 5 clips" in page.text
     assert len(page.all("figure")) == 4
 
 

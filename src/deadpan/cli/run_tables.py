@@ -74,11 +74,11 @@ def _uncertainty_remarks(scores: RunScores) -> list[str]:
         names = dict.fromkeys(names, "")
     if held := [part for part in uncertainty.labels if part.coverage]:
         texts = [
-            f"{names[part.label]}{part.coverage[0].covered:.1%} of labels, mean width "
+            f"{names[part.label]}{100 * part.coverage[0].covered:.1f} % of labels, mean width "
             f"{part.coverage[0].width:.3g}"
             for part in held
         ]
-        remarks.append(f"{uncertainty.level:.0%} intervals hold {'; '.join(texts)}")
+        remarks.append(f"{100 * uncertainty.level:.0f} % intervals hold {'; '.join(texts)}")
     elif uncertainty.note:
         remarks.append(uncertainty.note)
     if calibrated := [part for part in uncertainty.labels if part.bins]:

@@ -90,10 +90,11 @@ def fit_uncertainty(task: Task, clips: Sequence[Clip], outputs: Outputs) -> Unce
     }
     count = count_groups(groups)
     noun = "clip" if all(group is None for group in groups) else "group"
-    note = "" if fitted else (
-        f"no {LEVEL:.0%} intervals: the validation split has {count_of(count, noun)}, and they "
-        f"need at least {FEWEST}"
-    )  # fmt: skip
+    too_few = (
+        f"no {100 * LEVEL:.0f} % intervals: the validation split has {count_of(count, noun)}, and "
+        f"they need at least {FEWEST}"
+    )
+    note = "" if fitted else too_few
     return Uncertainty(level=LEVEL, clips=len(clips), groups=count, note=note, intervals=fitted)
 
 
