@@ -192,7 +192,7 @@ def test_intervals_and_calibration_are_said_below_the_scores():
         "90 % intervals hold 91.3 % of labels, mean width 2.35",
         "expected calibration error: 25.0 points",
     ]
-    none = dataclasses.replace(part, coverage=(), bins=())
+    none = dataclasses.replace(part, label="mood", coverage=(), bins=())
     uncertainty = dataclasses.replace(uncertainty, note="too few", labels=(none, part))
     scores = dataclasses.replace(scores, uncertainty=uncertainty)
     assert score_remarks(scores)[-1] == "expected calibration error: sentiment: 25.0 points"
