@@ -100,7 +100,8 @@ def predict(run: str | Path, data: str | Path, **data_options: Any) -> list[dict
 
     Returns:
         A row for each clip: its split, where the data have splits, its id, words, labels where it
-        has them, and predictions.
+        has them, and predictions; of numbers also ``low_LABEL`` and ``high_LABEL``, the interval
+        that holds 90 % of labels, and ``positive_probability_LABEL``, where the run has them.
     """
     from deadpan.training.opened import RunDirectory
     from deadpan.training.scoring import predict_run

@@ -1,5 +1,7 @@
+import dataclasses
 import re
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -10,9 +12,11 @@ from deadpan.cli.run_tables import (
     score_table,
     training_summary,
 )
+from deadpan.metrics.calibration import reliability_bins
 from deadpan.tasks import Classes, Emotions, Regression
 from deadpan.tasks import Scores as ScoresTask
 from deadpan.training.scores import RunScores, ScoreRow
+from deadpan.training.uncertainty import Coverage, LabelUncertainty, UncertaintyScores
 
 BOLD = "\x1b[1m"
 
@@ -170,3 +174,32 @@ def test_the_end_of_training_tells_what_to_do_next(trained):
     assert lines[1].startswith("valid: MAE ")
     assert lines[-2:] == [f"next: deadpan evaluate {trained}", f"      deadpan report {trained}"]
     assert all(len(line) <= 100 for line in lines[1:-2])
+
+
+def test_intervals_and_calibration_are_said_below_the_scores():
+    coverage = Coverage(start=0.0, end=3.0, clips=9, covered=0.9134, width=2.345)
+    part = LabelUncertainty(
+        label="sentiment",
+        coverage=(coverage,),
+        bins=reliability_bins(np.array([0.75]), np.array([True])),
+        ece=0.25,
+        points=(),
+        area=0.5,
+    )
+    uncertainty = UncertaintyScores(level=0.9, note="", labels=(part,))
+    scores = dataclasses.replace(scores_of(Regression(), **SYSTEMS), uncertainty=uncertainty)
+    assert score_remarks(scores)[-2:] == [
+        "90 % intervals hold 91.3 % of labels, mean width 2.35",
+        "expected calibration error: 25.0 points",
+    ]
+    none = dataclasses.replace(part, label="mood", coverage=(), bins=())
+    uncertainty = dataclasses.replace(uncertainty, note="too few", labels=(none, part))
+    scores = dataclasses.replace(scores, uncertainty=uncertainty)
+    assert score_remarks(scores)[-1] == "expected calibration error: sentiment: 25.0 points"
+
+
+def test_the_interval_of_one_number_stands_beside_it():
+    row = {"id": "a", "words": "", "prediction_x": 1.0, "low_x": -0.5, "high_x": 2.0}
+    assert shown(predictions_table([row])).split() == ["clip", "x", "interval"] + [
+        *("a", "1.00", "-0.50", "to", "2.00")
+    ]

@@ -11,6 +11,21 @@ from deadpan.serving.predictor import Predictor
 from tests.training.tiny import DATA, train
 
 
+def test_the_file_is_as_sure_as_the_run(tmp_path):
+    data = {**DATA, "clips": 120}
+    for loss in ("l1", "distribution"):
+        run = train(tmp_path / loss, data_options=data, epochs=1, loss=loss)
+        rows = deadpan.predict(run.path, "controlled", **data)
+        clips = [c for part in deadpan.load("controlled", **data).splits.values() for c in part]
+        said = Predictor(deadpan.export(run.path).path)([dict(clip.sequences) for clip in clips])
+        order = {clip.id: index for index, clip in enumerate(clips)}
+        for name in ("low", "high", "positive_probability"):
+            got = getattr(said, name)[[order[row["id"]] for row in rows], 0]
+            # A step of the signs' 200 errors: a prediction may lie within rounding of one.
+            wanted = [row[f"{name}_sentiment"] for row in rows]
+            np.testing.assert_allclose(got, wanted, atol=0.0051 if "pos" in name else 1e-5)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     return train(tmp_path_factory.mktemp("export") / "run", normalization="robust")

@@ -106,6 +106,48 @@ def test_a_distribution_is_decoded_as_the_task_does(task, labels, ranges, tmp_pa
     np.testing.assert_allclose(got.decisions, whole.decisions(got.outputs), rtol=1e-12)
 
 
+INTERVAL = {"radii": [0.5], "edges": [], "low": -3.0, "high": 3.0, "errors": [-0.1, 0.1]}
+
+
+def test_intervals_and_signs_come_with_a_prediction(tmp_path):
+    model = built(LFDNN)
+    facts = {"uncertainty": {"level": 0.9, "intervals": {"sentiment": INTERVAL}}}
+    got = predictor(tmp_path / "m.onnx", model, **facts)(ragged(20))
+    np.testing.assert_array_equal(got.low, np.clip(got.decisions - 0.5, -3, 3))
+    np.testing.assert_array_equal(got.high, np.clip(got.decisions + 0.5, -3, 3))
+    assert set(got.positive_probability.ravel().tolist()) <= {0.0, 0.5, 1.0}
+
+
+def test_a_file_without_intervals_has_none_and_a_distribution_still_has_signs(tmp_path):
+    got = predictor(tmp_path / "m.onnx", built(LFDNN))(ragged(3))
+    for values in (got.low, got.high, got.positive_probability):
+        assert values.shape == (3, 1)
+        assert np.isnan(values).all()
+    ranges = [(1.0, 7.0), (-9.0, 100.0)]
+    whole = make_task("scores", ("a", "b"), "distribution", ranges=ranges)
+    facts = {"task": "scores", "labels": ("a", "b"), "bins": whole.bins.tolist()}
+    model = built(LFDNN, outputs=whole.outputs)
+    got = predictor(tmp_path / "d.onnx", model, **facts)(ragged(3))
+    above = whole.probability_above(got.outputs)[:, 1]
+    np.testing.assert_allclose(got.positive_probability[:, 1], above)
+    assert np.isnan(got.positive_probability[:, 0]).all()  # no label a is below 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "none",
+        {},
+        {"intervals": {"mood": INTERVAL}},
+        {"intervals": {"sentiment": {**INTERVAL, "radii": [-1]}}},
+        {"intervals": {"sentiment": {**INTERVAL, "radii": None}}},
+    ],
+)
+def test_intervals_that_no_export_writes_are_refused(wrong, tmp_path):
+    with pytest.raises(DeadpanError, match="its description has no usable 'uncertainty'"):
+        predictor(tmp_path / "m.onnx", built(LFDNN), uncertainty=wrong)
+
+
 def test_each_speaker_is_set_to_their_own_median(tmp_path):
     model = built(LFDNN, widths={"text": 6, "audio": 4})
     file = predictor(tmp_path / "m.onnx", model, median_of_group_first=["audio"])

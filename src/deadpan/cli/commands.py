@@ -82,14 +82,18 @@ def _show_scores(run: Path) -> None:
 
 
 def _predict(rows: Sequence[Mapping[str, Any]], options: Options, outputs: Outputs) -> None:
-    if outputs.csv:
-        return write_table(outputs.csv, rows, "clips")
     from deadpan.cli.run_tables import predictions_table
+    from deadpan.training.opened import RunDirectory
 
-    show(predictions_table(rows[:ROWS]))
-    if len(rows) > ROWS:
-        note(f"{len(rows) - ROWS:,} more clips; --csv FILE or --json gives all")
-    return None
+    if outputs.csv:
+        write_table(outputs.csv, rows, "clips")
+    else:
+        show(predictions_table(rows[:ROWS]))
+        if len(rows) > ROWS:
+            note(f"{len(rows) - ROWS:,} more clips; --csv FILE or --json gives all")
+    uncertainty = RunDirectory(home_path(options["run"])).uncertainty()
+    if uncertainty and uncertainty.note:
+        note(uncertainty.note)
 
 
 def _path(page: Path, options: Options, outputs: Outputs) -> None:

@@ -61,6 +61,29 @@ def score_remarks(scores: RunScores) -> list[str]:
             f"{Regression.constant_name}: one score for all clips"
             f"{polarity if 'acc2_non0' in keys else ''}"
         )
+    return remarks + _uncertainty_remarks(scores)
+
+
+def _uncertainty_remarks(scores: RunScores) -> list[str]:
+    """Coverage and calibration of the model, a line each where known."""
+    if scores.uncertainty is None:
+        return []
+    uncertainty, remarks = scores.uncertainty, list[str]()
+    names = {part.label: f"{part.label}: " for part in uncertainty.labels}
+    if len(names) == 1:
+        names = dict.fromkeys(names, "")
+    if held := [part for part in uncertainty.labels if part.coverage]:
+        texts = [
+            f"{names[part.label]}{100 * part.coverage[0].covered:.1f} % of labels, mean width "
+            f"{part.coverage[0].width:.3g}"
+            for part in held
+        ]
+        remarks.append(f"{100 * uncertainty.level:.0f} % intervals hold {'; '.join(texts)}")
+    elif uncertainty.note:
+        remarks.append(uncertainty.note)
+    if calibrated := [part for part in uncertainty.labels if part.bins]:
+        texts = [f"{names[part.label]}{100 * part.ece:.1f} points" for part in calibrated]
+        remarks.append(f"expected calibration error: {', '.join(texts)}")
     return remarks
 
 
@@ -110,6 +133,8 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         table.add_column("words", no_wrap=True, overflow="ellipsis", max_width=36)
     for name in names if side_by_side else ["predicted"]:
         table.add_column(Text(name), justify="right" if side_by_side else "left", overflow="fold")
+    if with_interval := len(names) == 1 and f"low_{names[0]}" in rows[0]:
+        table.add_column("interval", justify="right", no_wrap=True)
     if with_labels:
         table.add_column("true", justify="right" if side_by_side else "left", overflow="fold")
     for row in rows:
@@ -118,6 +143,8 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         predictions = [f"{row[f'prediction_{name}']:.2f}" for name in names]
         pairs = ", ".join(f"{name} {text}" for name, text in zip(names, predictions, strict=True))
         cells += predictions if side_by_side else [pairs]
+        if with_interval:
+            cells.append(f"{row[f'low_{names[0]}']:.2f} to {row[f'high_{names[0]}']:.2f}")
         if with_labels:
             cells.append(_truth(row, names, named=named))
         table.add_row(*map(Text, cells))

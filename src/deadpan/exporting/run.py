@@ -82,6 +82,8 @@ def _export(run: RunDirectory, path: Path, *, int8: bool) -> Exported:
     source = open_run(run.path)
     model, normalizer = source.model, source.normalizer
     facts = _facts(model, normalizer, run.environment().task, source.task, int8=int8)
+    if uncertainty := run.uncertainty():
+        facts |= {"uncertainty": dataclasses.asdict(uncertainty)}
     content = export_bytes(model, normalizer, facts, int8=int8)
     differences, outputs = deviations(onnx_predict(content), model, model.widths, normalizer)
     largest = float(differences.max())

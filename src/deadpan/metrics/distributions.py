@@ -42,6 +42,17 @@ def quantile(logits: np.ndarray, values: np.ndarray, share: float) -> np.ndarray
     return np.clip(at_index(values) + (fraction - 0.5) * width, values[..., 0], values[..., -1])
 
 
+def signed_probability(outputs: np.ndarray, bins: np.ndarray) -> np.ndarray:
+    """Probability that each label is above 0, float64 [clip, label]; NaN for one without a sign.
+
+    Args:
+        outputs: logits of all labels' bins side by side, [clip, label * bin].
+        bins: values [label, bin]; a label has a sign if some are below and some above 0.
+    """
+    above = probability_above(outputs.reshape(len(outputs), *bins.shape), bins)
+    return np.where((bins[:, 0] < 0) & (bins[:, -1] > 0), above, np.nan)
+
+
 def probability_above(logits: np.ndarray, values: np.ndarray, threshold: float = 0.0) -> np.ndarray:
     """Probability in [0, 1] of a label above a threshold, float64 [...]."""
     width = values[..., 1:2] - values[..., :1]

@@ -13,6 +13,7 @@ from deadpan.locks import alone
 from deadpan.models import display_name
 from deadpan.reports.gate import gate_panels
 from deadpan.reports.predictions import VIEWS
+from deadpan.reports.uncertainty import coverage_rows, uncertainty_panels
 from deadpan.show.drawing import FAINT, INK, MUTED, kind_looks, modality_looks, to_svg, whole_ticks
 from deadpan.show.page import Fact, Panel, render
 from deadpan.training.environment import Environment
@@ -189,6 +190,9 @@ def report_page(run: RunDirectory) -> str:
         seeds = GateSeeds(names=(run.path.name,), gates=(gate,))
         panels += gate_panels(seeds, [GATE_FILE, GATE_FILE, EPOCHS_FILE])
     panels += [loss_panel(history, view.loss_unit), view.panel(predictions)]
+    uncertainty = scores.uncertainty
+    if uncertainty:
+        panels += uncertainty_panels(uncertainty, task)
     return render(
         "run.html.j2",
         files=run,
@@ -201,6 +205,8 @@ def report_page(run: RunDirectory) -> str:
         repairs=dataset.repairs,
         scores=scores,
         score_notes=_score_notes(scores, view.score_note),
+        uncertainty=uncertainty,
+        coverage=coverage_rows(uncertainty) if uncertainty else [],
         panels=panels,
         view=view,
         hardest=hardest(predictions, view.faults(predictions)),

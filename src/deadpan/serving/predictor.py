@@ -15,7 +15,8 @@ from typing import Any, cast
 import numpy as np
 
 from deadpan.errors import DeadpanError, unknown_name
-from deadpan.metrics.distributions import expectation
+from deadpan.metrics.conformal import ConformalInterval, uncertain_decisions
+from deadpan.metrics.distributions import expectation, signed_probability
 
 Clip = Mapping[str, Any]
 """Features [step, width] of each modality that the clip has, as anything numpy can read."""
@@ -36,11 +37,19 @@ class PredictorOutput:
         labels: names of the task's labels.
         outputs: the model's raw outputs, float32 [clip, output].
         decisions: a number (regression, scores) or a probability, float64 [clip, label].
+        low: lower end of each number's interval, float64 [clip, label]; NaN where the file has no
+            intervals, as for emotions and classes.
+        high: upper end.
+        positive_probability: probability in [0, 1] that a number is above 0, float64 [clip, label];
+            NaN for a label without a sign, or where nothing tells.
     """
 
     labels: tuple[str, ...]
     outputs: np.ndarray
     decisions: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    positive_probability: np.ndarray
 
     def rows(self) -> list[dict[str, float]]:
         """A mapping for each clip, from label to decision."""
@@ -67,6 +76,7 @@ class Predictor:
         task: regression, emotions, classes or scores.
         labels: names of the task's labels.
         bins: values [label, bin] whose logits are predicted; None where numbers or classes are.
+        intervals: of each label, fitted on validation clips; None where the file has none.
         facts: the description that the file carries.
 
     Raises:
@@ -87,6 +97,7 @@ class Predictor:
         self.labels = tuple(self.facts["labels"])
         bins = self.facts.get("bins")
         self.bins = None if bins is None else np.array(bins, np.float64)
+        self.intervals = _intervals(self.facts)
 
     def __call__(
         self, clips: Sequence[Clip] | Clip, *, groups: Sequence[str] | None = None
@@ -121,7 +132,16 @@ class Predictor:
             feeds = self._padded([features[i] for i in batch])
             outputs[batch] = self._run(feeds, len(batch))
         decisions = decode_outputs(self.task, outputs, self.bins)
-        return PredictorOutput(labels=self.labels, outputs=outputs, decisions=decisions)
+        above = None if self.bins is None else signed_probability(outputs, self.bins)
+        low, high, positive = uncertain_decisions(decisions, self.intervals, above)
+        return PredictorOutput(
+            labels=self.labels,
+            outputs=outputs,
+            decisions=decisions,
+            low=low,
+            high=high,
+            positive_probability=positive,
+        )
 
     def _run(self, feeds: Mapping[str, np.ndarray], clips: int) -> np.ndarray:
         """The outputs of one batch; DeadpanError if the file's graph gives none that fit."""
@@ -282,8 +302,23 @@ def _wrong_fact(facts: Mapping[str, Any]) -> str | None:
     per_label = OUTPUTS_PER_LABEL[task] if bins is None else len(bins[0])
     if not is_count(outputs) or outputs != len(labels) * per_label:
         return "outputs"
+    try:
+        _intervals(facts)
+    except DeadpanError:
+        return "uncertainty"
     medians: Any = facts.get("median_of_group_first")
     return None if are_texts(medians) and set(medians) <= set(widths) else "median_of_group_first"
+
+
+def _intervals(facts: Mapping[str, Any]) -> list[ConformalInterval | None]:
+    """The interval of each label, None where the file has none; DeadpanError if unusable."""
+    labels: list[str] = facts["labels"]
+    uncertainty: Any = facts.get("uncertainty", {"intervals": {}})
+    intervals: Any = uncertainty.get("intervals") if isinstance(uncertainty, dict) else None
+    if not isinstance(intervals, dict) or (intervals and list(intervals) != labels):
+        raise DeadpanError("intervals are not those of the labels")
+    values = cast("dict[str, Any]", intervals)
+    return [ConformalInterval.from_json(values[x]) if values else None for x in labels]
 
 
 def _are_bins(value: object, labels: int) -> bool:

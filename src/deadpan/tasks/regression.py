@@ -119,6 +119,8 @@ def _bins(
 class Regression(_Numbers):
     """Sentiment as one score in [-3, 3]."""
 
+    bounds = -REACH, REACH
+
     columns = (
         _mae("mae", "MAE"),
         _corr("corr", "Corr"),

@@ -61,6 +61,7 @@ class Task(abc.ABC):
         outputs: how many numbers a model returns per clip.
         bins: values of the bins over which the outputs are each label's logits; None where they are
             no distribution.
+        bounds: lowest and highest value a label can have; None where no scale is known.
         columns: the metrics, in the order in which tables show them.
         constant_name: name of the table row that scores :meth:`constant`.
     """
@@ -68,6 +69,7 @@ class Task(abc.ABC):
     labels: tuple[str, ...]
     outputs: int
     bins: Float[np.ndarray, "label bin"] | None = None
+    bounds: tuple[float, float] | None = None
     columns: tuple[MetricColumn, ...]
     constant_name: str
 

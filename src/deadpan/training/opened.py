@@ -41,6 +41,7 @@ from deadpan.training.memory import without_memory
 from deadpan.training.predictions import Predictions, read_predictions
 from deadpan.training.scores import RunScores, read_scores
 from deadpan.training.settings import Settings
+from deadpan.training.uncertainty import Uncertainty, read_uncertainty
 from deadpan.types import TEXT
 
 CONFIG_FILE = "config.yaml"
@@ -49,6 +50,7 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 EPOCHS_FILE = "epochs.csv"
 GATE_FILE = "gate.csv"
 WEIGHTS_FILE = "model.safetensors"
+UNCERTAINTY_FILE = "uncertainty.json"
 SCORES_FILE = "scores.json"
 PREDICTIONS_FILE = "predictions.csv"
 REPORT_FILE = "report.html"
@@ -62,12 +64,13 @@ class RunDirectory:
     environment.json            command, commit, versions, data set and its repairs
     checkpoint.safetensors      where to go on from, replaced after each epoch
     epochs.csv, gate.csv        metrics of each epoch, gate weights of each batch
+    uncertainty.json            intervals fitted on the validation split, of predicted numbers
     model.safetensors           weights of the best epoch and the normalisation; the finished run
     scores.json                 the test split, once opened; predictions.csv clip by clip
     report.html                 the page of ``deadpan report``
     ==========================  ==================================================================
 
-    ``training.run`` writes the first five, ``training.scoring`` the scores and predictions. Other
+    ``training.run`` writes the first six, ``training.scoring`` the scores and predictions. Other
     commands put files of their own beside them: ``explain/``, ``model.onnx``.
 
     Args:
@@ -82,6 +85,7 @@ class RunDirectory:
         self.epochs_file = path / EPOCHS_FILE
         self.gate_file = path / GATE_FILE
         self.weights_file = path / WEIGHTS_FILE
+        self.uncertainty_file = path / UNCERTAINTY_FILE
         self.scores_file = path / SCORES_FILE
         self.predictions_file = path / PREDICTIONS_FILE
         self.report_file = path / REPORT_FILE
@@ -191,6 +195,23 @@ class RunDirectory:
     def gate(self) -> GateHistory | None:
         """Gate weights of every batch so far; None for a model without a gate."""
         return gate_history(self.gate_file, self.epochs()) if self.gate_file.is_file() else None
+
+    def uncertainty(self) -> Uncertainty | None:
+        """Intervals fitted on the validation split; None for emotions, classes and older runs."""
+        if not self.uncertainty_file.is_file():
+            return None
+        remedy = "remove it, and predictions stand without intervals"
+        values = read_json(self.uncertainty_file, remedy)
+        task = self.task()
+        try:
+            return read_uncertainty(str(self.uncertainty_file), values, task)
+        except DeadpanError as error:
+            raise RunError(f"{error}; {remedy}") from None
+
+    def write_uncertainty(self, uncertainty: Uncertainty | None) -> None:
+        """Keep what was fitted on the validation split, if the task predicts numbers."""
+        if uncertainty:
+            write_json(self.uncertainty_file, dataclasses.asdict(uncertainty))
 
     def scores(self) -> RunScores:
         """Metrics on the test split, beside the baselines'; RunError if it was not opened."""

@@ -21,11 +21,11 @@ from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
 from deadpan.files import write_csv
 from deadpan.locks import alone
 from deadpan.models import Model
-from deadpan.tasks import make_task
+from deadpan.tasks import Task, make_task
 from deadpan.threads import processors
 from deadpan.training.checkpoint import State
 from deadpan.training.environment import Environment, data_facts, this_environment
-from deadpan.training.evaluation import labels_of
+from deadpan.training.evaluation import labels_of, predict_clips
 from deadpan.training.loop import Watch, fit, seed_everything, training_steps
 from deadpan.training.memory import refuse_too_large, too_much_memory, without_memory
 from deadpan.training.opened import (
@@ -37,6 +37,7 @@ from deadpan.training.opened import (
     save_model,
 )
 from deadpan.training.settings import Settings
+from deadpan.training.uncertainty import fit_uncertainty
 
 
 def train_run(
@@ -142,7 +143,7 @@ def _train(
     with _nothing_without_an_epoch(run, state):
         fit(fabric, network, state, task, dataset, settings, after_epoch=keep, watch=one_watch)
     if fabric.is_global_zero:
-        _keep_best(run, state, normalizer, dataset)
+        _keep_best(run, state, settings, task, normalizer, dataset)
     fabric.barrier()
     return run
 
@@ -170,13 +171,24 @@ def _nothing_without_an_epoch(run: RunDirectory, state: State) -> Generator[None
         raise
 
 
-def _keep_best(run: RunDirectory, state: State, normalizer: Normalizer, dataset: Dataset) -> None:
-    """Keep the best weights; a run that never had any leaves nothing behind."""
+def _keep_best(
+    run: RunDirectory,
+    state: State,
+    settings: Settings,
+    task: Task,
+    normalizer: Normalizer,
+    dataset: Dataset,
+) -> None:
+    """Keep the best weights and their uncertainty; without such weights, leave nothing behind."""
     if not state.best:
         run.remove()
         raise DeadpanError(
             f"{run.path}: the model diverged at once; train with a lower learning rate"
         )
+    model = build(settings, dataset.widths, task)
+    model.load_state_dict(state.best)
+    clips = dataset["valid"]
+    run.write_uncertainty(fit_uncertainty(task, clips, predict_clips(model, clips, model.widths)))
     save_model(run, state.best, normalizer, dataset.widths)
 
 

@@ -9,6 +9,7 @@ from deadpan.errors import DeadpanError, RunError
 from deadpan.files import read_json
 from deadpan.options import NullableFloat, record
 from deadpan.tasks.task import MetricColumn
+from deadpan.training.uncertainty import UncertaintyScores
 
 
 def evaluate_first(run: Path) -> str:
@@ -27,12 +28,13 @@ class ScoreRow:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunScores:
-    """Systems by metrics on one split of ``clips`` clips."""
+    """Systems by metrics on one split of ``clips`` clips; an older run scored no uncertainty."""
 
     split: str
     clips: int
     columns: tuple[MetricColumn, ...]
     rows: tuple[ScoreRow, ...]
+    uncertainty: UncertaintyScores | None = None
 
     def best(self, column: MetricColumn) -> frozenset[str]:
         """Systems whose score, as shown, nobody beats; none where fewer than two have one."""

@@ -19,6 +19,12 @@ from deadpan.training.environment import commit
 from deadpan.training.evaluation import labels_of, predict_clips
 from deadpan.training.opened import RunDirectory, open_run, refuse_other_recipes
 from deadpan.training.scores import evaluate_first
+from deadpan.training.uncertainty import (
+    Uncertainty,
+    fit_uncertainty,
+    score_uncertainty,
+    uncertain_columns,
+)
 from deadpan.types import SPLITS
 
 
@@ -51,6 +57,10 @@ def _score(run: RunDirectory) -> None:
         "ridge": ridge_outputs(task, dataset, "test"),
         settings.model: predict_clips(model, clips, model.widths),
     }
+    if run.uncertainty() is None:  # of emotions, classes or an older version
+        valid = predict_clips(model, dataset["valid"], model.widths)
+        run.write_uncertainty(fit_uncertainty(task, dataset["valid"], valid))
+    uncertainty = run.uncertainty()
     sizes = {settings.model: sum(p.numel() for p in model.parameters())}
     scores = {
         "data": dataset.name,
@@ -65,13 +75,16 @@ def _score(run: RunDirectory) -> None:
             }
             for name, output in outputs.items()
         ],
+        "uncertainty": dataclasses.asdict(
+            score_uncertainty(task, outputs[settings.model], labels, uncertainty)
+        ),
         "columns": [dataclasses.asdict(column) for column in task.columns],
         "opened": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **commit(),
     }
     write_csv(
         run.predictions_file,
-        prediction_rows(task, clips, outputs[settings.model], task.labels),
+        prediction_rows(task, clips, outputs[settings.model], task.labels, uncertainty),
     )
     write_json(run.scores_file, scores)
 
@@ -96,12 +109,13 @@ def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str
     model, task = opened.model, opened.task
     dataset = _common_modalities(load(source, **options), model.widths, run)
     refuse_other_recipes(run, dataset)
-    dataset = opened.normalizer(dataset)
+    dataset, uncertainty = opened.normalizer(dataset), run.uncertainty()
     rows: list[dict[str, Any]] = []
     for split in SPLITS:
         if clips := dataset[split]:
             outputs = predict_clips(model, clips, dataset.widths)
-            split_rows = prediction_rows(task, clips, outputs, truth_names(task, dataset))
+            names = truth_names(task, dataset)
+            split_rows = prediction_rows(task, clips, outputs, names, uncertainty)
             first = {} if dataset.unsplit else {"split": split}
             rows += [first | row for row in split_rows]
     if not rows:
@@ -129,15 +143,18 @@ def prediction_rows(
     clips: Sequence[Clip],
     outputs: Float[np.ndarray, "clip output"],
     names: tuple[str, ...] | None,
+    uncertainty: Uncertainty | None = None,
 ) -> list[dict[str, Any]]:
-    """One row per clip: id, group, words, kind of incongruity, labels, predictions.
+    """One row per clip: id, group, words, kind of incongruity, labels, predictions, intervals.
 
     Args:
         task: of the run.
         clips: at least one.
         outputs: of the model.
         names: of the clips' labels; None = no labels to write beside the predictions.
+        uncertainty: of the run; None = no intervals are known.
     """
+    columns = uncertain_columns(task, outputs, uncertainty)
     truths = [dict(zip(names or (), clip.label, strict=names is not None)) for clip in clips]
     return [
         {
@@ -147,8 +164,11 @@ def prediction_rows(
             "kind": clip.truth.kind if clip.truth else "",
             **({f"label_{name}": float(truth.get(name, 0)) for name in task.labels if truth}),
             **{f"prediction_{name}": float(x) for name, x in zip(task.labels, values, strict=True)},
+            **{column: values_of[index] for column, values_of in columns.items()},
         }
-        for clip, truth, values in zip(clips, truths, task.decisions(outputs), strict=True)
+        for index, (clip, truth, values) in enumerate(
+            zip(clips, truths, task.decisions(outputs), strict=True)
+        )
     ]
 
 
