@@ -246,6 +246,85 @@ def test_a_frozen_gate_weighs_the_same_and_receives_no_gradient():
     assert gate.state_dict()["frozen"]
 
 
+def per_clip(model, *, weight=0.0, bias=(0.0, 0.0, 0.0), **options):
+    """The model with a gate per clip, whose map has these numbers, and else the same weights."""
+    other = build(HCTMG, gate_per="clip", **options).eval()
+    own = {name: x for name, x in model.state_dict().items() if not name.startswith("gate.")}
+    own |= {name: x for name, x in other.state_dict().items() if name.startswith("gate.")}
+    other.load_state_dict(own)
+    torch.manual_seed(3)
+    with torch.no_grad():
+        other.gate.map.weight.normal_(std=weight)
+        other.gate.map.bias.copy_(torch.tensor(bias))
+    return other
+
+
+def shares(model, batch):
+    """The weights of each clip, from the gate of a model that is given the clip alone."""
+    outputs = [model(pad([clip])).gate for clip in batch]
+    return torch.stack(outputs)
+
+
+@pytest.mark.parametrize("options", [{}, {"gate": "pre"}, {"gate": "even"}, {"sharing": "pairs"}])
+@pytest.mark.parametrize("primary", WIDTHS)
+def test_clips_that_choose_alike_are_those_of_a_batch(options, primary):
+    model, batch = choose(build(HCTMG, **options), primary).eval(), pad(random_clips(4))
+    alike = per_clip(model, bias=model.gate.logits.tolist(), **options)
+    torch.testing.assert_close(alike(batch).prediction, model(batch).prediction)
+    torch.testing.assert_close(alike(batch).gate, model(batch).gate)
+
+
+@pytest.mark.parametrize("gate", ["post", "pre", "even"])
+def test_each_clip_is_predicted_under_its_own_primary(gate):
+    model = build(HCTMG, gate=gate).eval()
+    chosen, clips = per_clip(model, weight=3.0, gate=gate), random_clips(12)
+    weights = shares(chosen, clips)
+    assert set(weights.argmax(dim=1).tolist()) == {0, 1, 2}
+    output = chosen(pad(clips))
+    torch.testing.assert_close(output.gate, weights.mean(dim=0))
+    for clip, own, predicted in zip(clips, weights, output.prediction, strict=True):
+        model.gate.logits.data.copy_(own.log())
+        torch.testing.assert_close(predicted, model(pad([clip])).prediction[0])
+
+
+def test_the_order_of_a_batch_changes_no_clip():
+    model, clips = per_clip(build(HCTMG), weight=3.0), random_clips(9)
+    forwards, backwards = model(pad(clips)).prediction, model(pad(clips[::-1])).prediction
+    torch.testing.assert_close(backwards.flip(0), forwards)
+
+
+def test_a_modality_that_a_clip_lacks_is_not_its_primary():
+    model = per_clip(build(HCTMG), bias=(0.0, 1.0, 5.0))
+    whole, *others = random_clips(4)
+    del others[0][VISION], others[1][VISION], others[1][AUDIO]
+    others[2].clear()
+    weights = shares(model, [whole, *others])
+    assert weights.argmax(dim=1).tolist() == [2, 1, 0, 2]
+    assert (weights[1, 2], *weights[2].tolist()) == (0.0, 1.0, 0.0, 0.0)
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones(4))
+
+
+def test_even_weights_of_a_clip_give_hct():
+    hct = build(HCTMG, primary=TEXT).eval()
+    even = per_clip(hct, gate="even")
+    clips = random_clips(3)
+    del clips[1][AUDIO]
+    torch.testing.assert_close(even(pad(clips)).prediction, hct(pad(clips)).prediction)
+
+
+def test_a_gate_per_clip_learns_and_never_freezes():
+    model = build(HCTMG, gate_per="clip").eval()
+    assert gradients(model, pad(random_clips(3)))["gate.map.weight"].any()
+    assert len([*model.gate_parameters()]) == 2
+    model.end_epoch(torch.tensor([A] * 9))
+    assert not model.frozen
+
+
+def test_a_fixed_primary_leaves_nothing_to_choose():
+    with pytest.raises(DeadpanError, match="got primary audio: leave one of the two out"):
+        build(HCTMG, primary=AUDIO, gate_per="clip")
+
+
 A, B = [0.5, 0.3, 0.2], [0.3, 0.5, 0.2]
 
 

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from deadpan.data.normalization import LIMIT, Normalizer
+from deadpan.errors import DeadpanError
 from deadpan.exporting.encoder import encoder_output, pooled_encoder_output
 from deadpan.exporting.graph import (
     MICROSOFT,
@@ -38,6 +39,7 @@ from deadpan.layers.recurrent import MaskedLSTM
 from deadpan.layers.subnets import LSTMSubnet, MeanSubnet
 from deadpan.layers.tensor_fusion import LowRankFusion
 from deadpan.models import HCTMG, LFDNN, LFLSTM, LMF, TFN, AttentionPool, LMFMulT, Model, MulT
+from deadpan.models.hct_mg import ModalityGate
 from deadpan.types import Modality
 
 OPSET = 18
@@ -184,6 +186,10 @@ def hct_mg(graph: Graph, model: HCTMG, streams: Streams) -> str:
 def _gate(model: HCTMG) -> tuple[dict[Modality, float] | None, Modality]:
     if model.gate is None:
         return None, str(model.primary)
+    if not isinstance(model.gate, ModalityGate):
+        raise DeadpanError(
+            "HCTMG with gate_per clip has no ONNX graph; export a run with gate_per batch"
+        )
     weights, index = model.gate()
     scaled = (model.gain * weights).tolist()
     return dict(zip(model.modalities, scaled, strict=True)), model.modalities[index]
