@@ -14,7 +14,7 @@ from deadpan.training.checkpoint import load_tensors, save_tensors
 from deadpan.training.run import make_optimizer
 from deadpan.types import AUDIO, TEXT, VISION
 
-from ..contracts.small import WIDTHS, build, gradients, pad, random_clips
+from ..contracts.small import WIDTHS, build, dropouts, gradients, pad, random_clips
 
 D40 = 12 * 40**2 + 13 * 40
 
@@ -202,6 +202,38 @@ def test_dropout_follows_the_text():
 def test_embedding_dropout_on_all_streams():
     recorded = rates(build(HCTMG, embedding_dropout=0.2, embedding_dropout_on="all"))
     assert {rate[1:] for name, rate in recorded.items() if name != "self"} == {(0.2, 0.2)}
+
+
+def modalities_left(model, batch):
+    torch.manual_seed(4)
+    streams = model._drop_modalities(model.inputs(batch))
+    return torch.stack([mask.any(dim=1) for _, mask in streams.values()], dim=1)
+
+
+def test_a_clip_in_training_loses_modalities_but_never_all():
+    clips = [*random_clips(300), {}]
+    for clip in clips[:100]:
+        del clip[AUDIO]
+    left = modalities_left(build(HCTMG, modality_dropout=0.5), pad(clips))
+    assert left[:300].any(dim=1).all()
+    assert not left[:100, 1].any() and not left[300].any()
+    # Half of each are drawn, but one clip in eight would lose all three, and keeps them.
+    kept = left[100:300].float().mean(dim=0)
+    torch.testing.assert_close(kept, torch.full((3,), 0.5 + 1 / 8), atol=0.1, rtol=0)
+
+
+def test_what_a_clip_loses_is_missing():
+    dry = dict.fromkeys(dropouts(HCTMG), 0.0)
+    model, clips = build(HCTMG, **dry | {"modality_dropout": 0.5}), random_clips(8)
+    left = modalities_left(model, pad(clips)).tolist()
+    assert not all(map(all, left))
+    torch.manual_seed(4)
+    predicted = model.train()(pad(clips)).prediction
+    rests = [
+        {m: clip[m] for m, keep in zip(WIDTHS, own, strict=True) if keep}
+        for clip, own in zip(clips, left, strict=True)
+    ]
+    torch.testing.assert_close(predicted, model.eval()(pad(rests)).prediction)
 
 
 def test_projections_have_no_bias_and_recurrences_both():

@@ -62,6 +62,8 @@ class HCTMG(Model):
         embedding_dropout: rate for the input features and for each embedding (MulT's code).
         embedding_dropout_on: drop in the "text" modality only, as in the paper's settings, or in
             "all", so that the gate does not avoid text for its noise alone.
+        modality_dropout: rate at which a clip in training loses each of its modalities, but never
+            all of them, so that one model serves every subset.
         residual_dropout: rate after each attention and feed-forward part.
         relu_dropout: rate inside each feed-forward part.
         output_dropout: rate inside the head.
@@ -91,6 +93,7 @@ class HCTMG(Model):
         attention_dropout: float = 0.1,
         embedding_dropout: float = 0.25,
         embedding_dropout_on: Literal["text", "all"] = "all",
+        modality_dropout: float = 0.0,
         residual_dropout: float = 0.1,
         relu_dropout: float = 0.1,
         output_dropout: float = 0.0,
@@ -111,6 +114,7 @@ class HCTMG(Model):
         self.attention_dropout = attention_dropout
         self.embedding_dropout = embedding_dropout
         self.embedding_dropout_on = embedding_dropout_on
+        self.modality_dropout = modality_dropout
         self.pooling = pooling
 
         def encoder(channels: int, depth: int) -> Encoder:
@@ -163,8 +167,11 @@ class HCTMG(Model):
 
         Of a gate per clip they are the mean over the clips.
         """
+        inputs = self.inputs(batch)
+        if self.training and self.modality_dropout:
+            inputs = self._drop_modalities(inputs)
         streams = self._read(
-            {name: self._project(name, x, mask) for name, (x, mask) in self.inputs(batch).items()}
+            {name: self._project(name, x, mask) for name, (x, mask) in inputs.items()}
         )
         if isinstance(self.gate, ClipGate):
             shares = self.gate([*streams.values()])
@@ -278,6 +285,18 @@ class HCTMG(Model):
             )
         primary = str(self.primary) if self.gate is None else self.modalities[self.gate()[1]]
         return [primary, *(name for name in self.modalities if name != primary)]
+
+    def _drop_modalities(
+        self, streams: Mapping[Modality, PaddedSequence]
+    ) -> dict[Modality, PaddedSequence]:
+        """Take modalities from clips at random; a clip that would lose all it has keeps them."""
+        present = torch.stack([mask.any(dim=1) for _, mask in streams.values()], dim=1)
+        kept = torch.rand(present.shape, device=present.device) >= self.modality_dropout
+        kept |= ~(kept & present).any(dim=1, keepdim=True)
+        dropped: dict[Modality, PaddedSequence] = {}
+        for (name, (x, mask)), keep in zip(streams.items(), kept.unbind(dim=1), strict=True):
+            dropped[name] = x * keep[:, None, None], mask & keep[:, None]
+        return dropped
 
     def _project(self, name: Modality, x: Tensor, mask: Tensor) -> PaddedSequence:
         if name == TEXT or self.embedding_dropout_on == "all":
