@@ -58,9 +58,12 @@ def test_the_gate_may_have_chosen_any_modality(turn, sharing, tmp_path):
     np.testing.assert_allclose(file(clips).outputs, said(model, clips, NORMALIZER), **close)
 
 
-def test_a_gate_per_clip_is_refused(tmp_path):
-    with pytest.raises(DeadpanError, match="gate_per clip has no ONNX graph; export a run with"):
-        predictor(tmp_path / "m.onnx", built(HCTMG, gate_per="clip"))
+@pytest.mark.parametrize("options", [{"gate_per": "clip"}, {"downsample": 2}])
+def test_what_no_graph_computes_is_refused(options, tmp_path):
+    ((name, value),) = options.items()
+    told = f"{name} {value} has no ONNX graph; export a run with {name} "
+    with pytest.raises(DeadpanError, match=told):
+        predictor(tmp_path / "m.onnx", built(HCTMG, **options))
 
 
 @pytest.mark.parametrize("kind", GRAPHS, ids=name_of)
