@@ -107,6 +107,7 @@ CHOICES = {
     "HCTMG": {
         "primary",
         "gate",
+        "gate_per",
         "sharing",
         "bidirectional",
         "mask_future",

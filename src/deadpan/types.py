@@ -82,7 +82,8 @@ class Output:
             (absent, present) of each emotion in turn; classes: a logit for each; scores: a number
             for each label. Where a distribution is predicted: logits of each label's bins in turn.
         losses: further terms of the objective by name, already weighted; added to the task's loss.
-        gate: weights of the modality gate, in the order of ``model.modalities``; sum 1.
+        gate: weights of the modality gate, in the order of ``model.modalities``, or their mean over
+            the clips; sum 1.
     """
 
     prediction: Float[Tensor, "clip output"]

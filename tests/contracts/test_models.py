@@ -270,6 +270,10 @@ def test_sizes_that_make_no_model_are_refused(kind):
 @each_choice
 def test_each_encoder_that_was_used_is_a_path_once(kind, options):
     model, batch = build(kind, **options).eval(), pad(clips_for(kind, options, 2))
+    if options.get("gate_per") == "clip":
+        with pytest.raises(DeadpanError, match="a primary modality of its own in each clip"):
+            model.attention_paths()
+        return
     modules = [path.module for path in model.attention_paths()]
     encoders = {name for name, part in model.named_modules() if isinstance(part, Encoder)}
     if not encoders:

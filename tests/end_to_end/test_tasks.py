@@ -61,8 +61,11 @@ def run_on(monkeypatch, tmp_path, make, **changes):
     return train(tmp_path / "run", data="made", **settings).path
 
 
-def checked(run, task):
-    """Evaluates and reports; all that must hold for any task."""
+def checked(run, task, uncertain=()):
+    """Evaluates and reports; all that must hold for any task.
+
+    ``uncertain`` names the figures of uncertainty, beside four that every page has.
+    """
     result = deadpan.evaluate(run)
     assert [row["system"] for row in result["rows"]] == [task.constant_name, "ridge", "HCTMG"]
     keys = [column.key for column in task.columns]
@@ -80,14 +83,15 @@ def checked(run, task):
     for name in (f"valid_{key}" for key in keys):
         assert all(name in row for row in rows(run / "epochs.csv"))
     page = deadpan.report(run).read_text(encoding="utf-8")
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 4 + len(uncertain)
+    assert [x for x in ("Reliability", "Abstention") if f"<h3>{x}" in page] == [*uncertain]
     return result, said, true, page
 
 
 def test_classes(monkeypatch, tmp_path):
     run = run_on(monkeypatch, tmp_path, classes())
     task = make_task("classes", CLASSES)
-    result, said, true, page = checked(run, task)
+    result, said, true, page = checked(run, task, ("Reliability", "Abstention"))
     ours, ridge, majority = (result["rows"][i]["metrics"] for i in (2, 1, 0))
     assert np.allclose(said.sum(axis=1), 1)
     assert set(true.ravel()) == {0, 1}
@@ -114,7 +118,7 @@ def test_two_classes_of_which_the_test_split_has_one(monkeypatch, tmp_path):
             name="made", task="classes", labels=labels, widths=full.widths, splits=alone
         ),
     )
-    result, *_ = checked(run, make_task("classes", labels))
+    result, *_ = checked(run, make_task("classes", labels), ("Reliability", "Abstention"))
     for row in result["rows"]:
         assert row["metrics"]["f1_sarcastic"] is None  # NaN, in JSON
         assert row["metrics"]["macro_f1"] == row["metrics"]["f1_sincere"]
@@ -141,7 +145,7 @@ def test_a_distribution(monkeypatch, tmp_path, task, kind):
     clips = make()["train"]
     ranges = [(-3.0, 3.0)] if task == "regression" else ranges_of(clips)
     whole = make_task(task, labels, "distribution", ranges=ranges)
-    result, said, true, _ = checked(run, make_task(task, labels))
+    result, said, true, _ = checked(run, make_task(task, labels), ("Reliability",))
     assert result["rows"][2]["metrics"]["mae"] == pytest.approx(np.abs(said - true).mean())
     # The baselines predict numbers, whatever the loss.
     plain = run_on(monkeypatch, tmp_path / "plain", make)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from deadpan.errors import DeadpanError
 from deadpan.exporting.onnx_file import GRAPHS
 from deadpan.models import HCTMG, MODELS
 from deadpan.models.aligned import AlignedModel
@@ -12,7 +13,11 @@ from tests.contracts.small import SIZES, VARIANTS, WIDTHS, name_of
 
 from .exported import NORMALIZER, built, predictor, ragged, said, scaled
 
-TAKEN = [(kind, options) for kind, options in VARIANTS if kind in GRAPHS]
+TAKEN = [
+    (kind, options)
+    for kind, options in VARIANTS
+    if kind in GRAPHS and options.get("gate_per") != "clip"
+]
 each_choice = pytest.mark.parametrize(("kind", "options"), TAKEN, ids=name_of)
 close = {"rtol": 0, "atol": 1e-5}
 
@@ -51,6 +56,14 @@ def test_the_gate_may_have_chosen_any_modality(turn, sharing, tmp_path):
     model.gate.logits.data[turn] = 2.0
     file = predictor(tmp_path / "m.onnx", model, NORMALIZER)
     np.testing.assert_allclose(file(clips).outputs, said(model, clips, NORMALIZER), **close)
+
+
+@pytest.mark.parametrize("options", [{"gate_per": "clip"}, {"downsample": 2}])
+def test_what_no_graph_computes_is_refused(options, tmp_path):
+    ((name, value),) = options.items()
+    told = f"{name} {value} has no ONNX graph; export a run with {name} "
+    with pytest.raises(DeadpanError, match=told):
+        predictor(tmp_path / "m.onnx", built(HCTMG, **options))
 
 
 @pytest.mark.parametrize("kind", GRAPHS, ids=name_of)

@@ -14,7 +14,7 @@ from deadpan.training.checkpoint import load_tensors, save_tensors
 from deadpan.training.run import make_optimizer
 from deadpan.types import AUDIO, TEXT, VISION
 
-from ..contracts.small import WIDTHS, build, gradients, pad, random_clips
+from ..contracts.small import WIDTHS, build, dropouts, gradients, pad, random_clips
 
 D40 = 12 * 40**2 + 13 * 40
 
@@ -204,6 +204,68 @@ def test_embedding_dropout_on_all_streams():
     assert {rate[1:] for name, rate in recorded.items() if name != "self"} == {(0.2, 0.2)}
 
 
+def modalities_left(model, batch):
+    torch.manual_seed(4)
+    streams = model._drop_modalities(model.inputs(batch))
+    return torch.stack([mask.any(dim=1) for _, mask in streams.values()], dim=1)
+
+
+def test_a_clip_in_training_loses_modalities_but_never_all():
+    clips = [*random_clips(300), {}]
+    for clip in clips[:100]:
+        del clip[AUDIO]
+    left = modalities_left(build(HCTMG, modality_dropout=0.5), pad(clips))
+    assert left[:300].any(dim=1).all()
+    assert not left[:100, 1].any() and not left[300].any()
+    # Half of each are drawn, but one clip in eight would lose all three, and keeps them.
+    kept = left[100:300].float().mean(dim=0)
+    torch.testing.assert_close(kept, torch.full((3,), 0.5 + 1 / 8), atol=0.1, rtol=0)
+
+
+def test_what_a_clip_loses_is_missing():
+    dry = dict.fromkeys(dropouts(HCTMG), 0.0)
+    model, clips = build(HCTMG, **dry | {"modality_dropout": 0.5}), random_clips(8)
+    left = modalities_left(model, pad(clips)).tolist()
+    assert not all(map(all, left))
+    torch.manual_seed(4)
+    predicted = model.train()(pad(clips)).prediction
+    rests = [
+        {m: clip[m] for m, keep in zip(WIDTHS, own, strict=True) if keep}
+        for clip, own in zip(clips, left, strict=True)
+    ]
+    torch.testing.assert_close(predicted, model.eval()(pad(rests)).prediction)
+
+
+def test_steps_of_audio_and_vision_are_convolved():
+    model, plain = build(HCTMG, downsample=3), build(HCTMG)
+    shapes = {name: tuple(layer.weight.shape) for name, layer in model.projections.items()}
+    assert shapes == {TEXT: (8, 6), AUDIO: (8, 3 * 4), VISION: (8, 3 * 3)}
+    assert plain.projections[AUDIO].weight.shape == (8, 4)
+    batch = pad([{m: torch.randn(7, n) for m, n in WIDTHS.items()}, random_clips(1)[0]])
+    inputs = model.eval().inputs(batch)
+    x, mask = model._project(AUDIO, *inputs[AUDIO])
+    assert mask.sum(dim=1).tolist() == [3, math.ceil(int(batch.masks[AUDIO][1].sum()) / 3)]
+    kernel = model.projections[AUDIO].weight.view(8, 3, 4).transpose(1, 2)
+    padded = torch.nn.functional.pad(inputs[AUDIO][0], (0, 0, 0, 2)).transpose(1, 2)
+    wanted = torch.nn.functional.conv1d(padded, kernel, stride=3).transpose(1, 2)
+    torch.testing.assert_close(x, wanted)
+    assert model._project(TEXT, *inputs[TEXT])[0].shape == (2, 7, 8)
+
+
+def test_downsampled_clips_need_not_know_their_padding():
+    model, clips = build(HCTMG, downsample=3).eval(), random_clips(5)
+    del clips[1][AUDIO], clips[2][TEXT]
+    together = model(pad(clips, left=2, right=5, garbage=math.nan)).prediction
+    alone = torch.cat([model(pad([clip])).prediction for clip in clips])
+    torch.testing.assert_close(together, alone)
+    assert gradients(model, pad(clips))["projections.audio.weight"].any(dim=0).all()
+
+
+def test_steps_that_stand_for_several_are_not_explained():
+    with pytest.raises(DeadpanError, match="downsample 2 attends to steps .* with downsample 1"):
+        build(HCTMG, downsample=2).attention_paths()
+
+
 def test_projections_have_no_bias_and_recurrences_both():
     names = dict(build(HCTMG).named_parameters())
     assert "projections.text.bias" not in names
@@ -244,6 +306,85 @@ def test_a_frozen_gate_weighs_the_same_and_receives_no_gradient():
     assert (after.requires_grad, again) == (False, primary)
     torch.testing.assert_close(after, before)
     assert gate.state_dict()["frozen"]
+
+
+def per_clip(model, *, weight=0.0, bias=(0.0, 0.0, 0.0), **options):
+    """The model with a gate per clip, whose map has these numbers, and else the same weights."""
+    other = build(HCTMG, gate_per="clip", **options).eval()
+    own = {name: x for name, x in model.state_dict().items() if not name.startswith("gate.")}
+    own |= {name: x for name, x in other.state_dict().items() if name.startswith("gate.")}
+    other.load_state_dict(own)
+    torch.manual_seed(3)
+    with torch.no_grad():
+        other.gate.map.weight.normal_(std=weight)
+        other.gate.map.bias.copy_(torch.tensor(bias))
+    return other
+
+
+def shares(model, batch):
+    """The weights of each clip, from the gate of a model that is given the clip alone."""
+    outputs = [model(pad([clip])).gate for clip in batch]
+    return torch.stack(outputs)
+
+
+@pytest.mark.parametrize("options", [{}, {"gate": "pre"}, {"gate": "even"}, {"sharing": "pairs"}])
+@pytest.mark.parametrize("primary", WIDTHS)
+def test_clips_that_choose_alike_are_those_of_a_batch(options, primary):
+    model, batch = choose(build(HCTMG, **options), primary).eval(), pad(random_clips(4))
+    alike = per_clip(model, bias=model.gate.logits.tolist(), **options)
+    torch.testing.assert_close(alike(batch).prediction, model(batch).prediction)
+    torch.testing.assert_close(alike(batch).gate, model(batch).gate)
+
+
+@pytest.mark.parametrize("gate", ["post", "pre", "even"])
+def test_each_clip_is_predicted_under_its_own_primary(gate):
+    model = build(HCTMG, gate=gate).eval()
+    chosen, clips = per_clip(model, weight=3.0, gate=gate), random_clips(12)
+    weights = shares(chosen, clips)
+    assert set(weights.argmax(dim=1).tolist()) == {0, 1, 2}
+    output = chosen(pad(clips))
+    torch.testing.assert_close(output.gate, weights.mean(dim=0))
+    for clip, own, predicted in zip(clips, weights, output.prediction, strict=True):
+        model.gate.logits.data.copy_(own.log())
+        torch.testing.assert_close(predicted, model(pad([clip])).prediction[0])
+
+
+def test_the_order_of_a_batch_changes_no_clip():
+    model, clips = per_clip(build(HCTMG), weight=3.0), random_clips(9)
+    forwards, backwards = model(pad(clips)).prediction, model(pad(clips[::-1])).prediction
+    torch.testing.assert_close(backwards.flip(0), forwards)
+
+
+def test_a_modality_that_a_clip_lacks_is_not_its_primary():
+    model = per_clip(build(HCTMG), bias=(0.0, 1.0, 5.0))
+    whole, *others = random_clips(4)
+    del others[0][VISION], others[1][VISION], others[1][AUDIO]
+    others[2].clear()
+    weights = shares(model, [whole, *others])
+    assert weights.argmax(dim=1).tolist() == [2, 1, 0, 2]
+    assert (weights[1, 2], *weights[2].tolist()) == (0.0, 1.0, 0.0, 0.0)
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones(4))
+
+
+def test_even_weights_of_a_clip_give_hct():
+    hct = build(HCTMG, primary=TEXT).eval()
+    even = per_clip(hct, gate="even")
+    clips = random_clips(3)
+    del clips[1][AUDIO]
+    torch.testing.assert_close(even(pad(clips)).prediction, hct(pad(clips)).prediction)
+
+
+def test_a_gate_per_clip_learns_and_never_freezes():
+    model = build(HCTMG, gate_per="clip").eval()
+    assert gradients(model, pad(random_clips(3)))["gate.map.weight"].any()
+    assert len([*model.gate_parameters()]) == 2
+    model.end_epoch(torch.tensor([A] * 9))
+    assert not model.frozen
+
+
+def test_a_fixed_primary_leaves_nothing_to_choose():
+    with pytest.raises(DeadpanError, match="got primary audio: leave one of the two out"):
+        build(HCTMG, primary=AUDIO, gate_per="clip")
 
 
 A, B = [0.5, 0.3, 0.2], [0.3, 0.5, 0.2]

@@ -66,6 +66,7 @@ def test_a_run_directory_holds_what_it_says(run):
         "epochs.csv",
         "gate.csv",
         "model.safetensors",
+        "uncertainty.json",
     ]
     facts = run.environment()
     assert facts.task == "regression"

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from deadpan.data.normalization import LIMIT, Normalizer
+from deadpan.errors import DeadpanError
 from deadpan.exporting.encoder import encoder_output, pooled_encoder_output
 from deadpan.exporting.graph import (
     MICROSOFT,
@@ -38,6 +39,7 @@ from deadpan.layers.recurrent import MaskedLSTM
 from deadpan.layers.subnets import LSTMSubnet, MeanSubnet
 from deadpan.layers.tensor_fusion import LowRankFusion
 from deadpan.models import HCTMG, LFDNN, LFLSTM, LMF, TFN, AttentionPool, LMFMulT, Model, MulT
+from deadpan.models.hct_mg import ModalityGate
 from deadpan.types import Modality
 
 OPSET = 18
@@ -135,6 +137,11 @@ def _vector(graph: Graph, subnet: nn.Module, x: str, steps: Steps) -> str:
 
 def hct_mg(graph: Graph, model: HCTMG, streams: Streams) -> str:
     """HCT-MG after training: the gate's weights and its primary modality are constants."""
+    if model.downsample > 1:
+        raise DeadpanError(
+            f"HCTMG with downsample {model.downsample} has no ONNX graph; export a run with "
+            "downsample 1"
+        )
     width = _width(model.projections)
     weights, primary = _gate(model)
     others = [name for name in model.modalities if name != primary]
@@ -184,6 +191,10 @@ def hct_mg(graph: Graph, model: HCTMG, streams: Streams) -> str:
 def _gate(model: HCTMG) -> tuple[dict[Modality, float] | None, Modality]:
     if model.gate is None:
         return None, str(model.primary)
+    if not isinstance(model.gate, ModalityGate):
+        raise DeadpanError(
+            "HCTMG with gate_per clip has no ONNX graph; export a run with gate_per batch"
+        )
     weights, index = model.gate()
     scaled = (model.gain * weights).tolist()
     return dict(zip(model.modalities, scaled, strict=True)), model.modalities[index]

@@ -1,6 +1,6 @@
 """HCT-MG, the hierarchical crossmodal transformer with modality gating."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
 from typing import Literal
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.layers.dropout import dropout
 from deadpan.layers.mlp import ResidualHead
-from deadpan.layers.pooling import Pool, Pooling
+from deadpan.layers.pooling import Pool, Pooling, mean_step, side_by_side
 from deadpan.layers.recurrent import MaskedGRU, read_together
 from deadpan.layers.transformer import Encoder
 from deadpan.models.base import AttentionPath, Model
@@ -48,8 +48,14 @@ class HCTMG(Model):
         primary: fix the primary modality and set all weights to 1: the paper's HCT (table 4).
         gate: multiply by the weights after eq. 1-2 ("post") or before ("pre"); or after, by weights
             times the number of modalities ("even"), so that equal weights give HCT.
+        gate_per: one set of weights and one primary for every clip of a "batch", as in the paper;
+            or, in each "clip", those that a linear map of its own streams gives, because the most
+            telling modality differs from clip to clip (MODS, Yang et al. 2026, arXiv 2511.06328).
         sharing: crossmodal transformers tied to the "roles" of the modalities (four) or to each
             ordered "pairs" of them (six).
+        downsample: every so many steps of a modality other than text become one, by a learned
+            convolution of this kernel and stride: attention to long audio and vision costs the
+            square of their steps, most of which say the same again (MODS compresses them too).
         bidirectional: use bidirectional GRUs of the same output width.
         mask_future: MulT's offset mask in the crossmodal transformers and self-attention.
         pooling: the "last" real step of each stream, the "mean" of its real steps, or "attention"
@@ -59,6 +65,8 @@ class HCTMG(Model):
         embedding_dropout: rate for the input features and for each embedding (MulT's code).
         embedding_dropout_on: drop in the "text" modality only, as in the paper's settings, or in
             "all", so that the gate does not avoid text for its noise alone.
+        modality_dropout: rate at which a clip in training loses each of its modalities, but never
+            all of them, so that one model serves every subset.
         residual_dropout: rate after each attention and feed-forward part.
         relu_dropout: rate inside each feed-forward part.
         output_dropout: rate inside the head.
@@ -80,13 +88,16 @@ class HCTMG(Model):
         head_blocks: int = 2,
         primary: Modality | None = None,
         gate: Literal["post", "pre", "even"] = "post",
+        gate_per: Literal["batch", "clip"] = "batch",
         sharing: Literal["roles", "pairs"] = "roles",
+        downsample: int = 1,
         bidirectional: bool = False,
         mask_future: bool = False,
         pooling: Pooling = "last",
         attention_dropout: float = 0.1,
         embedding_dropout: float = 0.25,
         embedding_dropout_on: Literal["text", "all"] = "all",
+        modality_dropout: float = 0.0,
         residual_dropout: float = 0.1,
         relu_dropout: float = 0.1,
         output_dropout: float = 0.0,
@@ -94,14 +105,21 @@ class HCTMG(Model):
         super().__init__(widths=widths, outputs=outputs)
         if primary is not None and primary not in self.modalities:
             raise DeadpanError(unknown_name("primary modality", primary, self.modalities))
+        if primary is not None and gate_per == "clip":
+            raise DeadpanError(
+                f"gate_per clip lets each clip choose its primary modality; got primary {primary}: "
+                "leave one of the two out"
+            )
         self.primary = primary
         count = len(self.modalities)
         self.gate_first = gate == "pre"
         self.gain = count if gate == "even" else 1
         self.pairs = sharing == "pairs"
+        self.downsample = downsample
         self.attention_dropout = attention_dropout
         self.embedding_dropout = embedding_dropout
         self.embedding_dropout_on = embedding_dropout_on
+        self.modality_dropout = modality_dropout
         self.pooling = pooling
 
         def encoder(channels: int, depth: int) -> Encoder:
@@ -114,14 +132,20 @@ class HCTMG(Model):
                 mask_future=mask_future,
             )
 
-        # A convolution of kernel 1 is a linear map of each step, without two transpositions.
+        # A convolution whose kernel is its stride is a linear map of one step or of several side by
+        # side, without two transpositions.
         self.projections = nn.ModuleDict(
-            {name: nn.Linear(features, width, bias=False) for name, features in self.widths.items()}
+            {
+                name: nn.Linear(features * self._steps_together(name), width, bias=False)
+                for name, features in self.widths.items()
+            }
         )
         self.recurrent = nn.ModuleDict(
             {name: MaskedGRU(width, width, bidirectional=bidirectional) for name in self.modalities}
         )
-        self.gate = ModalityGate(count) if primary is None else None
+        self.gate: ModalityGate | ClipGate | None = None
+        if primary is None:
+            self.gate = ClipGate(count, width) if gate_per == "clip" else ModalityGate(count)
         self.crossmodal = nn.ModuleDict(
             {key: encoder(width, layers) for key in self._encoder_names()}
         )
@@ -148,11 +172,63 @@ class HCTMG(Model):
         return between + [f"auxiliary{i}_to_primary" for i in range(1, count)]
 
     def forward(self, batch: Batch) -> Output:
-        """Predict; ``Output.gate`` holds the weights of ``modalities`` (None for HCT)."""
+        """Predict; ``Output.gate`` holds the weights of ``modalities`` (None for HCT).
+
+        Of a gate per clip they are the mean over the clips.
+        """
+        inputs = self.inputs(batch)
+        if self.training and self.modality_dropout:
+            inputs = self._drop_modalities(inputs)
         streams = self._read(
-            {name: self._project(name, x, mask) for name, (x, mask) in self.inputs(batch).items()}
+            {name: self._project(name, x, mask) for name, (x, mask) in inputs.items()}
         )
-        weights, primary, auxiliaries = self._select(streams)
+        if isinstance(self.gate, ClipGate):
+            shares = self.gate([*streams.values()])
+            return Output(prediction=self._fuse_each(streams, shares), gate=shares.mean(dim=0))
+        weights, primary = self._select(streams)
+        prediction = self._fuse(streams, weights, primary)
+        if self.gate is None:
+            return Output(prediction=prediction)
+        return Output(prediction=prediction, gate=torch.stack([*weights.values()]) / self.gain)
+
+    def _fuse_each(
+        self,
+        streams: Mapping[Modality, PaddedSequence],
+        shares: Float[Tensor, "clip modality"],
+    ) -> Float[Tensor, "clip output"]:
+        """Predict each clip under its own primary modality, those of one primary together.
+
+        The choice has no gradient: as in the paper's gate, the loss reaches the shares through the
+        features that they multiply.
+        """
+        weights = shares
+        if self.gain > 1:  # "even": by the number of modalities that the clip has
+            present = torch.stack([mask.any(dim=1) for _, mask in streams.values()], dim=1)
+            weights = weights * present.sum(dim=1, keepdim=True).clamp(min=1)
+        primaries = shares.argmax(dim=1)  # ties: the lowest index
+        clips: list[Tensor] = []
+        predictions: list[Tensor] = []
+        for index, primary in enumerate(self.modalities):
+            chosen = (primaries == index).nonzero().squeeze(1)
+            if not len(chosen):
+                continue
+            own = {name: (x[chosen], mask[chosen]) for name, (x, mask) in streams.items()}
+            scales = {
+                name: weights[chosen, i, None, None].to(x.dtype)
+                for i, (name, (x, _)) in enumerate(streams.items())
+            }
+            clips.append(chosen)
+            predictions.append(self._fuse(own, scales, primary))
+        return torch.cat(predictions)[torch.cat(clips).argsort()]
+
+    def _fuse(
+        self,
+        streams: dict[Modality, PaddedSequence],
+        weights: Mapping[Modality, Tensor],
+        primary: Modality,
+    ) -> Float[Tensor, "clip output"]:
+        """Predict clips of one primary modality from their streams and the weights of these."""
+        auxiliaries = [name for name in self.modalities if name != primary]
 
         def weighted(streams: dict[Modality, PaddedSequence]) -> dict[Modality, PaddedSequence]:
             return {name: (weights[name] * x, mask) for name, (x, mask) in streams.items()}
@@ -186,13 +262,19 @@ class HCTMG(Model):
                 self.auxiliary_maps, self.auxiliary_pools, auxiliaries, strict=True
             )
         ]
-        prediction = self.head(torch.cat([*parts, encoded], dim=1))
-        if self.gate is None:
-            return Output(prediction=prediction)
-        return Output(prediction=prediction, gate=torch.stack([*weights.values()]) / self.gain)
+        return self.head(torch.cat([*parts, encoded], dim=1))
 
     def attention_paths(self) -> tuple[AttentionPath, ...]:
-        """Paths under the current primary: between auxiliaries, to the primary, self-attention."""
+        """Paths under the current primary: between auxiliaries, to the primary, self-attention.
+
+        Raises:
+            DeadpanError: each clip has a primary of its own, or a step stands for several.
+        """
+        if self.downsample > 1:
+            raise DeadpanError(
+                f"HCTMG with downsample {self.downsample} attends to steps that each stand for "
+                "several of the data's, so none of these is explained; give a run with downsample 1"
+            )
         primary, *others = self._in_roles()
         modality = {"primary": primary}
         modality |= {f"auxiliary{i}": name for i, name in enumerate(others, start=1)}
@@ -210,13 +292,34 @@ class HCTMG(Model):
 
     def _in_roles(self) -> list[Modality]:
         """The current primary modality, then the auxiliary ones."""
+        if isinstance(self.gate, ClipGate):
+            raise DeadpanError(
+                "HCTMG with gate_per clip has a primary modality of its own in each clip, so its "
+                "attention has no one path to explain; give a run with gate_per batch"
+            )
         primary = str(self.primary) if self.gate is None else self.modalities[self.gate()[1]]
         return [primary, *(name for name in self.modalities if name != primary)]
+
+    def _drop_modalities(
+        self, streams: Mapping[Modality, PaddedSequence]
+    ) -> dict[Modality, PaddedSequence]:
+        """Take modalities from clips at random; a clip that would lose all it has keeps them."""
+        present = torch.stack([mask.any(dim=1) for _, mask in streams.values()], dim=1)
+        kept = torch.rand(present.shape, device=present.device) >= self.modality_dropout
+        kept |= ~(kept & present).any(dim=1, keepdim=True)
+        dropped: dict[Modality, PaddedSequence] = {}
+        for (name, (x, mask)), keep in zip(streams.items(), kept.unbind(dim=1), strict=True):
+            dropped[name] = x * keep[:, None, None], mask & keep[:, None]
+        return dropped
 
     def _project(self, name: Modality, x: Tensor, mask: Tensor) -> PaddedSequence:
         if name == TEXT or self.embedding_dropout_on == "all":
             x = dropout(x, self.embedding_dropout, self.training)
+        x, mask = side_by_side(x, mask, self._steps_together(name))
         return self.projections[name](x), mask
+
+    def _steps_together(self, name: Modality) -> int:
+        return 1 if name == TEXT else self.downsample
 
     def _read(self, streams: Mapping[Modality, PaddedSequence]) -> dict[Modality, PaddedSequence]:
         grus = [self.recurrent[name] for name in streams]
@@ -227,16 +330,16 @@ class HCTMG(Model):
 
     def _select(
         self, streams: Mapping[Modality, PaddedSequence]
-    ) -> tuple[dict[Modality, Tensor], Modality, list[Modality]]:
-        """The gate's weights, the primary modality and the auxiliary ones."""
-        if self.gate is None:
+    ) -> tuple[dict[Modality, Tensor], Modality]:
+        """The gate's weights and the primary modality, of every clip."""
+        if not isinstance(self.gate, ModalityGate):
             one = streams[self.modalities[0]][0].new_ones(())
             weights, primary = dict.fromkeys(self.modalities, one), str(self.primary)
         else:
             values, index = self.gate()
             weights = dict(zip(self.modalities, self.gain * values, strict=True))
             primary = self.modalities[index]
-        return weights, primary, [name for name in self.modalities if name != primary]
+        return weights, primary
 
     def _attend(
         self,
@@ -263,18 +366,21 @@ class HCTMG(Model):
         )
 
     def gate_parameters(self) -> Iterator[nn.Parameter]:
-        """Logits of the gate."""
+        """Logits of the gate, or the map that gives them."""
         return iter(()) if self.gate is None else self.gate.parameters()
 
     def end_epoch(self, gate_means: Float[Tensor, "epoch modality"]) -> None:
-        """Freeze the gate once its selection has converged (section 5 of the paper)."""
-        if self.gate is not None and converged(gate_means):
+        """Freeze the gate once its selection has converged (section 5 of the paper).
+
+        One per clip never freezes: its choices may move while their mean stays.
+        """
+        if isinstance(self.gate, ModalityGate) and converged(gate_means):
             self.gate.freeze()
 
     @property
     def frozen(self) -> bool:
         """Whether the gate has stopped learning."""
-        return self.gate is not None and bool(self.gate.frozen)
+        return isinstance(self.gate, ModalityGate) and bool(self.gate.frozen)
 
 
 class ModalityGate(nn.Module):
@@ -303,6 +409,32 @@ class ModalityGate(nn.Module):
     def freeze(self) -> None:
         """Stop learning: the logits receive no gradient from now on."""
         self.frozen.fill_(True)
+
+
+class ClipGate(nn.Module):
+    """Weights of the modalities in each clip; the modality of the largest is the clip's primary.
+
+    The weights are the softmax of a linear map of the means of the clip's streams. The map starts
+    at 0, where all weights are equal. They are shared by the modalities that the clip has: one that
+    it lacks weighs 0, and is never primary where another is there.
+
+    Args:
+        modalities: number of modalities.
+        width: channels of each stream.
+    """
+
+    def __init__(self, modalities: int, width: int) -> None:
+        super().__init__()
+        self.map = nn.Linear(modalities * width, modalities)
+        nn.init.zeros_(self.map.weight)
+        nn.init.zeros_(self.map.bias)
+
+    def forward(self, streams: Sequence[PaddedSequence]) -> Float[Tensor, "clip modality"]:
+        """Weights of the streams in each clip; they sum to 1, also where a clip has none."""
+        logits = self.map(torch.cat([mean_step(x, mask) for x, mask in streams], dim=1))
+        present = torch.stack([mask.any(dim=1) for _, mask in streams], dim=1)
+        lacking = ~present & present.any(dim=1, keepdim=True)
+        return logits.masked_fill(lacking, -torch.inf).softmax(dim=1)
 
 
 def converged(

@@ -73,8 +73,9 @@ class Environment:
             empty where none is.
         modalities: of the model, in its order.
         dataset: facts of its data.
-        warnings: of the model on this processor, and of going on with another; an older run has
-            none.
+        initial_weights: SHA-256 of the weights it started from; "" where the seed drew them.
+        warnings: of the model on this processor, of what it started from, and of going on with
+            another processor; an older run has none.
     """
 
     command: str
@@ -95,6 +96,7 @@ class Environment:
     modalities: tuple[str, ...]
     dataset: DataFacts
     label_ranges: tuple[tuple[float, ...], ...] = ()
+    initial_weights: str = ""
     warnings: list[str] = dataclasses.field(default_factory=list)
 
     @property

@@ -26,6 +26,7 @@ from deadpan.threads import processors
 from deadpan.training.checkpoint import State
 from deadpan.training.environment import Environment, data_facts, this_environment
 from deadpan.training.evaluation import labels_of, predict_clips
+from deadpan.training.initialization import initialize
 from deadpan.training.loop import Watch, fit, seed_everything, training_steps
 from deadpan.training.memory import refuse_too_large, too_much_memory, without_memory
 from deadpan.training.opened import (
@@ -121,6 +122,8 @@ def _train(
     model = build(settings, dataset.widths, task)
     _check_clips(model, dataset)
     environment = this_environment(model, task, facts, fabric)
+    before = RunDirectory(out).environment() if resume else None
+    environment = _initialized(model, settings, dataset, environment, before)
     if not resume and not child:
         run = RunDirectory.create(out, settings, environment)
         lock.enter_context(alone(run.lock_file))
@@ -204,6 +207,29 @@ def _resumed(settings: Settings, out: Path, lock: ExitStack | None) -> RunDirect
         lock.enter_context(alone(run.lock_file))
         run.clean()
     return run
+
+
+def _initialized(
+    model: Model,
+    settings: Settings,
+    dataset: Dataset,
+    environment: Environment,
+    before: Environment | None,
+) -> Environment:
+    """Give a model the weights that its run starts from, and record them in its environment.
+
+    Raises:
+        RunError: an interrupted run, whose environment is ``before``, started from others.
+    """
+    if settings.init_from is None:
+        return environment
+    environment = initialize(model, settings, dataset, environment)
+    if before and before.initial_weights != environment.initial_weights:
+        raise RunError(
+            f"{settings.init_from}: its weights have changed since the run started from them; "
+            "train again"
+        )
+    return environment
 
 
 def _record_changes(run: RunDirectory, now: Environment, epoch: int) -> None:

@@ -41,6 +41,8 @@ class Settings:
             modality, e.g. 8 of text; the model reads their weighted sum and learns the weights.
         model: a model's name.
         model_options: its hyperparameters.
+        init_from: a finished run of the same model and sizes, whose weights are those to start
+            from; None = weights drawn by the seed. An output layer of another task is drawn.
         seed: of weights, order and dropout.
         epochs: passes over the training split.
         batch_size: clips per step and process.
@@ -72,6 +74,7 @@ class Settings:
     layer_blocks: Mapping[str, int] = dataclasses.field(default_factory=dict)
     model: str = "HCTMG"
     model_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    init_from: str | None = None
     seed: int = 0
     epochs: int = 30
     batch_size: int = 36
