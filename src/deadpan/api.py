@@ -354,17 +354,17 @@ def encode(
         "template": template,
         "precision": precision,
     }
-    given: dict[str, Any] = {name: x for name, x in values.items() if x is not None}
+    choices: dict[str, Any] = {name: x for name, x in values.items() if x is not None}
     if like is not None:
-        if given:
-            raise DeadpanError(f"got like and {next(iter(given))}, which it decides; give one")
+        if choices:
+            raise DeadpanError(f"got like and {next(iter(choices))}, which it decides; give one")
         options = recipe = _recipe(like, modality)
         encoder = encoder or recipe.encoder
     elif encoder is None or layers is None:
         missing = "encoder" if encoder is None else "layers"
         raise DeadpanError(f"encoding needs --{missing}, or --like STORE_OR_RUN")
     else:
-        options = EncodingOptions(**given)
+        options = EncodingOptions(**choices)
     return encode_dataset(
         source, out, encoder, options, modality=modality, watch=watch, **data_options
     )
@@ -381,9 +381,9 @@ def _recipe(like: str | Path, modality: str) -> "Recipe":
     else:
         recipes = load(like).recipes
     if modality not in recipes:
-        known = f"has recipes of {', '.join(recipes)}" if recipes else "no modality was encoded"
+        listing = f"has recipes of {', '.join(recipes)}" if recipes else "no modality was encoded"
         raise DataError(
-            f"{like}: has no recipe of '{modality}' ({known}); give --modality, or a store of "
+            f"{like}: has no recipe of '{modality}' ({listing}); give --modality, or a store of "
             f"'deadpan encode'"
         )
     return recipes[modality]

@@ -72,9 +72,9 @@ def test_no_whole_number_is_endless(name):
     assert f"{name} must be at most " in refusal(**{name: 99999999999999999999})
 
 
-def test_what_another_machine_trained_with_is_no_mistake(monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
-    assert Settings.from_dict({"data": "x", "devices": 8}).devices == 8
+def test_what_another_machine_trained_with_is_no_mistake():
+    # More than this one has, whichever it is.
+    assert Settings.from_dict({"data": "x", "devices": 1024}).devices == 1024
 
 
 @pytest.mark.parametrize("names", [[], ["text", "text"]])

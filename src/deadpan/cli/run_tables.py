@@ -75,7 +75,7 @@ def _uncertainty_remarks(scores: RunScores) -> list[str]:
     if held := [part for part in uncertainty.labels if part.coverage]:
         texts = [
             f"{names[part.label]}{100 * part.coverage[0].covered:.1f} % of labels, mean width "
-            f"{part.coverage[0].width:.3g}"
+            f"{part.coverage[0].width:#.3g}".rstrip(".")
             for part in held
         ]
         remarks.append(f"{100 * uncertainty.level:.0f} % intervals hold {'; '.join(texts)}")

@@ -308,8 +308,8 @@ def _of_classes(
     of_others = (values == 0).all(axis=1)
     if count := int(of_others.sum()):
         warnings.append(f"{count} clips are of other classes; they were left out")
-    kept = [clip for clip, other in zip(clips, of_others, strict=True) if not other]
-    return kept, values[~of_others]
+    chosen = [clip for clip, other in zip(clips, of_others, strict=True) if not other]
+    return chosen, values[~of_others]
 
 
 def _columns(path: Path, clips: Sequence[RawClip]) -> tuple[Columns, bool]:

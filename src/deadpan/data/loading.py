@@ -101,8 +101,8 @@ def _not_there(source: str, path: Path) -> DataError:
     if near_file or path.suffix or any(separator in source for separator in "/\\~"):
         hint = f"did you mean '{near_file}'?" if near_file else "give the path of one that exists"
         return DataError(f"no file or folder '{source}'; {hint}")
-    known = {name.lower(): name for name in CORPORA}
-    if corpus := known.get(source.lower()):
+    corpora = {name.lower(): name for name in CORPORA}
+    if corpus := corpora.get(source.lower()):
         return DataError(
             f"{source}: deadpan does not hold this data set; 'deadpan data list {corpus}' says "
             "where to get it and which file to give"

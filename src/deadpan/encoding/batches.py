@@ -69,13 +69,13 @@ class EncodedPieces:
         self.width = recipe.blocks * encoder.width
         self._key = _key(recipe, pieces)
         self._starts = [0]  # of each batch in the file, in bytes, and its end
-        self._places: dict[Piece, int] = {}  # of the first row of each piece
+        self._row_starts: dict[Piece, int] = {}  # of the first row of each piece
         for batch in self._batches:
-            place = self._starts[-1] + DIGEST
+            start = self._starts[-1] + DIGEST
             for piece in (pieces[index] for index in batch):
-                self._places[piece] = place
-                place += len(piece.steps) * self.width * self._dtype.itemsize
-            self._starts.append(place)
+                self._row_starts[piece] = start
+                start += len(piece.steps) * self.width * self._dtype.itemsize
+            self._starts.append(start)
         path.touch()
         self._file: BinaryIO = path.open("r+b")
 
@@ -107,7 +107,7 @@ class EncodedPieces:
     def __getitem__(self, piece: Piece) -> Float[np.ndarray, "step width"]:
         """The features of a piece, as float32."""
         count = len(piece.steps)
-        self._file.seek(self._places[piece])
+        self._file.seek(self._row_starts[piece])
         content = self._file.read(count * self.width * self._dtype.itemsize)
         rows = np.frombuffer(content, dtype=self._dtype).astype(np.float32)
         return rows.reshape(count, self.width)

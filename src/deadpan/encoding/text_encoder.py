@@ -73,15 +73,15 @@ class TextEncoder:
 
     def tokens(self, prompt: str) -> Tokens:
         """Split a prompt into tokens, however long it is."""
-        made = self.tokenizer(
+        encoding = self.tokenizer(
             prompt, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False
         )
-        special = tuple(map(bool, made["special_tokens_mask"]))
+        special = tuple(map(bool, encoding["special_tokens_mask"]))
         spans: list[tuple[int, int]] = []
-        for (start, end), added in zip(made["offset_mapping"], special, strict=True):
+        for (start, end), added in zip(encoding["offset_mapping"], special, strict=True):
             before = spans[-1][1] if spans else 0
             spans.append((before, before) if added else (start, end))
-        return Tokens(ids=tuple(made["input_ids"]), spans=tuple(spans), special=special)
+        return Tokens(ids=tuple(encoding["input_ids"]), spans=tuple(spans), special=special)
 
     @torch.inference_mode()
     def hidden_states(
@@ -285,8 +285,8 @@ def _longest(model: Any, tokenizer: Any) -> int | None:  # noqa: ANN401 - transf
         padding = getattr(module, "padding_idx", None)
         if name.endswith("position_embeddings") and padding is not None:
             limits.append(module.num_embeddings - padding - 1)
-    known = [int(limit) for limit in limits if limit is not None and 0 < limit < 1e9]
-    return min(known, default=None)
+    lengths = [int(limit) for limit in limits if limit is not None and 0 < limit < 1e9]
+    return min(lengths, default=None)
 
 
 def _with_layers(folder: Path, encoder: TextEncoder) -> TextEncoder:

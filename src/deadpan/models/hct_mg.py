@@ -305,10 +305,10 @@ class HCTMG(Model):
     ) -> dict[Modality, PaddedSequence]:
         """Take modalities from clips at random; a clip that would lose all it has keeps them."""
         present = torch.stack([mask.any(dim=1) for _, mask in streams.values()], dim=1)
-        kept = torch.rand(present.shape, device=present.device) >= self.modality_dropout
-        kept |= ~(kept & present).any(dim=1, keepdim=True)
+        remains = torch.rand(present.shape, device=present.device) >= self.modality_dropout
+        remains |= ~(remains & present).any(dim=1, keepdim=True)
         dropped: dict[Modality, PaddedSequence] = {}
-        for (name, (x, mask)), keep in zip(streams.items(), kept.unbind(dim=1), strict=True):
+        for (name, (x, mask)), keep in zip(streams.items(), remains.unbind(dim=1), strict=True):
             dropped[name] = x * keep[:, None, None], mask & keep[:, None]
         return dropped
 

@@ -60,7 +60,7 @@ def _percent(share: float) -> str:
 
 
 def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3g}".replace("-", "−")
+    return "–" if math.isnan(value) else f"{value:#.3g}".rstrip(".").replace("-", "−")
 
 
 def _reliability_panel(parts: Sequence[LabelUncertainty], task: str) -> Panel:
@@ -71,9 +71,10 @@ def _reliability_panel(parts: Sequence[LabelUncertainty], task: str) -> Panel:
     clips = count_of(sum(part.clips for part in parts[0].bins), "clip")
     return Panel(
         title="Reliability of the probabilities",
-        finding=f"The predicted probability that {meaning}, against how often that was so, in bins "
-        f"of {clips}: on the dashed line the two agree. They differ by {100 * worst.ece:.1f} "
-        f"points on average (expected calibration error){of_label}; larger points are more clips."
+        finding=f"The predicted probability that {meaning}, against how often that was so, for "
+        f"{clips} in {len(parts[0].bins)} bins: on the dashed line the two agree. They differ by "
+        f"{100 * worst.ece:.1f} points on average (expected calibration error){of_label}; larger "
+        f"points are more clips."
         f"{_left_out(parts)}",
         svg=to_svg("reliability", lambda figure: reliability(figure, drawn, outcome), height=4.2),
         sources=(SCORES_FILE,),

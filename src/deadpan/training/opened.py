@@ -304,8 +304,8 @@ def _normalizer(
         raise RunError("metadata 'unscaled' are no modalities")
     exempt = frozenset(map(str, unscaled))
     scaled = meta.get("scaled", list(parts["centers"]))  # an older run does not say
-    known = set(scalable(widths, method, exempt))
-    if not isinstance(scaled, list) or not set(map(str, scaled)) <= known:
+    allowed = set(scalable(widths, method, exempt))
+    if not isinstance(scaled, list) or not set(map(str, scaled)) <= allowed:
         raise RunError(f"metadata 'scaled' or centers do not fit normalization {method}")
     for name, part in parts.items():
         check_weights(name, part, {m: torch.zeros(widths[m]) for m in map(str, scaled)})

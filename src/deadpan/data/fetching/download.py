@@ -499,8 +499,8 @@ class _Transfer:
                 self._pause(error, failures)
 
     def _surrender(self, error: CutShort, failures: int) -> Unavailable:
-        kept = self.part.origin(self._source.url)
-        hint = f"; {self.part.path} is kept to resume from" if kept else ""
+        resumable = self.part.origin(self._source.url)
+        hint = f"; {self.part.path} is kept to resume from" if resumable else ""
         dead = error.host_is_dead
         times = "" if dead else f", {count_of(failures, 'time')}"
         return Unavailable(f"{error}{times}{hint}", host_is_dead=dead)

@@ -87,8 +87,8 @@ def _files(path: Path) -> dict[Modality, list[Path]]:
     """The files of each modality, by their names."""
     files: dict[Modality, list[Path]] = {}
     for entry in sorted(path.iterdir()):
-        known = looks_like_pickle(entry) or looks_like_contextual_file(entry)
-        if entry.suffix.lower() in SUFFIXES and known:
+        readable = looks_like_pickle(entry) or looks_like_contextual_file(entry)
+        if entry.suffix.lower() in SUFFIXES and readable:
             for modality, pattern in ROLES.items():
                 if pattern.match(entry.stem):
                     files.setdefault(modality, []).append(entry)
@@ -303,14 +303,14 @@ def _from_arrays(
 def _split_keys(table: Iterable[str], end: str) -> dict[str, str]:
     """How keys that end so call each split: ``{"valid": "dev"}`` for ``dev_data``."""
     keys = [name.removesuffix(end) for name in table if name.endswith(end)]
-    found: dict[str, str] = {}
+    key_of: dict[str, str] = {}
     for key in sorted(keys, key=lambda key: SPLITS.index(split_name(key) or SPLITS[-1])):
         split = split_name(key)
-        if split in found:
-            raise DataError(f"has '{found[split]}{end}' and '{key}{end}'; leave one of them out")
+        if split in key_of:
+            raise DataError(f"has '{key_of[split]}{end}' and '{key}{end}'; leave one of them out")
         if split:
-            found[split] = key
-    return found
+            key_of[split] = key
+    return key_of
 
 
 def _split(

@@ -249,9 +249,9 @@ def _published(values: Values) -> bool:
 
 def _emotion(value: object) -> str:
     """The emotion as text; "" where it is missing, blank or NaN."""
-    known = isinstance(value, str | bytes | int | float | np.generic)
+    scalar = isinstance(value, str | bytes | int | float | np.generic)
     missing = isinstance(value, float | np.floating) and np.isnan(value)
-    return as_text(value).strip() if known and not missing else ""
+    return as_text(value).strip() if scalar and not missing else ""
 
 
 def _valence(value: object) -> float:
@@ -285,9 +285,10 @@ def _labels(
     if label == "emo" or (not label and len(emotions) > 1):
         if len(emotions) < 2:
             raise DataError(f"{file}: has no two emotions; give --data_options.label val")
-        known = [entry for entry in entries if entry.emotion]
-        _warn_of_missing("emotion", len(entries) - len(known), warnings)
-        return tuple(emotions), np.array([[emotions.index(x.emotion)] for x in known]), known
+        emotional = [entry for entry in entries if entry.emotion]
+        _warn_of_missing("emotion", len(entries) - len(emotional), warnings)
+        rows = [[emotions.index(entry.emotion)] for entry in emotional]
+        return tuple(emotions), np.array(rows), emotional
     if not valent:
         raise DataError(f"{file}: has no valence; give --data_options.label emo")
     _warn_of_missing("valence", len(entries) - len(valent), warnings)

@@ -115,8 +115,8 @@ def misa_splits(path: Path, content: object) -> dict[str | None, object]:
     for key, entries in cast("dict[object, object]", content).items():
         name = split_name(as_text(key))
         if name is None:
-            known = unknown_name("split", printable(as_text(key)), SPLIT_NAMES)
-            raise DataError(f"{path}: {known}")
+            message = unknown_name("split", printable(as_text(key)), SPLIT_NAMES)
+            raise DataError(f"{path}: {message}")
         if name in splits:
             raise DataError(f"{path}: has two splits '{name}'; wanted one of them")
         splits[name] = entries

@@ -159,9 +159,9 @@ def _splits(path: Path, clips: Clips, fold: str) -> dict[str, str]:
         }
     content = read_pickle(path / FOLDS)
     folds = cast("list[object]", content) if isinstance(content, list) else []
-    known = [*map(str, range(len(folds))), BY_SHOW]
-    if fold not in known:
-        raise DataError(f"{path / FOLDS}: {unknown_name('fold', printable(fold), known)}")
+    choices = [*map(str, range(len(folds))), BY_SHOW]
+    if fold not in choices:
+        raise DataError(f"{path / FOLDS}: {unknown_name('fold', printable(fold), choices)}")
     names = list(clips)
     splits: dict[str, str] = {}
     pair = folds[int(fold)]

@@ -104,16 +104,16 @@ def part_of_folder(path: Path, name_format: NameFormat) -> str:
 
 def _within(entries: Sequence[Path], path: Path, name_format: NameFormat) -> str:
     """A sentence if what a folder holds is of a known format itself."""
-    known = [(entry, name_format(entry) or _pickle(entry)) for entry in entries]
-    known = [(entry, name) for entry, name in known if name]
-    known = [x for x in known if not (x[0].is_file() and may_be_other(x[0]))] or known
-    if len(known) == 1:
-        entry, name = known[0]
+    matches = [(entry, name_format(entry) or _pickle(entry)) for entry in entries]
+    matches = [(entry, name) for entry, name in matches if name]
+    matches = [x for x in matches if not (x[0].is_file() and may_be_other(x[0]))] or matches
+    if len(matches) == 1:
+        entry, name = matches[0]
         return f"holds {name}; give {printable_path(entry)}"
-    if known:
-        names = ", ".join(printable(str(entry.relative_to(path))) for entry, _ in known[:5])
-        more = ", ..." if len(known) > 5 else ""
-        tables = all(looks_like_clip_table(entry) for entry, _ in known)
+    if matches:
+        names = ", ".join(printable(str(entry.relative_to(path))) for entry, _ in matches[:5])
+        more = ", ..." if len(matches) > 5 else ""
+        tables = all(looks_like_clip_table(entry) for entry, _ in matches)
         return f"holds {'several tables' if tables else 'several'}: {names}{more}; give one of them"
     return ""
 

@@ -174,10 +174,10 @@ def _sequence(clip: str, table: Table, key: str, context: bool) -> Sequence2d:  
 def _spoken(clip: str, words: Table, vectors: Sequence2d, context: bool) -> Sequence2d:  # noqa: FBT001
     """The vectors of a clip's words."""
     numbers = _sequence(clip, words, "embedding_indexes", context).ravel()
-    known = (numbers >= 0) & (numbers < len(vectors)) & (numbers == np.floor(numbers))
-    if not known.all():
+    valid = (numbers >= 0) & (numbers < len(vectors)) & (numbers == np.floor(numbers))
+    if not valid.all():
         raise DataError(
-            f"{words.path}: clip '{printable(clip)}' has word {numbers[~known][0]:g}; wanted whole "
+            f"{words.path}: clip '{printable(clip)}' has word {numbers[~valid][0]:g}; wanted whole "
             f"numbers below {len(vectors)}, the vectors of {VECTORS}"
         )
     charge(len(numbers) * vectors[:1].nbytes)

@@ -258,8 +258,8 @@ def _may_be_first_step(names: Sequence[str]) -> bool:
     """Whether a header may be a step of text and whole numbers: no number counts columns."""
     numbers = [name for name in names if name.isdecimal()]
     counted = len(numbers) > 1 and numbers == [str(index) for index in range(len(numbers))]
-    known = any(column_role(name)[0] for name in names)
-    return 0 < len(numbers) < len(names) and not counted and not known
+    has_role = any(column_role(name)[0] for name in names)
+    return 0 < len(numbers) < len(names) and not counted and not has_role
 
 
 class _Table:
