@@ -1,4 +1,4 @@
-"""Distributions of a label over bins, read from logits; numpy alone, for the exported predictor.
+"""Distributions of a label over bins or classes, from logits; numpy alone, as the predictor needs.
 
 Every function takes logits [..., bin] and the labels' values at the middle of each bin, ascending
 and evenly spaced, [..., bin] or [bin]. Within a bin the probability is spread evenly.
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Probability of each bin, float64 [..., bin], sum 1: the softmax of the logits."""
+    """Probability of each bin or class, float64 [..., bin], sum 1: the softmax of the logits."""
     logits = logits.astype(np.float64)
     odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return odds / odds.sum(axis=-1, keepdims=True)

@@ -16,7 +16,7 @@ import numpy as np
 
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.metrics.conformal import ConformalInterval, uncertain_decisions
-from deadpan.metrics.distributions import expectation, signed_probability
+from deadpan.metrics.distributions import expectation, probabilities, signed_probability
 
 Clip = Mapping[str, Any]
 """Features [step, width] of each modality that the clip has, as anything numpy can read."""
@@ -374,10 +374,9 @@ def decode_outputs(task: str, outputs: np.ndarray, bins: np.ndarray | None = Non
     """
     if bins is not None:
         return expectation(outputs.reshape(len(outputs), *bins.shape), bins)
-    logits = outputs.astype(np.float64)
     if task == "classes":
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return odds / odds.sum(axis=1, keepdims=True)
+        return probabilities(outputs)
+    logits = outputs.astype(np.float64)
     if task == "emotions":
         return 0.5 + 0.5 * np.tanh(0.5 * (logits[:, 1::2] - logits[:, ::2]))
     return logits

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from deadpan.errors import DeadpanError
 from deadpan.metrics import classification as metrics
+from deadpan.metrics.distributions import probabilities
 from deadpan.tasks.task import MetricColumn, Outputs, PerLabel, Task, finite_outputs, safe_keys
 
 
@@ -50,9 +51,7 @@ class Classes(Task):
 
     def decisions(self, prediction: Outputs) -> PerLabel:
         """Probability of each class, in [0, 1] with sum 1: the softmax of the logits."""
-        logits = finite_outputs(prediction)
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return odds / odds.sum(axis=1, keepdims=True)
+        return probabilities(finite_outputs(prediction))
 
     def from_scores(self, scores: PerLabel) -> Outputs:
         """The scores as logits: the highest fitted score wins, the first of several that tie."""

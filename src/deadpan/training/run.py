@@ -25,7 +25,7 @@ from deadpan.tasks import Task, make_task
 from deadpan.threads import processors
 from deadpan.training.checkpoint import State
 from deadpan.training.environment import Environment, data_facts, this_environment
-from deadpan.training.evaluation import labels_of, predict_clips
+from deadpan.training.evaluation import labels_of
 from deadpan.training.initialization import initialize
 from deadpan.training.loop import Watch, fit, seed_everything, training_steps
 from deadpan.training.memory import refuse_too_large, too_much_memory, without_memory
@@ -38,7 +38,7 @@ from deadpan.training.opened import (
     save_model,
 )
 from deadpan.training.settings import Settings
-from deadpan.training.uncertainty import fit_uncertainty
+from deadpan.training.uncertainty import validate_uncertainty
 
 
 def train_run(
@@ -190,8 +190,7 @@ def _keep_best(
         )
     model = build(settings, dataset.widths, task)
     model.load_state_dict(state.best)
-    clips = dataset["valid"]
-    run.write_uncertainty(fit_uncertainty(task, clips, predict_clips(model, clips, model.widths)))
+    run.write_uncertainty(validate_uncertainty(task, model, dataset["valid"]))
     save_model(run, state.best, normalizer, dataset.widths)
 
 

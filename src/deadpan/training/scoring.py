@@ -21,9 +21,9 @@ from deadpan.training.opened import RunDirectory, open_run, refuse_other_recipes
 from deadpan.training.scores import evaluate_first
 from deadpan.training.uncertainty import (
     Uncertainty,
-    fit_uncertainty,
     score_uncertainty,
     uncertain_columns,
+    validate_uncertainty,
 )
 from deadpan.types import SPLITS
 
@@ -58,8 +58,7 @@ def _score(run: RunDirectory) -> None:
         settings.model: predict_clips(model, clips, model.widths),
     }
     if run.uncertainty() is None:  # of emotions, classes or an older version
-        valid = predict_clips(model, dataset["valid"], model.widths)
-        run.write_uncertainty(fit_uncertainty(task, dataset["valid"], valid))
+        run.write_uncertainty(validate_uncertainty(task, model, dataset["valid"]))
     uncertainty = run.uncertainty()
     sizes = {settings.model: sum(p.numel() for p in model.parameters())}
     scores = {

@@ -23,9 +23,10 @@ from deadpan.metrics.conformal import (
     uncertain_decisions,
 )
 from deadpan.metrics.distributions import signed_probability
+from deadpan.models import Model
 from deadpan.options import NullableFloat, record
 from deadpan.tasks import Classes, Regression, Scores, Task
-from deadpan.training.evaluation import labels_of
+from deadpan.training.evaluation import labels_of, predict_clips
 
 Outputs = Float[np.ndarray, "clip output"]
 ClipLabel = Float[np.ndarray, "clip label"]
@@ -96,6 +97,13 @@ def fit_uncertainty(task: Task, clips: Sequence[Clip], outputs: Outputs) -> Unce
     )
     note = "" if fitted else too_few
     return Uncertainty(level=LEVEL, clips=len(clips), groups=count, note=note, intervals=fitted)
+
+
+def validate_uncertainty(task: Task, model: Model, clips: Sequence[Clip]) -> Uncertainty | None:
+    """Predict validation clips and fit on them; None, and nothing is predicted, for no numbers."""
+    if not isinstance(task, Regression | Scores):
+        return None
+    return fit_uncertainty(task, clips, predict_clips(model, clips, model.widths))
 
 
 def uncertain(
