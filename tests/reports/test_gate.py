@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -143,6 +145,25 @@ def test_what_the_gate_did_in_words():
     assert (first.sources, every.sources) == (("a.csv",), ("b.csv", "c.csv"))
     still = one_of(history([[1.0]], [1], modalities=("text",)))
     assert gate_panels(still, ["a.csv"])[1].finding.endswith("1.000; 0 flips in all; never frozen.")
+
+
+def test_a_gate_per_clip_has_no_primary_modality_and_no_flips():
+    gate = dataclasses.replace(HAND, per_clip=True, frozen_epoch=None)
+    first, every = gate_panels(one_of(gate), ["a.csv", "b.csv"])
+    assert first.finding == (
+        "Each clip chooses its own primary modality. After 2 batches the mean weight is largest "
+        "for audio."
+    )
+    assert every.finding == (
+        "Each clip chooses its own primary modality. The largest mean weight of the last batch is "
+        "that of text, 0.400."
+    )
+    figure = Figure()
+    gate_figure(figure, one_of(gate), "epoch")
+    rows = figure.axes[1]
+    assert [label.get_text() for label in rows.get_yticklabels()] == ["largest mean"]
+    assert "flip" not in lines(rows)
+    assert len(rows.collections) == 1  # no tick at a flip
 
 
 def test_what_the_gates_of_several_runs_did_in_words():

@@ -114,7 +114,8 @@ def losses(run: Path) -> str:
     if best := history.best_epoch:
         parts.append(f"best {history.valid_loss[best - 1]:.3f} (epoch {best})")
     if gate:
-        parts.append(f"gate {gate.primary} {gate.weights[-1].max():.2f}")
+        kind = "mean gate" if gate.per_clip else "gate"
+        parts.append(f"{kind} {gate.primary} {gate.weights[-1].max():.2f}")
     return "  ".join(parts)
 
 

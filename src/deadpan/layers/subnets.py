@@ -1,7 +1,7 @@
-"""Modality subnetworks of TFN, LMF and LF-DNN: a padded sequence to one vector.
+"""Modality subnetworks of TFN, LMF and LF-DNN: a padded sequence to one vector."""
 
-Each pools as its model's paper does unless told otherwise.
-"""
+from collections.abc import Mapping
+from typing import Literal
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -11,16 +11,21 @@ from deadpan.layers.dropout import dropout
 from deadpan.layers.mlp import MLP
 from deadpan.layers.pooling import Pool, Pooling
 from deadpan.layers.recurrent import MaskedLSTM
+from deadpan.types import TEXT, Modality
+
+SubnetPooling = Pooling | Literal["paper"]
+"""Pooling of the subnetworks of TFN and LMF: the "paper" takes the last state of text and the mean
+of every other modality."""
 
 
 class MeanSubnet(nn.Module):
-    """Mean of the real steps, mapped by three linear layers with ReLU.
+    """The pooled real steps, by default their mean, mapped by three linear layers with ReLU.
 
     Args:
         features: input channels.
         hidden: channels of each layer, also of the output.
         pooling: of the steps.
-        dropout: rate for the mean.
+        dropout: rate for the pooled vector.
     """
 
     def __init__(
@@ -35,19 +40,19 @@ class MeanSubnet(nn.Module):
         self, x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
     ) -> Float[Tensor, "clip hidden"]:
         """Vector of each clip; zeros for a clip without a real step."""
-        mean = dropout(self.pool(x, mask), self.dropout, self.training)
-        return relu(self.mlp(mean)) * mask.any(dim=1)[:, None]
+        pooled = dropout(self.pool(x, mask), self.dropout, self.training)
+        return relu(self.mlp(pooled)) * mask.any(dim=1)[:, None]
 
 
 class LSTMSubnet(nn.Module):
-    """Linear map of an LSTM's hidden state at the last real step (padding must stand last).
+    """Linear map of an LSTM's pooled hidden states, by default the last (padding stands last).
 
     Args:
         features: input channels.
         hidden: channels of the LSTM.
         width: output channels.
         pooling: of the hidden states.
-        dropout: rate for the hidden state.
+        dropout: rate for the pooled state.
     """
 
     def __init__(
@@ -71,3 +76,33 @@ class LSTMSubnet(nn.Module):
         """Vector of each clip; zeros for a clip without a real step."""
         state = dropout(self.pool(self.recurrent(x, mask), mask), self.dropout, self.training)
         return self.output(state) * mask.any(dim=1)[:, None]
+
+
+def subnets(
+    widths: Mapping[Modality, int],
+    *,
+    hidden: int,
+    text_hidden: int,
+    text_width: int,
+    pooling: SubnetPooling,
+    dropout: float,
+) -> nn.ModuleDict:
+    """The subnetworks of TFN and LMF: an LSTM for text, linear layers for every other modality.
+
+    Args:
+        widths: features per step of each modality.
+        hidden: channels of the linear layers.
+        text_hidden: channels of the LSTM.
+        text_width: output channels for text.
+        pooling: of all of them.
+        dropout: rate for the pooled vectors.
+    """
+    text, other = ("last", "mean") if pooling == "paper" else (pooling, pooling)
+    return nn.ModuleDict(
+        {
+            name: LSTMSubnet(features, text_hidden, text_width, pooling=text, dropout=dropout)
+            if name == TEXT
+            else MeanSubnet(features, hidden, pooling=other, dropout=dropout)
+            for name, features in widths.items()
+        }
+    )

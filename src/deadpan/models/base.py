@@ -65,8 +65,8 @@ class Model(nn.Module, abc.ABC):
         most_modalities: how many modalities it can fuse; None = any number.
         context: whether a clip's prediction reads the other clips of its video; batches then hold
             whole videos.
-        pooling: whether predictions read the "last" real step of a stream, the "mean" of all, or
-            "attention" to them.
+        pooling: of a model with attention paths, whether predictions read the "last" real step of
+            each path's end, the "mean" of all, or "attention" to them.
         modalities: names of the modalities in ``widths``, in canonical order.
         widths: features per step of each modality in a batch; see also :meth:`mixing`.
         layer_mixes: of the modalities whose features are layers of an encoder side by side.

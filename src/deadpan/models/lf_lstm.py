@@ -50,7 +50,7 @@ class LFLSTM(Model):
         self.head = MLP(len(self.widths) * hidden, head_width, outputs, dropout=output_dropout)
 
     def forward(self, batch: Batch) -> Output:
-        """Read the last state of each modality's LSTM and predict from all of them."""
+        """Pool the states of each modality's LSTM and predict from all of them."""
         states = [
             self.pools[name](self.recurrent[name](x, mask), mask)
             for name, (x, mask) in self.inputs(batch).items()

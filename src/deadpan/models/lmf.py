@@ -3,10 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from torch import nn
-
-from deadpan.layers.pooling import Pooling
-from deadpan.layers.subnets import LSTMSubnet, MeanSubnet
+from deadpan.layers.subnets import subnets
 from deadpan.layers.tensor_fusion import LowRankFusion
 from deadpan.models.base import Model
 from deadpan.types import TEXT, Batch, Modality, Output
@@ -52,17 +49,13 @@ class LMF(Model):
         subnet_dropout: float = 0.2,
     ) -> None:
         super().__init__(widths=widths, outputs=outputs)
-        of_text: Pooling = "last" if pooling == "paper" else pooling
-        of_others: Pooling = "mean" if pooling == "paper" else pooling
-        self.subnets = nn.ModuleDict(
-            {
-                name: LSTMSubnet(
-                    features, text_hidden, text_width, pooling=of_text, dropout=subnet_dropout
-                )
-                if name == TEXT
-                else MeanSubnet(features, hidden, pooling=of_others, dropout=subnet_dropout)
-                for name, features in self.widths.items()
-            }
+        self.subnets = subnets(
+            self.widths,
+            hidden=hidden,
+            text_hidden=text_hidden,
+            text_width=text_width,
+            pooling=pooling,
+            dropout=subnet_dropout,
         )
         vectors = [text_width if name == TEXT else hidden for name in self.modalities]
         self.fusion = LowRankFusion(vectors, outputs, rank)

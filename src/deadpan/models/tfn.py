@@ -3,12 +3,9 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from torch import nn
-
 from deadpan.layers.dropout import dropout
 from deadpan.layers.mlp import MLP
-from deadpan.layers.pooling import Pooling
-from deadpan.layers.subnets import LSTMSubnet, MeanSubnet
+from deadpan.layers.subnets import subnets
 from deadpan.layers.tensor_fusion import outer_product
 from deadpan.models.base import Model
 from deadpan.types import TEXT, Batch, Modality, Output
@@ -57,17 +54,13 @@ class TFN(Model):
     ) -> None:
         super().__init__(widths=widths, outputs=outputs)
         self.fusion_dropout = fusion_dropout
-        of_text: Pooling = "last" if pooling == "paper" else pooling
-        of_others: Pooling = "mean" if pooling == "paper" else pooling
-        self.subnets = nn.ModuleDict(
-            {
-                name: LSTMSubnet(
-                    features, text_hidden, text_width, pooling=of_text, dropout=subnet_dropout
-                )
-                if name == TEXT
-                else MeanSubnet(features, hidden, pooling=of_others, dropout=subnet_dropout)
-                for name, features in self.widths.items()
-            }
+        self.subnets = subnets(
+            self.widths,
+            hidden=hidden,
+            text_hidden=text_hidden,
+            text_width=text_width,
+            pooling=pooling,
+            dropout=subnet_dropout,
         )
         product = 1
         for name in self.modalities:

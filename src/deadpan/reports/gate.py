@@ -64,9 +64,15 @@ def _images(seeds: GateSeeds, point: Point, name: str, *, for_papers: bool) -> _
 def _first_epoch_text(seeds: GateSeeds) -> str:
     gate, *others = seeds.gates
     if others:
-        return f"{_band_text(seeds)} The rows below show the primary modality of each run."
+        shown = "modality of the largest mean weight" if gate.per_clip else "primary modality"
+        return f"{_band_text(seeds)} The rows below show the {shown} of each run."
     first = int(gate.epochs[0])
     steps = int((gate.epochs == first).sum())
+    if gate.per_clip:
+        return (
+            f"{OWN_CHOICE} After {count_of(steps, 'batch', 'batches')} the mean weight is largest "
+            f"for {gate.primary_in(first)}."
+        )
     early = sum(step <= steps for step in gate.flip_steps)
     return (
         f"After {count_of(steps, 'batch', 'batches')} the gate’s primary modality is "
@@ -76,6 +82,13 @@ def _first_epoch_text(seeds: GateSeeds) -> str:
 
 def _all_epochs_text(seeds: GateSeeds) -> str:
     gate, *others = seeds.gates
+    if gate.per_clip:
+        ends = "; ".join(
+            f"{name}{': ' * bool(name)}{each.primary}, {each.weights[-1].max():.3f}"
+            for name, each in zip(seeds.names if others else [""], seeds.gates, strict=True)
+        )
+        bands = f"{_band_text(seeds)} " if others else ""
+        return f"{bands}{OWN_CHOICE} The largest mean weight of the last batch is that of {ends}."
     if others:
         ends = ", ".join(
             f"{name}: {each.primary} ({count_of(each.flips, 'flip')}, {_frozen_text(each)})"
@@ -87,6 +100,9 @@ def _all_epochs_text(seeds: GateSeeds) -> str:
         f"The gate ends on {gate.primary} with weight {gate.weights[-1].max():.3f}; "
         f"{count_of(gate.flips, 'flip')} in all{last}; {_frozen_text(gate)}."
     )
+
+
+OWN_CHOICE = "Each clip chooses its own primary modality."
 
 
 def _band_text(seeds: GateSeeds) -> str:
@@ -118,12 +134,13 @@ def gate_figure(figure: "matplotlib.figure.Figure", seeds: GateSeeds, point: Poi
         _draw_primaries(rows, row, gate, _step_edges(gate, x, point))
         if by_epoch and gate.frozen_epoch is not None:
             rows.plot(gate.frozen_epoch, row + 0.5, "D", c="white", mec=INK, ms=4.5, zorder=4)
-    _finish_rows(rows, len(seeds.gates))
+    _finish_rows(rows, len(seeds.gates), "largest mean" if first.per_clip else "primary")
     rows.set_xlabel("epoch" if by_epoch else f"batch of epoch {first.epochs[0]}")
     rows.set_xlim(x[0] - 0.5, x[-1] + 0.5)
     if by_epoch and any(gate.frozen_epoch is not None for gate in seeds.gates):
         rows.plot([], [], "D", c="white", mec=INK, ms=4.5, label="frozen")
-    rows.plot([], [], "|", c=INK, ms=8, mew=0.8, label="flip")
+    if not first.per_clip:
+        rows.plot([], [], "|", c=INK, ms=8, mew=0.8, label="flip")
     fits = len(seeds.modalities) <= 3 and len("".join(seeds.modalities)) <= 20
     ncols = 6 if fits else 3
     figure.legend(loc="outside upper center", ncols=ncols, handlelength=2, columnspacing=1)
@@ -170,7 +187,10 @@ def _step_edges(
 def _draw_primaries(
     rows: "matplotlib.axes.Axes", row: int, gate: GateHistory, edges: Float[np.ndarray, " edge"]
 ) -> None:
-    """Colour a run's row by its primary modality, with a tick at each flip."""
+    """Colour a run's row by its primary modality, with a tick at each flip.
+
+    Of a gate per clip it is the modality of the largest mean weight, whose changes are no flips.
+    """
     looks = modality_looks(gate.modalities)
     primaries = gate.primaries[: len(edges) - 1]
     flips = np.flatnonzero(np.diff(primaries)) + 1
@@ -180,12 +200,13 @@ def _draw_primaries(
     ]
     colours = [looks[gate.modalities[primaries[a]]].colour for a in starts]
     rows.broken_barh(spans, (row + 0.08, 0.84), facecolors=colours, lw=0)
-    rows.vlines(edges[flips], row, row + 1, color=INK, lw=0.8)
+    if not gate.per_clip:
+        rows.vlines(edges[flips], row, row + 1, color=INK, lw=0.8)
 
 
-def _finish_rows(rows: "matplotlib.axes.Axes", runs: int) -> None:
+def _finish_rows(rows: "matplotlib.axes.Axes", runs: int, meaning: str) -> None:
     rows.set_ylim(runs, 0)
-    rows.set_yticks([runs / 2], ["primary" if runs == 1 else f"primary,\n{runs} runs"])
+    rows.set_yticks([runs / 2], [meaning if runs == 1 else f"{meaning},\n{runs} runs"])
     rows.tick_params(left=False)
     rows.grid(visible=False)
     rows.spines[:].set_visible(False)

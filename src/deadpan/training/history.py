@@ -79,12 +79,15 @@ class GateHistory:
         weights: in [0, 1]; each step sums to 1.
         epochs: the epoch each step belongs to, never decreasing.
         frozen_epoch: the first epoch whose row says that the gate is frozen; None if none does.
+        per_clip: whether each clip chooses its primary modality; weights are then means over the
+            clips of a batch, and the one with the largest is nobody's choice.
     """
 
     modalities: tuple[str, ...]
     weights: Float[np.ndarray, "step modality"]
     epochs: Int[np.ndarray, " step"]
     frozen_epoch: int | None
+    per_clip: bool = False
 
     @cached_property
     def primaries(self) -> Int[np.ndarray, " step"]:
@@ -128,12 +131,13 @@ class GateHistory:
         return np.stack(rows)
 
 
-def gate_history(file: Path, history: EpochHistory) -> GateHistory:
+def gate_history(file: Path, history: EpochHistory, *, per_clip: bool = False) -> GateHistory:
     """Read the ``gate.csv`` of a run.
 
     Args:
         file: only a model with a gate writes it.
         history: of the same run; it tells when the gate froze.
+        per_clip: whether each clip chooses its primary modality.
 
     Raises:
         RunError: the file is missing or broken, or is not of the same run.
@@ -156,6 +160,7 @@ def gate_history(file: Path, history: EpochHistory) -> GateHistory:
         weights=weights,
         epochs=epochs.astype(np.int64),
         frozen_epoch=history.frozen_epoch,
+        per_clip=per_clip,
     )
 
 

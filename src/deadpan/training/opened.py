@@ -194,7 +194,10 @@ class RunDirectory:
 
     def gate(self) -> GateHistory | None:
         """Gate weights of every batch so far; None for a model without a gate."""
-        return gate_history(self.gate_file, self.epochs()) if self.gate_file.is_file() else None
+        if not self.gate_file.is_file():
+            return None
+        per_clip = self.settings().model_options.get("gate_per") == "clip"
+        return gate_history(self.gate_file, self.epochs(), per_clip=per_clip)
 
     def uncertainty(self) -> Uncertainty | None:
         """Intervals fitted on the validation split; None for emotions, classes and older runs."""
