@@ -105,7 +105,7 @@ def test_thirds_are_named_by_their_ends_and_what_is_undefined_is_a_dash():
         )
     )
     assert rows == [
-        ("mood", "all", "1,200", "90.5 %", "2"),
-        ("mood", "0 to 1", "1,200", "90.5 %", "2"),
-        ("mood", "above 1 to 1", "0", "–", "–"),
+        ("mood", "all", "1,200", "90.5 %", "2.00"),
+        ("mood", "0 to 1.00", "1,200", "90.5 %", "2.00"),
+        ("mood", "above 1.00 to 1.00", "0", "–", "–"),
     ]
