@@ -39,6 +39,7 @@ def train(
     data: str | Path | None = None,
     *,
     out: str | Path | None = None,
+    config: str | Path | None = None,
     resume: bool = False,
     watch: "Watch | None" = None,
     **settings: Any,
@@ -49,6 +50,8 @@ def train(
         data: a data set's name or a path. With ``resume`` it may be left out, as may every setting:
             the run knows them.
         out: the run directory, which must not exist; by default ``runs/DATA-MODEL-SEED``.
+        config: a YAML file of settings, or ``recommended``, the settings that deadpan recommends;
+            those that are given override it.
         resume: continue the run in ``out``; its result is that of a run never interrupted.
         watch: is called as training proceeds.
         **settings: see ``deadpan.training.settings.Settings``.
@@ -58,9 +61,11 @@ def train(
     """
     from deadpan.training.opened import RunDirectory
     from deadpan.training.run import train_run
-    from deadpan.training.settings import Settings
+    from deadpan.training.settings import Settings, over_configuration
 
     values = settings if data is None else {"data": str(data), **settings}
+    if config is not None:
+        values = over_configuration(str(config), values)
     if data is None and resume and out is not None:
         values = RunDirectory(_home_path(out)).settings().to_dict() | values
     resolved = Settings.from_dict(values)

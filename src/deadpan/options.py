@@ -148,3 +148,13 @@ KINDS: Mapping[Any, tuple[Callable[[object], Any], str]] = {
     Mapping: (_dict, "values by name"),
 }
 """What makes a value of each kind (None where it cannot), and what to ask for."""
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Values over others, mapping into mapping."""
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        both = isinstance(value, Mapping) and isinstance(under, Mapping)
+        merged[key] = laid_over(under, value) if both else value  # pyright: ignore[reportArgumentType]
+    return merged

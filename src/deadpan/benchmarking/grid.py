@@ -14,7 +14,7 @@ from deadpan.data import DATASETS, check_data_options
 from deadpan.data.folds import groups_of
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.files import home_path, read_yaml
-from deadpan.options import record, typed
+from deadpan.options import laid_over, record, typed
 from deadpan.training.opened import load_data, resolved
 from deadpan.training.settings import Settings
 
@@ -267,16 +267,6 @@ def read_values(path: Path, *, full: bool = False) -> dict[str, Any]:
     if full and not larger:
         raise DeadpanError(f"{path}: says nothing under 'full'; leave out --full, or add it there")
     return laid_over(values, larger) if full else values
-
-
-def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Values over others, mapping into mapping."""
-    merged = dict(below)
-    for key, value in above.items():
-        under = merged.get(key)
-        both = isinstance(value, Mapping) and isinstance(under, Mapping)
-        merged[key] = laid_over(under, value) if both else value  # pyright: ignore[reportArgumentType]
-    return merged
 
 
 def make_grid(path: Path, values: Mapping[str, Any], *, only: Sequence[str] = ()) -> Grid:

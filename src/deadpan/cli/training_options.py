@@ -14,9 +14,8 @@ from deadpan.cli import COMMANDS
 from deadpan.cli.output import Reply
 from deadpan.cli.parsers import ArgumentParser, command_parser, last_value, parse
 from deadpan.errors import DeadpanError, unknown_name
-from deadpan.files import home_path, read_yaml
-from deadpan.options import typed
-from deadpan.training.settings import Settings
+from deadpan.files import home_path
+from deadpan.training.settings import Settings, read_configuration
 
 USAGE = (
     (
@@ -61,7 +60,7 @@ def training_options(arguments: Sequence[str]) -> Training:
 
         stored = RunDirectory(home_path(out)).settings().to_dict()
     if config:
-        stored |= _configuration(config)
+        stored |= read_configuration(config)
     name = last_value(arguments, "--model") or str(stored.get("model", Settings.model))
     if stored.get("model", Settings.model) != name:
         stored.pop("model_options", None)  # those of another model
@@ -70,7 +69,6 @@ def training_options(arguments: Sequence[str]) -> Training:
         prefix = f"{config}: " if config and name == stored.get("model") else ""
         raise DeadpanError(prefix + unknown_name("model", name, models))
     parser = command_parser("train", COMMANDS["train"], usage=USAGE, skip=["data"])
-    parser.add_argument("--config", type=str | None, help="YAML of settings; options override it")
     parser.add_argument(PRINT_CONFIG, action="store_true", help="print the settings and stop")
     parser.add_argument("--model", type=str, default=name, help=f"one of {', '.join(models)}")
     parser.add_class_arguments(Settings, skip={"model", "model_options"})
@@ -100,21 +98,6 @@ def _add_hyperparameters(parser: ArgumentParser, model: ModelEntry) -> None:
             default=option.default,
             help=option.help,
         )
-
-
-def _configuration(file: str) -> dict[str, Any]:
-    """The content of a configuration file: settings unlike the defaults, or all of a run."""
-    remedy = "give a YAML file of settings, as in configs/"
-    values: dict[str, Any] = typed(file, read_yaml(home_path(file), remedy), dict)
-    names = [field.name for field in dataclasses.fields(Settings)]
-    for key, value in values.items():
-        if key not in names:
-            raise DeadpanError(f"{file}: {unknown_name('setting', key, names)}")
-        if key in ("data_options", "model_options", "layer_blocks") and not isinstance(
-            value, Mapping
-        ):
-            raise DeadpanError(f"{file}: {key} wants NAME: VALUE below it; got {value!r}")
-    return values
 
 
 def _as_options(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deadpan.data import NormalizationMethod
-from deadpan.errors import DeadpanError
-from deadpan.options import record, typed
+from deadpan.errors import DeadpanError, unknown_name
+from deadpan.files import home_path, read_yaml
+from deadpan.options import laid_over, record, typed
 
 Precision = Literal["32-true", "bf16-mixed"]
 Loss = Literal["l1", "smooth_l1", "distribution"]
@@ -15,6 +16,9 @@ Schedule = Literal["plateau", "onecycle"]
 
 DECAY_WHEN = 20
 """Default of the setting, which belongs to one schedule and may not be given with another."""
+
+CONFIGURATIONS = Path(__file__).parent / "configurations"
+"""Files of settings that come with the package, each named by its stem."""
 
 LARGEST: Mapping[str, float] = {
     "learning_rate": 100,
@@ -141,6 +145,42 @@ class Settings:
             if value != others[name]:
                 return f"{name}: {value!r}, not {others[name]!r}"
         return None
+
+
+def read_configuration(name: str) -> dict[str, Any]:
+    """Read settings from a YAML file, or from one of ``CONFIGURATIONS`` by its name.
+
+    Args:
+        name: of a configuration that comes with the package, or the path of a file.
+
+    Returns:
+        Settings unlike the defaults, or all of a run.
+
+    Raises:
+        DeadpanError: no such file or name, an unknown setting, a value where names belong.
+    """
+    own = sorted(path.stem for path in CONFIGURATIONS.glob("*.yaml"))
+    path = CONFIGURATIONS / f"{name}.yaml" if name in own else home_path(name)
+    remedy = f"give {', '.join(own)} or a YAML file of settings, as in configs/"
+    values: dict[str, Any] = typed(name, read_yaml(path, remedy), dict)
+    fields = [field.name for field in dataclasses.fields(Settings)]
+    for key, value in values.items():
+        if key not in fields:
+            raise DeadpanError(f"{name}: {unknown_name('setting', key, fields)}")
+        if key in ("data_options", "model_options", "layer_blocks") and not isinstance(
+            value, Mapping
+        ):
+            raise DeadpanError(f"{name}: {key} wants NAME: VALUE below it; got {value!r}")
+    return values
+
+
+def over_configuration(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings over those of a configuration, whose hyperparameters are of its own model alone."""
+    values = read_configuration(name)
+    model = values.get("model", Settings.model)
+    if settings.get("model", model) != model:
+        values.pop("model_options", None)
+    return laid_over(values, settings)
 
 
 def _plain(value: object) -> object:

