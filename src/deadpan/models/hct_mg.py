@@ -51,6 +51,10 @@ class HCTMG(Model):
         gate_per: one set of weights and one primary for every clip of a "batch", as in the paper;
             or, in each "clip", those that a linear map of its own streams gives, because the most
             telling modality differs from clip to clip (MODS, Yang et al. 2026, arXiv 2511.06328).
+        choice: of a gate per clip. "hard": each clip is predicted under its own primary alone.
+            "soft": under each primary in turn, and the predictions are mixed by the weights, so
+            that the loss reaches the choice itself. "straight": mixed in the gradient alone, hard
+            in the prediction (Bengio et al. 2013's straight-through estimator).
         sharing: crossmodal transformers tied to the "roles" of the modalities (four) or to each
             ordered "pairs" of them (six).
         downsample: every so many steps of a modality other than text become one, by a learned
@@ -89,6 +93,7 @@ class HCTMG(Model):
         primary: Modality | None = None,
         gate: Literal["post", "pre", "even"] = "post",
         gate_per: Literal["batch", "clip"] = "batch",
+        choice: Literal["hard", "soft", "straight"] = "hard",
         sharing: Literal["roles", "pairs"] = "roles",
         downsample: int = 1,
         bidirectional: bool = False,
@@ -114,6 +119,7 @@ class HCTMG(Model):
         count = len(self.modalities)
         self.gate_first = gate == "pre"
         self.gain = count if gate == "even" else 1
+        self.choice = choice
         self.pairs = sharing == "pairs"
         self.downsample = downsample
         self.attention_dropout = attention_dropout
@@ -206,6 +212,17 @@ class HCTMG(Model):
             present = torch.stack([mask.any(dim=1) for _, mask in streams.values()], dim=1)
             weights = weights * present.sum(dim=1, keepdim=True).clamp(min=1)
         primaries = shares.argmax(dim=1)  # ties: the lowest index
+        if self.choice == "soft" or (self.choice == "straight" and self.training):
+            scales = {
+                name: weights[:, i, None, None].to(x.dtype)
+                for i, (name, (x, _)) in enumerate(streams.items())
+            }
+            parts = [self._fuse(dict(streams), scales, primary) for primary in self.modalities]
+            mixed = shares
+            if self.choice == "straight":
+                one_hot = torch.nn.functional.one_hot(primaries, len(self.modalities))
+                mixed = shares + (one_hot - shares).detach()
+            return (mixed[:, :, None].to(parts[0].dtype) * torch.stack(parts, dim=1)).sum(dim=1)
         clips: list[Tensor] = []
         predictions: list[Tensor] = []
         for index, primary in enumerate(self.modalities):
