@@ -170,7 +170,9 @@ def tables(scores: Scores) -> str:
     ]
     shown = {"Steps missing →": scores.rates, "Modalities present →": scores.subsets}
     for heading, systems in shown.items():
-        names = [n if isinstance(n, str) else f"{n:.0%}" for n in next(iter(systems.values()))]
+        names = [
+            n if isinstance(n, str) else f"{100 * n:.0f} %" for n in next(iter(systems.values()))
+        ]
         lines += ["", f"| {heading} | Seeds | {' | '.join(names)} |"]
         lines.append(f"| --- | ---: |{' ---: |' * len(names)}")
         for system, cells in systems.items():

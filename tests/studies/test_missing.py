@@ -1,4 +1,4 @@
-"""studies/accuracy/missing.py: its grid, the steps that it drops, and its tables from small runs."""
+"""studies/accuracy/missing.py: its grid, the steps that it drops, its tables from small runs."""
 
 import importlib.util
 from pathlib import Path
@@ -22,10 +22,7 @@ RECOMMENDED = ("recommended", "recommended, modality dropout")
 TINY = {
     "seeds": [1, 2],
     "data": {"controlled": {"data": "controlled", "data_options": DATA, "epochs": 1}},
-    "systems": {
-        "pool": {"model": "AttentionPool", "loss": "distribution"},
-        "LSTM": {"model": "LFLSTM"},
-    },
+    "systems": {"pool": {"model": "AttentionPool", "loss": "distribution"}},
 }
 
 
@@ -99,14 +96,14 @@ def test_a_clip_never_loses_its_last_step(missing):
 def test_runs_become_rows_means_and_a_figure(missing, tmp_path, monkeypatch):
     config, runs = tmp_path / "grid.yaml", tmp_path / "runs"
     config.write_text(yaml.safe_dump(TINY))
-    cases = {}
+    paths = {}
 
     def in_this_process(config, *, out, only, resume, **_):
         grid = read_grid(config, only=only)
         for case in grid.cases({"controlled": grid.folds_of("controlled")}, {}):
             path = out / "runs" / case.directory
             deadpan.evaluate(train_run(case.settings, path).path)
-            cases[case.system, str(case.settings.seed)] = path
+            paths[str(case.settings.seed)] = path
 
     monkeypatch.setattr(deadpan, "benchmark", in_this_process)
     arguments = ["--config", config, "--out", tmp_path, "--runs", runs]
@@ -115,24 +112,22 @@ def test_runs_become_rows_means_and_a_figure(missing, tmp_path, monkeypatch):
 
     constant, *table = rows(tmp_path / "missing.csv")
     assert (constant["system"], constant["modalities"]) == ("train mean", "")
-    assert len(table) == 4 * (7 + 9)
-    value = {
-        (r["system"], r["seed"], r["modalities"], r["missing"]): float(r["mae"]) for r in table
-    }
+    assert len(table) == 2 * (7 + 9)
+    value = {(r["seed"], r["modalities"], r["missing"]): float(r["mae"]) for r in table}
     assert len(value) == len(table)
     assert all(row["commit"] for row in table)
     whole = "text+audio+vision"
-    for (system, seed), path in cases.items():
+    for seed, path in paths.items():
         run = open_run(path)
-        assert value[system, seed, whole, "0.0"] == run.files.scores().rows[-1].metrics["mae"]
+        assert value[seed, whole, "0.0"] == run.files.scores().rows[-1].metrics["mae"]
         text = run.data.only(["text"])["test"]
         outputs = predict_clips(run.model, text, run.model.widths)
         wanted = run.task.metrics(outputs, labels_of(text))["mae"]
-        assert value[system, seed, "text", "0.0"] == pytest.approx(wanted, abs=1e-6)
+        assert value[seed, "text", "0.0"] == pytest.approx(wanted, abs=1e-6)
     page = (tmp_path / "missing.md").read_text()
-    lines = [line.split(" | ") for line in page.splitlines() if line.startswith("| LSTM")]
+    lines = [line.split(" | ") for line in page.splitlines() if line.startswith("| pool")]
     assert [len(line) for line in lines] == [2 + 10, 2 + 7]
-    pair = [value["LSTM", seed, whole, "0.9"] for seed in "12"]
+    pair = [value[seed, whole, "0.9"] for seed in "12"]
     mean, deviation = np.mean(pair), np.std(pair, ddof=1)
     assert lines[0][-1] == f"{mean:.3f} ± {deviation:.3f} |"
     assert f"(train mean) has {float(constant['mae']):.3f}" in page
