@@ -11,7 +11,9 @@ have it, and by how much it is larger than on all others.
 import argparse
 import csv
 import dataclasses
+import shlex
 import statistics
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,7 +52,7 @@ EVERY = "every clip"
 def has_negation(words: Sequence[str]) -> bool:
     """Whether a word negates, contracted (don't) or not."""
     plain = (word.replace("'", "") for word in words)
-    return any(word in NEGATIONS for word in plain) or any(w.endswith("n't") for w in words)
+    return any(word in NEGATIONS for word in plain) or any(word.endswith("n't") for word in words)
 
 
 def attributes(
@@ -188,6 +190,12 @@ def rows_of(
 Rows = list[dict[str, Any]]
 
 
+def error_text(row: Mapping[str, Any]) -> str:
+    """Mean ± deviation over the seeds; of a single seed the mean alone."""
+    spread = f" ± {row['deviation']:.3f}" if " " in row["seeds"] else ""
+    return f"{row['mae']:.3f}{spread}"
+
+
 def tables(data: str, rows: Rows) -> str:
     """Both tables of a data set as Markdown: errors, and differences with their intervals."""
     clips = {row["attribute"]: row["clips"] for row in rows}
@@ -205,7 +213,7 @@ def tables(data: str, rows: Rows) -> str:
             lines.append(f"| {system} | {seeds} | {' | '.join(texts)} |")
 
     names = [*clips]
-    table("MAE", names, lambda row: f"{row['mae']:.3f} ± {row['deviation']:.3f}")
+    table("MAE", names, error_text)
     names.remove(EVERY)
     table(
         "MAE minus that of the clips without the attribute",
@@ -291,8 +299,8 @@ def main() -> None:
     commits = sorted({commit for row in rows for commit in row["commit"].split()})
     text = (
         "# Error by what is said and by how strong the label is\n\n"
-        f"`python studies/accuracy/attributes.py --only {arguments.only}`, from the runs of "
-        f"`{grid.path.parent.name}`; commit {', '.join(commits)}; the seeds are in attributes.csv. "
+        f"`{shlex.join(['python', 'studies/accuracy/attributes.py', *sys.argv[1:]])}`, from runs "
+        f"of commit {', '.join(commits)}; their seeds are in attributes.csv. "
         "Number of test clips in parentheses. MAE: mean ± standard deviation over seeds. "
         "Differences have 95 % intervals of a bootstrap over clips, errors averaged over seeds "
         "first; clips of one video count as independent, which makes intervals too narrow. "

@@ -103,6 +103,11 @@ class Spread:
     deviation: float
     seeds: int
 
+    def text(self, digits: int) -> str:
+        """Mean ± deviation; of a single seed the mean alone."""
+        spread = f" ± {self.deviation:.{digits}f}" if self.seeds > 1 else ""
+        return f"{self.mean:.{digits}f}{spread}"
+
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
@@ -177,7 +182,7 @@ def tables(scores: Scores) -> str:
         lines.append(f"| --- | ---: |{' ---: |' * len(names)}")
         for system, cells in systems.items():
             seeds = max(cell.seeds for cell in cells.values())
-            texts = [f"{c.mean:.{digits}f} ± {c.deviation:.{digits}f}" for c in cells.values()]
+            texts = (cell.text(digits) for cell in cells.values())
             lines.append(f"| {system} | {seeds} | {' | '.join(texts)} |")
     return "\n".join(lines) + "\n"
 

@@ -122,6 +122,7 @@ def test_runs_become_rows_tables_and_a_figure(study, tmp_path, monkeypatch):
     assert float(row["difference"]) == pytest.approx((first - rest) / 2)
     assert float(row["low"]) < float(row["difference"]) < float(row["high"])
     page = (tmp_path / "attributes.md").read_text()
+    assert f"| pool | 1 | {np.mean(error):.3f} |" in page
     (line, _) = [line for line in page.splitlines() if line.startswith("| HCT-MG")]
     assert line.split(" | ")[:2] == ["| HCT-MG", "2"]
     assert line.split(" | ")[3] == f"{(first + 0.5) / 2:.3f} ± {abs(first - 0.5) / 2**0.5:.3f}"
