@@ -51,8 +51,7 @@ EVERY = "every clip"
 
 def has_negation(words: Sequence[str]) -> bool:
     """Whether a word negates, contracted (don't) or not."""
-    plain = (word.replace("'", "") for word in words)
-    return any(word in NEGATIONS for word in plain) or any(word.endswith("n't") for word in words)
+    return any(word in NEGATIONS or word.endswith("n't") for word in words)
 
 
 def attributes(
