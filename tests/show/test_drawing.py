@@ -4,7 +4,7 @@ import warnings
 import matplotlib
 import pytest
 
-from deadpan.show.drawing import kind_looks, modality_looks, to_svg
+from deadpan.show.drawing import kind_looks, modality_looks, series_looks, to_svg
 
 HOSTILE = "<script>alert(1)</script> $\\frac{ --> ]]> & 笑"
 
@@ -54,9 +54,16 @@ def test_modalities_keep_their_look_and_differ_without_colour():
         assert len({getattr(look, aspect) for look in every.values()}) == 5
 
 
+def test_seven_series_differ_without_colour():
+    looks = series_looks([f"system {i}" for i in range(7)])
+    for aspect in ("colour", "line", "marker"):
+        assert len({getattr(look, aspect) for look in looks.values()}) == 7
+
+
+@pytest.mark.parametrize("looks_of", [modality_looks, series_looks])
 @pytest.mark.parametrize("names", [[f"m{i}" for i in range(12)], []])
-def test_more_names_than_looks_and_none(names):
-    assert list(modality_looks(names)) == names
+def test_more_names_than_looks_and_none(looks_of, names):
+    assert list(looks_of(names)) == names
 
 
 def test_congruent_clips_lie_below_the_incongruent():

@@ -70,6 +70,12 @@ def kind_looks(kinds: Sequence[str]) -> dict[str, Look]:
     return quiet | {kind: _KINDS[i % len(_KINDS)] for i, kind in enumerate(loud)}
 
 
+def series_looks(names: Sequence[str]) -> dict[str, Look]:
+    """Look of each line or group of dots, such as a system, by its place among the names."""
+    looks = (*_MODALITIES.values(), *_OTHERS)
+    return {name: looks[i % len(looks)] for i, name in enumerate(names)}
+
+
 _STYLE = {
     "svg.fonttype": "path",  # no font has to be there, and no text of the data gets into the page
     "text.parse_math": False,  # a dollar in a name is a dollar
