@@ -118,14 +118,32 @@ def test_scores_of_one_sign_have_intervals_and_no_sign():
         assert stars.area > 0
 
 
+def test_intervals_of_one_width_order_no_clips():
+    task = make_task("scores", ("stars",))
+    labels = np.random.default_rng(0).normal(size=(20, 1))
+    outputs = labels * 0.3
+    uncertainty = fit_uncertainty(task, clips(labels[:, 0]), outputs)
+    (part,) = score_uncertainty(task, outputs, labels, uncertainty).labels
+    assert part.coverage
+    assert part.points == ()
+    assert math.isnan(part.area)
+
+
+def test_emotions_as_far_below_one_half_as_above_are_ties():
+    task = make_task("emotions", ("joy",))
+    outputs = np.log([[0.3, 0.7], [0.7, 0.3], [0.1, 0.9]])
+    (joy,) = score_uncertainty(task, outputs, np.array([[1.0], [1], [1]]), None).labels
+    assert [point.value for point in joy.points] == pytest.approx([1, 0.75, 2 / 3])
+
+
 def test_constant_predictions_are_all_as_certain():
     task, labels, outputs = numbers(60)
     outputs = np.zeros_like(outputs)
     uncertainty = fit_uncertainty(task, clips(labels[:, 0]), outputs)
     (part,) = score_uncertainty(task, outputs, labels, uncertainty).labels
     assert part.coverage[0].covered >= 0.9
-    assert part.area == pytest.approx(np.abs(labels).mean())
-    assert [p.value for p in part.points] == pytest.approx([np.abs(labels).mean()] * 20)
+    assert part.points == ()
+    assert math.isnan(part.area)
 
 
 def test_classes_are_as_certain_as_they_are_probable():

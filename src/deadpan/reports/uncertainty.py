@@ -103,7 +103,7 @@ def _abstention_panel(parts: Sequence[LabelUncertainty], task: str) -> Panel:
         "classes": "whose predicted class is least probable",
     }.get(task, "whose interval is widest")
     first = parts[0]
-    middle = min(first.points, key=lambda point: abs(point.kept - 0.5))
+    middle = min(first.points, key=lambda point: abs(point.share - 0.5))
     name = f" of {first.label}" if len(parts) > 1 else ""
     return Panel(
         title="Abstention",
@@ -119,7 +119,7 @@ def _abstention_panel(parts: Sequence[LabelUncertainty], task: str) -> Panel:
         sources=(SCORES_FILE,),
         head=("Label", "Clips kept", what.capitalize()),
         rows=tuple(
-            (part.label, _percent(point.kept), _value(point.value, numbers))
+            (part.label, _percent(point.share), _value(point.value, numbers))
             for part in parts
             for point in part.points
         ),
@@ -189,7 +189,7 @@ def abstention(
     for name, (part, look) in parts.items():
         whole = part.points[-1].value
         unit = whole if relative and whole else 1.0
-        x, y = [100 * p.kept for p in part.points], [p.value / unit for p in part.points]
+        x, y = [100 * p.share for p in part.points], [p.value / unit for p in part.points]
         axes.plot(x, y, c=look.colour, ls=look.line, marker=look.marker, ms=3, label=name)
         axes.axhline(whole / unit, color=MUTED, lw=0.9, ls=(0, (4, 2)))
     axes.set_xlim(0, 102)

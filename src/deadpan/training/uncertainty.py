@@ -165,8 +165,9 @@ class LabelUncertainty:
         bins: of the probability that the label is above 0, that an emotion is present, or that the
             predicted class is the true one; none where there is no such probability.
         ece: expected calibration error over the bins; NaN without.
-        points: abstention curve: the mean absolute error, or the accuracy of emotions and classes.
-        area: mean of the whole curve; NaN where no prediction is known to be surer than another.
+        points: abstention curve: the mean absolute error, or the accuracy of emotions and classes;
+            none where no prediction is more certain than another.
+        area: mean of the whole curve; NaN without one.
     """
 
     label: str
