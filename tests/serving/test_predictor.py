@@ -9,6 +9,7 @@ import torch
 
 from deadpan.errors import DeadpanError
 from deadpan.exporting.onnx_file import onnx_bytes
+from deadpan.metrics.distributions import signed_probability
 from deadpan.models import HCTMG, LFDNN
 from deadpan.serving import predictor as serving
 from deadpan.serving.predictor import Predictor, give_back
@@ -128,7 +129,7 @@ def test_a_file_without_intervals_has_none_and_a_distribution_still_has_signs(tm
     facts = {"task": "scores", "labels": ("a", "b"), "bins": whole.bins.tolist()}
     model = built(LFDNN, outputs=whole.outputs)
     got = predictor(tmp_path / "d.onnx", model, **facts)(ragged(3))
-    above = whole.probability_above(got.outputs)[:, 1]
+    above = signed_probability(got.outputs, whole.bins)[:, 1]
     np.testing.assert_allclose(got.positive_probability[:, 1], above)
     assert np.isnan(got.positive_probability[:, 0]).all()  # no label a is below 0
 
