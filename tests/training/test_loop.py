@@ -6,11 +6,15 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import OneCycleLR
 
+from deadpan.data.generated.controlled import controlled
+from deadpan.data.store.reading import OpenStore
+from deadpan.data.store.writing import write_store
 from deadpan.training.checkpoint import load_tensors, unnested
 from deadpan.training.loop import seed_everything, training_steps
 from deadpan.training.opened import load_data
 from deadpan.training.settings import Settings
 
+from ..data.store.toy_datasets import unchecked
 from .tiny import DATA, STEPS, StopAt, Stopped, rows, train
 
 
@@ -89,6 +93,16 @@ def test_steps_are_counted_for_each_process():
     assert training_steps(dataset, settings, context=False) == 3 * STEPS
     two = dataclasses.replace(settings, devices=2)
     assert training_steps(dataset, two, context=False) == 3 * 2
+
+
+def test_steps_of_whole_videos_are_counted_without_reading_a_clip(tmp_path, monkeypatch):
+    write_store(controlled(**DATA), tmp_path / "store", source={})
+    settings = Settings(data=str(tmp_path / "store"), epochs=3, batch_size=4)
+    wanted = training_steps(controlled(**DATA), settings, context=True)
+    stored = load_data(settings)
+    monkeypatch.setattr(OpenStore, "clip", None)
+    with unchecked():
+        assert training_steps(stored, settings, context=True) == wanted
 
 
 def test_a_model_that_reads_videos_takes_one_cycle_too(tmp_path):
