@@ -27,13 +27,15 @@ def scored(task, labels, *, count=60, valid=60):
     """Scores of made-up predictions of a task."""
     random = np.random.default_rng(0)
     made = make_task(task, labels)
-    if task in ("regression", "scores"):
+    if made.predicts_numbers:
         truth = random.uniform(-3, 3, (count, len(labels)))
         outputs = truth + 0.5 * random.normal(size=truth.shape)
     else:
         truth = np.eye(len(labels))[random.integers(0, len(labels), count)]
         outputs = random.normal(size=(count, made.outputs))
-    fitted = fit_uncertainty(made, clips(truth[:valid]), outputs[:valid])
+    fitted = None
+    if made.predicts_numbers:
+        fitted = fit_uncertainty(made, clips(truth[:valid]), outputs[:valid])
     return score_uncertainty(made, outputs, truth, fitted)
 
 

@@ -1,5 +1,8 @@
 import dataclasses
+import re
+import shutil
 
+import numpy as np
 import pytest
 import torch
 
@@ -55,6 +58,66 @@ def test_an_output_layer_of_another_task_is_drawn(source, tmp_path):
     assert weights["head.output.weight"].shape[0] == 25
     for name, value in parameters(source).items():
         assert name.startswith("head.output") or same(value, weights[name]), name
+
+
+def labelled(folder, task, *labels, scale=1):
+    """The path of a store of the same clips, whose labels have another task, names or scale."""
+    dataset = controlled(**DATA)
+    splits = {
+        name: [
+            dataclasses.replace(clip, label=scale * np.tile(clip.label, len(labels)))
+            for clip in clips
+        ]
+        for name, clips in dataset.splits.items()
+    }
+    path = folder / "-".join(["data", task, *labels, str(scale)])
+    write_store(
+        dataclasses.replace(dataset, task=task, labels=labels, splits=splits), path, source={}
+    )
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "difference"),
+    [
+        (
+            {"task": ("regression", "sentiment")},
+            {"task": ("scores", "sentiment")},
+            "the task regression and this run scores",
+        ),
+        (
+            {"task": ("scores", "calm", "warm")},
+            {"task": ("scores", "warm", "calm")},
+            "the labels calm, warm and this run warm, calm",
+        ),
+        (
+            {"task": ("scores", "calm"), "loss": "distribution"},
+            {"task": ("scores", "calm"), "loss": "distribution", "scale": 2},
+            "bins from .* to .* and this run from .* to .*",
+        ),
+    ],
+)
+def test_an_output_layer_of_the_same_size_is_drawn_where_it_means_other_things(
+    tmp_path, before, after, difference
+):
+    def options(*, task, loss=None, scale=1):
+        return {"data": labelled(tmp_path, *task, scale=scale), "data_options": {}, "loss": loss}
+
+    source = train(tmp_path / "source", epochs=1, **options(**before)).path
+    run = start(tmp_path / "run", source, **options(**after))
+    (warning,) = RunDirectory(run).environment().warnings
+    assert re.fullmatch(
+        f"{source} has {difference}: drawn anew are head.output.weight, head.output.bias", warning
+    )
+    weights = parameters(run)
+    for name, value in parameters(source).items():
+        assert same(value, weights[name]) != name.startswith("head.output"), name
+
+
+def test_an_output_layer_of_another_loss_is_not_drawn(source, tmp_path):
+    run = start(tmp_path / "run", source, loss="smooth_l1")
+    assert RunDirectory(run).environment().warnings == []
+    assert same(parameters(run)["head.output.weight"], parameters(source)["head.output.weight"])
 
 
 def test_the_normalization_is_that_of_the_new_data(source, tmp_path):
@@ -146,10 +209,22 @@ def test_interrupted_it_ends_as_if_it_had_not_been(source, tmp_path, stop):
     assert kept(whole)["model"] != kept(source)["model"]
 
 
+def test_a_run_with_a_checkpoint_goes_on_without_what_it_started_from(source, tmp_path):
+    copy = shutil.copytree(source, tmp_path / "source")
+    with pytest.raises(Stopped):
+        train(tmp_path / "run", init_from=str(copy), watch=StopAt(epoch=1), loss="distribution")
+    before = RunDirectory(tmp_path / "run").environment()
+    shutil.rmtree(copy)
+    train(tmp_path / "run", init_from=str(copy), resume=True, loss="distribution")
+    after = RunDirectory(tmp_path / "run").environment()
+    assert after.initial_weights == before.initial_weights != ""
+    assert after.warnings == before.warnings != []
+
+
 def test_a_start_that_has_changed_is_refused(tmp_path):
     source = train(tmp_path / "source", epochs=1).path
     with pytest.raises(Stopped):
-        train(tmp_path / "run", init_from=str(source), watch=StopAt(epoch=1))
+        train(tmp_path / "run", init_from=str(source), watch=StopAt(step=1))
     other = train(tmp_path / "other", epochs=1, seed=3).path
     (source / "model.safetensors").write_bytes((other / "model.safetensors").read_bytes())
     with pytest.raises(RunError, match=f"{source}: its weights have changed since the run started"):

@@ -10,6 +10,7 @@ import deadpan
 from deadpan.data.dataset import Clip
 from deadpan.errors import DeadpanError, RunError
 from deadpan.files import nan_to_none
+from deadpan.metrics.distributions import signed_probability
 from deadpan.options import record
 from deadpan.tasks import make_task
 from deadpan.training.opened import RunDirectory
@@ -93,7 +94,7 @@ def test_a_distribution_tells_signs_without_a_validation_split():
     columns = uncertain_columns(task, outputs, None)
     assert list(columns) == ["positive_probability_sentiment"]
     assert columns["positive_probability_sentiment"] == pytest.approx(
-        task.probability_above(outputs)[:, 0]
+        signed_probability(outputs, task.bins)[:, 0]
     )
     (part,) = score_uncertainty(task, outputs, labels, None).labels
     assert sum(b.clips for b in part.bins) == 8
@@ -149,7 +150,6 @@ def test_constant_predictions_are_all_as_certain():
 def test_classes_are_as_certain_as_they_are_probable():
     task = make_task("classes", ("a", "b"))
     outputs = np.array([[5.0, 0], [0, 1], [2, 0]])
-    assert fit_uncertainty(task, clips(np.eye(2)[[0, 0, 0]]), outputs) is None
     (part,) = score_uncertainty(task, outputs, np.eye(2)[[0, 0, 0]], None).labels
     assert [point.value for point in part.points] == pytest.approx([1, 1, 2 / 3])
     assert part.area == pytest.approx(8 / 9)

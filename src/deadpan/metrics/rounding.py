@@ -1,4 +1,4 @@
-"""Equality but for rounding: values of a model differ in their last bits for no reason of its own."""
+"""Equality but for rounding: a model's values differ in their last bits for no reason."""
 
 import math
 
