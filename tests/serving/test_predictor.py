@@ -19,9 +19,9 @@ from tests.exporting.exported import (
     UNSCALED,
     built,
     facts_of,
+    outputs_of,
     predictor,
     ragged,
-    said,
     written,
 )
 
@@ -51,7 +51,7 @@ def test_it_needs_neither_torch_nor_onnx(tmp_path):
 def test_order_and_company_change_nothing(ready):
     file, model = ready
     clips = ragged(60)
-    wanted = said(model, clips)
+    wanted = outputs_of(model, clips)
     np.testing.assert_allclose(file(clips).outputs, wanted, rtol=0, atol=1e-5)
     np.testing.assert_allclose(file(clips[::-1]).outputs, wanted[::-1], rtol=0, atol=1e-5)
     np.testing.assert_allclose(file([clips[3]]).outputs, wanted[3:4], rtol=0, atol=1e-5)
@@ -161,7 +161,7 @@ def test_each_speaker_is_set_to_their_own_median(tmp_path):
         {"audio": audio - 4 - np.arange(4)},
     ]
     got = file(clips, groups=["x", "x", "y"]).outputs
-    np.testing.assert_allclose(got, said(model, moved), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(got, outputs_of(model, moved), rtol=0, atol=1e-5)
     assert np.isfinite(file([{}], groups=["z"]).outputs).all()
     for groups in (None, ["x"]):
         with pytest.raises(DeadpanError, match="give the speaker of each of the 3 clips as groups"):

@@ -13,7 +13,7 @@ from deadpan.errors import DataError, RunError
 from deadpan.training.checkpoint import load_tensors, save_tensors
 from deadpan.training.opened import RunDirectory, open_run
 
-from .tiny import DATA, MODEL, StopAt, Stopped, kept, train
+from .tiny import DATA, MODEL, StopAt, Stopped, run_contents, train
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,8 @@ def test_a_run_starts_from_the_weights_of_another(source, tmp_path):
     weights = parameters(start(tmp_path / "run", source))
     for name, value in parameters(source).items():
         assert same(value, weights[name]), name
-    drawn = parameters(train(tmp_path / "drawn", epochs=1, seed=7).path)
-    assert not torch.equal(drawn["head.output.weight"], weights["head.output.weight"])
+    other = parameters(train(tmp_path / "other", epochs=1, seed=7).path)
+    assert not torch.equal(other["head.output.weight"], weights["head.output.weight"])
     facts = RunDirectory(tmp_path / "run").environment()
     assert len(facts.initial_weights) == 64
     assert facts.warnings == []
@@ -136,7 +136,7 @@ def test_a_gate_that_froze_learns_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"model": "MulT", "model_options": {}}, r"\(a HCTMG, not a MulT\); give one of MulT"),
         (
@@ -155,8 +155,8 @@ def test_a_gate_that_froze_learns_again(tmp_path):
         ({"layer_blocks": {"text": 2}}, "lack 'layer_mixes.text.logits'"),
     ],
 )
-def test_weights_of_another_model_are_refused(source, tmp_path, changes, told):
-    with pytest.raises(RunError, match=f"{source}: no run to start from .*{told}"):
+def test_weights_of_another_model_are_refused(source, tmp_path, changes, message):
+    with pytest.raises(RunError, match=f"{source}: no run to start from .*{message}"):
         start(tmp_path / "run", source, **changes)
     assert not (tmp_path / "run").exists()
 
@@ -187,12 +187,12 @@ def test_features_of_another_encoder_are_refused(tmp_path):
         data: train(tmp_path / f"run{i}", data=data, data_options={}, epochs=1).path
         for i, data in enumerate((a, none))
     }
-    told = {
+    messages = {
         (a, b): r"text is of another recipe than .* \(encoder bert \(.*, not bert \(",
         (a, none): "text is of no recipe, but .* was trained on that of bert",
         (none, a): "text is of the recipe of bert, but .* was trained on features of none",
     }
-    for (source, data), message in told.items():
+    for (source, data), message in messages.items():
         with pytest.raises(DataError, match=message):
             start(tmp_path / "run", runs[source], data=data, data_options={})
         assert not (tmp_path / "run").exists()
@@ -205,8 +205,8 @@ def test_interrupted_it_ends_as_if_it_had_not_been(source, tmp_path, stop):
     with pytest.raises(Stopped):
         train(tmp_path / "run", init_from=str(source), watch=StopAt(**stop))
     train(tmp_path / "run", init_from=str(source), resume=True)
-    assert kept(tmp_path / "run") == kept(whole)
-    assert kept(whole)["model"] != kept(source)["model"]
+    assert run_contents(tmp_path / "run") == run_contents(whole)
+    assert run_contents(whole)["model"] != run_contents(source)["model"]
 
 
 def test_a_run_with_a_checkpoint_goes_on_without_what_it_started_from(source, tmp_path):

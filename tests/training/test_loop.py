@@ -38,13 +38,13 @@ def test_seeds_of_any_size_are_taken():
 
 def weights_after(out, steps, **changes):
     """The weights of a run's model after each of its first steps, from its checkpoints."""
-    found = []
+    weights = []
     for step in range(1, steps + 1):
         # With one batch an epoch is a step, and each leaves a checkpoint.
         train(out / str(step), batch_size=64, epochs=step, **changes)
         tensors, _ = load_tensors(out / str(step) / "checkpoint.safetensors")
-        found.append(unnested("model", tensors))
-    return found
+        weights.append(unnested("model", tensors))
+    return weights
 
 
 def test_the_average_is_what_is_validated_and_kept(tmp_path):
@@ -80,8 +80,8 @@ def test_one_cycle_is_that_of_torch_over_all_steps(tmp_path):
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         wanted.step()
-    said = [float(row["learning_rate"]) for row in rows(tmp_path / "run" / "epochs.csv")]
-    assert said == rates[::STEPS]
+    logged_rates = [float(row["learning_rate"]) for row in rows(tmp_path / "run" / "epochs.csv")]
+    assert logged_rates == rates[::STEPS]
     _, meta = load_tensors(tmp_path / "run" / "checkpoint.safetensors")
     assert [group["lr"] for group in meta["groups"]] == wanted.get_last_lr()
     assert meta["groups"][1]["max_lr"] == 0.02

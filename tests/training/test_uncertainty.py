@@ -75,13 +75,13 @@ def test_the_json_of_scores_is_read_back():
 
 
 @pytest.mark.parametrize(
-    ("groups", "said"),
+    ("groups", "note"),
     [(None, "has 8 clips, and they need at least 9"), (["a", "b"] * 4, "has 2 groups")],
 )
-def test_a_validation_split_too_small_gives_no_interval_but_a_sentence(groups, said):
+def test_a_validation_split_too_small_gives_no_interval_but_a_sentence(groups, note):
     task, labels, outputs = numbers(8)
     uncertainty = fit_uncertainty(task, clips(labels[:, 0], groups), outputs)
-    assert said in uncertainty.note
+    assert note in uncertainty.note
     assert uncertain_columns(task, outputs, uncertainty) == {}
     (part,) = score_uncertainty(task, outputs, labels, uncertainty).labels
     assert (part.coverage, part.bins, part.points) == ((), (), ())
@@ -190,8 +190,8 @@ def run(trained, tmp_path):
 
 
 def test_a_run_keeps_its_intervals_and_every_prediction_has_one(run):
-    kept = json.loads((run / "uncertainty.json").read_text())
-    assert (kept["level"], kept["clips"], kept["note"]) == (0.9, 18, "")
+    fitted = json.loads((run / "uncertainty.json").read_text())
+    assert (fitted["level"], fitted["clips"], fitted["note"]) == (0.9, 18, "")
     scores = deadpan.evaluate(run)["uncertainty"]
     assert scores["labels"][0]["coverage"][0]["clips"] == 30
     assert RunDirectory(run).scores().uncertainty.labels[0].area > 0
@@ -207,12 +207,12 @@ def test_a_run_keeps_its_intervals_and_every_prediction_has_one(run):
 
 
 def test_a_run_of_an_older_version_is_fitted_as_it_is_evaluated(run):
-    kept = (run / "uncertainty.json").read_bytes()
+    content = (run / "uncertainty.json").read_bytes()
     (run / "uncertainty.json").unlink()
     assert "low_sentiment" not in deadpan.predict(run, "controlled", **MANY)[0]
     assert "uncertainty" in deadpan.evaluate(run)
     again = json.loads((run / "uncertainty.json").read_text())
-    old, new = (x["intervals"]["sentiment"] for x in (json.loads(kept), again))
+    old, new = (x["intervals"]["sentiment"] for x in (json.loads(content), again))
     for name in ("radii", "errors"):
         assert new[name] == pytest.approx(old[name], abs=1e-5)
     assert "low_sentiment" in deadpan.predict(run, "controlled", **MANY)[0]

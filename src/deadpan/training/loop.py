@@ -51,10 +51,10 @@ def training_steps(dataset: Dataset, settings: Settings, *, context: bool) -> in
         settings: of the run.
         context: of the model; batches of whole videos are not as many in every epoch.
     """
-    batches_of = _batches_by_epoch(dataset["train"], settings, context=context)
+    epoch_batches = _batches_by_epoch(dataset["train"], settings, context=context)
 
     def steps(epoch: int) -> int:
-        return math.ceil(len(batches_of(epoch)) / settings.devices)
+        return math.ceil(len(epoch_batches(epoch)) / settings.devices)
 
     if not context:
         return settings.epochs * steps(1)
@@ -102,7 +102,7 @@ def fit(
         watch: is called after each step and epoch.
     """
     clips = dataset["train"]
-    batches_of = _batches_by_epoch(clips, settings, context=state.model.context)
+    epoch_batches = _batches_by_epoch(clips, settings, context=state.model.context)
     valid, valid_labels = dataset["valid"], labels_of(dataset["valid"])
     for epoch in range(state.epoch + 1, settings.epochs + 1):
         # Nothing can follow from weights that are not finite; the best epoch stands. Asked before
@@ -111,7 +111,7 @@ def fit(
             break
         started, losses, gate = time.perf_counter(), list[float](), list[Tensor]()
         seed_everything(settings.seed, epoch, fabric.global_rank)
-        batches = batches_of(epoch)
+        batches = epoch_batches(epoch)
         sampler = DistributedSampler(batches, fabric.world_size, fabric.global_rank, shuffle=False)  # pyright: ignore[reportArgumentType]
         rate = state.optimizer.param_groups[0]["lr"]
         network.train()
