@@ -16,7 +16,7 @@ from deadpan.training.evaluation import predict_clips
 from deadpan.training.opened import open_run
 from deadpan.training.run import GATE_FLOOR, make_optimizer, make_scheduler
 
-from .tiny import STEPS, kept, rows, train
+from .tiny import STEPS, rows, run_contents, train
 
 
 def refusal(out, **changes):
@@ -52,10 +52,10 @@ def test_what_cannot_be_trained_is_refused_before_a_run_is_made(tmp_path, change
 
 
 def test_a_run_that_exists_is_left_as_it_is(run):
-    before = kept(run.path)
+    before = run_contents(run.path)
     with pytest.raises(RunError, match="exists already; choose another --out, or go on with"):
         train(run.path)
-    assert kept(run.path) == before
+    assert run_contents(run.path) == before
 
 
 def test_a_run_directory_holds_what_it_says(run):
@@ -160,17 +160,17 @@ def test_diverging_late_keeps_the_best_epoch(tmp_path, monkeypatch):
 
 
 def test_a_watch_is_told_of_every_step_and_epoch(tmp_path):
-    told = []
+    calls = []
 
     class Watch:
         def step(self, epoch, step, steps, loss):
-            told.append((epoch, step, steps))
+            calls.append((epoch, step, steps))
 
         def epoch(self, row):
-            told.append(row["epoch"])
+            calls.append(row["epoch"])
 
     train(tmp_path / "run", epochs=2, watch=Watch())
-    assert told == [
+    assert calls == [
         *[(1, step, STEPS) for step in range(1, STEPS + 1)],
         1,
         *[(2, step, STEPS) for step in range(1, STEPS + 1)],
@@ -185,12 +185,12 @@ def test_the_first_process_that_a_launcher_starts_makes_the_run(tmp_path, monkey
 
 
 def test_clips_that_a_model_cannot_read_are_refused_before_a_run_is_made(tmp_path):
-    told = refusal(tmp_path / "run", model="EFLSTM", model_options={})
+    message = refusal(tmp_path / "run", model="EFLSTM", model_options={})
     assert (
         "clip 'clip00000' has modalities of different lengths (text 14, audio 58, vision 70)"
-        in told
+        in message
     )
-    assert "--model.ctc true" in told
+    assert "--model.ctc true" in message
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
@@ -231,17 +231,17 @@ def groups(model, **changes):
 @pytest.mark.parametrize("primary", [None, "text"])
 def test_every_parameter_is_in_one_group(primary):
     model = HCTMG(**SIZES, primary=primary)
-    found = [id(p) for group in groups(model) for p in group["params"]]
-    assert sorted(found) == sorted(id(p) for p in model.parameters())
+    ids = [id(p) for group in groups(model) for p in group["params"]]
+    assert sorted(ids) == sorted(id(p) for p in model.parameters())
     assert len(groups(model)) == (2 if primary is None else 1)
 
 
 @pytest.mark.parametrize(
-    ("rate", "own", "wanted"),
+    ("rate", "gate_rate", "wanted"),
     [(1e-5, None, GATE_FLOOR), (0.01, None, 0.01), (0.01, 1e-6, 1e-6), (0.01, 0.0, 0.0)],
 )
-def test_the_gate_has_a_rate_of_its_own_and_no_decay(rate, own, wanted):
-    rest, gate = groups(HCTMG(**SIZES), learning_rate=rate, gate_learning_rate=own)
+def test_the_gate_has_a_rate_of_its_own_and_no_decay(rate, gate_rate, wanted):
+    rest, gate = groups(HCTMG(**SIZES), learning_rate=rate, gate_learning_rate=gate_rate)
     assert (rest["lr"], rest["weight_decay"]) == (rate, 0.1)
     assert (gate["lr"], gate["weight_decay"]) == (wanted, 0.0)
 
