@@ -163,15 +163,9 @@ def ranges_of(clips):
     return np.stack([labels.min(axis=0), labels.max(axis=0)], axis=1).tolist()
 
 
-@pytest.mark.parametrize(
-    ("make", "told"),
-    [
-        (classes(), "loss 'distribution' compares numbers, but classes has"),
-        (made("scores", ("a",), lambda *_: np.ones(1)), "label 'a' goes from 1 to 1"),
-    ],
-)
-def test_what_cannot_be_a_distribution_leaves_nothing(monkeypatch, tmp_path, make, told):
-    with pytest.raises(DeadpanError, match=told) as refused:
+def test_what_cannot_be_a_distribution_leaves_nothing(monkeypatch, tmp_path):
+    make = made("scores", ("a",), lambda *_: np.ones(1))
+    with pytest.raises(DeadpanError, match="label 'a' goes from 1 to 1") as refused:
         run_on(monkeypatch, tmp_path, make, loss="distribution")
     assert "\n" not in str(refused.value)
     assert not list(tmp_path.iterdir())

@@ -355,7 +355,7 @@ def epochs(train, valid, best):
 
 def test_losses_with_the_best_epoch_marked():
     figure = Figure()
-    loss_curves(figure, epochs([3, 2, 1], [3, 1.5, 2], best=2), "L1")
+    loss_curves(figure, epochs([3, 2, 1], [3, 1.5, 2], best=2), "L1", "L1")
     (axes,) = figure.axes
     drawn = lines(axes)
     assert drawn["train"].get_ydata().tolist() == [3, 2, 1]
@@ -364,17 +364,27 @@ def test_losses_with_the_best_epoch_marked():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "loss (L1)")
 
 
+def test_losses_of_two_kinds_have_an_axis_each():
+    figure = Figure()
+    loss_curves(figure, epochs([3, 2, 1], [3, 1.5, 2], best=2), "L1", "smooth L1")
+    axes, training = figure.axes
+    assert list(lines(training)) == ["train"]
+    assert "valid" in lines(axes)
+    assert axes.get_ylabel() == "validation loss (L1)"
+    assert training.get_ylabel() == "training loss (smooth L1)"
+
+
 @pytest.mark.parametrize("values", [[1.0], [np.nan, np.nan], [np.inf, 1.0], [1.0, 1.0]])
 @pytest.mark.parametrize("best", [None, 1])
 def test_whatever_losses_are_drawn(values, best):
     curves = epochs(values, values, best)
-    assert "<path" in to_svg("loss", lambda figure: loss_curves(figure, curves, "L1"))
+    assert "<path" in to_svg("loss", lambda figure: loss_curves(figure, curves, "L1", "L1"))
 
 
 def test_what_the_loss_did_in_words():
-    late = loss_panel(epochs([2, 1], [2, 1], best=2), "L1").finding
+    late = loss_panel(epochs([2, 1], [2, 1], best=2), "L1", "L1").finding
     assert late.endswith("1.000, at epoch 2, whose weights are the ones scored.")
-    early = loss_panel(epochs([2, 1], [1, 2], best=1), "L1").finding
+    early = loss_panel(epochs([2, 1], [1, 2], best=1), "L1", "L1").finding
     assert early.endswith("scored; 1 later epoch did not improve it.")
-    none = loss_panel(epochs([2, 1], [1, 2], best=None), "nats").finding
+    none = loss_panel(epochs([2, 1], [1, 2], best=None), "nats", "nats").finding
     assert none == "No epoch of 2 improved the validation loss."

@@ -180,6 +180,20 @@ def test_a_distribution_gives_a_number_and_a_sign():
     assert signs == pytest.approx([1, 0], abs=1e-6)
 
 
+def test_the_validation_loss_is_the_absolute_error_under_every_loss():
+    labels = column(1, -2, 0)
+    numbers = np.array([[1.5], [-2], [1]], np.float32)
+    for loss in ("l1", "smooth_l1"):
+        assert Regression(loss=loss).validation_loss(numbers, labels) == pytest.approx(0.5)
+    logits = torch.cat([logits_at(float(x)) for x in numbers[:, 0]]).numpy()
+    # So sure of wrong numbers that cross-entropy is vast.
+    task = Regression(loss="distribution")
+    assert task.loss(torch.from_numpy(logits), torch.from_numpy(labels)) > 10
+    assert task.validation_loss(logits, labels) == pytest.approx(0.5, abs=1e-4)
+    wide = make_task("scores", ("calm",), "distribution", ranges=[(0.0, 600.0)])
+    assert wide.validation_loss(logits, 300 + 100 * labels) == pytest.approx(0.5, abs=1e-4)
+
+
 def test_scores_have_bins_over_the_ranges_of_their_labels():
     task = make_task("scores", ("calm", "warm"), "distribution", ranges=[(1.0, 7.0), (0.0, 100.0)])
     assert task.outputs == 2 * BINS

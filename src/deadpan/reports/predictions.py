@@ -275,7 +275,7 @@ class TaskView:
     """What is particular to a task.
 
     Attributes:
-        loss_unit: what the loss is.
+        loss_unit: what the validation loss is.
         panel: draws the predictions.
         score_note: how to read the scores; empty where nothing needs to be said.
         faults: how wrong each prediction is; decides which clips are the hardest.

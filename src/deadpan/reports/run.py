@@ -94,8 +94,12 @@ def _score_notes(scores: RunScores, note: str) -> list[str]:
     return notes
 
 
-def loss_panel(history: EpochHistory, unit: str) -> Panel:
-    """Losses by epoch; ``unit`` is what the loss is, for its axis."""
+TRAINING_UNITS = {"smooth_l1": "smooth L1", "distribution": "cross-entropy and smooth L1"}
+"""What the training loss of numbers is, where it is not what the validation loss is."""
+
+
+def loss_panel(history: EpochHistory, unit: str, training_unit: str) -> Panel:
+    """Losses by epoch; the units are what the losses are, for their axes."""
     best = history.best_epoch
     finding = f"No epoch of {len(history.epochs)} improved the validation loss."
     if best is not None:
@@ -108,22 +112,32 @@ def loss_panel(history: EpochHistory, unit: str) -> Panel:
     return Panel(
         title="Loss",
         finding=finding,
-        svg=to_svg("loss", lambda figure: loss_curves(figure, history, unit), height=4.0),
+        svg=to_svg(
+            "loss", lambda figure: loss_curves(figure, history, unit, training_unit), height=4.0
+        ),
         sources=(EPOCHS_FILE,),
     )
 
 
-def loss_curves(figure: "matplotlib.figure.Figure", history: EpochHistory, unit: str) -> None:
+def loss_curves(
+    figure: "matplotlib.figure.Figure", history: EpochHistory, unit: str, training_unit: str
+) -> None:
     """Training and validation loss by epoch, the best epoch marked.
 
     Args:
         figure: empty.
         history: the losses.
-        unit: what the loss is, for the axis.
+        unit: what the validation loss is, for its axis.
+        training_unit: what the training loss is; one unlike the other has an axis of its own.
     """
-    axes = figure.subplots()
+    axes, training = figure.subplots(), None
+    if training_unit != unit:
+        training = axes.twinx()
+        training.set_ylabel(f"training loss ({training_unit})", color=MUTED)
     marker = "o" if len(history.epochs) < 4 else ""  # a line of one point would not be seen
-    axes.plot(history.epochs, history.train_loss, ls="--", c=MUTED, marker=marker, label="train")
+    (training or axes).plot(
+        history.epochs, history.train_loss, ls="--", c=MUTED, marker=marker, label="train"
+    )
     axes.plot(history.epochs, history.valid_loss, c=INK, marker=marker, label="valid")
     if history.best_epoch is not None:
         loss = float(history.valid_loss[history.best_epoch - 1])
@@ -133,7 +147,7 @@ def loss_curves(figure: "matplotlib.figure.Figure", history: EpochHistory, unit:
             [history.best_epoch], [loss], "*", c="#D55E00", ms=11, mec="white", mew=0.6, label=label
         )
     axes.set_xlabel("epoch")
-    axes.set_ylabel(f"loss ({unit})")
+    axes.set_ylabel(f"{'validation ' if training else ''}loss ({unit})")
     whole_ticks(axes)
     axes.set_xlim(float(history.epochs[0]) - 0.5, float(history.epochs[-1]) + 0.5)
     figure.legend(loc="outside upper center", ncols=3)
@@ -191,7 +205,10 @@ def report_page(run: RunDirectory) -> str:
     if gate:
         seeds = GateSeeds(names=(run.path.name,), gates=(gate,))
         panels += gate_panels(seeds, [GATE_FILE, GATE_FILE, EPOCHS_FILE])
-    panels += [loss_panel(history, view.loss_unit), view.panel(predictions)]
+    training_unit = view.loss_unit
+    if task in ("regression", "scores"):
+        training_unit = TRAINING_UNITS.get(settings.loss or "", training_unit)
+    panels += [loss_panel(history, view.loss_unit, training_unit), view.panel(predictions)]
     uncertainty = scores.uncertainty
     if uncertainty:
         panels += uncertainty_panels(uncertainty, task)

@@ -1,6 +1,6 @@
 """Tasks: each fixes the number of outputs, the loss, the decoding and the metrics."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.tasks.classification import Classes, Emotions
@@ -9,7 +9,7 @@ from deadpan.tasks.task import MetricColumn, Task
 
 __all__ = ["Classes", "Emotions", "MetricColumn", "Regression", "Scores", "Task", "make_task"]
 
-_TASKS: dict[str, Callable[[tuple[str, ...]], Task]] = {
+_TASKS: dict[str, type[Regression | Scores | Emotions | Classes]] = {
     "regression": Regression,
     "emotions": Emotions,
     "classes": Classes,
@@ -17,7 +17,7 @@ _TASKS: dict[str, Callable[[tuple[str, ...]], Task]] = {
 }
 
 LOSSES = (*POINT_LOSSES, "distribution")
-"""Losses that regression and scores can be given."""
+"""Losses that can be named; those that compare numbers fit regression and scores alone."""
 
 
 def make_task(
@@ -32,7 +32,8 @@ def make_task(
     Args:
         name: of the task.
         labels: names of its labels.
-        loss: one of ``LOSSES``; None = the task's own.
+        loss: one of ``LOSSES``; None = the task's own, which for emotions and classes is that of a
+            "distribution" too.
         ranges: lowest and highest training label of each, which a distribution over scores needs.
 
     Raises:
@@ -40,7 +41,7 @@ def make_task(
     """
     if name not in _TASKS:
         raise DeadpanError(unknown_name("task", name, _TASKS))
-    if loss is None:
+    if loss is None or (loss == "distribution" and not _TASKS[name].predicts_numbers):
         return _TASKS[name](labels)
     if loss not in LOSSES:
         raise DeadpanError(unknown_name("loss", loss, LOSSES))
@@ -49,5 +50,6 @@ def make_task(
     if name == "scores":
         return Scores(labels, loss, ranges)
     raise DeadpanError(
-        f"loss '{loss}' compares numbers, but {name} has the loss cross-entropy; leave --loss out"
+        f"loss '{loss}' compares numbers, but {name} has the loss cross-entropy; leave --loss out, "
+        "or say distribution"
     )

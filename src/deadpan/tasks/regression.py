@@ -88,6 +88,19 @@ class _Numbers(Task):
         error = F.smooth_l1_loss(logits.softmax(dim=2) @ values, target)
         return cross_entropy + EXPECTATION_WEIGHT * error
 
+    def validation_loss(self, prediction: Outputs, labels: PerLabel) -> float:
+        """Mean absolute error of the predicted numbers, whatever loss trains them.
+
+        Cross-entropy rises as probabilities grow too sure, long before the expectations err more;
+        and runs of different losses can be compared. Units are those of :meth:`loss`.
+        """
+        values, scale = prediction, np.ones(len(self.labels))
+        if self.bins is not None:
+            values = self.decisions(prediction)
+            scale = 2 * REACH / (self.bins[:, -1] - self.bins[:, 0])
+        scaled = [torch.from_numpy(np.asarray(x * scale, np.float32)) for x in (values, labels)]
+        return float(F.l1_loss(*scaled))
+
     def decisions(self, prediction: Outputs) -> PerLabel:
         """The predicted numbers, which may leave the labels' range unless they are expectations."""
         if self.bins is None or prediction.shape[1] == len(self.labels):

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -79,6 +80,12 @@ class Task(abc.ABC):
         self, prediction: Float[Tensor, "clip output"], labels: Float[Tensor, "clip label"]
     ) -> Float[Tensor, ""]:
         """Training loss, averaged over clips; computed in float32 even for half-precision input."""
+
+    def validation_loss(self, prediction: Outputs, labels: PerLabel) -> float:
+        """The loss over all clips of a split, by which the best epoch is chosen."""
+        return float(
+            self.loss(torch.from_numpy(prediction), torch.from_numpy(labels.astype(np.float32)))
+        )
 
     @abc.abstractmethod
     def metrics(self, prediction: Outputs, labels: PerLabel) -> dict[str, float]:

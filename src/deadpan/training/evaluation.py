@@ -68,6 +68,5 @@ def loss_and_metrics(
     prediction: Float[np.ndarray, "clip output"],
     labels: Float[np.ndarray, "clip label"],
 ) -> tuple[float, dict[str, float]]:
-    """The task's loss over all clips at once, and its metrics."""
-    loss = task.loss(torch.from_numpy(prediction), torch.from_numpy(labels.astype(np.float32)))
-    return float(loss), task.metrics(prediction, labels)
+    """The task's validation loss over all clips at once, and its metrics."""
+    return task.validation_loss(prediction, labels), task.metrics(prediction, labels)

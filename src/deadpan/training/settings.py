@@ -54,7 +54,8 @@ class Settings:
         loss: compares predicted numbers with labels by "l1" or "smooth_l1"; or predicts a
             "distribution" over 25 bins of each label's range, whose mean is the prediction and
             which gives the probability of a sign. None = the task's own: l1, or cross-entropy for
-            emotions and classes, which take no other.
+            emotions and classes, which are distributions as they are. The best epoch is that of the
+            lowest validation loss, which for numbers is their mean absolute error under all three.
         learning_rate: of Adam; under onecycle the highest.
         gate_learning_rate: of a modality gate; None = max(learning_rate, 1e-3).
         weight_decay: L2 of all but the gate.
