@@ -9,7 +9,7 @@ from deadpan.cli.training_options import training_options
 from deadpan.errors import DeadpanError
 from deadpan.models import HCTMG
 from deadpan.models.base import hyperparameters
-from deadpan.training.settings import Settings
+from deadpan.training.settings import Settings, over_configuration, read_configuration
 
 
 def refusal(*arguments):
@@ -139,6 +139,35 @@ def test_a_configuration_that_does_not_fit_is_named(text, told, config):
     line = refusal("--config", path, "--data", "controlled")
     assert told in line
     assert str(path) in line
+
+
+def test_a_configuration_of_the_package_is_given_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recommended = read_configuration("recommended")
+    given = training_options(["--config=recommended", "--data=x", "--model.width=10"]).settings
+    assert (given.loss, given.ema) == (recommended["loss"], recommended["ema"])
+    assert given.model_options.items() >= {**recommended["model_options"], "width": 10}.items()
+    # Another model has other hyperparameters; all else stays.
+    other = training_options(["--config=recommended", "--data=x", "--model=AttentionPool"]).settings
+    assert "pooling" not in other.model_options
+    assert other.ema == recommended["ema"]
+
+
+def test_python_lays_settings_over_a_configuration_alike():
+    recommended = read_configuration("recommended")
+    settings = {"data": "x", "epochs": 2, "model_options": {"width": 10}}
+    below = over_configuration("recommended", settings)
+    assert below == {**recommended, **settings} | {
+        "model_options": {**recommended["model_options"], "width": 10}
+    }
+    other = over_configuration("recommended", {"data": "x", "model": "AttentionPool"})
+    assert "model_options" not in other
+
+
+def test_a_name_that_is_no_configuration_tells_those_there_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = refusal("--config", "recomended", "--data", "controlled")
+    assert "recomended is missing; give recommended or a YAML file of settings" in line
 
 
 def test_a_configuration_that_is_not_there_is_told(tmp_path):
