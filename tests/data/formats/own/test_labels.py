@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from deadpan.data.containers import memory
 from deadpan.data.formats.own.labels import own_labels
 from deadpan.data.formats.own.table import ColumnNames, read_clip_table
 from deadpan.errors import DataError
@@ -239,6 +240,13 @@ def test_a_column_of_many_classes_is_taken_where_it_is_named(tmp_path):
     got = judge(tmp_path, table(*map(str, range(11))), label="label", task="classes")
     assert got.values.tolist() == np.eye(11).tolist()
     assert "11 of 11 clips are alone" in got.warnings[0]
+
+
+def test_a_column_that_may_be_an_id_is_refused_before_it_takes_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "CONSTANT", 1 << 20)
+    with memory.memory_bound(tmp_path):
+        text = refusal(tmp_path, table(*(f"c{i}" for i in range(500))))
+    assert text.startswith("500 of 500 clips are alone in their class")
 
 
 def test_words_for_nothing_may_be_classes(tmp_path):
