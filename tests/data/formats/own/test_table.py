@@ -118,7 +118,7 @@ def test_columns_in_capitals_are_taken_and_said(tmp_path):
     [
         ("video_id,label", "has columns video_id, label: wanted id, label; give the column of ids "
          "with --data_options.id NAME"),
-        ("score,File Name", "--data_options.id File Name"),
+        ("score,File Name", "--data_options.id 'File Name'"),
         ("clip,mood", "--data_options.id clip"),
     ],
 )  # fmt: skip
