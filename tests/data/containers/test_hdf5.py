@@ -12,6 +12,8 @@ from deadpan.data.containers import memory
 from deadpan.data.containers.hdf5 import BoundedFile, looks_like_hdf5, open_hdf5
 from deadpan.errors import DataError
 
+from ...refusals import refusal_of
+
 
 def read(path, *names):
     """The array at the end of these names."""
@@ -25,12 +27,7 @@ def read(path, *names):
 
 
 def refusal(path, *names):
-    with pytest.raises(DataError) as caught:
-        read(path, *names)
-    text = str(caught.value)
-    assert text.startswith(f"{path}: ")
-    assert "\n" not in text
-    return text
+    return refusal_of(f"{path}: ", read, path, *names)
 
 
 @pytest.fixture

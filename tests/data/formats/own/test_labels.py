@@ -4,7 +4,8 @@ import pytest
 from deadpan.data.containers import memory
 from deadpan.data.formats.own.labels import own_labels
 from deadpan.data.formats.own.table import ColumnNames, read_clip_table
-from deadpan.errors import DataError
+
+from ....refusals import refusal_of
 
 
 def judge(folder, content, *, label="", task="auto", names=None):
@@ -14,12 +15,8 @@ def judge(folder, content, *, label="", task="auto", names=None):
 
 
 def refusal(folder, content, **options):
-    with pytest.raises(DataError) as caught:
-        judge(folder, content, **options)
-    text = str(caught.value)
-    assert text.startswith(f"{folder / 'labels.csv'}: ")
-    assert "\n" not in text
-    return text.removeprefix(f"{folder / 'labels.csv'}: ")
+    start = f"{folder / 'labels.csv'}: "
+    return refusal_of(start, judge, folder, content, **options).removeprefix(start)
 
 
 def table(*fields):
