@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, overload
@@ -64,12 +65,13 @@ def encode_dataset(
         DeadpanError: transformers is not installed, or another process writes the file.
     """
     _check_name(modality)
-    if dataset := _finished(source, home_path(out), encoder, options, modality, data_options):
+    open_it = partial(open_encoder, encoder, download=download)
+    if dataset := _finished(source, home_path(out), open_it, options, modality, data_options):
         return dataset
     with new_store(source, out, data_options) as path:
         dataset = load_transcripts(source, **data_options)
         transcripts = _transcripts(dataset)
-        opened = open_encoder(encoder, download=download)
+        opened = open_it()
         recipe = recipe_of(opened, options)
         pieces = {
             clip: split_transcript(opened, recipe, text) for clip, text in transcripts.items()
@@ -96,7 +98,7 @@ def _check_name(modality: Modality) -> None:
 def _finished(
     source: str | Path,
     path: Path,
-    encoder: str,
+    open_it: Callable[[], TextEncoder],
     options: EncodingOptions,
     modality: Modality,
     data_options: Mapping[str, Any],
@@ -113,7 +115,7 @@ def _finished(
         recipe = dataset.recipes.get(modality)
         if recipe is None or origin != provenance(source, data_options):
             return None
-        wanted = recipe_of(open_encoder(encoder, download=False), options)
+        wanted = recipe_of(open_it(), options)
         if (recipe.digest, recipe.precision) != (wanted.digest, wanted.precision):
             return None
         part.unlink()
