@@ -59,6 +59,8 @@ def test_only_keeps_the_named_modalities_in_canonical_order():
     assert text.widths == {"text": 3}
     assert [list(c.sequences) for c in text["train"]] == [["text"], []]
     assert list(toy["train"][0].sequences) == ["text", "audio"]  # the original stands
+    timed = dataclasses.replace(clip("a"), times={m: np.zeros((2, 2)) for m in ("text", "audio")})
+    assert list(dataset(train=[timed]).only(["text"])["train"][0].times) == ["text"]
 
 
 def test_only_refuses_a_modality_the_data_lacks():

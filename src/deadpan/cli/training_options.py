@@ -16,7 +16,7 @@ from deadpan.cli.parsers import ArgumentParser, command_parser, last_value, pars
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.files import home_path, read_yaml
 from deadpan.options import typed
-from deadpan.training.settings import Settings
+from deadpan.training.settings import MAPPINGS, Settings
 
 USAGE = (
     (
@@ -110,9 +110,7 @@ def _configuration(file: str) -> dict[str, Any]:
     for key, value in values.items():
         if key not in names:
             raise DeadpanError(f"{file}: {unknown_name('setting', key, names)}")
-        if key in ("data_options", "model_options", "layer_blocks") and not isinstance(
-            value, Mapping
-        ):
+        if key in MAPPINGS and not isinstance(value, Mapping):
             raise DeadpanError(f"{file}: {key} wants NAME: VALUE below it; got {value!r}")
     return values
 

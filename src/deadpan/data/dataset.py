@@ -183,7 +183,9 @@ class Dataset:
 
         def restrict(clip: Clip) -> Clip:
             return dataclasses.replace(
-                clip, sequences={m: clip.sequences[m] for m in ordered if m in clip.sequences}
+                clip,
+                sequences={m: clip.sequences[m] for m in ordered if m in clip.sequences},
+                times={m: clip.times[m] for m in ordered if m in clip.times},
             )
 
         return dataclasses.replace(

@@ -6,6 +6,7 @@ model, task, normalisation and data as well).
 
 import dataclasses
 import json
+import shlex
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -363,7 +364,10 @@ def refuse_other_recipes(run: RunDirectory, dataset: Dataset) -> None:
     for name, recipe in run.environment().dataset.recipes.items():
         if name not in dataset.widths:
             continue
-        again = f"encode it again with: deadpan encode SOURCE --like {run.path}"
+        again = (
+            f"encode it again, ENCODER being the folder of {recipe.name}: deadpan encode SOURCE "
+            f"--like {shlex.quote(str(run.path))} --encoder ENCODER --modality {name} --out STORE"
+        )
         if name not in dataset.recipes:
             raise DataError(
                 f"{dataset.name}: {name} is of no recipe, but {run.path} was trained on that of "

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
 from deadpan.data import NormalizationMethod
 from deadpan.errors import DeadpanError
@@ -141,6 +141,12 @@ class Settings:
             if value != others[name]:
                 return f"{name}: {value!r}, not {others[name]!r}"
         return None
+
+
+MAPPINGS = tuple(
+    field.name for field in dataclasses.fields(Settings) if get_origin(field.type) is Mapping
+)
+"""The settings that are values by name."""
 
 
 def _plain(value: object) -> object:

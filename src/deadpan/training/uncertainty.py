@@ -254,7 +254,7 @@ def _coverage(low: PerClip, high: PerClip, labels: PerClip) -> tuple[Coverage, .
     """Coverage over all clips, and in each third of their |label|."""
     edges, most = third_edges(labels), float(np.abs(labels).max())
     thirds = third_of(labels, edges)
-    held, widths = (low <= labels) & (labels <= high), high - low
+    covered, widths = (low <= labels) & (labels <= high), high - low
     ranges = zip([0.0, *edges.tolist()], [*edges.tolist(), most], strict=True)
     chosen = [(thirds == third, *ends) for third, ends in zip(range(THIRDS), ranges, strict=True)]
     return tuple(
@@ -262,7 +262,7 @@ def _coverage(low: PerClip, high: PerClip, labels: PerClip) -> tuple[Coverage, .
             start=start,
             end=end,
             clips=int(own.sum()),
-            covered=NullableFloat(held[own].mean() if own.any() else np.nan),
+            covered=NullableFloat(covered[own].mean() if own.any() else np.nan),
             width=NullableFloat(widths[own].mean() if own.any() else np.nan),
         )
         for own, start, end in [(np.full(len(labels), True), 0.0, most), *chosen]

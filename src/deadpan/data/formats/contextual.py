@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import UNSCALED_TEXT, RawClip, RawClips
+from deadpan.data.assembly import ASSUMED_TEXT, RawClip, RawClips
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.numpy_values import looks_like_npz, npz_names, read_npz_values
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
@@ -391,7 +391,7 @@ def _dataset(
                 )
     return labelled_dataset(
         path,
-        RawClips(clips=clips, widths=widths, alignment=ALIGNED, unscaled=UNSCALED_TEXT),
+        RawClips(clips=clips, widths=widths, alignment=ALIGNED, unscaled=ASSUMED_TEXT),
         layout="utterance vectors of whole videos (bc-LSTM, CIM)",
         task="emotions" if label == "emotions" and task == "auto" else task,
         labels=labels,
