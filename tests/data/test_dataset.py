@@ -8,7 +8,7 @@ from deadpan.data.dataset import (
     Dataset,
     LazyClips,
     MappedClips,
-    groups_of,
+    clip_groups,
     map_clips,
     shared_group_warnings,
     step_counts,
@@ -151,10 +151,10 @@ def test_lengths_labels_and_groups_need_no_clip():
         assert clips.labels.ravel().tolist() == [3, 1]
         assert step_counts(clips, ("text", "audio")).tolist() == [[3, 0], [1, 0]]
         assert step_counts(clips, ()).shape == (2, 0)
-        assert groups_of(clips) == ("three", None)
+        assert clip_groups(clips) == ("three", None)
         assert made.taken == 0
     assert step_counts(list(clips), ("text", "audio")).tolist() == [[3, 0], [1, 0]]
-    assert groups_of(list(clips)) == ("three", None)
+    assert clip_groups(list(clips)) == ("three", None)
     assert not clips.scaling("robust")  # changed clips have other figures, or none
 
 
