@@ -9,7 +9,7 @@ from deadpan import DeadpanError
 from deadpan.locks import LOCK, alone, beside
 
 from .held import held_elsewhere
-from .training.tiny import StopAt, Stopped, kept, train
+from .training.tiny import StopAt, Stopped, run_contents, train
 
 
 def contents(folder):
@@ -80,7 +80,7 @@ def test_two_that_train_into_one_place(tmp_path):
     run = train(out, watch=Second())
     assert "exists already" in refusals[0]
     assert "another 'deadpan' works there" in refusals[1]
-    assert kept(run.path) == kept(before.path)
+    assert run_contents(run.path) == run_contents(before.path)
 
 
 def in_thread(work):

@@ -112,14 +112,10 @@ def test_little_is_computed_on_padding(seed):
     assert share < padding_share(shuffled, lengths) / 3
 
 
-def of_videos(groups):
-    return [clip(str(i), group=group) for i, group in enumerate(groups)]
-
-
 @given(VIDEOS, st.integers(1, 9), st.none() | st.integers(0, 5))
 def test_whole_videos_in_their_order_every_clip_once(groups, size, seed):
     order = None if seed is None else np.random.default_rng(seed)
-    batches = as_lists(context_batches(of_videos(groups), size, order=order))
+    batches = as_lists(context_batches(groups, size, order=order))
     assert sorted(sum(batches, [])) == list(range(len(groups)))
     for video in {group for group in groups if group is not None}:
         members = [i for i, group in enumerate(groups) if group == video]
@@ -136,28 +132,28 @@ def test_whole_videos_in_their_order_every_clip_once(groups, size, seed):
 
 
 def test_videos_come_as_they_are_without_a_generator():
-    clips = of_videos(["b", "a", "b", None, "a", "c"])
-    assert as_lists(context_batches(clips, 2)) == [[0, 2], [1, 4], [3, 5]]
-    assert as_lists(context_batches(clips, 3)) == [[0, 2, 1, 4], [3, 5]]
-    assert as_lists(context_batches(clips, 1)) == [[0, 2], [1, 4], [3], [5]]
+    groups = ["b", "a", "b", None, "a", "c"]
+    assert as_lists(context_batches(groups, 2)) == [[0, 2], [1, 4], [3, 5]]
+    assert as_lists(context_batches(groups, 3)) == [[0, 2, 1, 4], [3, 5]]
+    assert as_lists(context_batches(groups, 1)) == [[0, 2], [1, 4], [3], [5]]
 
 
 def test_clips_of_unknown_videos_stand_alone():
-    clips = of_videos([None] * 5)
-    assert as_lists(context_batches(clips, 1)) == [[0], [1], [2], [3], [4]]
+    groups = [None] * 5
+    assert as_lists(context_batches(groups, 1)) == [[0], [1], [2], [3], [4]]
     order = np.random.default_rng(0)
-    assert sum(as_lists(context_batches(clips, 2, order=order)), []) != list(range(5))
+    assert sum(as_lists(context_batches(groups, 2, order=order)), []) != list(range(5))
 
 
 def test_a_video_longer_than_a_batch_stays_whole():
-    assert as_lists(context_batches(of_videos(["a"] * 7 + ["b"]), 2)) == [[*range(7)], [7]]
+    assert as_lists(context_batches(["a"] * 7 + ["b"], 2)) == [[*range(7)], [7]]
 
 
 def test_the_generator_shuffles_the_videos_not_their_clips():
-    clips = of_videos([str(i // 3) for i in range(60)])
+    groups = [str(i // 3) for i in range(60)]
 
     def shuffled(seed):
-        return as_lists(context_batches(clips, 6, order=np.random.default_rng(seed)))
+        return as_lists(context_batches(groups, 6, order=np.random.default_rng(seed)))
 
     assert shuffled(0) == shuffled(0)
     assert len({str(shuffled(seed)) for seed in range(5)}) == 5

@@ -8,6 +8,7 @@ from deadpan.data.dataset import (
     Dataset,
     LazyClips,
     MappedClips,
+    clip_groups,
     map_clips,
     shared_group_warnings,
     step_counts,
@@ -100,11 +101,20 @@ class Made(LazyClips):
     def steps(self):
         return {name: np.array(self.places) for name in self.modalities}
 
+    @property
+    def groups(self):
+        return tuple("three" if place == 3 else None for place in self.places)
+
     def take(self, index):
         self.taken += 1
         place = self.places[index]
         sequences = {m: np.full((place, 2), place, np.float32) for m in self.modalities}
-        return Clip(id=str(place), sequences=sequences, label=self.labels[index])
+        return Clip(
+            id=str(place),
+            sequences=sequences,
+            label=self.labels[index],
+            group=self.groups[index],
+        )
 
     def part(self, places):
         return Made([self.places[i] for i in places], self.modalities)
@@ -136,15 +146,17 @@ def test_clips_that_are_made_are_changed_each_time_one_is_taken():
             clips[3]
 
 
-def test_lengths_and_labels_are_told_without_a_clip():
+def test_lengths_labels_and_groups_need_no_clip():
     made = Made([3, 1])
     with unchecked():
         clips = map_clips(made, marked)
         assert clips.labels.ravel().tolist() == [3, 1]
         assert step_counts(clips, ("text", "audio")).tolist() == [[3, 0], [1, 0]]
         assert step_counts(clips, ()).shape == (2, 0)
+        assert clip_groups(clips) == ("three", None)
         assert made.taken == 0
     assert step_counts(list(clips), ("text", "audio")).tolist() == [[3, 0], [1, 0]]
+    assert clip_groups(list(clips)) == ("three", None)
     assert not clips.scaling("robust")  # changed clips have other figures, or none
 
 

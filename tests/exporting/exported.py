@@ -72,7 +72,7 @@ def batch_of(clips, widths):
 
 
 @torch.no_grad()
-def said(model, clips, normalizer=UNSCALED):
+def outputs_of(model, clips, normalizer=UNSCALED):
     """The model's outputs."""
     batch = batch_of([scaled(clip, normalizer) for clip in clips], model.widths)
     return model(batch).prediction.numpy()

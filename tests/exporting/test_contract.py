@@ -11,7 +11,7 @@ from deadpan.models.aligned import AlignedModel
 from deadpan.models.base import hyperparameters
 from tests.contracts.small import SIZES, VARIANTS, WIDTHS, name_of
 
-from .exported import NORMALIZER, built, predictor, ragged, said, scaled
+from .exported import NORMALIZER, built, outputs_of, predictor, ragged, scaled
 
 TAKEN = [
     (kind, options)
@@ -37,7 +37,7 @@ def test_a_file_says_what_its_model_says(kind, options, tmp_path):
     clips = ragged(200)
     assert {} in clips  # one clip lacks all
     file = predictor(tmp_path / "m.onnx", model, NORMALIZER, task="classes", labels=["a", "b"])
-    np.testing.assert_allclose(file(clips).outputs, said(model, clips, NORMALIZER), **close)
+    np.testing.assert_allclose(file(clips).outputs, outputs_of(model, clips, NORMALIZER), **close)
 
 
 @pytest.mark.parametrize("kind", GRAPHS, ids=name_of)
@@ -46,7 +46,7 @@ def test_so_it_does_of_one_modality_and_of_two(kind, names, tmp_path):
     widths = {name: WIDTHS[name] for name in names}
     model, clips = built(kind, widths=widths), ragged(40, widths=widths)
     file = predictor(tmp_path / "m.onnx", model, NORMALIZER)
-    np.testing.assert_allclose(file(clips).outputs, said(model, clips, NORMALIZER), **close)
+    np.testing.assert_allclose(file(clips).outputs, outputs_of(model, clips, NORMALIZER), **close)
 
 
 @pytest.mark.parametrize("turn", range(3))
@@ -55,14 +55,14 @@ def test_the_gate_may_have_chosen_any_modality(turn, sharing, tmp_path):
     model, clips = built(HCTMG, sharing=sharing, width=9, heads=3), ragged(20)
     model.gate.logits.data[turn] = 2.0
     file = predictor(tmp_path / "m.onnx", model, NORMALIZER)
-    np.testing.assert_allclose(file(clips).outputs, said(model, clips, NORMALIZER), **close)
+    np.testing.assert_allclose(file(clips).outputs, outputs_of(model, clips, NORMALIZER), **close)
 
 
 @pytest.mark.parametrize("options", [{"gate_per": "clip"}, {"downsample": 2}])
 def test_what_no_graph_computes_is_refused(options, tmp_path):
     ((name, value),) = options.items()
-    told = f"{name} {value} has no ONNX graph; export a run with {name} "
-    with pytest.raises(DeadpanError, match=told):
+    message = f"{name} {value} has no ONNX graph; export a run with {name} "
+    with pytest.raises(DeadpanError, match=message):
         predictor(tmp_path / "m.onnx", built(HCTMG, **options))
 
 
@@ -75,7 +75,7 @@ def test_layers_of_an_encoder_are_summed_in_the_file(kind, tmp_path):
             mix.logits.normal_()
     clips = ragged(40)
     file = predictor(tmp_path / "m.onnx", model, NORMALIZER)
-    np.testing.assert_allclose(file(clips).outputs, said(model, clips, NORMALIZER), **close)
+    np.testing.assert_allclose(file(clips).outputs, outputs_of(model, clips, NORMALIZER), **close)
 
 
 def test_scaled_clips_reach_the_limit():

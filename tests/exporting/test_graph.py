@@ -6,9 +6,9 @@ from onnx import TensorProto, helper
 from deadpan.exporting.graph import Graph
 
 
-def computed(graph, found, x):
+def computed(graph, value, x):
     """What a graph makes of x."""
-    graph.rename(found, "y")
+    graph.rename(value, "y")
     info = helper.make_tensor_value_info
     inputs = [info("x", TensorProto.FLOAT, list(x.shape))]
     whole = graph.finish("g", inputs, [info("y", TensorProto.FLOAT, None)])
@@ -31,16 +31,16 @@ def test_int8_keeps_a_scale_for_each_output_channel():
     weight = random.normal(size=(64, 32)).astype(np.float32) * np.geomspace(1e-3, 1e3, 32)
     weight = weight.astype(np.float32)
     x = random.normal(size=(5, 64)).astype(np.float32)
-    found, sizes = {}, {}
+    outputs, sizes = {}, {}
     for int8 in (False, True):
         graph = Graph(int8=int8)
         product = graph.op("MatMul", "x", graph.weight(weight, channel=1))
-        found[int8], sizes[int8] = computed(graph, product, x)
-    np.testing.assert_allclose(found[False], x @ weight, rtol=1e-4, atol=1e-4)
+        outputs[int8], sizes[int8] = computed(graph, product, x)
+    np.testing.assert_allclose(outputs[False], x @ weight, rtol=1e-4, atol=1e-4)
     # A weight is off by at most half a step, 1 / 254 of its channel's largest.
     bound = np.abs(x).sum(axis=1, keepdims=True) * np.abs(weight).max(axis=0) / 254
-    assert (np.abs(found[True] - x @ weight) <= bound * 1.001 + 1e-5).all()
-    assert not np.allclose(found[True], found[False])
+    assert (np.abs(outputs[True] - x @ weight) <= bound * 1.001 + 1e-5).all()
+    assert not np.allclose(outputs[True], outputs[False])
     assert sizes[True] < 0.4 * sizes[False]
 
 

@@ -10,7 +10,16 @@ from deadpan.exporting.onnx_file import OPSET, onnx_bytes
 from deadpan.exporting.run import deviations, onnx_predict
 from deadpan.models import HCTMG, LMF, MulT
 
-from .exported import NORMALIZER, UNSCALED, built, facts_of, predictor, ragged, said, written
+from .exported import (
+    NORMALIZER,
+    UNSCALED,
+    built,
+    facts_of,
+    outputs_of,
+    predictor,
+    ragged,
+    written,
+)
 
 MOSI = {"text": 300, "audio": 5, "vision": 20}
 
@@ -57,7 +66,7 @@ def test_what_stands_in_padding_never_matters(kind, garbage):
         feeds[f"features.{name}"] = dirty
         feeds[f"mask.{name}"] = np.zeros(dirty.shape[:2], bool)
         feeds[f"mask.{name}"][0, : len(x)] = True
-    wanted = said(model, [clip, {}], NORMALIZER)
+    wanted = outputs_of(model, [clip, {}], NORMALIZER)
     np.testing.assert_allclose(session.run(None, feeds)[0], wanted, rtol=0, atol=1e-5)
 
 
@@ -78,7 +87,7 @@ def test_long_clips_too(preset, tmp_path):
     steps = {"text": 50, "audio": 375, "vision": 500}
     clip = {m: random.normal(size=(n, preset.widths[m])).astype("f") for m, n in steps.items()}
     got = predictor(tmp_path / "m.onnx", preset)([clip]).outputs
-    np.testing.assert_allclose(got, said(preset, [clip]), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(got, outputs_of(preset, [clip]), rtol=0, atol=1e-5)
 
 
 def test_a_wrong_graph_is_noticed(preset):

@@ -17,10 +17,12 @@ def test_the_file_is_as_sure_as_the_run(tmp_path):
         run = train(tmp_path / loss, data_options=data, epochs=1, loss=loss)
         rows = deadpan.predict(run.path, "controlled", **data)
         clips = [c for part in deadpan.load("controlled", **data).splits.values() for c in part]
-        said = Predictor(deadpan.export(run.path).path)([dict(clip.sequences) for clip in clips])
+        predictions = Predictor(deadpan.export(run.path).path)(
+            [dict(clip.sequences) for clip in clips]
+        )
         order = {clip.id: index for index, clip in enumerate(clips)}
         for name in ("low", "high", "positive_probability"):
-            got = getattr(said, name)[[order[row["id"]] for row in rows], 0]
+            got = getattr(predictions, name)[[order[row["id"]] for row in rows], 0]
             # A step of the signs' 200 errors: a prediction may lie within rounding of one.
             wanted = [row[f"{name}_sentiment"] for row in rows]
             np.testing.assert_allclose(got, wanted, atol=0.0051 if "pos" in name else 1e-5)
@@ -32,23 +34,23 @@ def trained(tmp_path_factory):
 
 
 def test_the_file_predicts_what_the_run_predicts(trained, tmp_path):
-    made = deadpan.export(trained.path, out=tmp_path / "m.onnx")
-    assert made.path == tmp_path / "m.onnx"
-    assert made.size == made.path.stat().st_size
-    assert made.deviation < 1e-5 < made.spread
+    export = deadpan.export(trained.path, out=tmp_path / "m.onnx")
+    assert export.path == tmp_path / "m.onnx"
+    assert export.size == export.path.stat().st_size
+    assert export.deviation < 1e-5 < export.spread
     rows = deadpan.predict(trained.path, "controlled", **DATA)
     clips = [clip for split in deadpan.load("controlled", **DATA).splits.values() for clip in split]
-    said = Predictor(made.path)([dict(clip.sequences) for clip in clips])
+    predictions = Predictor(export.path)([dict(clip.sequences) for clip in clips])
     by_id = {row["id"]: row["prediction_sentiment"] for row in rows}
     np.testing.assert_allclose(
-        said.decisions[:, 0], [by_id[clip.id] for clip in clips], rtol=0, atol=1e-5
+        predictions.decisions[:, 0], [by_id[clip.id] for clip in clips], rtol=0, atol=1e-5
     )
 
 
 def test_it_goes_into_the_run_and_says_what_it_is(trained):
-    made = deadpan.export(trained.path, int8=True)
-    assert made.path == trained.path / "model-int8.onnx"
-    facts = json.loads(onnx.load(made.path).metadata_props[0].value)
+    export = deadpan.export(trained.path, int8=True)
+    assert export.path == trained.path / "model-int8.onnx"
+    facts = json.loads(onnx.load(export.path).metadata_props[0].value)
     assert facts["model"] == "HCTMG"
     assert facts["labels"] == ["sentiment"]
     assert facts["widths"] == {"text": 8, "audio": 6, "vision": 5}
@@ -64,7 +66,7 @@ def test_medians_of_groups_are_left_to_the_predictor(tmp_path):
     predictor = Predictor(deadpan.export(run.path).path)
     assert predictor.facts["median_of_group_first"] == ["audio", "vision"]
     clips = [clip for split in deadpan.load("controlled", **DATA).splits.values() for clip in split]
-    said = predictor(
+    predictions = predictor(
         [dict(clip.sequences) for clip in clips], groups=[str(clip.group) for clip in clips]
     )
     by_id = {
@@ -72,7 +74,7 @@ def test_medians_of_groups_are_left_to_the_predictor(tmp_path):
         for row in deadpan.predict(run.path, "controlled", **DATA)
     }
     np.testing.assert_allclose(
-        said.decisions[:, 0], [by_id[clip.id] for clip in clips], rtol=0, atol=1e-5
+        predictions.decisions[:, 0], [by_id[clip.id] for clip in clips], rtol=0, atol=1e-5
     )
 
 

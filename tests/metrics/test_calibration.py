@@ -40,8 +40,22 @@ def test_ties_count_their_mean_in_any_order():
     wanted = [2, 2, 2, 3]
     for order in ([0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]):
         assert abstention_curve(values[order], certainty[order]) == pytest.approx(wanted)
-    constant = abstention_curve(values, np.zeros(4))
-    assert constant == pytest.approx([3] * 4)
+
+
+def test_certainties_that_differ_by_rounding_alone_are_ties():
+    radius, predictions = 0.1, np.linspace(-3, 3, 50)
+    widths = (predictions + radius) - (predictions - radius)
+    assert len(set(widths)) > 1
+    values = np.arange(51.0)
+    curve = abstention_curve(values, -np.append(widths, 2.0))
+    assert curve == pytest.approx([24.5] * 50 + [25])
+
+
+def test_where_all_are_as_certain_there_is_no_curve():
+    values = np.array([4.0, 0, 2, 6])
+    for certainty in (np.zeros(4), np.full(4, -2.0), 0.3 + np.array([0, 1, -1, 0]) * 1e-16):
+        assert abstention_curve(values, certainty) is None
+    assert abstention_curve(values[:1], np.array([0.4])) is None
 
 
 def test_points_end_with_all_clips():
@@ -49,5 +63,5 @@ def test_points_end_with_all_clips():
         curve = np.arange(clips, dtype=float)
         points = abstention_points(curve)
         assert len(points) == min(clips, 20)
-        assert (points[-1].kept, points[-1].value) == (1, clips - 1)
-        assert all(0 < point.kept <= 1 for point in points)
+        assert (points[-1].share, points[-1].value) == (1, clips - 1)
+        assert all(0 < point.share <= 1 for point in points)

@@ -100,8 +100,8 @@ def test_equal_weights_of_groups_repair_clustered_clips():
         predictions, labels, groups = draw(random, 80, 15, spread=True)
         test = draw(random, 300, 15, spread=True)
         names, owner = np.unique(test[2], return_inverse=True)
-        for shares, known in ((by_clip, alone(len(groups))), (by_group, groups)):
-            right = held(fit_interval(predictions, labels, known), *test[:2])
+        for shares, names_of_groups in ((by_clip, alone(len(groups))), (by_group, groups)):
+            right = held(fit_interval(predictions, labels, names_of_groups), *test[:2])
             of_group = np.bincount(owner, right) / np.bincount(owner)
             assert len(of_group) == len(names)
             shares.append(of_group.mean())

@@ -59,14 +59,14 @@ def test_nineteen_of_twenty_intervals_hold_the_truth():
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 5), (3, 5), (9, 10), (10, 10), (20, 25)])
 def test_the_interval_of_a_share_is_wilsons(successes, trials):
-    found = share_interval(successes, trials, null=1 / 3)
-    assert found.estimate == successes / trials
-    for end in (found.low, found.high):
-        if end != pytest.approx(found.estimate):  # an end at 0 or 1
-            score = (found.estimate - end) / math.sqrt(end * (1 - end) / trials)
+    interval = share_interval(successes, trials, null=1 / 3)
+    assert interval.estimate == successes / trials
+    for end in (interval.low, interval.high):
+        if end != pytest.approx(interval.estimate):  # an end at 0 or 1
+            score = (interval.estimate - end) / math.sqrt(end * (1 - end) / trials)
             assert abs(score) == pytest.approx(stats.norm.ppf(0.975))
-    assert found.high - found.low > 0.1
-    assert found.low - 1e-9 <= found.estimate <= found.high + 1e-9
+    assert interval.high - interval.low > 0.1
+    assert interval.low - 1e-9 <= interval.estimate <= interval.high + 1e-9
 
 
 def test_the_p_of_a_share_is_exact():

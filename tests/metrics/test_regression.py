@@ -131,8 +131,8 @@ def test_agrees_with_scipy_and_sklearn_on_random_scores():
         x = rng.normal(size=60)
         y = np.round(rng.normal(size=60) + 0.5 * x, 1) * (rng.random(60) > 0.2)
         assert (y == 0).any()
-        kept = [i for i in range(60) if y[i] != 0]
-        non0 = [y[i] > 0 for i in kept], [x[i] > 0 for i in kept]
+        signed = [i for i in range(60) if y[i] != 0]
+        non0 = [y[i] > 0 for i in signed], [x[i] > 0 for i in signed]
         has0 = [v >= 0 for v in y], [v >= 0 for v in x]
         assert regression.pearson_correlation(x, y) == pytest.approx(pearsonr(x, y).statistic)
         assert regression.f1_non0(x, y) == pytest.approx(f1_score(*non0, average="weighted"))

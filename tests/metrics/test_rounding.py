@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deadpan.metrics.rounding import is_constant
+from deadpan.metrics.rounding import is_constant, rounded
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,12 @@ from deadpan.metrics.rounding import is_constant
 )
 def test_a_difference_of_rounding_is_none(values, constant):
     assert is_constant(np.array(values, float)) is constant
+
+
+def test_values_that_differ_by_rounding_become_the_same():
+    values = np.array([0.3, 0.1 + 0.2, np.nextafter(np.float32(0.3), np.float32(1)), -0.6, 0.30001])
+    a, b, c, d, e = rounded(values)
+    assert a == b == c < e
+    assert [a, d, e] == pytest.approx([0.3, -0.6, 0.30001], abs=1e-6)
+    assert rounded(np.zeros(2)).tolist() == [0, 0]
+    assert rounded(np.zeros(0)).tolist() == []

@@ -218,8 +218,8 @@ def test_a_clip_in_training_loses_modalities_but_never_all():
     assert left[:300].any(dim=1).all()
     assert not left[:100, 1].any() and not left[300].any()
     # Half of each are drawn, but one clip in eight would lose all three, and keeps them.
-    kept = left[100:300].float().mean(dim=0)
-    torch.testing.assert_close(kept, torch.full((3,), 0.5 + 1 / 8), atol=0.1, rtol=0)
+    share = left[100:300].float().mean(dim=0)
+    torch.testing.assert_close(share, torch.full((3,), 0.5 + 1 / 8), atol=0.1, rtol=0)
 
 
 def test_what_a_clip_loses_is_missing():
@@ -230,8 +230,8 @@ def test_what_a_clip_loses_is_missing():
     torch.manual_seed(4)
     predicted = model.train()(pad(clips)).prediction
     rests = [
-        {m: clip[m] for m, keep in zip(WIDTHS, own, strict=True) if keep}
-        for clip, own in zip(clips, left, strict=True)
+        {m: clip[m] for m, keep in zip(WIDTHS, present, strict=True) if keep}
+        for clip, present in zip(clips, left, strict=True)
     ]
     torch.testing.assert_close(predicted, model.eval()(pad(rests)).prediction)
 
@@ -311,9 +311,9 @@ def test_a_frozen_gate_weighs_the_same_and_receives_no_gradient():
 def per_clip(model, *, weight=0.0, bias=(0.0, 0.0, 0.0), **options):
     """The model with a gate per clip, whose map has these numbers, and else the same weights."""
     other = build(HCTMG, gate_per="clip", **options).eval()
-    own = {name: x for name, x in model.state_dict().items() if not name.startswith("gate.")}
-    own |= {name: x for name, x in other.state_dict().items() if name.startswith("gate.")}
-    other.load_state_dict(own)
+    state = {name: x for name, x in model.state_dict().items() if not name.startswith("gate.")}
+    state |= {name: x for name, x in other.state_dict().items() if name.startswith("gate.")}
+    other.load_state_dict(state)
     torch.manual_seed(3)
     with torch.no_grad():
         other.gate.map.weight.normal_(std=weight)
@@ -344,8 +344,8 @@ def test_each_clip_is_predicted_under_its_own_primary(gate):
     assert set(weights.argmax(dim=1).tolist()) == {0, 1, 2}
     output = chosen(pad(clips))
     torch.testing.assert_close(output.gate, weights.mean(dim=0))
-    for clip, own, predicted in zip(clips, weights, output.prediction, strict=True):
-        model.gate.logits.data.copy_(own.log())
+    for clip, clip_weights, predicted in zip(clips, weights, output.prediction, strict=True):
+        model.gate.logits.data.copy_(clip_weights.log())
         torch.testing.assert_close(predicted, model(pad([clip])).prediction[0])
 
 

@@ -24,8 +24,8 @@ def test_sizes_at_the_defaults(preset, size):
 def test_every_term_of_the_rank_is_a_parameter_that_learns(rank):
     """The known bug: factors and fusion weights of the model that its optimizer never saw."""
     model, batch = build(LMF, rank=rank, outputs=2), pad(random_clips(4))
-    own = {name: p.clone() for name, p in model.named_parameters() if "fusion" in name}
-    shapes = {name: tuple(p.shape) for name, p in own.items()}
+    parameters = {name: p.clone() for name, p in model.named_parameters() if "fusion" in name}
+    shapes = {name: tuple(p.shape) for name, p in parameters.items()}
     assert shapes == {
         "fusion.weights": (rank,),
         "fusion.bias": (2,),
@@ -35,7 +35,7 @@ def test_every_term_of_the_rank_is_a_parameter_that_learns(rank):
     model(batch).prediction.square().sum().backward()
     optimizer.step()
     moved = dict(model.named_parameters())
-    for name, before in own.items():
+    for name, before in parameters.items():
         # Each term of the sum, not just some.
         assert (moved[name] != before).reshape(len(before), -1).any(dim=1).all(), name
 

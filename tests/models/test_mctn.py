@@ -24,8 +24,8 @@ def test_only_the_words_are_needed_to_predict(grad):
     words = [{TEXT: c[TEXT]} for c in clips]
     with torch.set_grad_enabled(grad):
         expected = model(pad(clips)).prediction
-        for some in (pad(other), pad(words), pad(words, modalities=[TEXT])):
-            torch.testing.assert_close(model(some).prediction, expected)
+        for batch in (pad(other), pad(words), pad(words, modalities=[TEXT])):
+            torch.testing.assert_close(model(batch).prediction, expected)
 
 
 def test_its_losses_are_those_of_three_translations():

@@ -62,14 +62,14 @@ def test_the_task_reaches_the_frames_themselves():
 
 def test_the_frame_network_is_an_lstm_over_one_frame():
     torch.manual_seed(0)
-    own, whole = FrameLSTM(3, 4), nn.LSTM(3, 4, batch_first=True)
+    cell, lstm = FrameLSTM(3, 4), nn.LSTM(3, 4, batch_first=True)
     with torch.no_grad():
-        for kept, of_all in ((own.gates.weight, whole.weight_ih_l0), (own.gates.bias, None)):
-            parts = of_all if of_all is not None else whole.bias_ih_l0 + whole.bias_hh_l0
+        for parameter, source in ((cell.gates.weight, lstm.weight_ih_l0), (cell.gates.bias, None)):
+            parts = source if source is not None else lstm.bias_ih_l0 + lstm.bias_hh_l0
             i, _, g, o = parts.chunk(4)
-            kept.copy_(torch.cat([i, g, o]))
+            parameter.copy_(torch.cat([i, g, o]))
     frames = torch.randn(5, 1, 3)
-    torch.testing.assert_close(own(frames), whole(frames)[0])
+    torch.testing.assert_close(cell(frames), lstm(frames)[0])
 
 
 @pytest.mark.parametrize("limit", [0.0, 0.05, 0.2, 1.0])

@@ -70,9 +70,9 @@ def test_a_missing_modality_leaves_the_products_of_the_others(missing):
         del clip[missing]
     batch = pad(clips)
     tensor = seen_by(model.head, model, batch).reshape(2, 9, 9, 9)
-    own = tensor.movedim(1 + list(WIDTHS).index(missing), 1)
-    assert own[:, 0].any()
-    assert not own[:, 1:].any()
+    missing_first = tensor.movedim(1 + list(WIDTHS).index(missing), 1)
+    assert missing_first[:, 0].any()
+    assert not missing_first[:, 1:].any()
     result = gradients(model, batch)
     assert not any(grad.any() for name, grad in result.items() if f"subnets.{missing}." in name)
 

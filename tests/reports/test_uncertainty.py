@@ -23,26 +23,28 @@ from ..training.fake_run import LABELS, fake_run
 from ..training.test_uncertainty import clips
 
 
-def scored(task, labels, *, count=60, valid=60):
+def scored(name, labels, *, count=60, valid=60):
     """Scores of made-up predictions of a task."""
     random = np.random.default_rng(0)
-    made = make_task(task, labels)
-    if task in ("regression", "scores"):
+    task = make_task(name, labels)
+    if task.predicts_numbers:
         truth = random.uniform(-3, 3, (count, len(labels)))
         outputs = truth + 0.5 * random.normal(size=truth.shape)
     else:
         truth = np.eye(len(labels))[random.integers(0, len(labels), count)]
-        outputs = random.normal(size=(count, made.outputs))
-    fitted = fit_uncertainty(made, clips(truth[:valid]), outputs[:valid])
-    return score_uncertainty(made, outputs, truth, fitted)
+        outputs = random.normal(size=(count, task.outputs))
+    fitted = None
+    if task.predicts_numbers:
+        fitted = fit_uncertainty(task, clips(truth[:valid]), outputs[:valid])
+    return score_uncertainty(task, outputs, truth, fitted)
 
 
 def evaluated(path, task, **options):
     """A run whose evaluation scored its uncertainty."""
     run = fake_run(path, task, epochs=2, batches=1, clips=12)
     scores = json.loads((run / "scores.json").read_text())
-    found = scored(task, LABELS[task], **options)
-    scores["uncertainty"] = nan_to_none(dataclasses.asdict(found))
+    uncertainty = scored(task, LABELS[task], **options)
+    scores["uncertainty"] = nan_to_none(dataclasses.asdict(uncertainty))
     (run / "scores.json").write_text(json.dumps(scores))
     return run
 
@@ -51,8 +53,8 @@ def evaluated(path, task, **options):
 def test_the_page_shows_intervals_reliability_and_abstention(task, tmp_path):
     page = Page(write_report(evaluated(tmp_path / "run", task)).read_text(encoding="utf-8"))
     assert len(page.all("figure")) == len(page.all("svg")) == 6
-    for said in ("Reliability of the probabilities", "expected calibration error", "Abstention"):
-        assert said in page.text
+    for text in ("Reliability of the probabilities", "expected calibration error", "Abstention"):
+        assert text in page.text
     assert ("Intervals" in page.text) == (task in ("regression", "scores"))
     links = [a["href"] for a in page.all("a")]
     assert links.count("scores.json") == (4 if task in ("regression", "scores") else 3)

@@ -9,6 +9,7 @@ import torch
 
 from deadpan.errors import DeadpanError
 from deadpan.exporting.onnx_file import onnx_bytes
+from deadpan.metrics.distributions import signed_probability
 from deadpan.models import HCTMG, LFDNN
 from deadpan.serving import predictor as serving
 from deadpan.serving.predictor import Predictor, give_back
@@ -18,9 +19,9 @@ from tests.exporting.exported import (
     UNSCALED,
     built,
     facts_of,
+    outputs_of,
     predictor,
     ragged,
-    said,
     written,
 )
 
@@ -50,7 +51,7 @@ def test_it_needs_neither_torch_nor_onnx(tmp_path):
 def test_order_and_company_change_nothing(ready):
     file, model = ready
     clips = ragged(60)
-    wanted = said(model, clips)
+    wanted = outputs_of(model, clips)
     np.testing.assert_allclose(file(clips).outputs, wanted, rtol=0, atol=1e-5)
     np.testing.assert_allclose(file(clips[::-1]).outputs, wanted[::-1], rtol=0, atol=1e-5)
     np.testing.assert_allclose(file([clips[3]]).outputs, wanted[3:4], rtol=0, atol=1e-5)
@@ -128,7 +129,7 @@ def test_a_file_without_intervals_has_none_and_a_distribution_still_has_signs(tm
     facts = {"task": "scores", "labels": ("a", "b"), "bins": whole.bins.tolist()}
     model = built(LFDNN, outputs=whole.outputs)
     got = predictor(tmp_path / "d.onnx", model, **facts)(ragged(3))
-    above = whole.probability_above(got.outputs)[:, 1]
+    above = signed_probability(got.outputs, whole.bins)[:, 1]
     np.testing.assert_allclose(got.positive_probability[:, 1], above)
     assert np.isnan(got.positive_probability[:, 0]).all()  # no label a is below 0
 
@@ -160,7 +161,7 @@ def test_each_speaker_is_set_to_their_own_median(tmp_path):
         {"audio": audio - 4 - np.arange(4)},
     ]
     got = file(clips, groups=["x", "x", "y"]).outputs
-    np.testing.assert_allclose(got, said(model, moved), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(got, outputs_of(model, moved), rtol=0, atol=1e-5)
     assert np.isfinite(file([{}], groups=["z"]).outputs).all()
     for groups in (None, ["x"]):
         with pytest.raises(DeadpanError, match="give the speaker of each of the 3 clips as groups"):

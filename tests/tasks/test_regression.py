@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from deadpan.errors import DeadpanError
+from deadpan.metrics.distributions import signed_probability
 from deadpan.tasks import Regression, Scores, make_task
 from deadpan.tasks.regression import BINS
 
@@ -170,16 +171,13 @@ def test_a_distribution_by_hand():
     assert best == pytest.approx(wanted, abs=1e-4)
 
 
-def test_a_distribution_gives_a_number_an_interval_and_a_sign():
+def test_a_distribution_gives_a_number_and_a_sign():
     task = Regression(loss="distribution")
     outputs = torch.cat([logits_at(1.0), logits_at(-2.0)]).numpy()
     assert task.decisions(outputs)[:, 0] == pytest.approx([1, -2], abs=1e-4)
     assert task.metrics(outputs, column(1, -2))["mae"] == pytest.approx(0, abs=1e-4)
-    assert task.probability_above(outputs)[:, 0] == pytest.approx([1, 0], abs=1e-6)
-    low, high = (task.quantile(outputs, share)[:, 0] for share in (0.05, 0.95))
-    assert (low < [1, -2]).all()
-    assert (high > [1, -2]).all()
-    assert (high - low < 0.25).all()
+    signs = signed_probability(outputs, task.bins)[:, 0]
+    assert signs == pytest.approx([1, 0], abs=1e-6)
 
 
 def test_scores_have_bins_over_the_ranges_of_their_labels():
@@ -226,12 +224,3 @@ def test_ranges_are_one_for_each_label(ranges):
         DeadpanError, match="wanted the lowest and highest value of each of 1 label"
     ):
         make_task("scores", ("calm",), "distribution", ranges=ranges)
-
-
-def test_only_a_distribution_has_an_interval():
-    for ask in (lambda: Regression().quantile(column(1), 0.1), lambda: TRAITS.probability_above(X)):
-        with pytest.raises(DeadpanError, match="train it with --loss distribution"):
-            ask()
-
-
-X = np.zeros((1, 2))

@@ -19,7 +19,7 @@ from deadpan.training.checkpoint import (
     unnested,
 )
 
-from .tiny import StopAt, Stopped, kept, train
+from .tiny import StopAt, Stopped, run_contents, train
 
 
 def full(*_):
@@ -60,7 +60,7 @@ def test_a_full_disk_leaves_the_checkpoint_to_go_on_from(tmp_path, monkeypatch):
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     train(out, resume=True)
     train(tmp_path / "whole")
-    assert kept(out) == kept(tmp_path / "whole")
+    assert run_contents(out) == run_contents(tmp_path / "whole")
 
 
 def test_tensors_and_values_come_back_as_they_were(tmp_path):
@@ -74,12 +74,12 @@ def test_tensors_and_values_come_back_as_they_were(tmp_path):
     }
     meta = {"inf": float("inf"), "rows": [{"x": 0.1, "n": 1}], "none": None}
     save_tensors(path, tensors, meta)
-    found, values = load_tensors(path)
+    loaded, values = load_tensors(path)
     assert values == meta
-    assert set(found) == set(tensors)
+    assert set(loaded) == set(tensors)
     for name, tensor in tensors.items():
-        assert found[name].dtype == tensor.dtype
-        assert torch.equal(found[name], tensor)
+        assert loaded[name].dtype == tensor.dtype
+        assert torch.equal(loaded[name], tensor)
 
 
 @given(st.dictionaries(st.text("ab/", min_size=1, max_size=4), st.just(torch.zeros(1))))

@@ -19,15 +19,15 @@ def test_a_run_knows_what_it_was_made_with(monkeypatch):
     dataset = controlled(clips=20)
     task = make_task(dataset.task, dataset.labels)
     model = LFDNN(widths=dataset.widths, outputs=task.outputs)
-    found = this_environment(model, task, data_facts(dataset), Fabric(accelerator="cpu"))
-    assert found.command == "deadpan train --seed 1"
-    assert found.torch == torch.__version__
-    assert found.parameters == sum(p.numel() for p in model.parameters())
-    assert (found.task, found.labels) == ("regression", ("sentiment",))
-    assert found.modalities == ("text", "audio", "vision")
-    assert found.dataset.fingerprint == fingerprint(dataset)
-    assert found.commit_name.startswith(found.commit or "unknown")
-    assert found.native == (not found.kernels.startswith("torch: "))
+    facts = this_environment(model, task, data_facts(dataset), Fabric(accelerator="cpu"))
+    assert facts.command == "deadpan train --seed 1"
+    assert facts.torch == torch.__version__
+    assert facts.parameters == sum(p.numel() for p in model.parameters())
+    assert (facts.task, facts.labels) == ("regression", ("sentiment",))
+    assert facts.modalities == ("text", "audio", "vision")
+    assert facts.dataset.fingerprint == fingerprint(dataset)
+    assert facts.commit_name.startswith(facts.commit or "unknown")
+    assert facts.native == (not facts.kernels.startswith("torch: "))
 
 
 def test_of_two_environments_in_which_torch_computes_the_reason_is_no_change():

@@ -58,7 +58,7 @@ def test_labels_come_in_the_order_of_the_clips():
 
 def test_loss_and_metrics_are_those_of_all_clips_at_once():
     task = make_task("regression", ("sentiment",))
-    said, true = np.array([[1.0], [2.0]], np.float32), np.array([[0.0], [-1.0]], np.float32)
-    loss, metrics = loss_and_metrics(task, said, true)
+    predicted, true = np.array([[1.0], [2.0]], np.float32), np.array([[0.0], [-1.0]], np.float32)
+    loss, metrics = loss_and_metrics(task, predicted, true)
     assert loss == metrics["mae"] == 2.0
     assert list(metrics) == [column.key for column in task.columns]

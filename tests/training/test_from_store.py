@@ -8,7 +8,7 @@ import deadpan
 from deadpan.data.dataset import Dataset, LazyClips
 from deadpan.training import run as running
 
-from .tiny import DATA, kept, train
+from .tiny import DATA, run_contents, train
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def test_a_run_from_a_store_is_the_run_from_memory(normalization, store, tmp_pat
     memory = train(tmp_path / "memory", **same).path
     stored = train(tmp_path / "stored", data=store, data_options={}, **same).path
     assert seen == [dict.fromkeys(seen[0], lazy) for lazy in (False, True)]
-    one, other = kept(memory), kept(stored)
-    for what in ("model", "tensors", "epochs", "gate"):
-        assert one[what] == other[what]
+    one, other = run_contents(memory), run_contents(stored)
+    for part in ("model", "tensors", "epochs", "gate"):
+        assert one[part] == other[part]
     scores = [json.dumps(deadpan.evaluate(path)["rows"]) for path in (memory, stored)]
     assert scores[0] == scores[1]

@@ -1,5 +1,8 @@
 import dataclasses
+import re
+import shutil
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,7 +13,7 @@ from deadpan.errors import DataError, RunError
 from deadpan.training.checkpoint import load_tensors, save_tensors
 from deadpan.training.opened import RunDirectory, open_run
 
-from .tiny import DATA, MODEL, StopAt, Stopped, kept, train
+from .tiny import DATA, MODEL, StopAt, Stopped, run_contents, train
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +40,8 @@ def test_a_run_starts_from_the_weights_of_another(source, tmp_path):
     weights = parameters(start(tmp_path / "run", source))
     for name, value in parameters(source).items():
         assert same(value, weights[name]), name
-    drawn = parameters(train(tmp_path / "drawn", epochs=1, seed=7).path)
-    assert not torch.equal(drawn["head.output.weight"], weights["head.output.weight"])
+    other = parameters(train(tmp_path / "other", epochs=1, seed=7).path)
+    assert not torch.equal(other["head.output.weight"], weights["head.output.weight"])
     facts = RunDirectory(tmp_path / "run").environment()
     assert len(facts.initial_weights) == 64
     assert facts.warnings == []
@@ -57,6 +60,66 @@ def test_an_output_layer_of_another_task_is_drawn(source, tmp_path):
         assert name.startswith("head.output") or same(value, weights[name]), name
 
 
+def labelled(folder, task, *labels, scale=1):
+    """The path of a store of the same clips, whose labels have another task, names or scale."""
+    dataset = controlled(**DATA)
+    splits = {
+        name: [
+            dataclasses.replace(clip, label=scale * np.tile(clip.label, len(labels)))
+            for clip in clips
+        ]
+        for name, clips in dataset.splits.items()
+    }
+    path = folder / "-".join(["data", task, *labels, str(scale)])
+    write_store(
+        dataclasses.replace(dataset, task=task, labels=labels, splits=splits), path, source={}
+    )
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "difference"),
+    [
+        (
+            {"task": ("regression", "sentiment")},
+            {"task": ("scores", "sentiment")},
+            "the task regression and this run scores",
+        ),
+        (
+            {"task": ("scores", "calm", "warm")},
+            {"task": ("scores", "warm", "calm")},
+            "the labels calm, warm and this run warm, calm",
+        ),
+        (
+            {"task": ("scores", "calm"), "loss": "distribution"},
+            {"task": ("scores", "calm"), "loss": "distribution", "scale": 2},
+            "bins from .* to .* and this run from .* to .*",
+        ),
+    ],
+)
+def test_an_output_layer_of_the_same_size_is_drawn_where_it_means_other_things(
+    tmp_path, before, after, difference
+):
+    def options(*, task, loss=None, scale=1):
+        return {"data": labelled(tmp_path, *task, scale=scale), "data_options": {}, "loss": loss}
+
+    source = train(tmp_path / "source", epochs=1, **options(**before)).path
+    run = start(tmp_path / "run", source, **options(**after))
+    (warning,) = RunDirectory(run).environment().warnings
+    assert re.fullmatch(
+        f"{source} has {difference}: drawn anew are head.output.weight, head.output.bias", warning
+    )
+    weights = parameters(run)
+    for name, value in parameters(source).items():
+        assert same(value, weights[name]) != name.startswith("head.output"), name
+
+
+def test_an_output_layer_of_another_loss_is_not_drawn(source, tmp_path):
+    run = start(tmp_path / "run", source, loss="smooth_l1")
+    assert RunDirectory(run).environment().warnings == []
+    assert same(parameters(run)["head.output.weight"], parameters(source)["head.output.weight"])
+
+
 def test_the_normalization_is_that_of_the_new_data(source, tmp_path):
     run = start(tmp_path / "run", source, data_options={**DATA, "seed": 5})
     mine, theirs = open_run(run).normalizer.centers, open_run(source).normalizer.centers
@@ -73,7 +136,7 @@ def test_a_gate_that_froze_learns_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"model": "MulT", "model_options": {}}, r"\(a HCTMG, not a MulT\); give one of MulT"),
         (
@@ -92,8 +155,8 @@ def test_a_gate_that_froze_learns_again(tmp_path):
         ({"layer_blocks": {"text": 2}}, "lack 'layer_mixes.text.logits'"),
     ],
 )
-def test_weights_of_another_model_are_refused(source, tmp_path, changes, told):
-    with pytest.raises(RunError, match=f"{source}: no run to start from .*{told}"):
+def test_weights_of_another_model_are_refused(source, tmp_path, changes, message):
+    with pytest.raises(RunError, match=f"{source}: no run to start from .*{message}"):
         start(tmp_path / "run", source, **changes)
     assert not (tmp_path / "run").exists()
 
@@ -124,12 +187,12 @@ def test_features_of_another_encoder_are_refused(tmp_path):
         data: train(tmp_path / f"run{i}", data=data, data_options={}, epochs=1).path
         for i, data in enumerate((a, none))
     }
-    told = {
+    messages = {
         (a, b): r"text is of another recipe than .* \(encoder bert \(.*, not bert \(",
         (a, none): "text is of no recipe, but .* was trained on that of bert",
         (none, a): "text is of the recipe of bert, but .* was trained on features of none",
     }
-    for (source, data), message in told.items():
+    for (source, data), message in messages.items():
         with pytest.raises(DataError, match=message):
             start(tmp_path / "run", runs[source], data=data, data_options={})
         assert not (tmp_path / "run").exists()
@@ -142,14 +205,26 @@ def test_interrupted_it_ends_as_if_it_had_not_been(source, tmp_path, stop):
     with pytest.raises(Stopped):
         train(tmp_path / "run", init_from=str(source), watch=StopAt(**stop))
     train(tmp_path / "run", init_from=str(source), resume=True)
-    assert kept(tmp_path / "run") == kept(whole)
-    assert kept(whole)["model"] != kept(source)["model"]
+    assert run_contents(tmp_path / "run") == run_contents(whole)
+    assert run_contents(whole)["model"] != run_contents(source)["model"]
+
+
+def test_a_run_with_a_checkpoint_goes_on_without_what_it_started_from(source, tmp_path):
+    copy = shutil.copytree(source, tmp_path / "source")
+    with pytest.raises(Stopped):
+        train(tmp_path / "run", init_from=str(copy), watch=StopAt(epoch=1), loss="distribution")
+    before = RunDirectory(tmp_path / "run").environment()
+    shutil.rmtree(copy)
+    train(tmp_path / "run", init_from=str(copy), resume=True, loss="distribution")
+    after = RunDirectory(tmp_path / "run").environment()
+    assert after.initial_weights == before.initial_weights != ""
+    assert after.warnings == before.warnings != []
 
 
 def test_a_start_that_has_changed_is_refused(tmp_path):
     source = train(tmp_path / "source", epochs=1).path
     with pytest.raises(Stopped):
-        train(tmp_path / "run", init_from=str(source), watch=StopAt(epoch=1))
+        train(tmp_path / "run", init_from=str(source), watch=StopAt(step=1))
     other = train(tmp_path / "other", epochs=1, seed=3).path
     (source / "model.safetensors").write_bytes((other / "model.safetensors").read_bytes())
     with pytest.raises(RunError, match=f"{source}: its weights have changed since the run started"):

@@ -30,7 +30,7 @@ def new_state(run):
     opened = open_run(run.path)
 
     def make():
-        model = build(opened.settings, opened.model.widths, opened.task)
+        model = build(opened.settings, opened.model.widths, opened.task.outputs)
         optimizer = make_optimizer(
             model, learning_rate=1e-3, gate_learning_rate=None, weight_decay=0.0
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from .killed import FILES, MOMENTS
-from .tiny import kept, train
+from .tiny import run_contents, train
 
 SCRIPT = Path(__file__).with_name("killed.py")
 
@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).with_name("killed.py")
 def whole(tmp_path_factory):
     out = tmp_path_factory.mktemp("whole") / "run"
     train(out)
-    return kept(out)
+    return run_contents(out)
 
 
 def script(*arguments):
@@ -45,11 +45,11 @@ def test_killed_while_it_writes_it_ends_as_if_it_had_not_been(whole, folder, mom
     finished = (run / "model.safetensors").exists()
     assert finished == (moment == "after rename" and name == "model.safetensors")
     train(run, resume=True)
-    assert kept(run) == whole
+    assert run_contents(run) == whole
 
 
 def test_killed_at_random_over_and_over_it_ends_as_if_it_had_not_been(whole, tmp_path):
     kills = int(script("random", tmp_path / "run", 1))
     assert kills > 3
     train(tmp_path / "run", resume=True)
-    assert kept(tmp_path / "run") == whole
+    assert run_contents(tmp_path / "run") == whole

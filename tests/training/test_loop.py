@@ -6,11 +6,15 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import OneCycleLR
 
+from deadpan.data.generated.controlled import controlled
+from deadpan.data.store.reading import OpenStore
+from deadpan.data.store.writing import write_store
 from deadpan.training.checkpoint import load_tensors, unnested
 from deadpan.training.loop import seed_everything, training_steps
 from deadpan.training.opened import load_data
 from deadpan.training.settings import Settings
 
+from ..data.store.toy_datasets import unchecked
 from .tiny import DATA, STEPS, StopAt, Stopped, rows, train
 
 
@@ -34,13 +38,13 @@ def test_seeds_of_any_size_are_taken():
 
 def weights_after(out, steps, **changes):
     """The weights of a run's model after each of its first steps, from its checkpoints."""
-    found = []
+    weights = []
     for step in range(1, steps + 1):
         # With one batch an epoch is a step, and each leaves a checkpoint.
         train(out / str(step), batch_size=64, epochs=step, **changes)
         tensors, _ = load_tensors(out / str(step) / "checkpoint.safetensors")
-        found.append(unnested("model", tensors))
-    return found
+        weights.append(unnested("model", tensors))
+    return weights
 
 
 def test_the_average_is_what_is_validated_and_kept(tmp_path):
@@ -76,8 +80,8 @@ def test_one_cycle_is_that_of_torch_over_all_steps(tmp_path):
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         wanted.step()
-    said = [float(row["learning_rate"]) for row in rows(tmp_path / "run" / "epochs.csv")]
-    assert said == rates[::STEPS]
+    logged_rates = [float(row["learning_rate"]) for row in rows(tmp_path / "run" / "epochs.csv")]
+    assert logged_rates == rates[::STEPS]
     _, meta = load_tensors(tmp_path / "run" / "checkpoint.safetensors")
     assert [group["lr"] for group in meta["groups"]] == wanted.get_last_lr()
     assert meta["groups"][1]["max_lr"] == 0.02
@@ -89,6 +93,16 @@ def test_steps_are_counted_for_each_process():
     assert training_steps(dataset, settings, context=False) == 3 * STEPS
     two = dataclasses.replace(settings, devices=2)
     assert training_steps(dataset, two, context=False) == 3 * 2
+
+
+def test_steps_of_whole_videos_are_counted_without_reading_a_clip(tmp_path, monkeypatch):
+    write_store(controlled(**DATA), tmp_path / "store", source={})
+    settings = Settings(data=str(tmp_path / "store"), epochs=3, batch_size=4)
+    wanted = training_steps(controlled(**DATA), settings, context=True)
+    stored = load_data(settings)
+    monkeypatch.setattr(OpenStore, "clip", None)
+    with unchecked():
+        assert training_steps(stored, settings, context=True) == wanted
 
 
 def test_a_model_that_reads_videos_takes_one_cycle_too(tmp_path):

@@ -23,11 +23,12 @@ def test_a_model_without_memory_has_the_shapes_of_one_with_it_and_draws_nothing(
     assert all(p.is_meta for p in model.parameters())
 
 
-def test_a_model_that_cannot_fit_is_refused_before_anything_is_written(tmp_path):
+@pytest.mark.parametrize(("ema", "wanted"), [(0.0, "122,000,019.1"), (0.9, "170,800,026.7")])
+def test_a_model_that_cannot_fit_is_refused_before_anything_is_written(tmp_path, ema, wanted):
     options = {"width": 5_000_000, "heads": 1, "layers": 1, "head_blocks": 1}
     with pytest.raises(DeadpanError) as caught:
-        train(tmp_path / "run", model_options=options)
-    assert "wants 122,000,019.1 GB of memory, and " in str(caught.value)
+        train(tmp_path / "run", model_options=options, ema=ema)
+    assert f"wants {wanted} GB of memory, and " in str(caught.value)
     assert " GB are free; choose smaller sizes" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 

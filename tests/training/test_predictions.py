@@ -38,17 +38,17 @@ def test_the_largest_errors_first_whatever_their_sign():
 
 def test_of_emotions_the_truth_that_was_least_believed():
     two = predictions([[0, 1], [1, 0]], [[0.2, 0.3], [0.9, 0.8]], ("Happy", "Sad"))
-    found = hardest(two, errors(two))
-    assert [(c.id, c.label, c.truth) for c in found] == [("c1", "Sad", 0), ("c0", "Sad", 1)]
-    assert [1 - abs(c.error) for c in found] == pytest.approx([0.2, 0.3])
+    worst = hardest(two, errors(two))
+    assert [(c.id, c.label, c.truth) for c in worst] == [("c1", "Sad", 0), ("c0", "Sad", 1)]
+    assert [1 - abs(c.error) for c in worst] == pytest.approx([0.2, 0.3])
 
 
 def test_of_classes_the_true_one_that_was_least_believed():
     three = predictions(
         [[0, 1], [1, 0], [0, 1]], [[0.75, 0.25], [0.25, 0.75], [0.0, 1.0]], ("no", "yes")
     )
-    found = hardest(three, disbelief(three))
-    assert [(c.id, c.label, c.highest, c.prediction) for c in found] == [
+    worst = hardest(three, disbelief(three))
+    assert [(c.id, c.label, c.highest, c.prediction) for c in worst] == [
         ("c0", "yes", "no", 0.25),
         ("c1", "no", "yes", 0.25),
         ("c2", "yes", "yes", 1.0),  # the true class, though nothing is wrong with any
@@ -59,8 +59,8 @@ def test_of_scores_the_error_that_is_large_for_its_label():
     # Standard deviations 1 and 100; the third label never changes and keeps its unit.
     two = predictions([[1, 100, 5], [3, 300, 5]], [[1, 150, 5.25], [1, 300, 5]], ("a", "b", "c"))
     assert relative_errors(two).tolist() == [[0, 0.5, 0.25], [2, 0, 0]]
-    found = hardest(two, relative_errors(two))
-    assert [(c.id, c.label, c.error) for c in found] == [("c1", "a", -2), ("c0", "b", 50)]
+    worst = hardest(two, relative_errors(two))
+    assert [(c.id, c.label, c.error) for c in worst] == [("c1", "a", -2), ("c0", "b", 50)]
 
 
 def test_reads_what_evaluation_wrote(tmp_path):

@@ -36,14 +36,14 @@ def test_a_run_records_the_recipes_of_its_data(run):
 
 
 @pytest.mark.parametrize(
-    ("recipe", "told"),
+    ("recipe", "message"),
     [
         (OTHER, r"text is of another recipe than .* \(layers 7, not 6-9\); encode it again, E"),
         (None, r"text is of no recipe, but .* was trained on that of mpnet; encode it again, E"),
     ],
 )
-def test_data_of_another_recipe_are_not_predicted(recipe, told, run, tmp_path):
-    with pytest.raises(DataError, match=told):
+def test_data_of_another_recipe_are_not_predicted(recipe, message, run, tmp_path):
+    with pytest.raises(DataError, match=message):
         deadpan.predict(run.path, store(tmp_path / "new", recipe))
 
 

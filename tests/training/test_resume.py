@@ -10,7 +10,7 @@ from deadpan.errors import DeadpanError, RunError
 from deadpan.training import environment, loop
 from deadpan.training.opened import RunDirectory
 
-from .tiny import STEPS, StopAt, Stopped, kept, rows, train
+from .tiny import STEPS, StopAt, Stopped, rows, run_contents, train
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,9 @@ def interrupt(out, watch, *, resume=False, **changes):
 
 def test_two_runs_of_one_seed_are_equal_and_of_another_are_not(whole, tmp_path):
     train(tmp_path / "again")
-    assert kept(tmp_path / "again") == kept(whole)
+    assert run_contents(tmp_path / "again") == run_contents(whole)
     train(tmp_path / "other", seed=1)
-    assert kept(tmp_path / "other")["model"] != kept(whole)["model"]
+    assert run_contents(tmp_path / "other")["model"] != run_contents(whole)["model"]
 
 
 def test_training_did_something(whole):
@@ -51,7 +51,7 @@ def test_stopped_after_a_step_it_ends_as_if_it_had_not_been(whole, tmp_path, ste
     interrupt(tmp_path / "run", StopAt(step=step))
     assert not (tmp_path / "run" / "model.safetensors").exists()
     train(tmp_path / "run", resume=True)
-    assert kept(tmp_path / "run") == kept(whole)
+    assert run_contents(tmp_path / "run") == run_contents(whole)
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3])
@@ -59,7 +59,7 @@ def test_stopped_after_an_epoch_it_ends_as_if_it_had_not_been(whole, tmp_path, e
     interrupt(tmp_path / "run", StopAt(epoch=epoch))
     assert len(rows(tmp_path / "run" / "epochs.csv")) == epoch
     train(tmp_path / "run", resume=True)
-    assert kept(tmp_path / "run") == kept(whole)
+    assert run_contents(tmp_path / "run") == run_contents(whole)
 
 
 def test_stopped_over_and_over_it_ends_as_if_it_had_not_been(whole, tmp_path):
@@ -68,7 +68,7 @@ def test_stopped_over_and_over_it_ends_as_if_it_had_not_been(whole, tmp_path):
         with pytest.raises(Stopped):
             train(tmp_path / "run", resume=True, watch=StopAt(step=step))
     train(tmp_path / "run", resume=True)
-    assert kept(tmp_path / "run") == kept(whole)
+    assert run_contents(tmp_path / "run") == run_contents(whole)
 
 
 # A gate that does not move freezes after epoch 6; weight decay and no gate are other optimizers.
@@ -90,7 +90,7 @@ def test_whatever_the_settings_a_resumed_run_ends_equal(tmp_path, changes):
     epochs = changes.get("epochs", 3)
     interrupt(tmp_path / "run", StopAt(epoch=epochs - 1), **changes)
     train(tmp_path / "run", resume=True, **changes)
-    assert kept(tmp_path / "run") == kept(tmp_path / "whole")
+    assert run_contents(tmp_path / "run") == run_contents(tmp_path / "whole")
     frozen = [row["frozen"] for row in rows(tmp_path / "run" / "epochs.csv")]
     assert frozen == (["0"] * 5 + ["1"] * 3 if epochs == 8 else ["0"] * 3)
 
@@ -118,14 +118,14 @@ def test_without_a_gate_there_is_no_file_of_it(tmp_path):
 def test_between_checkpoint_and_weights_the_last_step_is_made_up_for(whole, copy):
     (copy / "model.safetensors").unlink()
     train(copy, resume=True)
-    assert kept(copy) == kept(whole)
+    assert run_contents(copy) == run_contents(whole)
 
 
 def test_a_run_that_never_finished_an_epoch_starts_over(whole, copy):
     for name in ("model.safetensors", "checkpoint.safetensors", "epochs.csv", "gate.csv"):
         (copy / name).unlink()
     train(copy, resume=True)
-    assert kept(copy) == kept(whole)
+    assert run_contents(copy) == run_contents(whole)
 
 
 def test_tables_ahead_of_the_checkpoint_are_written_again(whole, tmp_path):
@@ -133,7 +133,7 @@ def test_tables_ahead_of_the_checkpoint_are_written_again(whole, tmp_path):
     for name in ("epochs.csv", "gate.csv"):
         shutil.copy(whole / name, tmp_path / "run" / name)
     train(tmp_path / "run", resume=True)
-    assert kept(tmp_path / "run") == kept(whole)
+    assert run_contents(tmp_path / "run") == run_contents(whole)
 
 
 def test_resuming_a_finished_run_changes_nothing(copy):
@@ -149,7 +149,7 @@ def test_leftovers_of_a_killed_write_are_removed_and_never_read(whole, tmp_path)
         (out / f".{name}.123.tmp").write_bytes(b"half of it")
     assert not RunDirectory(out).weights_file.exists()
     train(out, resume=True)
-    assert kept(out) == kept(whole)
+    assert run_contents(out) == run_contents(whole)
 
 
 def test_leftovers_of_a_killed_start_are_harmless(whole, tmp_path):
@@ -159,7 +159,7 @@ def test_leftovers_of_a_killed_start_are_harmless(whole, tmp_path):
     with pytest.raises(RunError, match="no run here"):
         train(tmp_path / "run", resume=True)
     train(tmp_path / "run")
-    assert kept(tmp_path / "run") == kept(whole)
+    assert run_contents(tmp_path / "run") == run_contents(whole)
     assert not making.exists()
 
 
@@ -175,12 +175,12 @@ def test_leftovers_of_a_killed_start_are_harmless(whole, tmp_path):
     ],
 )
 def test_resuming_with_another_setting_names_it(copy, changes, named):
-    before = kept(copy)
+    before = run_contents(copy)
     with pytest.raises(RunError) as caught:
         train(copy, resume=True, **changes)
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert kept(copy) == before
+    assert run_contents(copy) == before
 
 
 def test_resuming_nothing_is_refused(tmp_path):
@@ -207,7 +207,7 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path):
 def test_resume_needs_no_settings(whole, tmp_path):
     interrupt(tmp_path / "run", StopAt(epoch=1))
     deadpan.train(out=tmp_path / "run", resume=True)
-    assert kept(tmp_path / "run") == kept(whole)
+    assert run_contents(tmp_path / "run") == run_contents(whole)
 
 
 def test_resume_takes_the_settings_not_given_from_the_run(tmp_path):
@@ -266,7 +266,7 @@ def test_a_run_that_diverged_and_was_killed_ends_as_if_it_had_not_been_killed(
     with monkeypatch.context() as patched:
         interrupt(tmp_path / "run", Diverging(patched, 2, epoch=2))
     train(tmp_path / "run", resume=True)
-    assert kept(tmp_path / "run") == kept(tmp_path / "whole")
+    assert run_contents(tmp_path / "run") == run_contents(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("others", [True, False])
@@ -313,4 +313,4 @@ def test_an_older_run_that_knows_no_processor_goes_on_unremarked(whole, tmp_path
     (out / "environment.json").write_text(json.dumps(values))
     train(out, resume=True)
     assert RunDirectory(out).environment().warnings == []
-    assert kept(out) == kept(whole)
+    assert run_contents(out) == run_contents(whole)

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import platform
 import subprocess
@@ -8,15 +9,17 @@ import pytest
 import torch
 
 import deadpan
+from deadpan.data.generated.controlled import controlled
+from deadpan.data.store.writing import write_store
 from deadpan.errors import DeadpanError, RunError
 from deadpan.models import HCTMG
-from deadpan.training import run as memory
+from deadpan.training import run as training
 from deadpan.training.checkpoint import load_tensors
 from deadpan.training.evaluation import predict_clips
 from deadpan.training.opened import open_run
 from deadpan.training.run import GATE_FLOOR, make_optimizer, make_scheduler
 
-from .tiny import STEPS, kept, rows, train
+from .tiny import DATA, STEPS, rows, run_contents, train
 
 
 def refusal(out, **changes):
@@ -52,10 +55,10 @@ def test_what_cannot_be_trained_is_refused_before_a_run_is_made(tmp_path, change
 
 
 def test_a_run_that_exists_is_left_as_it_is(run):
-    before = kept(run.path)
+    before = run_contents(run.path)
     with pytest.raises(RunError, match="exists already; choose another --out, or go on with"):
         train(run.path)
-    assert kept(run.path) == before
+    assert run_contents(run.path) == before
 
 
 def test_a_run_directory_holds_what_it_says(run):
@@ -160,17 +163,17 @@ def test_diverging_late_keeps_the_best_epoch(tmp_path, monkeypatch):
 
 
 def test_a_watch_is_told_of_every_step_and_epoch(tmp_path):
-    told = []
+    calls = []
 
     class Watch:
         def step(self, epoch, step, steps, loss):
-            told.append((epoch, step, steps))
+            calls.append((epoch, step, steps))
 
         def epoch(self, row):
-            told.append(row["epoch"])
+            calls.append(row["epoch"])
 
     train(tmp_path / "run", epochs=2, watch=Watch())
-    assert told == [
+    assert calls == [
         *[(1, step, STEPS) for step in range(1, STEPS + 1)],
         1,
         *[(2, step, STEPS) for step in range(1, STEPS + 1)],
@@ -184,13 +187,32 @@ def test_the_first_process_that_a_launcher_starts_makes_the_run(tmp_path, monkey
     assert train(tmp_path / "run", epochs=1).config_file.is_file()
 
 
+def test_a_task_without_numbers_builds_no_model_for_intervals(tmp_path, monkeypatch):
+    dataset = controlled(**DATA)
+    splits = {
+        name: [
+            dataclasses.replace(clip, label=np.eye(2, dtype=np.float32)[int(clip.label[0] > 0)])
+            for clip in clips
+        ]
+        for name, clips in dataset.splits.items()
+    }
+    labels = ("negative", "positive")
+    dataset = dataclasses.replace(dataset, task="classes", labels=labels, splits=splits)
+    write_store(dataset, tmp_path / "data", source={})
+    calls, build = [], training.build
+    monkeypatch.setattr(training, "build", lambda *args: calls.append(args) or build(*args))
+    run = train(tmp_path / "run", data=str(tmp_path / "data"), data_options={}, epochs=1)
+    assert not run.uncertainty_file.exists()
+    assert len(calls) == 2  # its sizes, and the model that is trained
+
+
 def test_clips_that_a_model_cannot_read_are_refused_before_a_run_is_made(tmp_path):
-    told = refusal(tmp_path / "run", model="EFLSTM", model_options={})
+    message = refusal(tmp_path / "run", model="EFLSTM", model_options={})
     assert (
         "clip 'clip00000' has modalities of different lengths (text 14, audio 58, vision 70)"
-        in told
+        in message
     )
-    assert "--model.ctc true" in told
+    assert "--model.ctc true" in message
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
@@ -213,11 +235,11 @@ def test_a_freed_block_is_not_asked_for_again():
 
 def test_other_systems_are_left_alone(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: pytest.fail("asked for a library"))
-    memory.keep_freed_memory()
+    monkeypatch.setattr(training.ctypes, "CDLL", lambda name: pytest.fail("asked for a library"))
+    training.keep_freed_memory()
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())  # as with musl
-    memory.keep_freed_memory()
+    monkeypatch.setattr(training.ctypes, "CDLL", lambda name: object())  # as with musl
+    training.keep_freed_memory()
 
 
 SIZES = {"widths": {"text": 4, "audio": 3, "vision": 2}, "outputs": 1, "width": 4, "heads": 2}
@@ -231,17 +253,17 @@ def groups(model, **changes):
 @pytest.mark.parametrize("primary", [None, "text"])
 def test_every_parameter_is_in_one_group(primary):
     model = HCTMG(**SIZES, primary=primary)
-    found = [id(p) for group in groups(model) for p in group["params"]]
-    assert sorted(found) == sorted(id(p) for p in model.parameters())
+    ids = [id(p) for group in groups(model) for p in group["params"]]
+    assert sorted(ids) == sorted(id(p) for p in model.parameters())
     assert len(groups(model)) == (2 if primary is None else 1)
 
 
 @pytest.mark.parametrize(
-    ("rate", "own", "wanted"),
+    ("rate", "gate_rate", "wanted"),
     [(1e-5, None, GATE_FLOOR), (0.01, None, 0.01), (0.01, 1e-6, 1e-6), (0.01, 0.0, 0.0)],
 )
-def test_the_gate_has_a_rate_of_its_own_and_no_decay(rate, own, wanted):
-    rest, gate = groups(HCTMG(**SIZES), learning_rate=rate, gate_learning_rate=own)
+def test_the_gate_has_a_rate_of_its_own_and_no_decay(rate, gate_rate, wanted):
+    rest, gate = groups(HCTMG(**SIZES), learning_rate=rate, gate_learning_rate=gate_rate)
     assert (rest["lr"], rest["weight_decay"]) == (rate, 0.1)
     assert (gate["lr"], gate["weight_decay"]) == (wanted, 0.0)
 

@@ -140,10 +140,10 @@ def test_data_that_is_gone_or_changed_is_refused(tmp_path):
 
 def test_other_data_is_predicted_split_by_split(run, tmp_path):
     path = pickled(tmp_path / "other.pkl", counts=(3, 0, 2), seed=1)
-    found = deadpan.predict(run, str(path))
-    assert [row["split"] for row in found] == ["train"] * 3 + ["test"] * 2
-    assert [row["id"] for row in found[3:]] == ["test_0", "test_1"]
-    assert all(np.isfinite(row["prediction_sentiment"]) for row in found)
+    predicted = deadpan.predict(run, str(path))
+    assert [row["split"] for row in predicted] == ["train"] * 3 + ["test"] * 2
+    assert [row["id"] for row in predicted[3:]] == ["test_0", "test_1"]
+    assert all(np.isfinite(row["prediction_sentiment"]) for row in predicted)
 
 
 def unlabelled(path, **changes):
@@ -157,10 +157,10 @@ def unlabelled(path, **changes):
 
 
 def test_clips_without_labels_are_predicted_in_the_splits_of_their_file(run, tmp_path):
-    found = deadpan.predict(run, unlabelled(tmp_path / "new.pkl"))
+    predicted = deadpan.predict(run, unlabelled(tmp_path / "new.pkl"))
     labelled = deadpan.predict(run, pickled(tmp_path / "other.pkl", counts=(3, 0, 2), seed=1))
     wanted = [{k: x for k, x in row.items() if k != "label_sentiment"} for row in labelled]
-    assert found == wanted
+    assert predicted == wanted
 
 
 HEADERS = {"id,speaker": ",s", "id,label": ",", "id,label,split": ",nan,dev"}
@@ -175,17 +175,17 @@ def test_a_table_without_labels_keeps_its_order_and_has_no_splits(header, run, t
     random = np.random.default_rng(0)
     for clip in ids:
         np.save(data / "audio" / f"{clip}.npy", random.normal(size=(3, 6)).astype(np.float32))
-    found = deadpan.predict(run, data)
-    assert [row["id"] for row in found] == ids
+    predicted = deadpan.predict(run, data)
+    assert [row["id"] for row in predicted] == ids
     keys = {"id", "group", "words", "kind", "prediction_sentiment"}
-    assert all(row.keys() == keys for row in found)
+    assert all(row.keys() == keys for row in predicted)
     facts = deadpan.inspect(data)
     assert (facts["labels"], facts["unsplit"], facts["baseline"]) == ([], True, None)
     sentences = [finding["sentence"] for finding in facts["findings"]]
     assert "no clip has a label: they can be predicted, not trained on or scored" in sentences
     assert not any("no clips" in sentence for sentence in sentences)
     deadpan.convert(data, store)
-    assert deadpan.predict(run, store) == found
+    assert deadpan.predict(run, store) == predicted
     with pytest.raises(DataError, match="no clip has a label; give data with labels"):
         train(tmp_path / "run2", data=str(data), data_options={}, epochs=1)
     assert not (tmp_path / "run2").exists()
@@ -193,16 +193,16 @@ def test_a_table_without_labels_keeps_its_order_and_has_no_splits(header, run, t
 
 def test_predicting_the_test_split_says_what_evaluation_said(run, trained):
     deadpan.evaluate(run)
-    kept = [float(row["prediction_sentiment"]) for row in rows(run / "predictions.csv")]
-    found = [r for r in deadpan.predict(run, str(trained[1])) if r["split"] == "test"]
-    assert [row["prediction_sentiment"] for row in found] == pytest.approx(kept, abs=1e-5)
+    scored = [float(row["prediction_sentiment"]) for row in rows(run / "predictions.csv")]
+    predicted = [r for r in deadpan.predict(run, str(trained[1])) if r["split"] == "test"]
+    assert [row["prediction_sentiment"] for row in predicted] == pytest.approx(scored, abs=1e-5)
 
 
 def test_options_of_the_data_may_be_given(run):
-    found = deadpan.predict(run, "controlled", **DATA)
-    assert len(found) == DATA["clips"]
-    assert {row["kind"] for row in found} >= {"congruent"}
-    assert all(row["words"] for row in found)
+    predicted = deadpan.predict(run, "controlled", **DATA)
+    assert len(predicted) == DATA["clips"]
+    assert {row["kind"] for row in predicted} >= {"congruent"}
+    assert all(row["words"] for row in predicted)
 
 
 def test_a_modality_the_data_lacks_counts_as_missing(run, tmp_path):
@@ -214,18 +214,22 @@ def test_a_modality_the_data_lacks_counts_as_missing(run, tmp_path):
         del split["audio"]
     lacking = tmp_path / "lacking.pkl"
     lacking.write_bytes(pickle.dumps(splits))
-    found = deadpan.predict(run, str(lacking))
-    assert [row["id"] for row in found] == [row["id"] for row in full]
-    assert [r["prediction_sentiment"] for r in found] != [r["prediction_sentiment"] for r in full]
+    predicted = deadpan.predict(run, str(lacking))
+    assert [row["id"] for row in predicted] == [row["id"] for row in full]
+    assert [r["prediction_sentiment"] for r in predicted] != [
+        r["prediction_sentiment"] for r in full
+    ]
 
 
 def test_a_modality_the_model_does_not_know_is_left_out(tmp_path):
     train(tmp_path / "run", modalities=["text"], epochs=1)
     wide = {**DATA, "audio_width": 50, "clips": 12}
     usual = {**DATA, "clips": 12}
-    found, wanted = (deadpan.predict(tmp_path / "run", "controlled", **o) for o in (wide, usual))
+    predicted, wanted = (
+        deadpan.predict(tmp_path / "run", "controlled", **o) for o in (wide, usual)
+    )
     # Noise is drawn per feature, so only the clips, not their numbers, are the same.
-    assert [row["id"] for row in found] == [row["id"] for row in wanted]
+    assert [row["id"] for row in predicted] == [row["id"] for row in wanted]
 
 
 def test_other_widths_are_refused_with_both(run):
@@ -248,9 +252,9 @@ def test_nothing_in_common_is_refused_with_both(tmp_path):
 
 def test_labels_of_another_task_are_left_out(run, tmp_path):
     path = pickled(tmp_path / "emotions.pkl", emotions=True)
-    found = deadpan.predict(run, str(path))
-    assert "prediction_sentiment" in found[0]
-    assert not any(name.startswith("label_") for name in found[0])
+    predicted = deadpan.predict(run, str(path))
+    assert "prediction_sentiment" in predicted[0]
+    assert not any(name.startswith("label_") for name in predicted[0])
 
 
 def test_emotions_are_trained_scored_and_predicted(tmp_path):

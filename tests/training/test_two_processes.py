@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch.distributed
 
-from .tiny import kept, rows, train
+from .tiny import rows, run_contents, train
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
 pytestmark = pytest.mark.skipif(
@@ -43,11 +43,11 @@ def folder(tmp_path_factory):
 
 
 def test_killed_and_resumed_on_two_processes_it_ends_as_if_it_had_not_been(folder):
-    assert kept(folder / "run") == kept(folder / "whole")
+    assert run_contents(folder / "run") == run_contents(folder / "whole")
 
 
 def test_the_same_two_processes_can_train_again(folder):
-    assert kept(folder / "whole-again") == kept(folder / "whole")
+    assert run_contents(folder / "whole-again") == run_contents(folder / "whole")
 
 
 def test_both_processes_evaluate_the_whole_split_and_agree(folder):
@@ -63,4 +63,4 @@ def test_two_processes_take_fewer_steps_than_one(folder, tmp_path):
     gate = rows(folder / "whole" / "gate.csv")
     assert [row["epoch"] for row in gate] == ["1", "1", "2", "2", "3", "3"]
     train(tmp_path / "one", devices=1)
-    assert kept(tmp_path / "one")["model"] != kept(folder / "whole")["model"]
+    assert run_contents(tmp_path / "one")["model"] != run_contents(folder / "whole")["model"]

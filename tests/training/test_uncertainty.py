@@ -10,6 +10,7 @@ import deadpan
 from deadpan.data.dataset import Clip
 from deadpan.errors import DeadpanError, RunError
 from deadpan.files import nan_to_none
+from deadpan.metrics.distributions import signed_probability
 from deadpan.options import record
 from deadpan.tasks import make_task
 from deadpan.training.opened import RunDirectory
@@ -74,13 +75,13 @@ def test_the_json_of_scores_is_read_back():
 
 
 @pytest.mark.parametrize(
-    ("groups", "said"),
+    ("groups", "note"),
     [(None, "has 8 clips, and they need at least 9"), (["a", "b"] * 4, "has 2 groups")],
 )
-def test_a_validation_split_too_small_gives_no_interval_but_a_sentence(groups, said):
+def test_a_validation_split_too_small_gives_no_interval_but_a_sentence(groups, note):
     task, labels, outputs = numbers(8)
     uncertainty = fit_uncertainty(task, clips(labels[:, 0], groups), outputs)
-    assert said in uncertainty.note
+    assert note in uncertainty.note
     assert uncertain_columns(task, outputs, uncertainty) == {}
     (part,) = score_uncertainty(task, outputs, labels, uncertainty).labels
     assert (part.coverage, part.bins, part.points) == ((), (), ())
@@ -93,7 +94,7 @@ def test_a_distribution_tells_signs_without_a_validation_split():
     columns = uncertain_columns(task, outputs, None)
     assert list(columns) == ["positive_probability_sentiment"]
     assert columns["positive_probability_sentiment"] == pytest.approx(
-        task.probability_above(outputs)[:, 0]
+        signed_probability(outputs, task.bins)[:, 0]
     )
     (part,) = score_uncertainty(task, outputs, labels, None).labels
     assert sum(b.clips for b in part.bins) == 8
@@ -118,20 +119,37 @@ def test_scores_of_one_sign_have_intervals_and_no_sign():
         assert stars.area > 0
 
 
+def test_intervals_of_one_width_order_no_clips():
+    task = make_task("scores", ("stars",))
+    labels = np.random.default_rng(0).normal(size=(20, 1))
+    outputs = labels * 0.3
+    uncertainty = fit_uncertainty(task, clips(labels[:, 0]), outputs)
+    (part,) = score_uncertainty(task, outputs, labels, uncertainty).labels
+    assert part.coverage
+    assert part.points == ()
+    assert math.isnan(part.area)
+
+
+def test_emotions_as_far_below_one_half_as_above_are_ties():
+    task = make_task("emotions", ("joy",))
+    outputs = np.log([[0.3, 0.7], [0.7, 0.3], [0.1, 0.9]])
+    (joy,) = score_uncertainty(task, outputs, np.array([[1.0], [1], [1]]), None).labels
+    assert [point.value for point in joy.points] == pytest.approx([1, 0.75, 2 / 3])
+
+
 def test_constant_predictions_are_all_as_certain():
     task, labels, outputs = numbers(60)
     outputs = np.zeros_like(outputs)
     uncertainty = fit_uncertainty(task, clips(labels[:, 0]), outputs)
     (part,) = score_uncertainty(task, outputs, labels, uncertainty).labels
     assert part.coverage[0].covered >= 0.9
-    assert part.area == pytest.approx(np.abs(labels).mean())
-    assert [p.value for p in part.points] == pytest.approx([np.abs(labels).mean()] * 20)
+    assert part.points == ()
+    assert math.isnan(part.area)
 
 
 def test_classes_are_as_certain_as_they_are_probable():
     task = make_task("classes", ("a", "b"))
     outputs = np.array([[5.0, 0], [0, 1], [2, 0]])
-    assert fit_uncertainty(task, clips(np.eye(2)[[0, 0, 0]]), outputs) is None
     (part,) = score_uncertainty(task, outputs, np.eye(2)[[0, 0, 0]], None).labels
     assert [point.value for point in part.points] == pytest.approx([1, 1, 2 / 3])
     assert part.area == pytest.approx(8 / 9)
@@ -172,8 +190,8 @@ def run(trained, tmp_path):
 
 
 def test_a_run_keeps_its_intervals_and_every_prediction_has_one(run):
-    kept = json.loads((run / "uncertainty.json").read_text())
-    assert (kept["level"], kept["clips"], kept["note"]) == (0.9, 18, "")
+    fitted = json.loads((run / "uncertainty.json").read_text())
+    assert (fitted["level"], fitted["clips"], fitted["note"]) == (0.9, 18, "")
     scores = deadpan.evaluate(run)["uncertainty"]
     assert scores["labels"][0]["coverage"][0]["clips"] == 30
     assert RunDirectory(run).scores().uncertainty.labels[0].area > 0
@@ -189,12 +207,12 @@ def test_a_run_keeps_its_intervals_and_every_prediction_has_one(run):
 
 
 def test_a_run_of_an_older_version_is_fitted_as_it_is_evaluated(run):
-    kept = (run / "uncertainty.json").read_bytes()
+    content = (run / "uncertainty.json").read_bytes()
     (run / "uncertainty.json").unlink()
     assert "low_sentiment" not in deadpan.predict(run, "controlled", **MANY)[0]
     assert "uncertainty" in deadpan.evaluate(run)
     again = json.loads((run / "uncertainty.json").read_text())
-    old, new = (x["intervals"]["sentiment"] for x in (json.loads(kept), again))
+    old, new = (x["intervals"]["sentiment"] for x in (json.loads(content), again))
     for name in ("radii", "errors"):
         assert new[name] == pytest.approx(old[name], abs=1e-5)
     assert "low_sentiment" in deadpan.predict(run, "controlled", **MANY)[0]

@@ -25,7 +25,7 @@ def train(out: Path, *, data="controlled", resume=False, watch=None, **changes):
     return deadpan.train(data, out=out, resume=resume, watch=watch, **{**SETTINGS, **changes})
 
 
-def kept(run: Path):
+def run_contents(run: Path):
     """All that a run keeps of its training, seconds aside; to be compared for equality."""
     tensors, meta = load_tensors(run / "checkpoint.safetensors")
     return {

@@ -17,11 +17,11 @@ from deadpan.training import loop
 
 if __name__ == "__main__":
     run, mode = Path(sys.argv[1]), sys.argv[2]
-    found, measure = [], loop.loss_and_metrics
+    results, measure = [], loop.loss_and_metrics
 
     def recording(task, prediction, labels):
         result = measure(task, prediction, labels)
-        found.append([len(labels), *result])
+        results.append([len(labels), *result])
         return result
 
     class Watch:
@@ -35,6 +35,6 @@ if __name__ == "__main__":
     loop.loss_and_metrics = recording
     train(run, devices=2, resume=mode == "resumed", watch=Watch())
     rank = os.environ["LOCAL_RANK"]
-    Path(f"{run}.{mode}.{rank}.json").write_text(json.dumps(found))
+    Path(f"{run}.{mode}.{rank}.json").write_text(json.dumps(results))
     if mode == "whole":
         train(run.with_name(f"{run.name}-again"), devices=2)

@@ -51,7 +51,7 @@ def training_batches(
 
 
 def context_batches(
-    clips: Sequence[Clip], size: int, *, order: np.random.Generator | None = None
+    groups: Sequence[str | None], size: int, *, order: np.random.Generator | None = None
 ) -> list[Int[np.ndarray, " index"]]:
     """Indices of every clip once, in batches of whole videos, for models that use neighbour clips.
 
@@ -59,13 +59,13 @@ def context_batches(
     order of the data set. A clip without a group is a video of its own.
 
     Args:
-        clips: the clips of one split.
+        groups: the video of each clip of one split.
         size: clips in a batch, at least.
         order: shuffles the videos; None keeps their order.
     """
     videos: dict[str, list[int]] = {}
-    for index, clip in enumerate(clips):
-        video = f"clip {index}" if clip.group is None else f"of {clip.group}"
+    for index, group in enumerate(groups):
+        video = f"clip {index}" if group is None else f"group {group}"
         videos.setdefault(video, []).append(index)
     members = list(videos.values())
     if order is not None:

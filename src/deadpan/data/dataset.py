@@ -75,7 +75,8 @@ class Clip:
 class LazyClips(Sequence[Clip], abc.ABC):
     """Clips that are read one by one on access: memory does not grow with their number.
 
-    Labels, lengths and scaling statistics of all clips are available without reading a clip.
+    Labels, lengths, groups and scaling statistics of all clips are available without reading a
+    clip.
     """
 
     @property
@@ -87,6 +88,11 @@ class LazyClips(Sequence[Clip], abc.ABC):
     @abc.abstractmethod
     def steps(self) -> Mapping[Modality, Int[np.ndarray, " clip"]]:
         """Number of steps of each clip per modality; 0 where it lacks the modality."""
+
+    @property
+    @abc.abstractmethod
+    def groups(self) -> tuple[str | None, ...]:
+        """Group of each clip; None where it is not known."""
 
     @abc.abstractmethod
     def take(self, index: int) -> Clip:
@@ -214,6 +220,11 @@ def step_counts(
     return np.array(rows, dtype=np.int64).reshape(len(clips), len(modalities))
 
 
+def clip_groups(clips: Sequence[Clip]) -> tuple[str | None, ...]:
+    """The group of each clip; None where it is not known."""
+    return clips.groups if isinstance(clips, LazyClips) else tuple(clip.group for clip in clips)
+
+
 SPLIT_WARNINGS = (
     "is in both",
     "in two splits",
@@ -227,7 +238,7 @@ SPLIT_WARNINGS = (
 
 def shared_group_warnings(dataset: Dataset) -> list[str]:
     """One warning for each pair of splits that share a video: their clips are not independent."""
-    groups = {s: Counter(c.group for c in dataset[s] if c.group is not None) for s in SPLITS}
+    groups = {s: Counter(g for g in clip_groups(dataset[s]) if g is not None) for s in SPLITS}
     warnings = []
     for first, second in (("train", "valid"), ("train", "test"), ("valid", "test")):
         if common := sorted(groups[first].keys() & groups[second].keys()):
@@ -239,7 +250,7 @@ def shared_group_warnings(dataset: Dataset) -> list[str]:
 
 
 ClipFunction = Callable[[Clip], Clip]
-"""A function of one clip that changes neither its label nor its number of steps."""
+"""A function of one clip that changes neither its label, its group nor its number of steps."""
 
 
 def map_clips(clips: Sequence[Clip], change: ClipFunction) -> Sequence[Clip]:
@@ -294,6 +305,11 @@ class MappedClips(LazyClips):
     def steps(self) -> Mapping[Modality, Int[np.ndarray, " clip"]]:
         """See :class:`LazyClips`."""
         return self._clips.steps
+
+    @property
+    def groups(self) -> tuple[str | None, ...]:
+        """See :class:`LazyClips`."""
+        return self._clips.groups
 
     def take(self, index: int) -> Clip:
         """See :class:`LazyClips`."""

@@ -8,6 +8,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from deadpan.layers.attention import MASKED_SCORE
 from deadpan.layers.mlp import MLP, ResidualHead
 from deadpan.layers.pooling import Pool
 from deadpan.layers.recurrent import MaskedGRU, MaskedLSTM
@@ -17,10 +18,6 @@ MICROSOFT = "com.microsoft"
 
 QUANTIZED_FROM = 1024
 """Weights of fewer numbers stay float32 under ``int8``: they take little room, and they matter."""
-
-
-HIDDEN = -3e38
-"""Score of a padded step, whose weight it makes 0."""
 
 
 class Graph:
@@ -228,8 +225,9 @@ def pooled(graph: Graph, x: str, steps: Steps, width: int, pool: Pool) -> str:
     if pool.query is None:
         return mean_real_step(graph, x, steps, width)
     scores = product(graph, x, array(pool.query)[None] * np.float32(width**-0.5))
-    hidden = graph.op("Where", steps.mask, _by_step(graph, scores, steps), graph.constant(HIDDEN))
-    weights = graph.op("Unsqueeze", graph.op("Softmax", hidden, axis=1), graph.whole(1))
+    scores = _by_step(graph, scores, steps)
+    scores = graph.op("Where", steps.mask, scores, graph.constant(MASKED_SCORE))
+    weights = graph.op("Unsqueeze", graph.op("Softmax", scores, axis=1), graph.whole(1))
     real = graph.op("Mul", x, steps.real)
     mixed = graph.op("MatMul", weights, sequence(graph, real, steps, width))
     return graph.op("Squeeze", mixed, graph.whole(1))
@@ -242,8 +240,8 @@ def _by_step(graph: Graph, x: str, steps: Steps) -> str:
 
 def has_step(graph: Graph, steps: Steps) -> str:
     """Whether each clip has a real step, float [clip, 1]: 1 or 0."""
-    some = graph.op("Min", steps.lengths, graph.whole(1))
-    column = graph.op("Unsqueeze", some, graph.whole(1))
+    one_or_none = graph.op("Min", steps.lengths, graph.whole(1))
+    column = graph.op("Unsqueeze", one_or_none, graph.whole(1))
     return graph.op("Cast", column, to=TensorProto.FLOAT)
 
 
@@ -259,6 +257,6 @@ def join(graph: Graph, parts: Sequence[str]) -> str:
 
 
 def _at_least_one(graph: Graph, steps: Steps) -> str:
-    count = graph.op("Max", steps.lengths, graph.whole(1))
-    column = graph.op("Unsqueeze", count, graph.whole(1))
+    lengths = graph.op("Max", steps.lengths, graph.whole(1))
+    column = graph.op("Unsqueeze", lengths, graph.whole(1))
     return graph.op("Cast", column, to=TensorProto.FLOAT)

@@ -228,8 +228,8 @@ def mult(graph: Graph, model: MulT, streams: Streams) -> str:
             for source, (_, source_steps) in streams.items()
             if source != target
         ] or [x[target]]
-        own, pool = model.self_attention[target], model.pools[target]
-        parts.append(pooled_encoder_output(graph, own, join(graph, views), steps, pool))  # pyright: ignore[reportArgumentType]
+        encoder, pool = model.self_attention[target], model.pools[target]
+        parts.append(pooled_encoder_output(graph, encoder, join(graph, views), steps, pool))  # pyright: ignore[reportArgumentType]
     return residual_head(graph, join(graph, parts), model.head)
 
 
@@ -257,8 +257,8 @@ def lmf_mult(graph: Graph, model: LMFMulT, streams: Streams) -> str:
     parts: list[str] = []
     for name, (_, steps) in streams.items():
         view = encoder_output(graph, model.crossmodal[name], x[name], steps, fused, fused_steps)  # pyright: ignore[reportArgumentType]
-        own, pool = model.self_attention[name], model.pools[name]
-        parts.append(pooled_encoder_output(graph, own, view, steps, pool))  # pyright: ignore[reportArgumentType]
+        encoder, pool = model.self_attention[name], model.pools[name]
+        parts.append(pooled_encoder_output(graph, encoder, view, steps, pool))  # pyright: ignore[reportArgumentType]
     return residual_head(graph, join(graph, parts), model.head)
 
 
@@ -270,8 +270,8 @@ def _at_same_share(graph: Graph, x: str, steps: Steps, longest: str, step_index:
     last = graph.op("Max", graph.op("Sub", length, one), zero)
     index = graph.op("Unsqueeze", graph.op("Min", index, last), graph.whole(2))
     picked = graph.op("GatherND", x, index, batch_dims=1)
-    some = graph.op("Unsqueeze", graph.op("Min", length, one), graph.whole(2))
-    return graph.op("Mul", picked, graph.op("Cast", some, to=TensorProto.FLOAT))
+    real = graph.op("Unsqueeze", graph.op("Min", length, one), graph.whole(2))
+    return graph.op("Mul", picked, graph.op("Cast", real, to=TensorProto.FLOAT))
 
 
 GRAPHS: Mapping[type[Model], Callable[[Graph, Any, Streams], str]] = {

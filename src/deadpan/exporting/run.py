@@ -178,13 +178,13 @@ def deviations(
     """
     raw = random_clips(clips, widths, normalizer, seed=seed)
     scaled = [_scaled(clip, normalizer) for clip in raw]
-    of_file, of_model = list[np.ndarray](), list[np.ndarray]()
+    file_outputs, model_outputs = list[np.ndarray](), list[np.ndarray]()
     for raw_batch, scaled_batch in zip(_batches(raw), _batches(scaled), strict=True):
-        of_file.append(predict(collate(raw_batch, widths)))
+        file_outputs.append(predict(collate(raw_batch, widths)))
         with torch.no_grad():
-            of_model.append(model(collate(scaled_batch, widths)).prediction.numpy())
-    outputs = np.concatenate(of_model)
-    return np.abs(np.concatenate(of_file) - outputs), outputs
+            model_outputs.append(model(collate(scaled_batch, widths)).prediction.numpy())
+    outputs = np.concatenate(model_outputs)
+    return np.abs(np.concatenate(file_outputs) - outputs), outputs
 
 
 def onnx_predict(content: bytes) -> Predict:

@@ -12,7 +12,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from deadpan.errors import DeadpanError
 
 MASKED_SCORE = -1e9
-"""Added to the score of a masked source step; its weight is then exactly 0."""
+"""Score of a masked step, or a number added to it: its weight in a softmax is then exactly 0."""
 Maps = dict[str, list[Float[Tensor, "clip head step source_step"]]]
 """Attention weights by the module path of each ``Attention``, one tensor per call."""
 

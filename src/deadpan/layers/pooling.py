@@ -7,6 +7,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from deadpan.layers.attention import MASKED_SCORE
+
 Pooling = Literal["last", "mean", "attention"]
 
 
@@ -99,5 +101,5 @@ class Pool(nn.Module):
         scores = x @ (self.query * x.shape[2] ** -0.5).to(x.dtype)
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
         # Not minus infinity, whose softmax would be NaN for a clip without a real step.
-        hidden = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+        hidden = scores.masked_fill(~mask, MASKED_SCORE)
         return hidden.softmax(dim=1) * mask

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float
 
+from deadpan.metrics.rounding import is_constant, rounded
 from deadpan.options import NullableFloat
 
 BINS = 10
@@ -36,14 +37,14 @@ class ReliabilityBin:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AbstentionPoint:
-    """What is left once the least certain clips are left out.
+    """A point of an abstention curve.
 
     Attributes:
-        kept: share of clips that are kept.
+        share: share of the clips, the most certain ones.
         value: their mean error, or their accuracy.
     """
 
-    kept: float
+    share: float
     value: float
 
 
@@ -56,18 +57,18 @@ def reliability_bins(
         probabilities: in [0, 1].
         outcomes: whether it came true.
     """
-    own = np.minimum((probabilities * BINS).astype(int), BINS - 1)
+    indices = np.minimum((probabilities * BINS).astype(int), BINS - 1)
     bins = list[ReliabilityBin]()
     for index in range(BINS):
-        chosen = own == index
-        some = bool(chosen.any())
+        chosen = indices == index
+        count = int(chosen.sum())
         bins.append(
             ReliabilityBin(
                 low=index / BINS,
                 high=(index + 1) / BINS,
-                clips=int(chosen.sum()),
-                probability=NullableFloat(probabilities[chosen].mean() if some else np.nan),
-                share=NullableFloat(outcomes[chosen].mean() if some else np.nan),
+                clips=count,
+                probability=NullableFloat(probabilities[chosen].mean() if count else np.nan),
+                share=NullableFloat(outcomes[chosen].mean() if count else np.nan),
             )
         )
     return tuple(bins)
@@ -85,28 +86,31 @@ def expected_calibration_error(bins: tuple[ReliabilityBin, ...]) -> float:
     return sum(p.clips * abs(p.probability - p.share) for p in bins if p.clips) / clips
 
 
-def abstention_curve(values: PerClip, certainty: PerClip) -> PerClip:
+def abstention_curve(values: PerClip, certainty: PerClip) -> PerClip | None:
     """Mean value of the 1, 2, ... most certain clips: the risk-coverage curve, for errors.
 
     El-Yaniv and Wiener 2010, On the foundations of noise-free selective classification. Clips that
     are as certain as one another are each worth their mean: their order changes nothing. The mean
     of the curve is the area under it; an order by chance has, on average, the mean of the values.
+    Certainties that differ by no more than rounding are the same; where all are, there is no curve.
 
     Args:
         values: error of each clip, or 1 where it is right and 0 where it is not.
-        certainty: the higher, the longer a clip is kept; of any scale.
+        certainty: finite, on any scale; the least certain clips are left out first.
     """
-    _, tie, counts = np.unique(-certainty, return_inverse=True, return_counts=True)
-    means = np.bincount(tie, weights=values) / counts
-    of_rank = np.repeat(means, counts)
-    return np.cumsum(of_rank) / np.arange(1, len(of_rank) + 1)
+    if is_constant(certainty):
+        return None
+    _, ties, counts = np.unique(-rounded(certainty), return_inverse=True, return_counts=True)
+    means = np.bincount(ties, weights=values) / counts
+    ordered = np.repeat(means, counts)
+    return np.cumsum(ordered) / np.arange(1, len(ordered) + 1)
 
 
 def abstention_points(curve: PerClip) -> tuple[AbstentionPoint, ...]:
     """Up to ``POINTS`` points of a curve, evenly spaced, the last for all clips."""
     ranks = np.unique(np.ceil(np.linspace(0, 1, POINTS + 1)[1:] * len(curve) - 1e-9).astype(int))
     return tuple(
-        AbstentionPoint(kept=int(rank) / len(curve), value=float(curve[rank - 1]))
+        AbstentionPoint(share=int(rank) / len(curve), value=float(curve[rank - 1]))
         for rank in ranks
         if rank
     )

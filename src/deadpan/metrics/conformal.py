@@ -1,18 +1,25 @@
 """Conformal intervals of a predicted number, and the probability that it is above 0.
 
 Split conformal prediction (Papadopoulos et al. 2002, Inductive confidence machines for regression)
-takes |label - prediction| of clips that the model was not trained on: a new clip's is below their
-quantile with the probability asked for. Two changes make that hold here.
+takes as the radius of all intervals a quantile of |label - prediction| over validation clips. With
+one radius and clips without groups it guarantees marginal coverage: if the validation clips and a
+new clip are exchangeable, the probability that its interval holds its label is at least ``LEVEL``,
+for any model and any number of clips. The probability is over validation clips and new clip
+together: nothing is guaranteed for one validation split, one video or one range of labels.
+
+Three things here depart from that, so that the guarantee is an approximation.
 
 - Clips of one video are not exchangeable, videos are. Each group has the same total weight in the
   quantile: the pooled distribution of Dunn, Wasserman and Ramdas (2022, Distribution-Free
-  Prediction Sets for Two-Layer Hierarchical Models), which is right as groups grow many. One more
-  clip counts as infinitely wrong, the finite-sample correction: without groups the intervals hold
-  their share of clips for any number of them. The correction that does so for any number of groups
-  (Lee, Barber and Willett 2023, Distribution-free inference with hierarchical data) counts one more
-  group: with the 10 videos that MOSI validates on, its intervals spread over the whole scale.
-- Models err more on strong labels. Each third of |label| has a quantile of its own (Mondrian
-  conformal prediction: Vovk, Gammerman and Shafer 2005, Algorithmic Learning in a Random World).
+  Prediction Sets for Two-Layer Hierarchical Models), whose coverage tends to the level as groups
+  grow many. One more clip counts as infinitely wrong, the finite-sample correction of clips without
+  groups. The correction that guarantees coverage for any number of groups (Lee, Barber and Willett
+  2023, Distribution-free inference with hierarchical data) counts one more group: with the 10
+  videos that MOSI validates on, its intervals spread over the whole scale.
+- Models err more on strong labels. Each third of |label| has a radius of its own (Mondrian
+  conformal prediction: Vovk, Gammerman and Shafer 2005, Algorithmic Learning in a Random World),
+  which holds the level in each third, were the edges between them not fitted on the same labels.
+- Training chooses the epoch by its loss on the same validation split.
 
 Needs numpy alone, for the exported predictor.
 """
@@ -145,15 +152,15 @@ def _radii(
     distances = np.abs(labels - predictions)
     edges = third_edges(labels)
     thirds = third_of(labels, edges)
-    groups_of = [[groups[i] for i in np.flatnonzero(thirds == k).tolist()] for k in range(THIRDS)]
-    if any(count_groups(own) < FEWEST for own in groups_of):
+    parts = [[groups[i] for i in np.flatnonzero(thirds == k).tolist()] for k in range(THIRDS)]
+    if any(count_groups(part) < FEWEST for part in parts):
         return (), (_radius(distances, groups),)
     ends = tuple(edges.tolist())
     radii = [-1.0] * THIRDS  # of a third that holds nothing yet
     for third in reversed(range(THIRDS)):
         low, high = ConformalInterval(radii=tuple(radii), edges=ends).ends(predictions)
         needed = np.where((low <= labels) & (labels <= high), 0.0, distances)
-        radii[third] = _radius(needed[thirds == third], groups_of[third])
+        radii[third] = _radius(needed[thirds == third], parts[third])
     return ends, tuple(radii)
 
 

@@ -1,4 +1,4 @@
-"""What counts as constant: values of a model differ in their last bits for no reason of its own."""
+"""Equality but for rounding: a model's values differ in their last bits for no reason."""
 
 import math
 
@@ -15,3 +15,9 @@ def is_constant(values: Num[np.ndarray, "..."]) -> bool:
         return True
     low, high = float(values.min()), float(values.max())
     return low == high or high - low <= ROUNDING * max(abs(low), abs(high)) < math.inf
+
+
+def rounded(values: Num[np.ndarray, "..."]) -> Num[np.ndarray, "..."]:
+    """Finite values to the nearest multiple of ``ROUNDING`` times the largest |value|."""
+    unit = ROUNDING * np.abs(values).max(initial=0.0)
+    return np.round(values / unit) * unit if unit else values

@@ -212,13 +212,13 @@ class HCTMG(Model):
             chosen = (primaries == index).nonzero().squeeze(1)
             if not len(chosen):
                 continue
-            own = {name: (x[chosen], mask[chosen]) for name, (x, mask) in streams.items()}
+            subset = {name: (x[chosen], mask[chosen]) for name, (x, mask) in streams.items()}
             scales = {
                 name: weights[chosen, i, None, None].to(x.dtype)
                 for i, (name, (x, _)) in enumerate(streams.items())
             }
             clips.append(chosen)
-            predictions.append(self._fuse(own, scales, primary))
+            predictions.append(self._fuse(subset, scales, primary))
         return torch.cat(predictions)[torch.cat(clips).argsort()]
 
     def _fuse(

@@ -115,11 +115,11 @@ class LMFMulT(Model):
             AttentionPath(f"crossmodal.{name}", FUSED, name, "crossmodal")
             for name in self.modalities
         ]
-        own = [
+        self_attention = [
             AttentionPath(f"self_attention.{name}", name, name, "self", order=2)
             for name in self.modalities
         ]
-        return (*fused, *own)
+        return (*fused, *self_attention)
 
     def final_pools(self) -> Mapping[Modality, Pool]:
         """Pools of the self-attention of each modality."""

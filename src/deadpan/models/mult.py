@@ -123,11 +123,11 @@ class MulT(Model):
             for source in self.modalities
             if source != target
         ]
-        own = [
+        self_attention = [
             AttentionPath(f"self_attention.{name}", name, name, "self", order=2)
             for name in self.modalities
         ]
-        return (*pairs, *own)
+        return (*pairs, *self_attention)
 
     def final_pools(self) -> Mapping[Modality, Pool]:
         """Pools of the self-attention of each modality."""

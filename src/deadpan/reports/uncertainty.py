@@ -67,13 +67,13 @@ def _reliability_panel(parts: Sequence[LabelUncertainty], task: str) -> Panel:
     meaning, outcome = _PROBABILITY[task]
     drawn = _drawn(parts)
     worst = max(parts, key=lambda part: part.ece)
-    of_label = f" ({worst.label}, the worst)" if len(parts) > 1 else ""
+    name = f" ({worst.label}, the worst)" if len(parts) > 1 else ""
     clips = count_of(sum(part.clips for part in parts[0].bins), "clip")
     return Panel(
         title="Reliability of the probabilities",
         finding=f"The predicted probability that {meaning}, against how often that was so, for "
         f"{clips} in {len(parts[0].bins)} bins: on the dashed line the two agree. They differ by "
-        f"{100 * worst.ece:.1f} points on average (expected calibration error){of_label}; larger "
+        f"{100 * worst.ece:.1f} points on average (expected calibration error){name}; larger "
         f"points are more clips."
         f"{_left_out(parts)}",
         svg=to_svg("reliability", lambda figure: reliability(figure, drawn, outcome), height=4.2),
@@ -96,30 +96,30 @@ def _reliability_panel(parts: Sequence[LabelUncertainty], task: str) -> Panel:
 def _abstention_panel(parts: Sequence[LabelUncertainty], task: str) -> Panel:
     drawn = _drawn(parts)
     numbers = task in ("regression", "scores")
-    what = "mean absolute error" if numbers else "accuracy"
+    measure = "mean absolute error" if numbers else "accuracy"
     unit = ", relative to that of all clips" if numbers and len(parts) > 1 else ""
     order = {
         "emotions": "whose probability is nearest to one half",
         "classes": "whose predicted class is least probable",
     }.get(task, "whose interval is widest")
     first = parts[0]
-    middle = min(first.points, key=lambda point: abs(point.kept - 0.5))
+    middle = min(first.points, key=lambda point: abs(point.share - 0.5))
     name = f" of {first.label}" if len(parts) > 1 else ""
     return Panel(
         title="Abstention",
-        finding=f"The {what} of the clips that remain as those {order} are left out. It is "
+        finding=f"The {measure} of the clips that remain as those {order} are left out. It is "
         f"{_value(first.points[-1].value, numbers)}{name} on all clips and "
         f"{_value(middle.value, numbers)} on the surest half; the area under the curve is "
         f"{_value(first.area, numbers)}.{_left_out(parts)}",
         svg=to_svg(
             "abstention",
-            lambda figure: abstention(figure, drawn, f"{what}{unit}", relative=bool(unit)),
+            lambda figure: abstention(figure, drawn, f"{measure}{unit}", relative=bool(unit)),
             height=4.0,
         ),
         sources=(SCORES_FILE,),
-        head=("Label", "Clips kept", what.capitalize()),
+        head=("Label", "Clips kept", measure.capitalize()),
         rows=tuple(
-            (part.label, _percent(point.kept), _value(point.value, numbers))
+            (part.label, _percent(point.share), _value(point.value, numbers))
             for part in parts
             for point in part.points
         ),
@@ -173,7 +173,7 @@ def reliability(
 def abstention(
     figure: "matplotlib.figure.Figure",
     parts: dict[str, tuple[LabelUncertainty, Look]],
-    what: str,
+    measure: str,
     *,
     relative: bool,
 ) -> None:
@@ -182,18 +182,18 @@ def abstention(
     Args:
         figure: empty.
         parts: what to draw, by name.
-        what: the name of the value, for the axis.
+        measure: the name of the values, for the axis.
         relative: divide values by that of all clips.
     """
     axes = figure.subplots()
     for name, (part, look) in parts.items():
         whole = part.points[-1].value
         unit = whole if relative and whole else 1.0
-        x, y = [100 * p.kept for p in part.points], [p.value / unit for p in part.points]
+        x, y = [100 * p.share for p in part.points], [p.value / unit for p in part.points]
         axes.plot(x, y, c=look.colour, ls=look.line, marker=look.marker, ms=3, label=name)
         axes.axhline(whole / unit, color=MUTED, lw=0.9, ls=(0, (4, 2)))
     axes.set_xlim(0, 102)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("surest clips that are kept, %")
-    axes.set_ylabel(what)
+    axes.set_ylabel(measure)
     figure.legend(loc="outside upper center", ncols=3)

@@ -57,6 +57,7 @@ class _Numbers(Task):
     """
 
     constant_name = "train mean"
+    predicts_numbers = True
 
     def __init__(
         self, labels: tuple[str, ...], loss: str, ranges: Sequence[Sequence[float]]
@@ -91,7 +92,8 @@ class _Numbers(Task):
         """The predicted numbers, which may leave the labels' range unless they are expectations."""
         if self.bins is None or prediction.shape[1] == len(self.labels):
             return finite_outputs(prediction)
-        return distributions.expectation(*self._distribution(prediction))
+        logits = finite_outputs(prediction).reshape(len(prediction), *self.bins.shape)
+        return distributions.expectation(logits, self.bins)
 
     def from_scores(self, scores: PerLabel) -> Outputs:
         """The scores themselves."""

@@ -12,7 +12,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deadpan.errors import DeadpanError
-from deadpan.metrics import distributions
 
 Outputs = Float[np.ndarray, "clip output"]
 PerLabel = Float[np.ndarray, "clip label"]
@@ -61,6 +60,7 @@ class Task(abc.ABC):
         outputs: how many numbers a model returns per clip.
         bins: values of the bins over which the outputs are each label's logits; None where they are
             no distribution.
+        predicts_numbers: whether decisions are numbers; else they are probabilities.
         bounds: lowest and highest value a label can have; None where no scale is known.
         columns: the metrics, in the order in which tables show them.
         constant_name: name of the table row that scores :meth:`constant`.
@@ -69,6 +69,7 @@ class Task(abc.ABC):
     labels: tuple[str, ...]
     outputs: int
     bins: Float[np.ndarray, "label bin"] | None = None
+    predicts_numbers: bool = False
     bounds: tuple[float, float] | None = None
     columns: tuple[MetricColumn, ...]
     constant_name: str
@@ -102,32 +103,6 @@ class Task(abc.ABC):
         Where a model's outputs are a distribution these are the scores themselves, which metrics
         and decisions take as they are: a baseline scores alike under every loss.
         """
-
-    def quantile(self, prediction: Outputs, share: float) -> PerLabel:
-        """Value of each label below which a share of its predicted distribution lies.
-
-        Raises:
-            DeadpanError: the task predicts no distribution; or as :meth:`decisions`.
-        """
-        return distributions.quantile(*self._distribution(prediction), share)
-
-    def probability_above(self, prediction: Outputs, threshold: float = 0.0) -> PerLabel:
-        """Predicted probability in [0, 1] that each label is above a threshold.
-
-        Raises:
-            DeadpanError: the task predicts no distribution; or as :meth:`decisions`.
-        """
-        return distributions.probability_above(*self._distribution(prediction), threshold)
-
-    def _distribution(
-        self, prediction: Outputs
-    ) -> tuple[Float[np.ndarray, "clip label bin"], Float[np.ndarray, "label bin"]]:
-        """Logits of each label's bins, and their values."""
-        if self.bins is None:
-            raise DeadpanError(
-                "the model predicts numbers and no distribution; train it with --loss distribution"
-            )
-        return finite_outputs(prediction).reshape(len(prediction), *self.bins.shape), self.bins
 
     def constant(self, train_labels: PerLabel) -> Float[np.ndarray, " output"]:
         """Outputs of the constant baseline: the mean of the training labels, for every clip.

@@ -129,8 +129,8 @@ class State:
         if isinstance(self.scheduler, OneCycleLR):
             self.scheduler.step()
         if self.ema:
-            taken = sum(self.steps) + step
-            share = (1 - self.ema) / (1 - self.ema**taken)  # 1 of the first step
+            step_count = sum(self.steps) + step
+            share = (1 - self.ema) / (1 - self.ema**step_count)  # 1 of the first step
             for name, parameter in self.model.named_parameters():
                 average = self.average.get(name, parameter).to(parameter.device)
                 self.average[name] = average.lerp(parameter, share)
@@ -141,12 +141,12 @@ class State:
         if not self.average:
             yield
             return
-        own = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+        weights = {name: p.detach().clone() for name, p in self.model.named_parameters()}
         self._set_parameters(self.average)
         try:
             yield
         finally:
-            self._set_parameters(own)
+            self._set_parameters(weights)
 
     @torch.no_grad()
     def _set_parameters(self, values: Mapping[str, Tensor]) -> None:

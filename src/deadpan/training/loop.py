@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DistributedSampler
 
 from deadpan.data.batching import collate, context_batches, lengths_of, training_batches
-from deadpan.data.dataset import Clip, Dataset
+from deadpan.data.dataset import Clip, Dataset, clip_groups
 from deadpan.tasks import Task
 from deadpan.training.checkpoint import State
 from deadpan.training.evaluation import labels_of, loss_and_metrics, predict_clips
@@ -51,30 +51,28 @@ def training_steps(dataset: Dataset, settings: Settings, *, context: bool) -> in
         settings: of the run.
         context: of the model; batches of whole videos are not as many in every epoch.
     """
-    clips, lengths = dataset["train"], lengths_of(dataset["train"])
+    epoch_batches = _batches_by_epoch(dataset["train"], settings, context=context)
 
     def steps(epoch: int) -> int:
-        batches = _batches(clips, lengths, settings, epoch, context=context)
-        return math.ceil(len(batches) / settings.devices)
+        return math.ceil(len(epoch_batches(epoch)) / settings.devices)
 
     if not context:
         return settings.epochs * steps(1)
     return sum(steps(epoch) for epoch in range(1, settings.epochs + 1))
 
 
-def _batches(
-    clips: Sequence[Clip],
-    lengths: Int[np.ndarray, " clip"],
-    settings: Settings,
-    epoch: int,
-    *,
-    context: bool,
-) -> list[Int[np.ndarray, " index"]]:
-    """Indices of the clips of each batch of an epoch."""
+def _batches_by_epoch(
+    clips: Sequence[Clip], settings: Settings, *, context: bool
+) -> Callable[[int], list[Int[np.ndarray, " index"]]]:
+    """A function from the number of an epoch to its batches, as indices; it reads no clip."""
+    size, seed = settings.batch_size, settings.seed
     if context:
-        order = np.random.default_rng((settings.seed, epoch))
-        return context_batches(clips, settings.batch_size, order=order)
-    return training_batches(lengths, settings.batch_size, seed=settings.seed, epoch=epoch)
+        groups = clip_groups(clips)
+        return lambda epoch: context_batches(
+            groups, size, order=np.random.default_rng((seed, epoch))
+        )
+    lengths = lengths_of(clips)
+    return lambda epoch: training_batches(lengths, size, seed=seed, epoch=epoch)
 
 
 def fit(
@@ -103,7 +101,8 @@ def fit(
         after_epoch: is called when an epoch is complete, to save it.
         watch: is called after each step and epoch.
     """
-    clips, lengths = dataset["train"], lengths_of(dataset["train"])
+    clips = dataset["train"]
+    epoch_batches = _batches_by_epoch(clips, settings, context=state.model.context)
     valid, valid_labels = dataset["valid"], labels_of(dataset["valid"])
     for epoch in range(state.epoch + 1, settings.epochs + 1):
         # Nothing can follow from weights that are not finite; the best epoch stands. Asked before
@@ -112,11 +111,11 @@ def fit(
             break
         started, losses, gate = time.perf_counter(), list[float](), list[Tensor]()
         seed_everything(settings.seed, epoch, fabric.global_rank)
-        batches = _batches(clips, lengths, settings, epoch, context=state.model.context)
-        own = DistributedSampler(batches, fabric.world_size, fabric.global_rank, shuffle=False)  # pyright: ignore[reportArgumentType]
+        batches = epoch_batches(epoch)
+        sampler = DistributedSampler(batches, fabric.world_size, fabric.global_rank, shuffle=False)  # pyright: ignore[reportArgumentType]
         rate = state.optimizer.param_groups[0]["lr"]
         network.train()
-        for index in own:
+        for index in sampler:
             batch = collate([clips[i] for i in batches[index]], dataset.widths).to(fabric.device)
             output = network(batch)
             loss = task.loss(output.prediction, batch.labels) + sum(output.losses.values())
@@ -134,7 +133,7 @@ def fit(
             if output.gate is not None:
                 gate.append(output.gate.detach())
             if watch:
-                watch.step(epoch, len(losses), len(own), losses[-1])
+                watch.step(epoch, len(losses), len(sampler), losses[-1])
         with state.averaged():
             predicted = predict_clips(network, valid, dataset.widths, device=fabric.device)
             diverged = not np.isfinite(predicted).all()

@@ -14,6 +14,8 @@ from deadpan.threads import control_groups
 
 COPIES = 5
 """Tensors of the size of each parameter: itself, its gradient, Adam's two moments, the best."""
+AVERAGE_COPIES = 2
+"""Further ones for an average of the weights: itself, and the weights while it is validated."""
 
 CGROUP_2 = ("memory.max", "memory.current", "inactive_file")
 CGROUP_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
@@ -41,14 +43,16 @@ class _Unfilled(TorchFunctionMode):
         return args[0] if func is torch.Tensor.normal_ else func(*args, **(kwargs or {}))
 
 
-def refuse_too_large(model: nn.Module, processes: int) -> None:
+def refuse_too_large(model: nn.Module, processes: int, *, average: bool) -> None:
     """Raise DeadpanError if a model is too large to be trained in the memory of this machine.
 
     Args:
         model: may have been built :func:`without_memory`.
         processes: that train it at once on this machine.
+        average: whether an average of its weights is computed (``Settings.ema``).
     """
-    wanted = processes * COPIES * sum(p.numel() * p.element_size() for p in model.parameters())
+    copies = COPIES + (AVERAGE_COPIES if average else 0)
+    wanted = processes * copies * sum(p.numel() * p.element_size() for p in model.parameters())
     there = free_memory()
     if there is not None and wanted > there:
         raise DeadpanError(

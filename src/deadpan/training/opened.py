@@ -28,7 +28,7 @@ from deadpan.models.base import hyperparameters
 from deadpan.options import record
 from deadpan.tasks import Task, make_task
 from deadpan.training.checkpoint import load_tensors, nested, save_tensors, unnested
-from deadpan.training.environment import Environment
+from deadpan.training.environment import DataFacts, Environment
 from deadpan.training.history import (
     RETRAIN,
     EpochHistory,
@@ -212,10 +212,9 @@ class RunDirectory:
         except DeadpanError as error:
             raise RunError(f"{error}; {remedy}") from None
 
-    def write_uncertainty(self, uncertainty: Uncertainty | None) -> None:
-        """Keep what was fitted on the validation split, if the task predicts numbers."""
-        if uncertainty:
-            write_json(self.uncertainty_file, dataclasses.asdict(uncertainty))
+    def write_uncertainty(self, uncertainty: Uncertainty) -> None:
+        """Write what was fitted on the validation split."""
+        write_json(self.uncertainty_file, dataclasses.asdict(uncertainty))
 
     def scores(self) -> RunScores:
         """Metrics on the test split, beside the baselines'; RunError if it was not opened."""
@@ -272,14 +271,14 @@ def open_run(path: Path) -> OpenedRun:
     try:
         widths = check_widths(meta.get("widths"))
         with without_memory():  # nothing is allocated before the sizes are known to fit
-            wanted = build(settings, widths, task).state_dict()
+            wanted = build(settings, widths, task.outputs).state_dict()
         for name in tensors:
             if name.partition("/")[0] not in ("model", "centers", "scales"):
                 raise RunError(f"unknown tensor '{printable(name)}'")
         weights = unnested("model", tensors)
         check_weights("weights", weights, wanted)
         check_finite("weights", weights)
-        model = build(settings, widths, task)
+        model = build(settings, widths, task.outputs)
         model.load_state_dict(weights)
         normalizer = _normalizer(tensors, meta, widths, settings.normalization)
     except (DeadpanError, RuntimeError) as error:  # edited by hand, or files of two runs
@@ -359,31 +358,38 @@ def resolved(settings: Settings) -> Settings:
     return dataclasses.replace(settings, model_options=defaults | dict(settings.model_options))
 
 
-def refuse_other_recipes(run: RunDirectory, dataset: Dataset) -> None:
-    """Raise DataError if a modality was encoded by another recipe than a run was trained on."""
-    for name, recipe in run.environment().dataset.recipes.items():
+def refuse_other_recipes(path: Path, trained: DataFacts, dataset: Dataset) -> None:
+    """Raise DataError if a modality was encoded by another recipe than a run was trained on.
+
+    Args:
+        path: of the run.
+        trained: facts of the data that it was trained on.
+        dataset: whose modalities are compared with them.
+    """
+    for name, recipe in trained.recipes.items():
         if name not in dataset.widths:
             continue
         again = (
             f"encode it again, ENCODER being the folder of {recipe.name}: deadpan encode SOURCE "
-            f"--like {shlex.quote(str(run.path))} --encoder ENCODER --modality {name} --out STORE"
+            f"--like {shlex.quote(str(path))} --encoder ENCODER --modality {name} --out STORE"
         )
         if name not in dataset.recipes:
             raise DataError(
-                f"{dataset.name}: {name} is of no recipe, but {run.path} was trained on that of "
+                f"{dataset.name}: {name} is of no recipe, but {path} was trained on that of "
                 f"{recipe.name}; {again}"
             )
         if difference := dataset.recipes[name].difference(recipe):
             raise DataError(
-                f"{dataset.name}: {name} is of another recipe than {run.path} was trained on "
+                f"{dataset.name}: {name} is of another recipe than {path} was trained on "
                 f"({difference}); {again}"
             )
 
 
 def refuse_changed(run: RunDirectory, dataset: Dataset, now: str) -> None:
     """Raise DataError if a run was trained on other clips than these, of this fingerprint."""
-    refuse_other_recipes(run, dataset)
-    if run.environment().dataset.fingerprint != now:
+    trained = run.environment().dataset
+    refuse_other_recipes(run.path, trained, dataset)
+    if trained.fingerprint != now:
         raise DataError(
             f"{run.settings().data}: has changed since {run.path} was trained; train again"
         )
@@ -403,13 +409,13 @@ def refuse_changed_data(runs: Iterable[RunDirectory]) -> None:
             refuse_changed(run, *now[key])
 
 
-def build(settings: Settings, widths: Mapping[str, int], task: Task) -> Model:
+def build(settings: Settings, widths: Mapping[str, int], outputs: int) -> Model:
     """The model of a run, untrained."""
     settings = resolved(settings)
     kind = MODELS[settings.model]
     try:
         blocks, options = settings.layer_blocks, settings.model_options
-        return kind.mixing(blocks, widths=widths, outputs=task.outputs, **options)
+        return kind.mixing(blocks, widths=widths, outputs=outputs, **options)
     except (ValueError, TypeError, KeyError) as error:
         raise DeadpanError(f"{settings.model}: {error}; see 'deadpan train --help'") from error
 

@@ -38,7 +38,7 @@ from deadpan.training.opened import (
     save_model,
 )
 from deadpan.training.settings import Settings
-from deadpan.training.uncertainty import validate_uncertainty
+from deadpan.training.uncertainty import fit_on_validation
 
 
 def train_run(
@@ -117,14 +117,14 @@ def _train(
     ranges = np.stack([labels.min(axis=0), labels.max(axis=0)], axis=1).tolist()
     task = make_task(dataset.task, dataset.labels, settings.loss, ranges=ranges)
     with without_memory():
-        sizes = build(settings, dataset.widths, task)
-    refuse_too_large(sizes, settings.devices)
+        sizes = build(settings, dataset.widths, task.outputs)
+    refuse_too_large(sizes, settings.devices, average=settings.ema > 0)
     seed_everything(settings.seed)
-    model = build(settings, dataset.widths, task)
+    model = build(settings, dataset.widths, task.outputs)
     _check_clips(model, dataset)
     environment = this_environment(model, task, facts, fabric)
-    before = RunDirectory(out).environment() if resume else None
-    environment = _initialized(model, settings, dataset, environment, before)
+    interrupted = RunDirectory(out) if resume else None
+    environment = _initialized(model, settings, dataset, environment, interrupted)
     if not resume and not child:
         run = RunDirectory.create(out, settings, environment)
         lock.enter_context(alone(run.lock_file))
@@ -204,9 +204,10 @@ def _save_best(
         raise DeadpanError(
             f"{run.path}: the model diverged at once; train with a lower learning rate"
         )
-    model = build(settings, dataset.widths, task)
-    model.load_state_dict(state.best)
-    run.write_uncertainty(validate_uncertainty(task, model, dataset["valid"]))
+    if task.predicts_numbers:
+        model = build(settings, dataset.widths, task.outputs)
+        model.load_state_dict(state.best)
+        run.write_uncertainty(fit_on_validation(task, model, dataset["valid"]))
     save_model(run, state.best, normalizer, dataset.widths)
 
 
@@ -229,15 +230,20 @@ def _initialized(
     settings: Settings,
     dataset: Dataset,
     environment: Environment,
-    before: Environment | None,
+    interrupted: RunDirectory | None,
 ) -> Environment:
     """Give a model the weights that its run starts from, and record them in its environment.
 
+    An interrupted run that has a checkpoint has no need of them.
+
     Raises:
-        RunError: an interrupted run, whose environment is ``before``, started from others.
+        RunError: an interrupted run started from others.
     """
     if settings.init_from is None:
         return environment
+    before = interrupted.environment() if interrupted else None
+    if interrupted and before and interrupted.checkpoint_file.is_file():
+        return dataclasses.replace(environment, initial_weights=before.initial_weights)
     environment = initialize(model, settings, dataset, environment)
     if before and before.initial_weights != environment.initial_weights:
         raise RunError(

@@ -21,9 +21,9 @@ from deadpan.training.opened import RunDirectory, open_run, refuse_other_recipes
 from deadpan.training.scores import evaluate_first
 from deadpan.training.uncertainty import (
     Uncertainty,
+    fit_on_validation,
     score_uncertainty,
     uncertain_columns,
-    validate_uncertainty,
 )
 from deadpan.types import SPLITS
 
@@ -57,8 +57,8 @@ def _score(run: RunDirectory) -> None:
         "ridge": ridge_outputs(task, dataset, "test"),
         settings.model: predict_clips(model, clips, model.widths),
     }
-    if run.uncertainty() is None:  # of emotions, classes or an older version
-        run.write_uncertainty(validate_uncertainty(task, model, dataset["valid"]))
+    if task.predicts_numbers and run.uncertainty() is None:  # of an older version
+        run.write_uncertainty(fit_on_validation(task, model, dataset["valid"]))
     uncertainty = run.uncertainty()
     sizes = {settings.model: sum(p.numel() for p in model.parameters())}
     scores = {
@@ -107,7 +107,7 @@ def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str
     opened = open_run(run.path)
     model, task = opened.model, opened.task
     dataset = _common_modalities(load(source, **options), model.widths, run)
-    refuse_other_recipes(run, dataset)
+    refuse_other_recipes(run.path, run.environment().dataset, dataset)
     dataset, uncertainty = opened.normalizer(dataset), run.uncertainty()
     rows: list[dict[str, Any]] = []
     for split in SPLITS:

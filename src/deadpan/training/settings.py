@@ -42,14 +42,15 @@ class Settings:
         model: a model's name.
         model_options: its hyperparameters.
         init_from: a finished run of the same model and sizes, whose weights are those to start
-            from; None = weights drawn by the seed. An output layer of another task is drawn.
+            from; None = weights drawn by the seed. The output layer is drawn by the seed as well
+            where that run has another task, other labels or other bins.
         seed: of weights, order and dropout.
         epochs: passes over the training split.
         batch_size: clips per step and process.
         loss: compares predicted numbers with labels by "l1" or "smooth_l1"; or predicts a
-            "distribution" over 25 bins of each label's range, which gives an interval and the
-            probability of a sign. None = the task's own: l1, or cross-entropy for emotions and
-            classes, which take no other.
+            "distribution" over 25 bins of each label's range, whose mean is the prediction and
+            which gives the probability of a sign. None = the task's own: l1, or cross-entropy for
+            emotions and classes, which take no other.
         learning_rate: of Adam; under onecycle the highest.
         gate_learning_rate: of a modality gate; None = max(learning_rate, 1e-3).
         weight_decay: L2 of all but the gate.
@@ -96,6 +97,20 @@ class Settings:
         """Refuse values that cannot train anything, NaN among them."""
         if not self.data:
             raise DeadpanError("data must be a data set's name or a path; got an empty text")
+        self._check_numbers()
+        for name, fewest in (("modalities", 1), ("unscaled", 0)):
+            names = getattr(self, name)
+            if names is not None and not fewest <= len(names) == len(set(names)):
+                raise DeadpanError(
+                    f"{name} wants names, each once, as in [text, audio]; got {names}"
+                )
+        if self.schedule != "plateau" and self.decay_when != DECAY_WHEN:
+            raise DeadpanError(
+                f"decay_when belongs to the schedule plateau; got {self.decay_when} with "
+                f"{self.schedule}: leave it out, or set it back to {DECAY_WHEN}"
+            )
+
+    def _check_numbers(self) -> None:
         for name in ("epochs", "batch_size", "devices", "learning_rate", "gradient_clip"):
             if not getattr(self, name) > 0:
                 raise DeadpanError(f"{name} must be above 0; got {getattr(self, name)}")
@@ -105,23 +120,8 @@ class Settings:
         for name, most in LARGEST.items():
             if (getattr(self, name) or 0) > most:
                 raise DeadpanError(f"{name} must be at most {most}; got {getattr(self, name)}")
-        self._check_schedule()
-        for field in ("modalities", "unscaled"):
-            names = getattr(self, field)
-            none = field == "modalities" and names == []
-            if names is not None and (none or len(set(names)) < len(names)):
-                raise DeadpanError(
-                    f"{field} wants names, each once, as in [text, audio]; got {names}"
-                )
-
-    def _check_schedule(self) -> None:
         if not 0 <= self.ema < 1:
             raise DeadpanError(f"ema must be from 0 to below 1; got {self.ema}")
-        if self.schedule != "plateau" and self.decay_when != DECAY_WHEN:
-            raise DeadpanError(
-                f"decay_when belongs to the schedule plateau; got {self.decay_when} with "
-                f"{self.schedule}: leave it out, or set it back to {DECAY_WHEN}"
-            )
 
     @classmethod
     def from_dict(cls, values: object) -> "Settings":

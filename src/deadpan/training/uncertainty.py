@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from deadpan.data.dataset import Clip
+from deadpan.data.dataset import Clip, clip_groups
 from deadpan.errors import DeadpanError, count_of
 from deadpan.metrics import calibration
 from deadpan.metrics.calibration import AbstentionPoint, PerClip, ReliabilityBin
@@ -25,7 +25,7 @@ from deadpan.metrics.conformal import (
 from deadpan.metrics.distributions import signed_probability
 from deadpan.models import Model
 from deadpan.options import NullableFloat, record
-from deadpan.tasks import Classes, Regression, Scores, Task
+from deadpan.tasks import Classes, Task
 from deadpan.training.evaluation import labels_of, predict_clips
 
 Outputs = Float[np.ndarray, "clip output"]
@@ -71,17 +71,15 @@ def read_uncertainty(name: str, values: object, task: Task) -> Uncertainty:
     return uncertainty
 
 
-def fit_uncertainty(task: Task, clips: Sequence[Clip], outputs: Outputs) -> Uncertainty | None:
-    """Fit intervals and signs on validation clips; None for a task that predicts no numbers.
+def fit_uncertainty(task: Task, clips: Sequence[Clip], outputs: Outputs) -> Uncertainty:
+    """Fit intervals and signs on validation clips.
 
     Args:
-        task: of the run.
+        task: of the run; predicts numbers.
         clips: the validation split.
         outputs: of the model for them.
     """
-    if not isinstance(task, Regression | Scores):
-        return None
-    groups = [clip.group for clip in clips]
+    groups = clip_groups(clips)
     decisions, labels = task.decisions(outputs), labels_of(clips)
     bounds = task.bounds
     fitted = {
@@ -99,10 +97,8 @@ def fit_uncertainty(task: Task, clips: Sequence[Clip], outputs: Outputs) -> Unce
     return Uncertainty(level=LEVEL, clips=len(clips), groups=count, note=note, intervals=fitted)
 
 
-def validate_uncertainty(task: Task, model: Model, clips: Sequence[Clip]) -> Uncertainty | None:
-    """Predict validation clips and fit on them; None, and nothing is predicted, for no numbers."""
-    if not isinstance(task, Regression | Scores):
-        return None
+def fit_on_validation(task: Task, model: Model, clips: Sequence[Clip]) -> Uncertainty:
+    """Predict validation clips and fit intervals and signs on them, as :func:`fit_uncertainty`."""
     return fit_uncertainty(task, clips, predict_clips(model, clips, model.widths))
 
 
@@ -125,7 +121,7 @@ def uncertain_columns(
     task: Task, outputs: Outputs, uncertainty: Uncertainty | None
 ) -> dict[str, list[float]]:
     """Columns ``low_LABEL``, ``high_LABEL`` and ``positive_probability_LABEL``, where known."""
-    if not isinstance(task, Regression | Scores):
+    if not task.predicts_numbers:
         return {}
     low, high, positive = uncertain(task, outputs, uncertainty)
     return {
@@ -165,8 +161,9 @@ class LabelUncertainty:
         bins: of the probability that the label is above 0, that an emotion is present, or that the
             predicted class is the true one; none where there is no such probability.
         ece: expected calibration error over the bins; NaN without.
-        points: abstention curve: the mean absolute error, or the accuracy of emotions and classes.
-        area: mean of the whole curve; NaN where no prediction is known to be surer than another.
+        points: abstention curve: the mean absolute error, or the accuracy of emotions and classes;
+            none where no prediction is more certain than another.
+        area: mean of the whole curve; NaN without one.
     """
 
     label: str
@@ -208,7 +205,7 @@ def score_uncertainty(
     """
     decisions, labels = task.decisions(outputs), labels.astype(np.float64)
     parts = list[LabelUncertainty]()
-    if isinstance(task, Regression | Scores):
+    if task.predicts_numbers:
         ends = uncertain(task, outputs, uncertainty)
         for index, name in enumerate(task.labels):
             low, high, positive = (values[:, index] for values in ends)
@@ -256,14 +253,14 @@ def _coverage(low: PerClip, high: PerClip, labels: PerClip) -> tuple[Coverage, .
     thirds = third_of(labels, edges)
     covered, widths = (low <= labels) & (labels <= high), high - low
     ranges = zip([0.0, *edges.tolist()], [*edges.tolist(), most], strict=True)
-    chosen = [(thirds == third, *ends) for third, ends in zip(range(THIRDS), ranges, strict=True)]
+    parts = [(thirds == third, *ends) for third, ends in zip(range(THIRDS), ranges, strict=True)]
     return tuple(
         Coverage(
             start=start,
             end=end,
-            clips=int(own.sum()),
-            covered=NullableFloat(covered[own].mean() if own.any() else np.nan),
-            width=NullableFloat(widths[own].mean() if own.any() else np.nan),
+            clips=int(chosen.sum()),
+            covered=NullableFloat(covered[chosen].mean() if chosen.any() else np.nan),
+            width=NullableFloat(widths[chosen].mean() if chosen.any() else np.nan),
         )
-        for own, start, end in [(np.full(len(labels), True), 0.0, most), *chosen]
+        for chosen, start, end in [(np.full(len(labels), True), 0.0, most), *parts]
     )

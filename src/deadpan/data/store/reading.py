@@ -74,10 +74,7 @@ class OpenStore:
         features = {name: self.features[name] for name in modalities}
         sequences = {name: x[index] for name, x in features.items() if x.present[index]}
         self._count(sum(x.nbytes for x in sequences.values()) + AROUND * (1 + len(sequences)))
-        try:
-            record = parse_record(self.records[index].tobytes())
-        except DataError as error:
-            raise self._damaged(index, str(error)) from None
+        record = self.record(index)
         # A view, unless it is stored in half precision.
         sequences = {name: x.astype(np.float32, copy=False) for name, x in sequences.items()}
         # Checked once, on first access: checking every clip would make opening slow.
@@ -96,6 +93,13 @@ class OpenStore:
                 if name in modalities and x.present[index]
             },
         )
+
+    def record(self, index: int) -> dict[str, Any]:
+        """Arguments of one clip that are no arrays; DataError if they are damaged."""
+        try:
+            return parse_record(self.records[index].tobytes())
+        except DataError as error:
+            raise self._damaged(index, str(error)) from None
 
     def scaling(self, indices: range, name: Modality, method: str) -> CenterAndScale | None:
         """Stored centers and scales of a modality, if they are those of the clips at these indices.
@@ -154,6 +158,11 @@ class StoredClips(LazyClips):
         """See :class:`LazyClips`."""
         offsets = {name: self._store.features[name].offsets for name in self._modalities}
         return {name: np.diff(x)[self._index()] for name, x in offsets.items()}
+
+    @property
+    def groups(self) -> tuple[str | None, ...]:
+        """See :class:`LazyClips`."""
+        return tuple(self._store.record(index)["group"] for index in self._indices)
 
     def take(self, index: int) -> Clip:
         """See :class:`LazyClips`."""
