@@ -35,6 +35,9 @@ VALUES = (
     {},
     [[]],
 )
+NAMES = ("x", "", "..")
+KEYS = ("x", b"x", 7, None, (1, 2))
+"""Other names of an entry, in JSON and in a pickle."""
 SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "I8": 1, "BOOL": 1}
 
 
@@ -50,30 +53,41 @@ def restructured(name: str, content: bytes, seed: int) -> bytes | None:
     return EDITS[suffix](content, chance) if suffix in EDITS else None
 
 
-def edited(value, chance):
-    """A JSON value with one value in it replaced, removed, repeated or renamed."""
-    if isinstance(value, dict) and value and chance.random() < 0.9:
-        key = chance.choice(sorted(value))
-        kind = chance.random()
-        changed = dict(value)
-        if kind < 0.1:
-            del changed[key]
-        elif kind < 0.2:
-            changed[chance.choice(("x", "", "..", key + "x"))] = changed.pop(key)
-        else:
-            changed[key] = edited(value[key], chance)
-        return changed
-    if isinstance(value, list) and value and chance.random() < 0.9:
-        index = chance.randrange(len(value))
-        kind = chance.random()
-        if kind < 0.1:
-            return value[:index] + value[index + 1 :]
-        if kind < 0.2:
-            return value[:index] + value[index : index + 1] * 2 + value[index + 1 :]
-        return value[:index] + [edited(value[index], chance)] + value[index + 1 :]
-    if isinstance(value, str) and value[:1] in ("{", "[") and chance.random() < 0.9:
-        return json.dumps(edited(json.loads(value), chance))
+def any_value(_, chance):
     return chance.choice(VALUES)
+
+
+def edited(value, chance, change=any_value, names=NAMES, lose=0.1):
+    """A value of JSON or of a pickle, with ``change`` applied to one value in it.
+
+    On the way to that value, at each level, an entry is lost instead with the probability ``lose``;
+    as often one of a dict gets another of the ``names``, or one of a list stands twice.
+    """
+    if chance.random() < 0.1:
+        return change(value, chance)
+    if isinstance(value, dict) and value:
+        key = chance.choice(sorted(value, key=repr))
+        kind, changed = chance.random(), dict(value)
+        if kind < lose:
+            del changed[key]
+        elif kind < 2 * lose:
+            changed[chance.choice(names)] = changed.pop(key)
+        else:
+            changed[key] = edited(value[key], chance, change, names, lose)
+        return changed
+    if isinstance(value, list | tuple) and value:
+        index = chance.randrange(len(value))
+        kind, parts = chance.random(), list(value)
+        if kind < lose:
+            del parts[index]
+        elif kind < 2 * lose:
+            parts.insert(index, parts[index])
+        else:
+            parts[index] = edited(parts[index], chance, change, names, lose)
+        return type(value)(parts)
+    if isinstance(value, str) and value[:1] in ("{", "["):  # JSON within JSON
+        return json.dumps(edited(json.loads(value), chance, change, names, lose))
+    return change(value, chance)
 
 
 def safetensors(content, chance):
@@ -190,35 +204,6 @@ def graph(content, chance):
     return model.SerializeToString()
 
 
-def edited_value(value, chance, change, lose=0.1):
-    """A value of a pickle with ``change`` applied to one value in it.
-
-    With the probability ``lose`` at each level it is removed instead, or stands elsewhere too.
-    """
-    if isinstance(value, dict) and value and chance.random() < 0.95:
-        key = chance.choice(sorted(value, key=repr))
-        kind, changed = chance.random(), dict(value)
-        if kind < lose:
-            del changed[key]
-        elif kind < 2 * lose:
-            changed[chance.choice(("x", b"x", 7, None, (1, 2)))] = changed.pop(key)
-        else:
-            changed[key] = edited_value(value[key], chance, change, lose)
-        return changed
-    if isinstance(value, list | tuple) and value and chance.random() < 0.9:
-        index = chance.randrange(len(value))
-        parts = list(value)
-        kind = chance.random()
-        if kind < lose:
-            del parts[index]
-        elif kind < 2 * lose:
-            parts.insert(index, parts[index])
-        else:
-            parts[index] = edited_value(parts[index], chance, change, lose)
-        return type(value)(parts)
-    return change(value, chance)
-
-
 def changed_value(value, chance):
     """Another array in place of an array, anything else in place of anything else."""
     if isinstance(value, np.ndarray) and chance.random() < 0.9:
@@ -259,7 +244,7 @@ def repeated(value, chance):
 def as_pickle(content, chance, change=changed_value, lose=0.1):
     protocol = content[1] if content[0] == 0x80 else 0
     value = pickle.loads(content)  # the fuzzer's own
-    return pickle.dumps(edited_value(value, chance, change, lose), protocol=protocol)
+    return pickle.dumps(edited(value, chance, change, KEYS, lose), protocol=protocol)
 
 
 def swollen_pickle(content, chance):
@@ -285,7 +270,7 @@ def npz(content, chance, change=changed_value, lose=0.1):
     if chance.random() < lose:
         del arrays[name]
     elif arrays[name].dtype.hasobject and not arrays[name].ndim:
-        value = edited_value(arrays[name].item(), chance, change, lose)
+        value = edited(arrays[name].item(), chance, change, KEYS, lose)
         arrays[name] = np.array(value, dtype=object)
     else:
         arrays[name] = np.asarray(change(arrays[name], chance))

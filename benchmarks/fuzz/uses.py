@@ -31,7 +31,7 @@ def open_files_of_run(path: Path, _: dict[str, str]) -> None:
     def resume() -> None:
         # The model is that of the sound run, whose settings whoever resumes must give again.
         sound = open_run(SOUND_RUN[0])
-        model = build(sound.settings, sound.model.widths, sound.task)
+        model = build(sound.settings, sound.model.widths, sound.task.outputs)
         optimizer = make_optimizer(
             model, learning_rate=1e-3, gate_learning_rate=None, weight_decay=0.0
         )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from deadpan.data.recipe import Casing, States, StoredPrecision
+from deadpan.data.recipe import Casing, EncodingOptions, Recipe, States, StoredPrecision
 from deadpan.errors import DataError, DeadpanError, RunError
 from deadpan.threads import processors
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from deadpan.data import Dataset
     from deadpan.data.fetching.download import DownloadWatch
     from deadpan.data.fetching.fetch import CorpusFile
-    from deadpan.data.recipe import Recipe
     from deadpan.encoding.batches import EncodingWatch
     from deadpan.exporting.run import Exported
     from deadpan.training.loop import Watch
@@ -322,18 +321,20 @@ def encode(
 
     Any encoder of transformers with a fast tokenizer will do, on the processor. Other modalities of
     the data are kept. A transcript is split into words at blanks; each ideograph or kana is a word.
-    One that is longer than the encoder reads is encoded in parts. What was interrupted goes on
-    where it stopped.
+    One that is longer than the encoder reads is encoded in parts, cut between words, or within a
+    word that is too long by itself. What was interrupted goes on with the batch in which it
+    stopped, if the same command runs with the same libraries and number of threads.
 
     Args:
         source: a data set's name or a path: a table with a column of transcripts, which needs no
             features, or any data whose clips have transcripts or words.
         out: the file to write, which must not exist; usually ``NAME.safetensors``.
-        encoder: the encoder's folder, or its name on the hub; by default that of ``like``.
+        encoder: the encoder's folder, or its name on the hub; by default that of ``like``, if a
+            folder here or the hub's cache has it.
         layers: the hidden states to keep: ``6`` is one, ``6-9`` the mean of four, ``5-8,9-12`` two
             such means side by side, ``all`` each by itself, side by side; 0 are the embeddings.
         states: what a step is: a word (the mean of its tokens), a token, or the last token of the
-            prompt, for causal models; by default ``word``.
+            prompt (one for each part of a long transcript), for causal models; by default ``word``.
         casing: ``lower`` makes transcripts lower-case first; by default ``as_is``.
         template: the prompt, with ``{text}`` where the transcript stands; by default that alone.
         precision: of the numbers in the file, half or single; by default ``half``.
@@ -349,7 +350,6 @@ def encode(
         DataError: no transcripts, no such encoder or layer, another encoder than that of ``like``,
             or a file that cannot be written.
     """
-    from deadpan.data.recipe import EncodingOptions
     from deadpan.encoding.run import encode_dataset
 
     values = {
@@ -364,18 +364,27 @@ def encode(
         if choices:
             raise DeadpanError(f"got like and {next(iter(choices))}, which it decides; give one")
         options = recipe = _recipe(like, modality)
-        encoder = encoder or recipe.encoder
+        name = encoder or recipe.encoder
     elif encoder is None or layers is None:
-        missing = "encoder" if encoder is None else "layers"
-        raise DeadpanError(f"encoding needs --{missing}, or --like STORE_OR_RUN")
+        option = "encoder" if encoder is None else "layers"
+        raise DeadpanError(f"encoding needs --{option}, or --like STORE_OR_RUN")
     else:
-        options = EncodingOptions(**choices)
+        options, name = EncodingOptions(**choices), encoder
+    # A folder's name alone is in a recipe: on the hub it may be the name of another's encoder.
+    download = encoder is not None
     return encode_dataset(
-        source, out, encoder, options, modality=modality, watch=watch, **data_options
+        source,
+        out,
+        name,
+        options,
+        modality=modality,
+        download=download,
+        watch=watch,
+        **data_options,
     )
 
 
-def _recipe(like: str | Path, modality: str) -> "Recipe":
+def _recipe(like: str | Path, modality: str) -> Recipe:
     """The recipe of a modality of a store or a run."""
     from deadpan.data import load
     from deadpan.training.opened import RunDirectory

@@ -33,9 +33,9 @@ def alone(
     Raises:
         DeadpanError: another process holds it, and ``busy`` is None.
     """
-    held = FileLock(lock, is_singleton=True)
+    file_lock = FileLock(lock, is_singleton=True)
     try:
-        held.acquire(blocking=False)
+        file_lock.acquire(blocking=False)
     except Timeout:
         if busy is None:
             path = lock.parent / lock.name.removesuffix(LOCK)[1:]
@@ -43,12 +43,12 @@ def alone(
                 f"{path}: another '{command}' works there; wait for it and run the command again"
             ) from None
         busy()
-        held.acquire()
+        file_lock.acquire()
     try:
         yield
     finally:
         # While it is held: whoever waits for it then sees that the file is gone, and makes another.
-        if held.lock_counter == 1:
+        if file_lock.lock_counter == 1:
             with suppress(OSError):  # gone with its folder; Windows removes it on release
                 lock.unlink()
-        held.release()
+        file_lock.release()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 Modality = str
 """The name of a stream of features. A modality is known by its name, never by its position."""
@@ -26,6 +26,11 @@ def split_name(text: str) -> str | None:
     """The split that a file calls by this name, in any case; None if it is none."""
     plain = text.strip().lower()
     return next((split for split, names in SPLIT_SPELLINGS.items() if plain in names), None)
+
+
+def is_reserved(name: str) -> bool:
+    """Whether no model can have a modality of this name: torch's ``ModuleDict`` has one itself."""
+    return hasattr(nn.ModuleDict(), name)
 
 
 def in_order(modalities: Iterable[Modality]) -> tuple[Modality, ...]:

@@ -1,4 +1,5 @@
 import json
+import shlex
 
 import pytest
 
@@ -30,8 +31,27 @@ def test_a_table_is_encoded_inspected_and_encoded_like(table, encoder, deadpan, 
     facts = json.loads(deadpan("data", "inspect", out, "--json")[1])
     assert facts["recipes"]["text"]["layers"] == "2"
     again = tmp_path / "again.safetensors"
-    assert deadpan(*arguments, again, "--like", out)[0] == 0
+    assert deadpan(*arguments, again, "--like", out, "--encoder", encoder)[0] == 0
     assert again.read_bytes() == out.read_bytes()
+
+
+def test_the_encoder_of_a_recipe_is_looked_for_here_and_not_on_the_hub(
+    table, encoder, deadpan, refused, tmp_path, monkeypatch
+):
+    def snapshot(name, *, local_files_only, **_):
+        assert local_files_only
+        raise ValueError("not in the cache")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    monkeypatch.chdir(tmp_path)
+    arguments = ["encode", table, "--data_options.text", "said", "--out"]
+    assert deadpan(*arguments, "a", "--encoder", encoder, "--layers", "2")[0] == 0
+    told = refused(*arguments, "b", "--like", "a")
+    assert told.startswith("tiny: no such folder here, and none of this name in the hub's cache")
+    assert told.endswith("give the encoder with --encoder FOLDER_OR_NAME")
+    monkeypatch.chdir(encoder.parent)
+    assert deadpan(*arguments, tmp_path / "b", "--like", tmp_path / "a")[0] == 0
+    assert (tmp_path / "b").read_bytes() == (tmp_path / "a").read_bytes()
 
 
 def test_new_data_are_encoded_like_a_run(table, encoder, deadpan, refused, tmp_path):
@@ -45,11 +65,29 @@ def test_new_data_are_encoded_like_a_run(table, encoder, deadpan, refused, tmp_p
     deadpan(*arguments, tmp_path / "a", "--encoder", encoder, "--layers", "all")
     model = ["--model", "LFDNN", "--epochs", "1", "--out", tmp_path / "run"]
     assert deadpan("train", "--data", tmp_path / "a", *model)[0] == 0
-    assert deadpan(*arguments, tmp_path / "b", "--like", tmp_path / "run")[0] == 0
+    like = ["--like", tmp_path / "run", "--encoder", encoder]
+    assert deadpan(*arguments, tmp_path / "b", *like)[0] == 0
     predict = ["predict", tmp_path / "run", "--data"]
     assert deadpan(*predict, tmp_path / "b")[0] == 0
     deadpan(*arguments, tmp_path / "c", "--encoder", encoder, "--layers", "3,0-2,1,1")
     assert "(layers 3,0-2,1,1, not all)" in refused(*predict, tmp_path / "c")
+
+
+def test_the_command_that_a_refusal_advises_runs(table, encoder, deadpan, refused, tmp_path):
+    run, speech = tmp_path / "my run", ["--modality", "speech", "--data_options.text", "said"]
+    arguments = ["encode", table, *speech, "--encoder", encoder, "--out"]
+    rows = (f"{split}{i},so good,{i},{split}" for split in ("train", "valid") for i in range(3))
+    table.write_text("\n".join(["id,said,label,split", *rows]))
+    deadpan(*arguments, tmp_path / "a", "--layers", "1")
+    model = ["--model", "LFDNN", "--epochs", "1", "--out", run]
+    assert deadpan("train", "--data", tmp_path / "a", *model)[0] == 0
+    deadpan(*arguments, tmp_path / "b", "--layers", "2")
+    told = refused("predict", run, "--data", tmp_path / "b")
+    assert "ENCODER being the folder of tiny: deadpan encode" in told
+    stand_ins = {"SOURCE": tmp_path / "b", "ENCODER": encoder, "STORE": tmp_path / "c"}
+    _, *command = shlex.split(told[told.index("deadpan encode") :])
+    assert deadpan(*(stand_ins.get(word, word) for word in command))[0] == 0
+    assert deadpan("predict", run, "--data", tmp_path / "c")[0] == 0
 
 
 def test_what_does_not_fit_is_refused_in_a_line(table, encoder, refused, tmp_path):
@@ -68,7 +106,7 @@ def test_what_does_not_fit_is_refused_in_a_line(table, encoder, refused, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
-def test_a_tables_transcripts_need_no_features(table, encoder, refused, tmp_path):
+def test_a_table_needs_features_unless_its_transcripts_are_named(table, encoder, refused, tmp_path):
     out = ["encode", table, "--out", tmp_path / "out", "--encoder", encoder, "--layers", "1"]
     assert "no folder of features beside it" in refused(*out)
     assert "no folder of features beside it" in refused("data", "inspect", table)

@@ -21,6 +21,8 @@ from deadpan.data.dataset import Clip, Padding
 from deadpan.errors import DataError
 from deadpan.types import SPLITS
 
+from ..refusals import refusal_of
+
 PATH = Path("folder/file.pkl")
 
 
@@ -43,12 +45,7 @@ def made(*clips, task="regression", labels=("sentiment",), **more):
 
 
 def refusal(*clips, **more):
-    with pytest.raises(DataError) as caught:
-        made(*clips, **more)
-    text = str(caught.value)
-    assert text.startswith(f"{PATH}: ")
-    assert "\n" not in text
-    return text.removeprefix(f"{PATH}: ")
+    return refusal_of(f"{PATH}: ", made, *clips, **more).removeprefix(f"{PATH}: ")
 
 
 def test_clips_go_to_their_splits_in_the_order_of_the_file():

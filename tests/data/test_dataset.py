@@ -8,7 +8,7 @@ from deadpan.data.dataset import (
     Dataset,
     LazyClips,
     MappedClips,
-    groups_of,
+    clip_groups,
     map_clips,
     shared_group_warnings,
     step_counts,
@@ -60,6 +60,8 @@ def test_only_keeps_the_named_modalities_in_canonical_order():
     assert text.widths == {"text": 3}
     assert [list(c.sequences) for c in text["train"]] == [["text"], []]
     assert list(toy["train"][0].sequences) == ["text", "audio"]  # the original stands
+    timed = dataclasses.replace(clip("a"), times={m: np.zeros((2, 2)) for m in ("text", "audio")})
+    assert list(dataset(train=[timed]).only(["text"])["train"][0].times) == ["text"]
 
 
 def test_only_refuses_a_modality_the_data_lacks():
@@ -151,10 +153,10 @@ def test_lengths_labels_and_groups_need_no_clip():
         assert clips.labels.ravel().tolist() == [3, 1]
         assert step_counts(clips, ("text", "audio")).tolist() == [[3, 0], [1, 0]]
         assert step_counts(clips, ()).shape == (2, 0)
-        assert groups_of(clips) == ("three", None)
+        assert clip_groups(clips) == ("three", None)
         assert made.taken == 0
     assert step_counts(list(clips), ("text", "audio")).tolist() == [[3, 0], [1, 0]]
-    assert groups_of(list(clips)) == ("three", None)
+    assert clip_groups(list(clips)) == ("three", None)
     assert not clips.scaling("robust")  # changed clips have other figures, or none
 
 

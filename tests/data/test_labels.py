@@ -10,8 +10,8 @@ import pytest
 from deadpan.data import load
 from deadpan.data.assembly import RawClip, RawClips
 from deadpan.data.labels import IEMOCAP_EMOTIONS, MOSEI_LABELS, infer_task, interpret_labels
-from deadpan.errors import DataError
 
+from ..refusals import refusal_of
 from .formats.csd.computational_sequences import in_a_row, write_csd
 
 HERE = Path("file")
@@ -31,12 +31,7 @@ def interpret(values, *, task="auto", labels="", **options):
 
 
 def refusal(values, **options):
-    with pytest.raises(DataError) as caught:
-        interpret(values, **options)
-    text = str(caught.value)
-    assert text.startswith("file: ")
-    assert "\n" not in text
-    return text
+    return refusal_of("file: ", interpret, values, **options)
 
 
 STRENGTHS = [[-2.0, 0, 1 / 3, 0, 3, 0, 0], [1, 1, 0, 0, 0, 0, 2]]

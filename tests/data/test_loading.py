@@ -9,17 +9,15 @@ from deadpan.data import DATASETS, load
 from deadpan.data.conversion import convert_dataset
 from deadpan.data.dataset import describe, fingerprint
 from deadpan.data.health.inspection import inspect_dataset
-from deadpan.errors import DataError
+from deadpan.data.loading import load_transcripts
+
+from ..refusals import refusal_of
 
 TINY = {"clips": 12, "text_width": 4, "audio_width": 4, "vision_width": 4}
 
 
 def refusal(source, **options):
-    with pytest.raises(DataError) as caught:
-        load(source, **options)
-    text = str(caught.value)
-    assert "\n" not in text
-    return text
+    return refusal_of("", load, source, **options)
 
 
 @pytest.fixture
@@ -137,7 +135,8 @@ def test_a_whole_number_may_come_as_a_float():
     assert len(load("controlled", **{**TINY, "clips": 12.0})["train"]) == 7
 
 
-def test_leaving_a_group_out_works_for_any_source(table):
+@pytest.mark.parametrize("load", [load, load_transcripts])
+def test_leaving_a_group_out_works_for_any_source(load, table):
     path, vectors = table
     dataset = load(path, vectors=Path(vectors), leave_out="b")
     assert [clip.group for clip in dataset["test"]] == ["b"]

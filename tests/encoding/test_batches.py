@@ -20,7 +20,7 @@ def recipe(encoder, **options):
 
 def pieces_of(encoder, texts=TEXTS, **options):
     made = [split_transcript(encoder, recipe(encoder, **options), text) for text in texts]
-    return [piece for several in made for piece in several]
+    return [piece for parts in made for piece in parts]
 
 
 class Log:
@@ -137,6 +137,14 @@ def test_batches_of_other_texts_or_another_recipe_are_not_used(opened, tmp_path)
         log, others = Log(), pieces_of(opened, texts, **options)
         computed(tmp_path / "part", opened, others, log=log, **options)
         assert log.began[1] == 0
+
+
+def test_batches_of_another_number_of_threads_are_not_used(opened, tmp_path, monkeypatch):
+    pieces, log = pieces_of(opened), Log()
+    computed(tmp_path / "part", opened, pieces)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    computed(tmp_path / "part", opened, pieces, log=log)
+    assert log.began[1] == 0
 
 
 @pytest.mark.parametrize(

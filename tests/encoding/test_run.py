@@ -1,5 +1,6 @@
 import dataclasses
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from deadpan.data.store.writing import write_store
 from deadpan.encoding import batches
 from deadpan.encoding.run import encode_dataset, part_file
 from deadpan.errors import DataError, DeadpanError
-from deadpan.locks import alone, beside
+from deadpan.locks import beside
 
+from ..held import held_elsewhere
 from .test_batches import Log
 from .tiny_encoders import save_encoder
 
@@ -108,8 +110,8 @@ def test_a_text_that_is_encoded_again_loses_what_was_said_of_it(table, bert):
     once = encode_dataset(store, table.parents[1] / "once", str(bert), LAYERS)
     assert once.repairs == {"b: x": 2}
     assert once.warnings == (
-        "text: 1 transcript (first: 'a') longer than tiny reads: split at words into 2 pieces, "
-        "which were encoded by themselves and joined",
+        "text: 1 transcript (first: 'a') longer than tiny reads: split between words, or in a word "
+        "too long by itself, into 2 pieces, which were encoded by themselves and joined",
     )
     assert clips_of(once)["a"].sequences["text"].shape == (20, 8)
     twice = encode_dataset(table.parents[1] / "once", table.parents[1] / "twice", str(bert), LAYERS)
@@ -154,12 +156,130 @@ def test_what_cannot_be_written_is_refused_before_anything_is_encoded(table, ber
         encode(table, bert, "there")
     with pytest.raises(DataError, match="modality 'a b': a name has letters"):
         encode(table, bert, modality="a b")
+    for name in ("values", "keys", "training"):
+        with pytest.raises(DataError, match=f"modality '{name}': no model takes one of this name"):
+            encode(table, bert, modality=name)
     with pytest.raises(DataError, match="a store holds the whole data set"):
         encode(table, bert, leave_out="a")
-    out = table.parents[1] / "busy"
-    with alone(beside(out), "deadpan"), pytest.raises(DeadpanError, match="no layer 9"):
-        encode(table, bert, "busy", EncodingOptions(layers="9"))  # this thread may take its own
+    with pytest.raises(DataError, match="no layer 9"):
+        encode(table, bert, "layers", EncodingOptions(layers="9"))
+    busy = table.parents[1] / "busy"
+    with held_elsewhere(beside(busy)), pytest.raises(DeadpanError, match="busy: another 'deadpan'"):
+        encode(table, bert, "busy")
     assert sorted(path.name for path in table.parents[1].iterdir()) == ["data", "there"]
+
+
+def killed_before_the_part_file_is_removed(monkeypatch, table, bert, out, **more):
+    part, unlink = part_file(table.parents[1] / out), Path.unlink
+
+    def stop(path, **options):
+        if path == part:
+            raise KeyboardInterrupt
+        unlink(path, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", stop)
+        with pytest.raises(KeyboardInterrupt):
+            encode(table, bert, out, **more)
+    assert part.is_file()
+    return part
+
+
+def test_an_encoding_that_was_killed_before_it_cleaned_up_is_finished(table, bert, monkeypatch):
+    part = killed_before_the_part_file_is_removed(monkeypatch, table, bert, "out")
+    content = (table.parents[1] / "out").read_bytes()
+    assert clips_of(encode(table, bert, "out"))["b"].words == ("Bad", "movie!")
+    assert (table.parents[1] / "out").read_bytes() == content
+    assert not part.exists()
+    with pytest.raises(DataError, match="exists already"):
+        encode(table, bert, "out")
+
+
+def test_a_file_that_another_command_wrote_there_stays_and_so_does_the_part_file(
+    table, bert, monkeypatch
+):
+    part = killed_before_the_part_file_is_removed(monkeypatch, table, bert, "out")
+    out = table.parents[1] / "out"
+    with pytest.raises(DataError, match="exists already"):
+        encode(table, bert, "out", EncodingOptions(layers="1"))
+    with pytest.raises(DataError, match="exists already"):
+        encode(table, bert, "out", modality="other")
+    table.write_text(table.read_text() + "\ne,good,1,train")
+    with pytest.raises(DataError, match="exists already"):
+        encode(table, bert, "out")
+    out.write_bytes(b"no store")
+    with pytest.raises(DataError, match="exists already"):
+        encode(table, bert, "out")
+    assert part.is_file()
+
+
+def test_a_store_does_not_depend_on_where_the_encoder_lies(table, bert, tmp_path, monkeypatch):
+    elsewhere = shutil.copytree(bert, tmp_path / "elsewhere" / bert.name)
+    assert encode(table, bert, "one").recipes["text"].encoder == bert.name
+    encode(table, elsewhere, "two")
+    monkeypatch.chdir(elsewhere)
+    encode(table, ".", "three")
+    one, *others = ((table.parents[1] / name).read_bytes() for name in ("one", "two", "three"))
+    assert others == [one, one]
+
+
+def toy(tmp_path, clips, alignment=""):
+    """The path of a store of clips of text and audio."""
+    dataset = Dataset(
+        name="toy",
+        task="regression",
+        labels=("sentiment",),
+        widths={"text": 3, "audio": 1},
+        splits={"train": clips},
+        alignment=alignment,
+    )
+    write_store(dataset, tmp_path / "store", source={})
+    return tmp_path / "store"
+
+
+def toy_clip(name, steps, **fields):
+    sequences = {"text": np.ones((steps, 3), np.float32), "audio": np.ones((2, 1), np.float32)}
+    times = {m: np.zeros((len(x), 2)) for m, x in sequences.items()}
+    label = np.float32([1])
+    return Clip(id=name, sequences=sequences, label=label, **{"times": times, **fields})
+
+
+def test_times_of_other_steps_than_those_encoded_are_dropped(tmp_path, bert):
+    clips = [
+        toy_clip("unknown", 2, transcript="so good"),  # its steps need not be its words
+        toy_clip("empty", 2, transcript=" "),
+        toy_clip("same", 2, transcript="so good", words=("so", "good")),
+        toy_clip("more", 3, transcript="so good", words=("so", "good")),
+    ]
+    source = toy(tmp_path, clips)
+    for modality, states, timed in (
+        ("text", "word", {"same"}),
+        ("text", "token", set()),
+        ("audio", "word", set()),  # words are the steps of text
+    ):
+        how = EncodingOptions(layers="1", states=states)
+        out = tmp_path / f"{modality}{states}"
+        clips = clips_of(encode_dataset(source, out, str(bert), how, modality=modality))
+        assert {name for name, clip in clips.items() if modality in clip.times} == timed
+        assert all("audio" in c.times or modality == "audio" for c in clips.values())
+
+
+def test_words_without_a_transcript_become_one_before_a_step_is_no_word(tmp_path, bert):
+    source = toy(tmp_path, [toy_clip("a", 2, words=("so", "good"))])
+    tokens = EncodingOptions(layers="1", states="token")
+    (clip,) = clips_of(encode_dataset(source, tmp_path / "out", str(bert), tokens)).values()
+    assert (clip.words, clip.transcript) == ((), "so good")
+
+
+@pytest.mark.parametrize("transcript", ["", " \n"])
+def test_a_clip_without_a_transcript_does_not_decide_on_alignment(transcript, tmp_path, bert):
+    clips = [
+        toy_clip("a", 2, words=("so", "good")),
+        dataclasses.replace(toy_clip("b", 2), transcript=transcript),
+    ]
+    source = toy(tmp_path, clips, alignment="steps are aligned: one for each word")
+    encoded = encode_dataset(source, tmp_path / "out", str(bert), LAYERS)
+    assert encoded.alignment == "steps are aligned: one for each word"
 
 
 @pytest.mark.parametrize(
@@ -170,17 +290,8 @@ def test_what_cannot_be_written_is_refused_before_anything_is_encoded(table, ber
     ],
 )
 def test_data_stay_aligned_where_the_steps_are_as_many(states, alignment, tmp_path, bert):
-    steps = {"text": np.ones((2, 3), np.float32), "audio": np.ones((2, 1), np.float32)}
-    clip = Clip(id="a", sequences=steps, label=np.float32([1]), words=("so", "sogood"))
-    dataset = Dataset(
-        name="toy",
-        task="regression",
-        labels=("sentiment",),
-        widths={"text": 3, "audio": 1},
-        splits={"train": [clip]},
-        alignment="steps are aligned: one for each word",
-    )
-    write_store(dataset, tmp_path / "store", source={})
+    clip = toy_clip("a", 2, words=("so", "sogood"))
+    source = toy(tmp_path, [clip], alignment="steps are aligned: one for each word")
     how = EncodingOptions(layers="1", states=states)
-    encoded = encode_dataset(tmp_path / "store", tmp_path / "out", str(bert), how)
+    encoded = encode_dataset(source, tmp_path / "out", str(bert), how)
     assert encoded.alignment == alignment

@@ -5,7 +5,7 @@ import pytest
 import torch
 import transformers
 
-from deadpan.encoding.text_encoder import SAMPLE, open_encoder
+from deadpan.encoding.text_encoder import SAMPLE, encoder_name, open_encoder
 from deadpan.errors import DataError, DeadpanError
 
 from .tiny_encoders import CONFIGS, save_encoder
@@ -166,6 +166,35 @@ def test_what_is_no_folder_is_refused(tmp_path, monkeypatch):
     ):
         with pytest.raises(DataError, match=told):
             open_encoder(str(name))
+
+
+def test_without_leave_to_download_the_network_is_not_used(tmp_path, monkeypatch):
+    calls = []
+
+    def snapshot(name, *, local_files_only, **_):
+        calls.append((name, local_files_only))
+        raise ValueError("not in the cache")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    for name in ("tiny", "nobody/tiny", str(tmp_path / "none")):
+        with pytest.raises(DataError, match="no such folder here, .* with --encoder FOLDER_OR_NAM"):
+            open_encoder(name, download=False)
+    assert calls == [(name, True) for name in ("tiny", "nobody/tiny", str(tmp_path / "none"))]
+
+
+@pytest.mark.parametrize("name", ["tiny", "tiny/", "../tiny", "../tiny/.", "other/../../tiny"])
+def test_an_encoder_has_the_name_of_its_folder(name, tmp_path, monkeypatch):
+    save_encoder(tmp_path / "tiny")
+    (tmp_path / "tiny" / "other").mkdir()
+    monkeypatch.chdir(tmp_path if name.startswith("tiny") else tmp_path / "tiny")
+    assert encoder_name(name) == "tiny"
+
+
+def test_an_encoder_of_the_hub_has_its_name_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(save_encoder(tmp_path / "tiny"))
+    assert encoder_name("nobody/nothing") == "nobody/nothing"
+    assert [encoder_name(name) for name in (".", "..")] == ["tiny", tmp_path.name]
+    assert open_encoder(".").name == "tiny"
 
 
 def test_without_transformers_the_extra_is_named(monkeypatch):

@@ -72,7 +72,7 @@ def test_modalities(facts):
 
 def test_what_must_be_known_to_read_them(facts):
     assert list(reading_notes(facts))[1:] == [
-        "--normalization scales audio; not text (word vectors)"
+        "--normalization scales audio; not text (word vectors); --unscaled decides"
     ]
     facts = {
         "modalities": {"audio": {"sample": {"every": 4, "steps": 1500}}},

@@ -38,8 +38,8 @@ def test_a_run_records_the_recipes_of_its_data(run):
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        (OTHER, r"text is of another recipe than .* \(layers 7, not 6-9\); encode it again with"),
-        (None, r"text is of no recipe, but .* was trained on that of mpnet; encode it again with"),
+        (OTHER, r"text is of another recipe than .* \(layers 7, not 6-9\); encode it again, E"),
+        (None, r"text is of no recipe, but .* was trained on that of mpnet; encode it again, E"),
     ],
 )
 def test_data_of_another_recipe_are_not_predicted(recipe, message, run, tmp_path):
@@ -76,3 +76,27 @@ def test_a_run_of_features_that_no_encoder_made_predicts_any(tmp_path):
     run = train(tmp_path / "run", epochs=1)
     assert run.environment().dataset.recipes == {}
     assert len(deadpan.predict(run.path, store(tmp_path / "new", RECIPE))) == DATA["clips"]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "count", "told"),
+    [
+        (
+            4,
+            2,
+            r"text holds 2 layers, .* 4 blocks \(layers 6-9 of mpnet\); give --layer_blocks.text 4",
+        ),
+        (1, 2, r"text holds 2 layers, but it was encoded with 1 block \(.*\); leave it out"),
+    ],
+)
+def test_layers_unlike_those_of_the_recipe_are_refused(blocks, count, told, tmp_path):
+    data = str(store(tmp_path / "data", dataclasses.replace(RECIPE, blocks=blocks)))
+    with pytest.raises(DataError, match=told):
+        train(tmp_path / "run", data=data, data_options={}, layer_blocks={"text": count})
+    assert not (tmp_path / "run").exists()
+
+
+def test_layers_of_the_recipe_or_of_no_recipe_are_read(tmp_path):
+    data = str(store(tmp_path / "data", dataclasses.replace(RECIPE, blocks=4)))
+    layer_blocks = {"text": 4, "vision": 5}
+    train(tmp_path / "run", data=data, data_options={}, epochs=1, layer_blocks=layer_blocks)

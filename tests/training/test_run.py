@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import platform
 import subprocess
@@ -8,15 +9,17 @@ import pytest
 import torch
 
 import deadpan
+from deadpan.data.generated.controlled import controlled
+from deadpan.data.store.writing import write_store
 from deadpan.errors import DeadpanError, RunError
 from deadpan.models import HCTMG
-from deadpan.training import run as memory
+from deadpan.training import run as training
 from deadpan.training.checkpoint import load_tensors
 from deadpan.training.evaluation import predict_clips
 from deadpan.training.opened import open_run
 from deadpan.training.run import GATE_FLOOR, make_optimizer, make_scheduler
 
-from .tiny import STEPS, rows, run_contents, train
+from .tiny import DATA, STEPS, rows, run_contents, train
 
 
 def refusal(out, **changes):
@@ -184,6 +187,25 @@ def test_the_first_process_that_a_launcher_starts_makes_the_run(tmp_path, monkey
     assert train(tmp_path / "run", epochs=1).config_file.is_file()
 
 
+def test_a_task_without_numbers_builds_no_model_for_intervals(tmp_path, monkeypatch):
+    dataset = controlled(**DATA)
+    splits = {
+        name: [
+            dataclasses.replace(clip, label=np.eye(2, dtype=np.float32)[int(clip.label[0] > 0)])
+            for clip in clips
+        ]
+        for name, clips in dataset.splits.items()
+    }
+    labels = ("negative", "positive")
+    dataset = dataclasses.replace(dataset, task="classes", labels=labels, splits=splits)
+    write_store(dataset, tmp_path / "data", source={})
+    calls, build = [], training.build
+    monkeypatch.setattr(training, "build", lambda *args: calls.append(args) or build(*args))
+    run = train(tmp_path / "run", data=str(tmp_path / "data"), data_options={}, epochs=1)
+    assert not run.uncertainty_file.exists()
+    assert len(calls) == 2  # its sizes, and the model that is trained
+
+
 def test_clips_that_a_model_cannot_read_are_refused_before_a_run_is_made(tmp_path):
     message = refusal(tmp_path / "run", model="EFLSTM", model_options={})
     assert (
@@ -213,11 +235,11 @@ def test_a_freed_block_is_not_asked_for_again():
 
 def test_other_systems_are_left_alone(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: pytest.fail("asked for a library"))
-    memory.keep_freed_memory()
+    monkeypatch.setattr(training.ctypes, "CDLL", lambda name: pytest.fail("asked for a library"))
+    training.keep_freed_memory()
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())  # as with musl
-    memory.keep_freed_memory()
+    monkeypatch.setattr(training.ctypes, "CDLL", lambda name: object())  # as with musl
+    training.keep_freed_memory()
 
 
 SIZES = {"widths": {"text": 4, "audio": 3, "vision": 2}, "outputs": 1, "width": 4, "heads": 2}

@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 import docstring_parser
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
@@ -242,6 +242,13 @@ def _options(parser: ArgumentParser) -> Iterable[str]:
     return (name for action in parser._actions for name in action.option_strings)  # pyright: ignore[reportPrivateUsage]
 
 
+def _takes_names(parser: ArgumentParser, option: str) -> bool:
+    """Whether the values of an option go by names that it does not know, as in --OPTION.NAME."""
+    actions = (x for x in parser._actions if option in x.option_strings)  # pyright: ignore[reportPrivateUsage]
+    kind = next((getattr(action, "_typehint", None) for action in actions), None)
+    return any(get_origin(each) in (dict, Mapping) for each in (kind, *get_args(kind)))
+
+
 def _check_names(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     """Refuse an unknown option; argparse would take ``--epoch`` for ``--epochs``."""
     options = set(_options(parser))
@@ -252,8 +259,8 @@ def _check_names(parser: ArgumentParser, arguments: Sequence[str]) -> None:
         if not re.match(r"--?[A-Za-z_]", name) or name in options:
             continue
         whole = name.partition(".")[0]
-        if whole in ("--data_options", "--layer_blocks") and whole in options:
-            continue  # the data set checks them
+        if _takes_names(parser, whole):
+            continue  # whoever takes them checks them
         nested = {option for option in options if option.endswith(f".{name.lstrip('-')}")}
         message = unknown_name("option", name, nested or options)
         if "did you mean" not in message:
@@ -275,10 +282,10 @@ def _plain(message: str, parser: ArgumentParser) -> str:
         return f"option '{option[1]}' got no value; give it one, {see}"
     if extra := re.match(r"[Uu]nrecognized arguments: (.*)", message):
         return f"unexpected argument '{extra[1]}'; {see}"
-    if missing := re.search(r"arguments are required: (.*)", message):
+    if required := re.search(r"arguments are required: (.*)", message):
         names = ", ".join(
             f"--{name}" if f"--{name}" in _options(parser) else name.upper()
-            for name in missing[1].split(", ")
+            for name in required[1].split(", ")
         )
         return f"{parser.prog} needs {names}; {see}"
     return f"{message}; {see}"

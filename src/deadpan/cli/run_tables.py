@@ -72,11 +72,11 @@ def _uncertainty_remarks(scores: RunScores) -> list[str]:
     names = {part.label: f"{part.label}: " for part in uncertainty.labels}
     if len(names) == 1:
         names = dict.fromkeys(names, "")
-    if held := [part for part in uncertainty.labels if part.coverage]:
+    if covered := [part for part in uncertainty.labels if part.coverage]:
         texts = [
             f"{names[part.label]}{100 * part.coverage[0].covered:.1f} % of labels, mean width "
             f"{part.coverage[0].width:#.3g}".rstrip(".")
-            for part in held
+            for part in covered
         ]
         remarks.append(f"{100 * uncertainty.level:.0f} % intervals hold {'; '.join(texts)}")
     elif uncertainty.note:

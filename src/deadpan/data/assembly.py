@@ -80,9 +80,11 @@ class RawClips:
     unscaled: Mapping[Modality, str] = dataclasses.field(default_factory=dict)
 
 
-UNSCALED_TEXT: Mapping[Modality, str] = {TEXT: "word vectors or states of an encoder"}
-"""What the field's files hold as text. Distances between vectors carry the information there, and
-they are scaled already."""
+ASSUMED_TEXT: Mapping[Modality, str] = {TEXT: "assumed to be word vectors or states of an encoder"}
+"""What the field's files hold as text, though they do not say so. Distances between vectors carry
+the information there, and they are scaled already."""
+WORD_VECTORS: Mapping[Modality, str] = {TEXT: "word vectors"}
+"""The text of a source whose words were looked up in word vectors."""
 
 
 def zero_non_finite(

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +32,22 @@ def convert_dataset(source: str | Path, out: str | Path, **options: Any) -> Data
         DataError: the source cannot be read, or the file cannot be written.
         DeadpanError: another process writes it.
     """
-    path = store_path(source, out, options)
-    with alone(beside(path)):
-        check_writable(path)  # another may have written it since
+    with new_store(source, out, options) as path:
         dataset = load(source, **options)
         write_store(dataset, path, source=provenance(source, options))
         return store_dataset(path)
 
 
-def store_path(source: str | Path, out: str | Path, options: Mapping[str, Any]) -> Path:
-    """The path of a store that is to be written; DataError if it cannot be, or must not."""
+@contextmanager
+def new_store(
+    source: str | Path, out: str | Path, options: Mapping[str, Any]
+) -> Generator[Path, None, None]:
+    """Hold the lock of a store that is to be written, and give its path.
+
+    Raises:
+        DataError: it cannot be written, or must not.
+        DeadpanError: another process writes it.
+    """
     path = home_path(out)
     if str(out).endswith(("/", os.sep)):
         raise DataError(f"{out}: names a directory; name the file to write in it")
@@ -55,7 +62,9 @@ def store_path(source: str | Path, out: str | Path, options: Mapping[str, Any]) 
         raise DataError(
             f"{path}: is inside {source}, of which it would become a part; write it elsewhere"
         )
-    return path
+    with alone(beside(path)):
+        check_writable(path)  # another may have written it since
+        yield path
 
 
 def provenance(source: str | Path, options: Mapping[str, Any]) -> dict[str, Any]:

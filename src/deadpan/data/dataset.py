@@ -189,7 +189,9 @@ class Dataset:
 
         def restrict(clip: Clip) -> Clip:
             return dataclasses.replace(
-                clip, sequences={m: clip.sequences[m] for m in ordered if m in clip.sequences}
+                clip,
+                sequences={m: clip.sequences[m] for m in ordered if m in clip.sequences},
+                times={m: clip.times[m] for m in ordered if m in clip.times},
             )
 
         return dataclasses.replace(
@@ -218,7 +220,7 @@ def step_counts(
     return np.array(rows, dtype=np.int64).reshape(len(clips), len(modalities))
 
 
-def groups_of(clips: Sequence[Clip]) -> tuple[str | None, ...]:
+def clip_groups(clips: Sequence[Clip]) -> tuple[str | None, ...]:
     """The group of each clip; None where it is not known."""
     return clips.groups if isinstance(clips, LazyClips) else tuple(clip.group for clip in clips)
 
@@ -236,7 +238,7 @@ SPLIT_WARNINGS = (
 
 def shared_group_warnings(dataset: Dataset) -> list[str]:
     """One warning for each pair of splits that share a video: their clips are not independent."""
-    groups = {s: Counter(g for g in groups_of(dataset[s]) if g is not None) for s in SPLITS}
+    groups = {s: Counter(g for g in clip_groups(dataset[s]) if g is not None) for s in SPLITS}
     warnings = []
     for first, second in (("train", "valid"), ("train", "test"), ("valid", "test")):
         if common := sorted(groups[first].keys() & groups[second].keys()):

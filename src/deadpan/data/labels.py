@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import cast, get_args
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from deadpan.data.assembly import RawClip, RawClips, assemble, hold_out_validation
 from deadpan.data.containers.files import printable
+from deadpan.data.containers.memory import charge
 from deadpan.data.dataset import Dataset, TaskName
 from deadpan.errors import DataError, unknown_name
 
@@ -24,6 +25,8 @@ MANY_CLIPS = 20
 """So many labels of sentiment are hardly ever all of one sign."""
 RARE = 0.05
 """A share of labels outside [-3, 3] up to this looks like damage, not like another scale."""
+ONE_HOT = 20
+"""Bytes of memory per clip and class: float64, its copy while it is checked, and float32."""
 
 Columns = Float[np.ndarray, "clip label"]
 
@@ -132,7 +135,7 @@ def interpret_labels(
         warnings: list[str] = []
         numbered = not pairs and task not in ("regression", "scores")
         if numbered and classes and _count_classes(values, len(classes)):
-            values, names = _class_rows(values[:, 0], len(classes)), tuple(classes)
+            values, names = one_hot(values[:, 0], np.arange(len(classes))), tuple(classes)
             task = "classes" if task == "auto" else task
             values, names = choose_labels(path, values, names, labels)
             if task == "classes":
@@ -264,32 +267,21 @@ def score_names(values: Columns, names: tuple[str, ...]) -> tuple[str, ...]:
     return ("rating",) if names == (SENTIMENT,) and not (values < 0).any() else names
 
 
-def number_classes(
-    column: Float[np.ndarray, " clip"],
-) -> tuple[tuple[str, ...], Float[np.ndarray, "clip class"]]:
-    """Names of the classes that numbers stand for, in the order of numbers, and one-hot rows.
+def one_hot(
+    column: Num[np.ndarray, " clip"], numbers: Num[np.ndarray, " class"]
+) -> Float[np.ndarray, "clip class"]:
+    """A row for each clip, with 1 at the class whose number it has and 0 elsewhere.
 
-    1 and 1.0 are one class, and 10 comes after 9. The row of NaN or an infinity is NaN.
+    The row of NaN or an infinity is NaN. The memory of the rows is charged.
     """
-    finite = np.isfinite(column)
-    numbers, index = np.unique(column[finite], return_inverse=True)
-    rows = np.full((len(column), len(numbers)), np.nan)
-    rows[finite] = np.eye(len(numbers))[index]
-    return tuple(str(int(x)) if x.is_integer() else repr(x) for x in numbers.tolist()), rows
+    charge(ONE_HOT * len(column) * len(numbers))
+    return np.where(np.isfinite(column)[:, None], column[:, None] == numbers, np.nan)
 
 
 def _count_classes(values: Columns, count: int) -> bool:
     """Whether one column holds numbers of so many classes, from 0; what is not finite aside."""
     finite = values[np.isfinite(values)]
     return values.shape[1] == 1 and bool(np.isin(finite, range(count)).all())
-
-
-def _class_rows(column: Float[np.ndarray, " clip"], count: int) -> Float[np.ndarray, "clip _"]:
-    """A 1 for the class of each number; NaN where the number is not finite."""
-    rows = np.full((len(column), count), np.nan)
-    finite = np.isfinite(column)
-    rows[finite] = np.eye(count)[column[finite].astype(np.int64)]
-    return rows
 
 
 def _of_classes(
@@ -393,13 +385,15 @@ def _in_form(
             )
         return values, (SENTIMENT,)
     if task == "classes" and single:
-        classes, rows = number_classes(values[:, 0])
+        # 1 and 1.0 are one class, and 10 comes after 9.
+        numbers = np.unique(values[np.isfinite(values)])
+        classes = tuple(str(int(x)) if x.is_integer() else repr(x) for x in numbers.tolist())
         if len(classes) < 2:
             raise DataError(
                 f"{path}: the label is {classes[0] if classes else 'no number'} in every clip; "
                 f"wanted two classes or more"
             )
-        return rows, classes
+        return one_hot(values[:, 0], numbers), classes
     if task == "classes" and tuple(names) == tuple(f"label {i + 1}" for i in range(len(names))):
         return values, tuple(map(str, range(len(names))))
     if task == "emotions" and set(names) <= set(MOSEI_LABELS[1:]) and (values > 0).any():

@@ -43,20 +43,22 @@ def load(source: str | Path, **options: Any) -> Dataset:
         DataError: the name, path or option is unknown, the file does not fit its format, or it
             stands for more memory than files of its size may.
     """
-    held_out = options.pop("leave_out", None)
-    with memory_bound(source):
-        read, checked = _reader_and_options(str(source), options)
-        dataset = read(**checked)
-    return dataset if held_out is None else leave_out(dataset, str(held_out))
+    return _load(source, options, featureless=False)
 
 
 def load_transcripts(source: str | Path, **options: Any) -> Dataset:
     """Load a data set as ``load`` does, but let clips with a transcript have no features."""
+    return _load(source, options, featureless=True)
+
+
+def _load(source: str | Path, options: Mapping[str, Any], *, featureless: bool) -> Dataset:
     with memory_bound(source):
-        read, checked = _reader_and_options(str(source), options)
-        if "featureless" in inspect.signature(read).parameters:
+        read, checked = _reader_and_options(str(source), _without_split(options))
+        if featureless and "featureless" in inspect.signature(read).parameters:
             checked["featureless"] = True
-        return read(**checked)
+        dataset = read(**checked)
+    group = options.get("leave_out")
+    return dataset if group is None else leave_out(dataset, str(group))
 
 
 def check_data_options(source: str | Path, options: Mapping[str, Any]) -> None:
@@ -65,7 +67,12 @@ def check_data_options(source: str | Path, options: Mapping[str, Any]) -> None:
     Raises:
         DataError: the name, path, format or option is unknown, or an option has a wrong value.
     """
-    _reader_and_options(str(source), {k: v for k, v in options.items() if k != "leave_out"})
+    _reader_and_options(str(source), _without_split(options))
+
+
+def _without_split(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a source, without the one that every source has: the group to leave out."""
+    return {name: value for name, value in options.items() if name != "leave_out"}
 
 
 def _reader_and_options(

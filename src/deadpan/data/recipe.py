@@ -18,6 +18,8 @@ ALL = "all"
 """The layers of an encoder that are all stored side by side, for a model that weighs them."""
 TEXT_FIELD = "{text}"
 """What stands for the transcript in a template."""
+DECIDING = ("layers", "states", "casing", "template")
+"""The options that decide features; ``precision`` only rounds them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,8 @@ class EncodingOptions:
         layers: the hidden states that are stored: ``6`` is one, ``6-9`` the mean of them, ``5-8,9``
             blocks side by side, and ``all`` each by itself, side by side; 0 are the embeddings.
         states: ``word``: a step per word, the mean of its tokens; ``token``: a step per token;
-            ``last``: one step, the last token of the prompt. Special tokens are no steps.
+            ``last``: one step, the last token of the prompt, for each part of a transcript that is
+            longer than the encoder reads. Special tokens are no steps.
         casing: ``lower`` makes transcripts lower-case first.
         template: the prompt, with ``{text}`` where the transcript stands.
         precision: ``half`` stores float16, ``single`` float32.
@@ -60,7 +63,8 @@ class Recipe(EncodingOptions):
     """All that is needed to encode other transcripts as those of a modality were.
 
     Attributes:
-        encoder: its folder, or its name on the hub, as it was given.
+        encoder: the name of its folder, without the folders around it, or its name on the hub; an
+            older recipe has the path as it was typed.
         files: SHA-256 of its configuration, weights and tokenizer, by file name.
         blocks: number of equally wide blocks of features in a step, one per group of layers; a
             model may weigh them.
@@ -78,6 +82,11 @@ class Recipe(EncodingOptions):
         return PurePath(self.encoder).name or self.encoder
 
     @property
+    def dtype(self) -> str:
+        """The type of the stored numbers, as numpy names it."""
+        return "<f2" if self.precision == "half" else "<f4"
+
+    @property
     def short_hash(self) -> str:
         """A hash of the encoder's files, short enough for a table."""
         return hashlib.sha256(json.dumps(sorted(self.files.items())).encode()).hexdigest()[:12]
@@ -85,18 +94,18 @@ class Recipe(EncodingOptions):
     @property
     def digest(self) -> str:
         """Hash of all that decides features but for their rounding, in hexadecimal."""
-        parts = [sorted(self.files.items()), self.layers, self.states, self.casing, self.template]
+        parts = [sorted(self.files.items()), *(getattr(self, name) for name in DECIDING)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def difference(self, other: "Recipe") -> str:
         """The first thing that makes other features, as "layers 6, not 7"; "" if none does."""
         if self.files != other.files:
-            mine, theirs = (f"{x.name} ({x.short_hash})" for x in (self, other))
-            return f"encoder {mine}, not {theirs}"
-        for name in ("layers", "states", "casing", "template"):
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if mine != theirs:
-                return f"{name} {mine}, not {theirs}"
+            encoder, other_encoder = (f"{x.name} ({x.short_hash})" for x in (self, other))
+            return f"encoder {encoder}, not {other_encoder}"
+        for name in DECIDING:
+            value, other_value = getattr(self, name), getattr(other, name)
+            if value != other_value:
+                return f"{name} {value}, not {other_value}"
         return ""
 
     def __str__(self) -> str:

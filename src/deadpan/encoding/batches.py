@@ -65,7 +65,7 @@ class EncodedPieces:
     ) -> None:
         self._encoder, self._recipe, self._pieces = encoder, recipe, pieces
         self._batches = batches_of(pieces)
-        self._dtype = np.dtype("<f2" if recipe.precision == "half" else "<f4")
+        self._dtype = np.dtype(recipe.dtype)
         self.width = recipe.blocks * encoder.width
         self._key = _key(recipe, pieces)
         self._starts = [0]  # of each batch in the file, in bytes, and its end
@@ -156,7 +156,7 @@ def encode_batch(
         if end > first:
             row[:] = text[first:end].mean(axis=0)
     largest = float(np.abs(rows).max(initial=0))
-    most = float(np.finfo(np.float16 if recipe.precision == "half" else np.float32).max)
+    most = float(np.finfo(recipe.dtype).max)
     if not largest <= most:  # also of NaN
         remedy = "; give --precision single" if np.isfinite(largest) else ""
         raise DataError(

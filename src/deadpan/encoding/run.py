@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, overload
@@ -10,18 +11,19 @@ from typing import Any, overload
 import numpy as np
 
 from deadpan.data.containers.files import printable
-from deadpan.data.conversion import provenance, store_path
+from deadpan.data.conversion import new_store, provenance
 from deadpan.data.dataset import Clip, Dataset, step_counts
 from deadpan.data.loading import load_transcripts
 from deadpan.data.recipe import EncodingOptions, Recipe, layer_groups
-from deadpan.data.store.reading import store_dataset
-from deadpan.data.store.writing import check_writable, write_store
+from deadpan.data.store.reading import store_dataset, store_source
+from deadpan.data.store.writing import write_store
 from deadpan.encoding.batches import EncodedPieces, EncodingWatch
 from deadpan.encoding.pieces import Piece, split_transcript
 from deadpan.encoding.text_encoder import TextEncoder, open_encoder, versions
 from deadpan.errors import DataError, count_of
+from deadpan.files import home_path
 from deadpan.locks import alone, beside
-from deadpan.types import TEXT, Modality, in_order
+from deadpan.types import TEXT, Modality, in_order, is_reserved
 
 Pieces = Mapping[str, Sequence[Piece]]
 """The pieces of each clip's transcript, by id."""
@@ -34,13 +36,15 @@ def encode_dataset(
     options: EncodingOptions,
     *,
     modality: Modality = TEXT,
+    download: bool = True,
     watch: EncodingWatch | None = None,
     **data_options: Any,
 ) -> Dataset:
     """Encode the transcripts of a data set as a modality, and write the store.
 
-    Its other modalities are kept; one of the same name is replaced. An interrupted encoding goes on
-    where it stopped, and ends with the same bytes.
+    Its other modalities are kept; one of the same name is replaced. What was interrupted goes on
+    with the batch in which it stopped, and ends with the same bytes, if it is called again with the
+    same options, libraries and number of threads; else it begins anew.
 
     Args:
         source: a data set's name or a path, whose clips have transcripts, or words.
@@ -48,6 +52,7 @@ def encode_dataset(
         encoder: the folder of an encoder, or its name on the hub.
         options: how it reads; if they are a ``Recipe``, the encoder must be that of the recipe.
         modality: the name of the modality that is written.
+        download: get the encoder from the hub if need be; else the network is not used.
         watch: is called as encoding proceeds.
         **data_options: options of the source.
 
@@ -59,16 +64,14 @@ def encode_dataset(
             recipe, or the file cannot be written.
         DeadpanError: transformers is not installed, or another process writes the file.
     """
-    path = store_path(source, out, data_options)
-    if not modality or not all(c.isalnum() or c in "-_" for c in modality):
-        raise DataError(
-            f"modality '{printable(modality)}': a name has letters, digits, - and _; give another"
-        )
-    with alone(beside(path)):
-        check_writable(path)  # another may have written it since
+    _check_name(modality)
+    open_it = partial(open_encoder, encoder, download=download)
+    if dataset := _finished(source, home_path(out), open_it, options, modality, data_options):
+        return dataset
+    with new_store(source, out, data_options) as path:
         dataset = load_transcripts(source, **data_options)
         transcripts = _transcripts(dataset)
-        opened = open_encoder(encoder)
+        opened = open_it()
         recipe = recipe_of(opened, options)
         pieces = {
             clip: split_transcript(opened, recipe, text) for clip, text in transcripts.items()
@@ -80,6 +83,43 @@ def encode_dataset(
             write_store(result, path, source=provenance(source, data_options))
         part_file(path).unlink()
         return store_dataset(path)
+
+
+def _check_name(modality: Modality) -> None:
+    """Raise DataError if no modality can have this name."""
+    if not modality or not all(c.isalnum() or c in "-_" for c in modality):
+        raise DataError(
+            f"modality '{printable(modality)}': a name has letters, digits, - and _; give another"
+        )
+    if is_reserved(modality):
+        raise DataError(f"modality '{modality}': no model takes one of this name; give another")
+
+
+def _finished(
+    source: str | Path,
+    path: Path,
+    open_it: Callable[[], TextEncoder],
+    options: EncodingOptions,
+    modality: Modality,
+    data_options: Mapping[str, Any],
+) -> Dataset | None:
+    """The store of an encoding that was killed before it removed its part file; None if not so."""
+    part = part_file(path)
+    if not (part.is_file() and path.is_file()):
+        return None
+    with alone(beside(path)):
+        try:
+            dataset, origin = store_dataset(path), store_source(path)
+        except DataError:  # a file of another's, which is in the way
+            return None
+        recipe = dataset.recipes.get(modality)
+        if recipe is None or origin != provenance(source, data_options):
+            return None
+        wanted = recipe_of(open_it(), options)
+        if (recipe.digest, recipe.precision) != (wanted.digest, wanted.precision):
+            return None
+        part.unlink()
+        return dataset
 
 
 def part_file(out: Path) -> Path:
@@ -120,7 +160,7 @@ def _with_modality(
     dataset: Dataset, modality: Modality, recipe: Recipe, pieces: Pieces, encoded: EncodedPieces
 ) -> Dataset:
     """The data set with a modality of encoded pieces, which are read on access."""
-    steps = {clip: sum(len(piece.steps) for piece in several) for clip, several in pieces.items()}
+    steps = {clip: sum(len(piece.steps) for piece in parts) for clip, parts in pieces.items()}
 
     def change(clip: Clip) -> Clip:
         sequences = {name: x for name, x in clip.sequences.items() if name != modality}
@@ -130,9 +170,15 @@ def _with_modality(
         changed = dataclasses.replace(
             clip, sequences={name: sequences[name] for name in in_order(sequences)}
         )
-        if modality == TEXT:
-            changed = dataclasses.replace(changed, words=words)
-        return changed if words == clip.words else _untimed(changed, modality)
+        if modality != TEXT:
+            return _untimed(changed, modality)
+        # Else the text is lost where it was in the words alone, and a step is no word.
+        transcript = clip.transcript or " ".join(clip.words)
+        changed = dataclasses.replace(changed, words=words, transcript=transcript)
+        # Words are the steps of text: where they are the same, so are its steps.
+        times = clip.times.get(TEXT, words)
+        same = bool(words) and words == clip.words and len(times) == len(words)
+        return changed if same else _untimed(changed, TEXT)
 
     return dataclasses.replace(
         dataset,
@@ -160,13 +206,17 @@ def _untimed(clip: Clip, modality: Modality) -> Clip:
 
 
 def _alignment(dataset: Dataset, modality: Modality, steps: Mapping[str, int]) -> str:
-    """What the data set says of its alignment, if that holds with the new steps."""
+    """What the data set says of its alignment, if that holds with the new steps.
+
+    A clip that lacks the modality tells nothing.
+    """
     others = [name for name in dataset.widths if name != modality]
     if not others or not dataset.alignment:
         return ""
     for clips in dataset.splits.values():
         for clip, counts in zip(clips, step_counts(clips, others), strict=True):
-            if any(count not in (0, steps[clip.id]) for count in counts.tolist()):
+            encoded = steps[clip.id]
+            if encoded and any(count not in (0, encoded) for count in counts.tolist()):
                 return f"steps are not aligned: those of {modality} were encoded by themselves"
     return dataset.alignment
 
@@ -174,8 +224,8 @@ def _alignment(dataset: Dataset, modality: Modality, steps: Mapping[str, int]) -
 def _repairs(dataset: Dataset, modality: Modality, pieces: Pieces) -> dict[str, int]:
     """The repairs of the other modalities, and the words of which no token was made."""
     repairs = {k: x for k, x in dataset.repairs.items() if not k.startswith(f"{modality}: ")}
-    several = chain.from_iterable(pieces.values())
-    if empty := sum(first == end for piece in several for first, end in piece.steps):
+    every = chain.from_iterable(pieces.values())
+    if empty := sum(first == end for piece in every for first, end in piece.steps):
         repairs[f"{modality}: words without a token set to 0"] = empty
     return repairs
 
@@ -194,11 +244,12 @@ def _warnings(
             f"{modality}: {count_of(len(empty), 'clip')} without a word in the transcript (first: "
             f"'{printable(empty[0])}') lack it"
         )
-    if split := {clip: len(several) for clip, several in pieces.items() if len(several) > 1}:
+    if split := {clip: len(parts) for clip, parts in pieces.items() if len(parts) > 1}:
         yield (
             f"{modality}: {count_of(len(split), 'transcript')} (first: "
-            f"'{printable(next(iter(split)))}') longer than {recipe.name} reads: split at words "
-            f"into {sum(split.values())} pieces, which were encoded by themselves and joined"
+            f"'{printable(next(iter(split)))}') longer than {recipe.name} reads: split "
+            f"between words, or in a word too long by itself, into {sum(split.values())} pieces, "
+            f"which were encoded by themselves and joined"
         )
 
 

@@ -52,7 +52,7 @@ class TextEncoder:
     """A frozen encoder and its tokenizer.
 
     Attributes:
-        name: its folder or its name on the hub, as it was given.
+        name: the name of its folder, without the folders around it, or its name on the hub.
         files: SHA-256 of each file in ``READ`` that it has, by name.
         model: the transformer, in evaluation mode and float32.
         tokenizer: its fast tokenizer.
@@ -128,7 +128,7 @@ def inputs_of_layers(
     states: dict[int, Tensor] = {}
     top = max(layers)
 
-    def keep(layer: int, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+    def record(layer: int, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         states[layer] = arguments[0] if arguments else named["hidden_states"]
         if layer == top:
             raise _Reached
@@ -136,7 +136,7 @@ def inputs_of_layers(
     with ExitStack() as hooks:
         for layer in set(layers):
             hook = stack[layer].register_forward_pre_hook(
-                lambda _, arguments, named, layer=layer: keep(layer, arguments, named),
+                lambda _, arguments, named, layer=layer: record(layer, arguments, named),
                 with_kwargs=True,
             )
             hooks.callback(hook.remove)
@@ -145,8 +145,12 @@ def inputs_of_layers(
     return states
 
 
-def open_encoder(name: str) -> TextEncoder:
-    """Open an encoder from a folder, or by its name on the hub, from which it is downloaded.
+def open_encoder(name: str, *, download: bool = True) -> TextEncoder:
+    """Open an encoder from a folder, or by its name on the hub.
+
+    Args:
+        name: a folder, or a name on the hub.
+        download: get it from the hub if it is not in the hub's cache; else the network is not used.
 
     Raises:
         DataError: there is no such encoder, its files do not fit each other, or it reads no text.
@@ -158,7 +162,7 @@ def open_encoder(name: str) -> TextEncoder:
         raise DeadpanError(
             "encoding text needs transformers; run: pip install 'deadpan[encoders]'"
         ) from None
-    folder = _folder(name)
+    folder = _folder(name, download=download)
     with _quiet(transformers):
         model = _load_model(transformers, folder)
         tokenizer = _load_tokenizer(transformers, folder)
@@ -168,17 +172,26 @@ def open_encoder(name: str) -> TextEncoder:
             f"{folder}: its tokenizer does not fit: it has {vocabulary:,} tokens, and the encoder "
             f"embeddings of {embeddings:,}; give the tokenizer of this encoder"
         )
-    files = {path.name: file_sha256(path) for path in sorted(_files(folder, READ))}
-    encoder = TextEncoder(
-        name=name,
-        files=files,
+    longest = _longest(model, tokenizer)
+    depth, width, layers = _stack(folder, model, tokenizer(SAMPLE)["input_ids"][:longest] or [0])
+    return TextEncoder(
+        name=encoder_name(name),
+        files={path.name: file_sha256(path) for path in sorted(_files(folder, READ))},
         model=model,
         tokenizer=tokenizer,
-        depth=0,
-        width=0,
-        longest=_longest(model, tokenizer),
+        depth=depth,
+        width=width,
+        longest=longest,
+        layers=layers,
     )
-    return _with_layers(folder, encoder)
+
+
+def encoder_name(name: str) -> str:
+    """The name of an encoder without the folders around its own: they decide no feature."""
+    folder = home_path(name)
+    if not folder.is_dir():
+        return name  # on the hub
+    return folder.name if folder.name not in ("", "..") else folder.resolve().name
 
 
 def versions() -> dict[str, str]:
@@ -186,24 +199,33 @@ def versions() -> dict[str, str]:
     return {library: version(library) for library in LIBRARIES}
 
 
-def _folder(name: str) -> Path:
-    """The folder of an encoder; that of a name on the hub is downloaded first."""
+def _folder(name: str, *, download: bool) -> Path:
+    """The folder of an encoder; that of a name on the hub is in the hub's cache."""
     folder = home_path(name)
     if folder.is_dir():
         return folder
     if folder.exists():
         raise DataError(f"{name}: is a file; give the folder that it is in")
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or name.startswith("."):
+    is_hub_name = re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) and not name.startswith(".")
+    if download and not is_hub_name:
         raise DataError(f"{name}: no such folder; give that of an encoder, or its name on the hub")
     import huggingface_hub
 
     try:
         return Path(
             huggingface_hub.snapshot_download(
-                name, allow_patterns=list(READ), ignore_patterns=["*/*"]
+                name,
+                allow_patterns=list(READ),
+                ignore_patterns=["*/*"],
+                local_files_only=not download,
             )
         )
     except Exception as error:  # of the network, of the disk, or a name that the hub does not have
+        if not download:
+            raise DataError(
+                f"{name}: no such folder here, and none of this name in the hub's cache; give the "
+                f"encoder with --encoder FOLDER_OR_NAME"
+            ) from error
         raise DataError(
             f"{name}: no such folder, and the hub gave none of this name ({_line(error)}); give "
             f"the folder of an encoder"
@@ -240,10 +262,10 @@ def _load_model(transformers: Any, folder: Path) -> Any:  # noqa: ANN401 - trans
         )
     except Exception as error:  # of many types, none of them documented
         raise DataError(f"{folder}: cannot be loaded ({_line(error)}); give an encoder") from error
-    missing = sorted(key for key in loading["missing_keys"] if UNUSED not in key)
-    if missing:
+    absent = sorted(key for key in loading["missing_keys"] if UNUSED not in key)
+    if absent:
         raise DataError(
-            f"{folder}: its weights lack '{printable(missing[0])}' and {len(missing) - 1} more "
+            f"{folder}: its weights lack '{printable(absent[0])}' and {len(absent) - 1} more "
             f"that {CONFIG} asks for; give the weights of this encoder"
         )
     if getattr(config, "is_encoder_decoder", False):
@@ -289,31 +311,33 @@ def _longest(model: Any, tokenizer: Any) -> int | None:  # noqa: ANN401 - transf
     return min(lengths, default=None)
 
 
-def _with_layers(folder: Path, encoder: TextEncoder) -> TextEncoder:
-    """The same encoder with depth, width and, if their inputs are its hidden states, layers.
+def _stack(
+    folder: Path,
+    model: Any,  # noqa: ANN401 - transformers has no types
+    sample: Sequence[int],
+) -> tuple[int, int, Sequence[nn.Module]]:
+    """Depth and width of a model and, if their inputs are its hidden states, its layers.
 
     All are found by reading a sample, as transformers' models have no common structure.
     """
-    sample = encoder.tokens(SAMPLE).ids[: encoder.longest] or (0,)
     ids = torch.tensor([sample])
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     with torch.inference_mode():
         try:
-            wanted = encoder.model(**inputs, output_hidden_states=True).hidden_states
+            wanted = model(**inputs, output_hidden_states=True).hidden_states
             depth, width = len(wanted) - 1, wanted[0].shape[-1]
         except Exception as error:  # whatever a model of something else than text raises
             raise DataError(
                 f"{folder}: cannot read text ({_line(error)}); give a text encoder"
             ) from error
-        stacks = (x for x in encoder.model.modules() if isinstance(x, nn.ModuleList))
+        stacks = (x for x in model.modules() if isinstance(x, nn.ModuleList))
         layers = next((tuple(stack) for stack in stacks if len(stack) == depth), ())
         try:
-            states = inputs_of_layers(encoder.model, layers, inputs, range(depth)) if layers else {}
+            states = inputs_of_layers(model, layers, inputs, range(depth)) if layers else {}
             same = bool(states) and all(torch.equal(states[k], wanted[k]) for k in range(depth))
         except Exception:  # noqa: BLE001 - its layers are called in another way: run it as a whole
             same = False
-    layers = layers if same else ()
-    return dataclasses.replace(encoder, depth=depth, width=width, layers=layers)
+    return depth, width, layers if same else ()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from deadpan.errors import DeadpanError, unknown_name
 from deadpan.layers.layer_mix import LayerMix
 from deadpan.layers.pooling import Pool, Pooling, front_aligned
 from deadpan.options import typed
-from deadpan.types import Batch, Modality, Output, in_order
+from deadpan.types import Batch, Modality, Output, in_order, is_reserved
 
 M = TypeVar("M", bound="Model")
 
@@ -107,7 +107,7 @@ class Model(nn.Module, abc.ABC):
                 kind = type(self).__name__
                 raise DeadpanError(f"{kind} needs a size of at least 1 for {name}; got {size}")
         # The names become attributes of a ModuleDict.
-        if bad := [name for name in widths if "." in name or hasattr(nn.ModuleDict, name)]:
+        if bad := [name for name in widths if "." in name or is_reserved(name)]:
             raise DeadpanError(f"no model takes a modality named '{bad[0]}'; give it another name")
         self.modalities = in_order(widths)
         self.widths = {name: widths[name] for name in self.modalities}

@@ -37,7 +37,7 @@ def reading_notes(facts: Mapping[str, Any]) -> Iterator[str]:
     if unscaled := facts["unscaled"]:
         reasons = ", ".join(f"{name} ({why})" for name, why in unscaled.items())
         rest = ", ".join(name for name in facts["modalities"] if name not in unscaled)
-        yield f"--normalization scales {rest or 'nothing'}; not {reasons}"
+        yield f"--normalization scales {rest or 'nothing'}; not {reasons}; --unscaled decides"
     for name, recipe in facts["recipes"].items():
         yield f"{name}: {recipe['shown']}"
     for name, modality in facts["modalities"].items():

@@ -13,7 +13,7 @@ from deadpan.data.batching import (
     evaluation_batches,
     lengths_of,
 )
-from deadpan.data.dataset import Clip, LazyClips, groups_of
+from deadpan.data.dataset import Clip, LazyClips, clip_groups
 from deadpan.tasks import Task
 from deadpan.types import Modality
 
@@ -40,7 +40,7 @@ def predict_clips(
     model.eval()
     outputs: np.ndarray | None = None
     batches = (
-        context_batches(groups_of(clips), EVALUATION_BATCH)
+        context_batches(clip_groups(clips), EVALUATION_BATCH)
         if getattr(model, "context", False)
         else evaluation_batches(lengths_of(clips), EVALUATION_BATCH)
     )

@@ -118,22 +118,22 @@ def _refuse_other_sizes(path: Path, model: Model, settings: Settings, source: Op
 
     Not every size shows in the shapes of weights: attention heads do not.
     """
-    theirs = resolved(source.settings)
-    if theirs.model != settings.model:
+    source_settings = resolved(source.settings)
+    if source_settings.model != settings.model:
         raise RunError(
-            f"{path}: no run to start from (a {theirs.model}, not a {settings.model}); give one of "
-            f"{settings.model}"
+            f"{path}: no run to start from (a {source_settings.model}, not a {settings.model}); "
+            f"give one of {settings.model}"
         )
     if source.model.modalities != model.modalities:
-        mine, other = (", ".join(each.modalities) for each in (model, source.model))
+        names, source_names = (", ".join(x.modalities) for x in (model, source.model))
         raise RunError(
-            f"{path}: no run to start from (of {other}, not of {mine}); give one of the same "
-            "modalities"
+            f"{path}: no run to start from (of {source_names}, not of {names}); give one of the "
+            "same modalities"
         )
     for name, parameter in hyperparameters(MODELS[settings.model]).items():
-        mine, other = settings.model_options[name], theirs.model_options[name]
-        if parameter.annotation is int and mine != other:
+        value, source_value = (x.model_options[name] for x in (settings, source_settings))
+        if parameter.annotation is int and value != source_value:
             raise RunError(
-                f"{path}: no run to start from ({name} {other}, not {mine}); give the same "
+                f"{path}: no run to start from ({name} {source_value}, not {value}); give the same "
                 f"--model.{name}"
             )

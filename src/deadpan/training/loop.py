@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DistributedSampler
 
 from deadpan.data.batching import collate, context_batches, lengths_of, training_batches
-from deadpan.data.dataset import Clip, Dataset, groups_of
+from deadpan.data.dataset import Clip, Dataset, clip_groups
 from deadpan.tasks import Task
 from deadpan.training.checkpoint import State
 from deadpan.training.evaluation import labels_of, loss_and_metrics, predict_clips
@@ -67,7 +67,7 @@ def _batches_by_epoch(
     """A function from the number of an epoch to its batches, as indices; it reads no clip."""
     size, seed = settings.batch_size, settings.seed
     if context:
-        groups = groups_of(clips)
+        groups = clip_groups(clips)
         return lambda epoch: context_batches(
             groups, size, order=np.random.default_rng((seed, epoch))
         )

@@ -6,6 +6,7 @@ model, task, normalisation and data as well).
 
 import dataclasses
 import json
+import shlex
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -368,7 +369,10 @@ def refuse_other_recipes(path: Path, trained: DataFacts, dataset: Dataset) -> No
     for name, recipe in trained.recipes.items():
         if name not in dataset.widths:
             continue
-        again = f"encode it again with: deadpan encode SOURCE --like {path}"
+        again = (
+            f"encode it again, ENCODER being the folder of {recipe.name}: deadpan encode SOURCE "
+            f"--like {shlex.quote(str(path))} --encoder ENCODER --modality {name} --out STORE"
+        )
         if name not in dataset.recipes:
             raise DataError(
                 f"{dataset.name}: {name} is of no recipe, but {path} was trained on that of "

@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 from deadpan.data.dataset import Dataset, step_counts
 from deadpan.data.normalization import Normalizer, fit_normalizer
-from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
+from deadpan.errors import DataError, DeadpanError, RunError, count_of, unknown_name
 from deadpan.files import write_csv
 from deadpan.locks import alone
 from deadpan.models import Model
@@ -105,6 +105,7 @@ def _train(
         if resume:
             refuse_changed(RunDirectory(out), dataset, facts.fingerprint)
         dataset.require("train", "valid")
+        _check_layer_blocks(settings, dataset)
         normalizer = fit_normalizer(
             dataset["train"],
             dataset.widths,
@@ -135,7 +136,7 @@ def _train(
         _record_changes(run, environment, state.epoch)
     network, state.optimizer = fabric.setup(model, state.optimizer)
 
-    def keep(state: State) -> None:
+    def save_epoch(state: State) -> None:
         if fabric.is_global_zero:
             write_csv(run.epochs_file, state.rows)
             write_csv(run.gate_file, state.gate_rows())
@@ -144,9 +145,11 @@ def _train(
 
     one_watch = watch if fabric.is_global_zero else None
     with _nothing_without_an_epoch(run, state):
-        fit(fabric, network, state, task, dataset, settings, after_epoch=keep, watch=one_watch)
+        fit(
+            fabric, network, state, task, dataset, settings, after_epoch=save_epoch, watch=one_watch
+        )
     if fabric.is_global_zero:
-        _keep_best(run, state, settings, task, normalizer, dataset)
+        _save_best(run, state, settings, task, normalizer, dataset)
     fabric.barrier()
     return run
 
@@ -163,6 +166,19 @@ def _unscaled(settings: Settings, dataset: Dataset) -> Collection[str]:
     return settings.unscaled
 
 
+def _check_layer_blocks(settings: Settings, dataset: Dataset) -> None:
+    """Raise DataError if a recipe says that the features hold another number of layers."""
+    for name, count in settings.layer_blocks.items():
+        recipe = dataset.recipes.get(name)
+        if recipe and count != recipe.blocks:
+            blocks = f"give --layer_blocks.{name} {recipe.blocks}, or " if recipe.blocks > 1 else ""
+            raise DataError(
+                f"{dataset.name}: layer_blocks says that {name} holds {count} layers, but it was "
+                f"encoded with {count_of(recipe.blocks, 'block')} (layers {recipe.layers} of "
+                f"{recipe.name}); {blocks}leave it out"
+            )
+
+
 @contextmanager
 def _nothing_without_an_epoch(run: RunDirectory, state: State) -> Generator[None, None, None]:
     """Remove a run for whose first epoch there is not enough memory."""
@@ -174,7 +190,7 @@ def _nothing_without_an_epoch(run: RunDirectory, state: State) -> Generator[None
         raise
 
 
-def _keep_best(
+def _save_best(
     run: RunDirectory,
     state: State,
     settings: Settings,
@@ -182,7 +198,7 @@ def _keep_best(
     normalizer: Normalizer,
     dataset: Dataset,
 ) -> None:
-    """Keep the best weights and their uncertainty; without such weights, leave nothing behind."""
+    """Save the best weights and their uncertainty; without such weights, leave nothing behind."""
     if not state.best:
         run.remove()
         raise DeadpanError(

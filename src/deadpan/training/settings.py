@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
 from deadpan.data import NormalizationMethod
 from deadpan.errors import DeadpanError, unknown_name
@@ -148,6 +148,12 @@ class Settings:
         return None
 
 
+MAPPINGS = tuple(
+    field.name for field in dataclasses.fields(Settings) if get_origin(field.type) is Mapping
+)
+"""The settings that are values by name."""
+
+
 def read_configuration(name: str) -> dict[str, Any]:
     """Read settings from a YAML file, or from one of ``CONFIGURATIONS`` by its name.
 
@@ -168,9 +174,7 @@ def read_configuration(name: str) -> dict[str, Any]:
     for key, value in values.items():
         if key not in fields:
             raise DeadpanError(f"{name}: {unknown_name('setting', key, fields)}")
-        if key in ("data_options", "model_options", "layer_blocks") and not isinstance(
-            value, Mapping
-        ):
+        if key in MAPPINGS and not isinstance(value, Mapping):
             raise DeadpanError(f"{name}: {key} wants NAME: VALUE below it; got {value!r}")
     return values
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from deadpan.data.dataset import Clip, groups_of
+from deadpan.data.dataset import Clip, clip_groups
 from deadpan.errors import DeadpanError, count_of
 from deadpan.metrics import calibration
 from deadpan.metrics.calibration import AbstentionPoint, PerClip, ReliabilityBin
@@ -79,7 +79,7 @@ def fit_uncertainty(task: Task, clips: Sequence[Clip], outputs: Outputs) -> Unce
         clips: the validation split.
         outputs: of the model for them.
     """
-    groups = groups_of(clips)
+    groups = clip_groups(clips)
     decisions, labels = task.decisions(outputs), labels_of(clips)
     bounds = task.bounds
     fitted = {

@@ -2,7 +2,12 @@ import math
 
 import pytest
 
-from deadpan.data.containers.csv_rows import is_missing, parse_number, read_csv_rows
+from deadpan.data.containers.csv_rows import (
+    is_missing,
+    parse_number,
+    read_csv_rows,
+    text_encoding,
+)
 from deadpan.errors import DataError
 
 
@@ -31,6 +36,21 @@ def test_quotes_within_a_field_and_blanks_before_one_are_read(tmp_path):
 def test_a_directory_is_refused_with_what_was_wanted(tmp_path):
     with pytest.raises(DataError, match="is a directory; give a table"):
         next(read_csv_rows(tmp_path, "a table"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["id,label\na,na\u00efve\n", "1\n2\n"])
+def test_a_text_is_read_in_its_encoding(text, encoding):
+    content = text.encode(encoding)
+    assert content.decode(text_encoding(content)) == text
+
+
+def test_a_table_in_utf16_may_lack_its_byte_order_mark(tmp_path):
+    (tmp_path / "a.csv").write_bytes("id;label\na;1\n".encode("utf-16-le"))
+    assert list(read_csv_rows(tmp_path / "a.csv", "a table"))[1] == (2, ["a", "1"])
+    (tmp_path / "a.csv").write_bytes("id;label\na;1\n".encode("utf-16-le")[:-1])
+    with pytest.raises(DataError, match="line 2: not UTF-16-LE; save it as UTF-8"):
+        list(read_csv_rows(tmp_path / "a.csv", "a table"))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from deadpan.data.containers import memory
 from deadpan.data.containers.hdf5 import BoundedFile, looks_like_hdf5, open_hdf5
 from deadpan.errors import DataError
 
+from ...refusals import refusal_of
+
 
 def read(path, *names):
     """The array at the end of these names."""
@@ -25,12 +27,7 @@ def read(path, *names):
 
 
 def refusal(path, *names):
-    with pytest.raises(DataError) as caught:
-        read(path, *names)
-    text = str(caught.value)
-    assert text.startswith(f"{path}: ")
-    assert "\n" not in text
-    return text
+    return refusal_of(f"{path}: ", read, path, *names)
 
 
 @pytest.fixture
@@ -75,6 +72,43 @@ def test_every_shape_and_chunk_comes_back(shape, chunk, gzip, seed, tmp_path_fac
     with h5py.File(path, "w") as file:
         file.create_dataset("x", data=wanted, compression="gzip" if gzip else None, **stored)
     np.testing.assert_array_equal(read(path, "x"), wanted)
+
+
+@pytest.mark.parametrize("version", ["earliest", ("v108", "v108")])
+@pytest.mark.parametrize("stored", [{}, {"chunks": (2, 2)}, {"chunks": (2, 2), "shuffle": True}])
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [("f4", None), ("f4", 2.5), (">f8", np.nan), ("i2", -3), ("S3", None), ("S3", b"abc")],
+)
+def test_what_was_never_written_has_the_value_that_the_file_declares(
+    dtype, value, stored, version, path
+):
+    with h5py.File(path, "w", libver=version) as file:
+        file.create_dataset("none", (3, 5), dtype, fillvalue=value, **stored)
+        if stored:
+            file.create_dataset("some", (3, 5), dtype, fillvalue=value, **stored)[2:, 1:] = 1
+    with h5py.File(path) as file:
+        for name in file:
+            wanted = file[name][()]
+            wanted = wanted.astype(str) if wanted.dtype.kind == "S" else wanted
+            np.testing.assert_array_equal(read(path, name), wanted)
+
+
+def test_texts_of_varying_length_that_were_never_written_are_empty(path):
+    with h5py.File(path, "w") as file:
+        file.create_dataset("none", (2,), h5py.string_dtype())
+        file.create_dataset("some", (3,), h5py.string_dtype(), chunks=(2,))[2] = "word"
+    assert read(path, "none").tolist() == ["", ""]
+    assert read(path, "some").tolist() == ["", "", "word"]
+
+
+def test_what_was_never_written_takes_memory(path, monkeypatch):
+    monkeypatch.setattr(memory, "CONSTANT", 1 << 20)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", (1 << 18,), "f8")
+        file.create_dataset("y", (1 << 18,), "f8", chunks=(1 << 10,))
+    for name in "xy":
+        assert "bytes in 1 file stand for more than" in refusal(path, name)
 
 
 @pytest.mark.parametrize("layout", ["COMPACT", "CONTIGUOUS"])
@@ -162,8 +196,7 @@ def odd(path):
         parts = h5py.VirtualLayout((3,), "f8")
         parts[:] = h5py.VirtualSource(file["numbers"])
         file.create_virtual_dataset("virtual", parts)
-        file.create_dataset("unwritten", (5, 5), "f4")
-        file.create_dataset("partly", (5, 5), "f4", chunks=(2, 2))[0, 0] = 1
+        file.create_dataset("elsewhere", (5, 5), "f4", external=[("file.raw", 0, 100)])
         file.create_dataset("lzf", data=np.zeros((9, 9)), compression="lzf")
         file.create_dataset("checked", data=np.zeros((9, 9)), fletcher32=True)
 
@@ -175,12 +208,11 @@ def odd(path):
         ("truth", "holds neither numbers nor texts; wanted an array of numbers"),
         ("complex", "holds neither numbers nor texts"),
         ("pairs", "holds neither numbers nor texts"),
-        ("absent", "'/absent': is missing (found checked, complex, group, lzf, numbers, ...)"),
+        ("absent", "'/absent': is missing (found checked, complex, elsewhere, group, lzf, ...)"),
         ("soft", "is a link to another name"),
         ("void", "holds no values"),
         ("virtual", "storage of class 3 is not known here"),
-        ("unwritten", "points beyond the end of the file"),
-        ("partly", "has 1 of 9 chunks"),
+        ("elsewhere", "is stored in other files"),
         ("lzf", "is compressed by filter 32000; write it with gzip"),
         ("checked", "is compressed by filter 3; write it with gzip"),
     ],
@@ -231,16 +263,28 @@ def test_every_truncation_is_one_line(path):
 
 
 @pytest.mark.parametrize("stored", [{}, {"chunks": (3, 4)}, {"compression": "gzip"}])
-@pytest.mark.parametrize("shape", [(2**40, 4), (6, 2**40), (2**62, 2**62), (600, 4), (2**63, 0)])
+@pytest.mark.parametrize("shape", [(2**40, 4), (6, 2**40), (2**62, 2**62), (2**63, 0)])
 def test_declared_shapes_are_held_against_the_file(shape, stored, path):
     content = small(path, **stored)
     sound = struct.pack("<QQ", 6, 4)
     assert sound in content
     path.write_bytes(content.replace(sound, struct.pack("<QQ", *shape)))
     tracemalloc.start()
-    assert "'/g/x': cannot be read (" in refusal(path, "g", "x")
+    memory_of_chunks = stored and all(shape)  # those that were never written take memory alone
+    wanted = "stand for more than" if memory_of_chunks else "'/g/x': cannot be read ("
+    assert wanted in refusal(path, "g", "x")
     assert tracemalloc.get_traced_memory()[1] < 8 << 20
     tracemalloc.stop()
+
+
+def test_rows_beyond_those_of_the_file_are_refused_or_were_never_written(path):
+    sound, more = struct.pack("<QQ", 6, 4), struct.pack("<QQ", 600, 4)
+    path.write_bytes(small(path).replace(sound, more))
+    assert "its arrays take more bytes than the file has" in refusal(path, "g", "x")
+    path.write_bytes(small(path, chunks=(3, 4)).replace(sound, more))
+    array = read(path, "g", "x")
+    assert array[:6].tolist() == np.arange(24.0).reshape(6, 4).tolist()
+    assert not array[6:].any()
 
 
 def test_declared_chunks_are_held_against_the_file(path):

@@ -53,11 +53,11 @@ def lists(depth, count=10):
     return value
 
 
-def write_pickle(content):
+def write_pickle(content, **options):
     def write(folder):
         path = folder / "file.pkl"
         path.write_bytes(content if isinstance(content, bytes) else pickle.dumps(content, 4))
-        return path, {}
+        return path, options
 
     return write
 
@@ -187,6 +187,7 @@ def write_parquet(folder):
 
 
 ENTRY = (["w"], np.ones((1, 2)), np.ones((1, 2))), np.array([1.0]), "s"
+NUMBERED = {"labels": np.arange(500) / 500, "text": np.ones((500, 1, 15), "f4")}
 SWELLING = {
     "empty dicts": write_pickle(b"\x80\x04]\x94(" + b"}\x94" * 10_000 + b"e."),
     "empty lists": write_pickle(b"\x80\x04]\x94(" + b"]\x94" * 10_000 + b"e."),
@@ -199,6 +200,7 @@ SWELLING = {
     ),
     "rows of a table": write_table(f"{i},1\n" for i in range(3_000)),
     "rows of a column": write_table(["1,1\n"], audio="1\n" * 9_000),
+    "a class for each clip": write_pickle({"train": NUMBERED}, task="classes"),
     "words of one vector": write_words,
     "vectors of one word": write_ur_funny([[0.5] * 1_000], [0] * 500),
     "ids of one clip": write_ids,

@@ -7,7 +7,9 @@ import pytest
 from deadpan.data.containers import memory
 from deadpan.data.containers.parquet import read_parquet
 from deadpan.data.formats.own.feature_files import read_features
-from deadpan.errors import DataError, DeadpanError
+from deadpan.errors import DeadpanError
+
+from ...refusals import refusal_of
 
 pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -19,12 +21,7 @@ def write(path, **columns):
 
 
 def refusal(path):
-    with pytest.raises(DataError) as caught:
-        read_parquet(path)
-    text = str(caught.value)
-    assert text.startswith(f"{path}: ")
-    assert "\n" not in text
-    return text
+    return refusal_of(f"{path}: ", read_parquet, path)
 
 
 def test_columns_of_numbers_with_nulls(tmp_path):

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from deadpan.data.containers.torch_file import read_torch
 from deadpan.errors import DataError
 
+from ...refusals import refusal_of
+
 VALUES = torch.tensor([[1.0, 2.0, 3.0], [4.0, 0.0, -1.5]])
 
 
@@ -23,12 +25,7 @@ def saved(folder, value):
 def refusal(path, content=None):
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(DataError) as caught:
-        read_torch(path)
-    text = str(caught.value)
-    assert text.startswith(f"{path}: ")
-    assert "\n" not in text
-    return text
+    return refusal_of(f"{path}: ", read_torch, path)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from hypothesis.extra import numpy as hnp
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
 from deadpan.errors import DataError
 
+from ...refusals import refusal_of
+
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
 
@@ -279,12 +281,7 @@ def test_a_path_that_is_no_file(tmp_path):
 
 
 def refusal(content: bytes, folder: Path) -> str:
-    with pytest.raises(DataError) as caught:
-        read(content, folder)
-    text = str(caught.value)
-    assert text.startswith(f"{folder / 'file.pkl'}: ")
-    assert "\n" not in text
-    return text
+    return refusal_of(f"{folder / 'file.pkl'}: ", read, content, folder)
 
 
 class Call:

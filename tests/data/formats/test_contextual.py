@@ -1,9 +1,12 @@
 import pickle
+import shlex
 
 import numpy as np
 import pytest
 
 import deadpan
+from deadpan.cli import main
+from deadpan.data.formats import contextual
 from deadpan.errors import DataError
 
 LENGTHS = {"train": [3, 1, 2, 4, 2, 3], "test": [2, 4]}
@@ -89,9 +92,38 @@ def test_several_variants_ask_for_one_unless_one_is_plain(folder):
     assert by_id(deadpan.load(folder, variant="_3way"))["train0_0"].sequences["audio"][0, 0] == 100
     for name in WIDTHS:
         (folder / f"{name}.pickle").rename(folder / f"{name}_2way.pickle")
-    with pytest.raises(DataError, match=r"known: _2way, _3way; give --data_options\.variant"):
+    several = (
+        r"has files of several variants; give --data_options\.variant=_2way or --data_options\."
+    )
+    with pytest.raises(DataError, match=several):
         deadpan.load(folder)
+    with pytest.raises(DataError, match=r"unknown variant '2way'; did you mean '_2way'\?"):
+        deadpan.load(folder, variant="2way")
     assert deadpan.load(folder, variant="_2way").widths == {"text": 5, "audio": 4, "vision": 3}
+
+
+@pytest.mark.parametrize("variant", ["-2way", " 2 $way"])
+def test_the_option_of_a_variant_runs_as_it_is_written(variant, folder, capsys):
+    for name, width in WIDTHS.items():
+        (folder / f"{name}{variant}.pickle").write_bytes(pickle.dumps(seven(width)))
+    unused = next(x for x in deadpan.load(folder).warnings if "other variants" in x)
+    option = shlex.split(unused.partition(" give ")[2])
+    assert main(["data", "inspect", str(folder), *option]) == 0
+    assert "for them give" not in capsys.readouterr().out
+
+
+def test_only_files_that_are_called_as_a_modality_are_opened(folder, monkeypatch):
+    for name in ("labels.pickle", "text.md", "z.npz"):
+        (folder / name).write_bytes(b"\x80\x04N.")
+    opened = []
+
+    def looks_like_pickle(path):
+        opened.append(path.name)
+        return True
+
+    monkeypatch.setattr(contextual, "looks_like_pickle", looks_like_pickle)
+    assert contextual.looks_like_contextual_folder(folder)
+    assert sorted(opened) == sorted(f"{name}.pickle" for name in WIDTHS)
 
 
 def test_own_data_beside_pickles_called_as_modalities_stay_own(folder):
@@ -115,8 +147,8 @@ def test_archives_of_other_arrays_are_no_utterance_vectors(tmp_path):
 def test_what_was_not_used_is_told(folder):
     for name in ("text", "audio"):
         (folder / f"{name}_3way.pickle").write_bytes(pickle.dumps(seven(2)))
-    told = "other variants were not used: _3way; give --data_options.variant NAME"
-    assert told in deadpan.load(folder).warnings
+    unused = "other variants were not used; for them give --data_options.variant=_3way"
+    assert unused in deadpan.load(folder).warnings
     dataset = deadpan.load(folder, variant="_3way")
     assert dataset.widths == {"text": 2, "audio": 2}
     assert "no file of vision is called as the others are; it was left out" in dataset.warnings

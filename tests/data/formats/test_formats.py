@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import deadpan
-from deadpan.data.formats import PICKLES, detect_pickle_format
+from deadpan.data.formats import OF_NAMED_FILES, PICKLES, detect_format, detect_pickle_format
 from deadpan.data.formats.contextual import contextual_dataset
 from deadpan.data.formats.dialogues import dialogues_dataset
 from deadpan.data.formats.misa import misa_dataset
@@ -81,6 +81,24 @@ def test_what_is_wrong_within_a_format_is_told_by_it(tmp_path):
     path.write_bytes(pickle.dumps({"trian": {"labels": 1}}))
     with pytest.raises(DataError, match="unknown split 'trian'; did you mean 'train'"):
         deadpan.load(path)
+
+
+NAMED = (("train", "dev", "test"), ("text", "audio"))
+
+
+@pytest.mark.parametrize("names", NAMED, ids=" ".join)
+def test_own_data_beside_pickles_of_such_names_stay_own(names, tmp_path):
+    for name in names:
+        (tmp_path / f"{name}.pkl").write_bytes(pickle.dumps([]))
+    assert detect_format(tmp_path)[0] in OF_NAMED_FILES
+    (tmp_path / "face").mkdir()
+    for clip in "abc":
+        np.save(tmp_path / "face" / f"{clip}.npy", np.arange(6.0).reshape(3, 2))
+    (tmp_path / "labels.csv").write_text("id,label\na,1\nb,-2\nc,0.5\n")
+    assert deadpan.load(tmp_path).widths == {"face": 2}
+    (tmp_path / "more.csv").write_text("id,label\na,1\n")
+    with pytest.raises(DataError, match=r"has 2 tables: labels\.csv, more\.csv; give one"):
+        deadpan.load(tmp_path)
 
 
 def test_every_format_says_that_its_text_is_not_scaled(tmp_path, monkeypatch):

@@ -18,6 +18,8 @@ from deadpan.data.formats.misa import (
 )
 from deadpan.errors import DataError
 
+from ...refusals import refusal_of
+
 
 def clip_entry(count=2, *, label=1.5, segment="video[3]", **changes):
     """A clip of this many words as MISA writes it; None leaves the words themselves out."""
@@ -38,12 +40,7 @@ def read_clips(folder, content):
 
 
 def clips_refusal(folder, content):
-    with pytest.raises(DataError) as caught:
-        read_clips(folder, content)
-    text = str(caught.value)
-    assert text.startswith(f"{folder / 'file.pkl'}: ")
-    assert "\n" not in text
-    return text
+    return refusal_of(f"{folder / 'file.pkl'}: ", read_clips, folder, content)
 
 
 def test_the_format_of_misa(tmp_path):

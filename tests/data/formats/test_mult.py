@@ -12,6 +12,8 @@ from deadpan.data.formats.mult import mult_splits
 from deadpan.data.labels import IEMOCAP_EMOTIONS
 from deadpan.errors import DataError
 
+from ...refusals import refusal_of
+
 
 def arrays(count=2, **changes):
     """A sound split of 3 steps of width 2, with these keys changed; None leaves one out."""
@@ -27,12 +29,7 @@ def read_splits(folder, content):
 
 
 def splits_refusal(folder, content):
-    with pytest.raises(DataError) as caught:
-        read_splits(folder, content)
-    text = str(caught.value)
-    assert text.startswith(f"{folder / 'file.pkl'}: ")
-    assert "\n" not in text
-    return text
+    return refusal_of(f"{folder / 'file.pkl'}: ", read_splits, folder, content)
 
 
 def test_reads_the_arrays_as_they_are(tmp_path):
@@ -169,12 +166,7 @@ def load(folder, splits):
 
 
 def refusal(folder, splits):
-    with pytest.raises(DataError) as caught:
-        load(folder, splits)
-    text = str(caught.value)
-    assert text.startswith(f"{folder / 'file.pkl'}: ")
-    assert "\n" not in text
-    return text
+    return refusal_of(f"{folder / 'file.pkl'}: ", load, folder, splits)
 
 
 def padded(sequences, width, extra, side):

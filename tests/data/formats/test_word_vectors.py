@@ -13,6 +13,8 @@ from deadpan.data.formats.word_vectors import (
 )
 from deadpan.errors import DataError
 
+from ...refusals import refusal_of
+
 
 def read(folder, content, words=("good", "bad")):
     path = folder / "vectors.txt"
@@ -21,12 +23,7 @@ def read(folder, content, words=("good", "bad")):
 
 
 def refusal(folder, content):
-    with pytest.raises(DataError) as caught:
-        read(folder, content)
-    text = str(caught.value)
-    assert text.startswith(f"{folder / 'vectors.txt'}: ")
-    assert "\n" not in text
-    return text
+    return refusal_of(f"{folder / 'vectors.txt'}: ", read, folder, content)
 
 
 def test_keeps_the_vectors_of_the_words_asked_for(tmp_path):

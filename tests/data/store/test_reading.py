@@ -370,12 +370,16 @@ def test_a_clip_is_checked_once(path, monkeypatch):
 
 def test_advice_for_the_source_is_not_given_for_the_store(tmp_path):
     advice = "the column text was not used; give --data_options.vectors glove.txt"
-    write_store(dataclasses.replace(toy(), warnings=(advice,)), tmp_path / "store", source={})
-    (warning,) = store_dataset(tmp_path / "store").warnings
-    assert warning == (
+    path = tmp_path / "store"
+    write_store(dataclasses.replace(toy(), warnings=(advice,)), path, source={})
+    wanted = (
         "the column text was not used; convert its source again with --data_options.vectors "
-        "glove.txt"
+        "glove.txt",
     )
+    assert store_dataset(path).warnings == wanted
+    older = facts_in(path.read_bytes()) | {"warnings": [advice]}
+    save_file(load_file(path), path, {"deadpan.dataset": json.dumps(older)})
+    assert store_dataset(path).warnings == wanted
 
 
 def test_text_of_an_older_store_is_not_scaled_and_of_a_newer_one_what_it_says(path):
@@ -384,4 +388,6 @@ def test_text_of_an_older_store_is_not_scaled_and_of_a_newer_one_what_it_says(pa
     metadata = facts_in(path.read_bytes())
     del metadata["unscaled"]
     save_file(load_file(path), path, {"deadpan.dataset": json.dumps(metadata)})
-    assert set(store_dataset(path).unscaled) == {"text"}
+    assert store_dataset(path).unscaled == {
+        "text": "assumed to be word vectors or states of an encoder"
+    }

@@ -160,6 +160,14 @@ def timed(dtype):
         (with_clip(sequences={"eeg": np.zeros((2, 3), np.float32)}), "has no width for it"),
         (with_clip(sequences={"text": np.full((1, 3), np.nan, np.float32)}), "is not finite"),
         (
+            with_clip(times={"text": np.zeros((3, 2))}),
+            "clip 'v3_1': times of text are (3, 2); wanted start and end of each of its 2 steps",
+        ),
+        (
+            with_clip(sequences={}),
+            "times of text are (2, 2); wanted start and end of each of its 0",
+        ),
+        (
             toy(
                 splits={
                     "train": [timed(np.float32)],

@@ -42,6 +42,7 @@ def clips(draw, task, widths, count, dtypes):
         return draw(arrays(dtype, shape, elements=elements))
 
     names = list(widths)
+    sequences = {m: rows(widths[m], np.float32, FEATURES) for m in names if draw(st.booleans())}
     truth = st.fixed_dictionaries(
         {
             "kind": TEXTS,
@@ -51,14 +52,16 @@ def clips(draw, task, widths, count, dtypes):
     )
     return {
         "id": draw(TEXTS),
-        "sequences": {
-            m: rows(widths[m], np.float32, FEATURES) for m in names if draw(st.booleans())
-        },
+        "sequences": sequences,
         "label": draw(labels(task, count)),
         "group": draw(st.none() | TEXTS),
         "words": tuple(draw(st.lists(TEXTS, max_size=3))),
         "transcript": draw(TEXTS),
-        "times": {m: rows(2, dtype, SECONDS) for m, dtype in dtypes.items() if draw(st.booleans())},
+        "times": {
+            m: draw(arrays(dtypes[m], (len(x), 2), elements=SECONDS))
+            for m, x in sequences.items()
+            if m in dtypes and draw(st.booleans())
+        },
         "truth": draw(st.none() | truth),
     }
 
@@ -69,7 +72,7 @@ def fields(draw):
     task = draw(st.sampled_from(["regression", "emotions", "classes", "scores"]))
     count = 1 if task == "regression" else draw(st.integers(1, 3))
     widths = draw(st.dictionaries(NAMES, st.integers(1, 3), max_size=5))
-    dtypes = draw(st.dictionaries(NAMES, st.sampled_from([np.float32, np.float64, np.float16])))
+    dtypes = draw(per(list(widths), st.sampled_from([np.float32, np.float64, np.float16])))
     several = st.lists(clips(task, widths, count, dtypes), max_size=3)
     padding = st.tuples(st.sampled_from(["left", "right", "both", "none"]), st.floats(0, 1))
     return {

@@ -19,6 +19,11 @@ DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 MISSING = frozenset(("", "na", "n/a", "<na>", "nat", "null", "#n/a", "#num!", "#div/0!", "#value!"))
 NOT_A_NUMBER = re.compile(r"[+-]?(?:nan(?:\(\w*\))?|1\.#(?:qnan|snan|ind)\d*)")
 """How C, C++ and Java libraries, R, Matlab, pandas and spreadsheets write what is missing."""
+UTF16 = {
+    "utf-16-le": re.compile(rb"[ -~]\0[^\0]\0"),
+    "utf-16-be": re.compile(rb"\0[ -~]\0[^\0]"),
+}
+"""How a text begins in UTF-16 without a byte order mark: no table in UTF-8 has a zero."""
 TEXT, ROW, FIELD = 6, 150, 64
 """Bytes of memory per byte of the text, per row and per field, while they are read."""
 
@@ -32,7 +37,7 @@ def read_csv_rows(path: Path, wanted: str) -> Iterator[tuple[int, list[str]]]:
     The text and a row are charged while they are being read: who keeps fields charges them.
 
     Args:
-        path: a file in UTF-8, with or without a byte order mark, or in UTF-16 with one.
+        path: a file in UTF-8 or UTF-16, with or without a byte order mark.
         wanted: what the file should be, as a noun ("a clip table (CSV)"), for messages.
 
     Raises:
@@ -71,8 +76,10 @@ def read_csv_rows(path: Path, wanted: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def text_encoding(content: bytes) -> str:
-    """The encoding of a text by its byte order mark: UTF-8 without one."""
-    return "utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    """The encoding of a text: UTF-16 by its byte order mark or zeros, or else UTF-8."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    return next((name for name, start in UTF16.items() if start.match(content)), "utf-8-sig")
 
 
 def csv_delimiter(text: str) -> str:

@@ -24,6 +24,12 @@ from deadpan.errors import DataError
 
 COMPACT, CONTIGUOUS, CHUNKED = 0, 1, 2
 DEFLATE, SHUFFLE = 1, 2
+REFERENCE = np.dtype([("size", "<u4"), ("heap", "<u8"), ("index", "<u4")])
+"""How a text of variable length is stored: a reference to an object in a heap of the file."""
+EXTERNAL = 7
+"""The message of an array that is stored in other files."""
+UNWRITTEN = 2**64 - 1
+"""The address of an array, or of the index of its chunks, of which nothing was ever written."""
 EXPANSION = 1032
 """Largest ratio of decompressed to compressed bytes that deflate can reach."""
 
@@ -98,6 +104,9 @@ def _read_array(
         content = entry.msg_data[offset + 2 : offset + 2 + length]
     elif storage == CONTIGUOUS:
         (address,) = struct.unpack_from("<Q", entry.msg_data, offset)
+        if address == UNWRITTEN:
+            charge(size)
+            return _unwritten(entry, dtype, shape)
         file.seek(address)
         file.claim(size)
         charge(size)
@@ -107,6 +116,19 @@ def _read_array(
     if len(content) != size:
         raise ValueError(f"declares {size} bytes and has {len(content)}")
     return np.frombuffer(content, dtype=dtype).reshape(shape)
+
+
+def _unwritten(
+    entry: Entry, dtype: np.dtype[Any], shape: Sequence[int]
+) -> Shaped[np.ndarray, "*shape"]:
+    """An array of the value that the file declares for what was never written, or else of zeros."""
+    if entry.find_msg_type(EXTERNAL):
+        raise ValueError("is stored in other files")
+    if not (value := entry.fillvalue):
+        return np.zeros(shape, dtype)
+    if dtype == REFERENCE:
+        raise ValueError("has texts that were never written")
+    return np.full(shape, value, dtype)
 
 
 def _read_chunks(
@@ -122,7 +144,9 @@ def _read_chunks(
             raise ValueError(f"a chunk of {chunk.size} bytes declares {size}")
     file.claim(sum(chunk.size for chunk in chunks))
     charge(math.prod(shape) * dtype.itemsize + 3 * size)
-    array = np.empty(shape, dtype=dtype)
+    count = math.prod(-(-end // n) for end, n in zip(shape, edges, strict=True))
+    complete = len(chunks) == count
+    array = np.empty(shape, dtype) if complete else _unwritten(entry, dtype, shape)
     for chunk in chunks:
         file.seek(chunk.address)
         content = _undo_filters(file.read(chunk.size), filters, chunk.skipped, size, dtype.itemsize)
@@ -135,13 +159,15 @@ def _read_chunks(
 def _chunk_index(
     file: BoundedFile, entry: Entry, shape: Sequence[int], edges: Sequence[int]
 ) -> list[_Chunk]:
-    """The chunks of an array, each once; ValueError if any is missing."""
+    """The chunks of an array that were written, each once."""
     from pyfive.btree import BTreeV1RawDataChunks
 
     _, _, offset = entry.get_id_storage_params()
     dimensions, address = struct.unpack_from("<BQ", entry.msg_data, offset)
     if len(edges) != len(shape) or entry.msg_data[offset - 2] != 3 or not all(edges):
         raise ValueError("its chunks do not fit its shape")
+    if address == UNWRITTEN:
+        return []
     chunks: dict[tuple[int, ...], _Chunk] = {}
     for node in BTreeV1RawDataChunks(file, address, dimensions).all_nodes[0]:
         for key, start in zip(node["keys"], node["addresses"], strict=True):
@@ -149,9 +175,6 @@ def _chunk_index(
             if any(k % n or k >= end for k, n, end in zip(corner, edges, shape, strict=True)):
                 raise ValueError("has a chunk outside its shape")
             chunks[corner] = _Chunk(corner, start, key["chunk_size"], key["filter_mask"])
-    expected = math.prod(-(-end // n) for end, n in zip(shape, edges, strict=True))
-    if len(chunks) != expected:
-        raise ValueError(f"has {len(chunks)} of {expected} chunks")
     return list(chunks.values())
 
 
@@ -180,9 +203,6 @@ def _undo_filters(
 
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-REFERENCE = np.dtype([("size", "<u4"), ("heap", "<u8"), ("index", "<u4")])
-"""How a text of variable length is stored: a reference to an object in a heap of the file."""
-
 TEXT = 80
 """Bytes of memory of a short text."""
 

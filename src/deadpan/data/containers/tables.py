@@ -30,7 +30,7 @@ START = 1 << 16
 
 CELLS, CELL, TEXT_ENTRY = 400, 48, 100
 """Bytes of memory of a row, beside those of its fields (its place, its cells by column), per cell,
-and of a field's place among those that are kept once."""
+and of a field's place among those that are stored once."""
 RECORD, ITEM = 200, 64
 """Bytes of memory per record and per item of JSON."""
 OBJECTS = ("[Content_Types].xml", "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/styles.xml")
@@ -155,16 +155,15 @@ def _table(
 
 
 def _rows(records: Iterable[tuple[str, Mapping[str, str]]]) -> Iterator[TableRow]:
-    texts: dict[str, str] = {}  # equal fields are kept once
-
-    def kept(field: str) -> str:
-        if field not in texts:
-            charge(TEXT_ENTRY + sys.getsizeof(field))
-            texts[field] = field
-        return texts[field]
-
+    texts: dict[str, str] = {}  # equal fields are stored once
     for place, record in records:
-        cells = {name: kept(field) for name, field in record.items() if name and field.strip()}
+        cells: dict[str, str] = {}
+        for name, field in record.items():
+            if not name or not field.strip():
+                continue
+            if field not in texts:
+                charge(TEXT_ENTRY + sys.getsizeof(field))
+            cells[name] = texts.setdefault(field, field)
         if cells:
             charge(CELL * len(cells))
             yield TableRow(place=place, cells=cells)

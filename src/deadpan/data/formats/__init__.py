@@ -67,6 +67,9 @@ FOLDERS: Formats = (
     ),
     ("your own data (a .csv beside a folder per modality)", looks_like_own, own_dataset),
 )
+OF_NAMED_FILES = (misa_folder_dataset, contextual_folder_dataset)
+"""Readers of folders of pickles that are known by their names alone: train.pkl, text.pkl and so on
+may also lie beside one's own data."""
 FILES: Formats = (
     ("a store of 'deadpan data convert'", looks_like_safetensors, store_dataset),
     ("a computational sequence (.csd)", looks_like_csd, csd_dataset),
@@ -93,10 +96,8 @@ def detect_format(
     """
     if path.is_dir():
         for _, recognises, read in FOLDERS:
-            if recognises(path):
-                # Pickles that are known by their names alone may lie beside one's own data.
-                by_name = recognises is looks_like_contextual_folder
-                return own_dataset if by_name and resembles_own(path, options) else read, (path,)
+            if recognises(path) and not (read in OF_NAMED_FILES and resembles_own(path, options)):
+                return read, (path,)
         if resembles_own(path, options):
             return own_dataset, (path,)
         raise DataError(f"{path}: {_reason_of_folder(path)}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -9,7 +10,7 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import UNSCALED_TEXT, RawClip, RawClips
+from deadpan.data.assembly import ASSUMED_TEXT, RawClip, RawClips
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.numpy_values import looks_like_npz, npz_names, read_npz_values
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
@@ -84,16 +85,25 @@ def looks_like_contextual_folder(path: Path) -> bool:
 
 
 def _files(path: Path) -> dict[Modality, list[Path]]:
-    """The files of each modality, by their names."""
+    """The files of each modality, by their names; no other entry of the folder is opened."""
     files: dict[Modality, list[Path]] = {}
     for entry in sorted(path.iterdir()):
-        readable = looks_like_pickle(entry) or looks_like_contextual_file(entry)
-        if entry.suffix.lower() in SUFFIXES and readable:
-            for modality, pattern in ROLES.items():
-                if pattern.match(entry.stem):
-                    files.setdefault(modality, []).append(entry)
-                    break
+        modality = next((m for m, role in ROLES.items() if role.match(entry.stem)), None)
+        if modality is None or entry.suffix.lower() not in SUFFIXES:
+            continue
+        if looks_like_pickle(entry) or looks_like_contextual_file(entry):
+            files.setdefault(modality, []).append(entry)
     return files
+
+
+def _variant(file: Path) -> str:
+    """The rest of a file's name after the word that tells its modality: "_2way"."""
+    return re.sub(r"^[a-z]+", "", file.stem, flags=re.I)
+
+
+def _variant_options(variants: Iterable[str]) -> str:
+    """The options that choose variants, as a shell takes them, also of names such as "-2way"."""
+    return " or ".join(f"--data_options.variant={shlex.quote(name)}" for name in variants)
 
 
 def contextual_folder_dataset(
@@ -118,21 +128,20 @@ def contextual_folder_dataset(
             one modality.
     """
     files = _files(path)
-    variants = {entry.stem for entries in files.values() for entry in entries}
-    rests = sorted({re.sub(r"^[a-z]+", "", stem, flags=re.I) for stem in variants})
-    if variant not in rests and (variant or len(rests) > 1):
-        raise DataError(
-            f"{path}: {unknown_name('variant', printable(variant), rests)}; give "
-            f"--data_options.variant NAME"
-        )
-    chosen = variant or rests[0]
+    variants = sorted({_variant(entry) for entries in files.values() for entry in entries})
+    named = [name for name in variants if name]
+    if variant and variant not in named:
+        plain = "; or leave it out" if "" in variants else ""
+        raise DataError(f"{path}: {unknown_name('variant', printable(variant), named)}{plain}")
+    if not variant and "" not in variants and len(named) > 1:
+        raise DataError(f"{path}: has files of several variants; give {_variant_options(named)}")
+    chosen = variant or variants[0]
     warnings: list[str] = []
-    if others := [rest for rest in rests if rest and rest != chosen]:
-        names = printable(", ".join(others))
-        warnings.append(f"other variants were not used: {names}; give --data_options.variant NAME")
+    if others := [name for name in named if name != chosen]:
+        warnings.append(f"other variants were not used; for them give {_variant_options(others)}")
     splits: dict[str, Videos] = {}
     for modality, entries in files.items():
-        fitting = [e for e in entries if re.sub(r"^[a-z]+", "", e.stem, flags=re.I) == chosen]
+        fitting = [entry for entry in entries if _variant(entry) == chosen]
         if len(fitting) > 1:
             names = printable(" and ".join(entry.name for entry in fitting))
             raise DataError(f"{path}: {names} are all of {modality}; leave one of them there")
@@ -382,7 +391,7 @@ def _dataset(
                 )
     return labelled_dataset(
         path,
-        RawClips(clips=clips, widths=widths, alignment=ALIGNED, unscaled=UNSCALED_TEXT),
+        RawClips(clips=clips, widths=widths, alignment=ALIGNED, unscaled=ASSUMED_TEXT),
         layout="utterance vectors of whole videos (bc-LSTM, CIM)",
         task="emotions" if label == "emotions" and task == "auto" else task,
         labels=labels,

@@ -7,7 +7,7 @@ from typing import cast
 
 import numpy as np
 
-from deadpan.data.assembly import UNSCALED_TEXT, RawClip, RawClips, sequence_widths
+from deadpan.data.assembly import ASSUMED_TEXT, RawClip, RawClips, sequence_widths
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.pickled_values import as_text, number_row
@@ -84,7 +84,7 @@ def dialogues_dataset(
     widths = sequence_widths(path, clips)
     return labelled_dataset(
         path,
-        RawClips(clips=clips, widths=widths, alignment=ALIGNED, unscaled=UNSCALED_TEXT),
+        RawClips(clips=clips, widths=widths, alignment=ALIGNED, unscaled=ASSUMED_TEXT),
         layout="a feature pickle of conv-emotion",
         task=task,
         labels=labels,

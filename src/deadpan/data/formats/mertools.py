@@ -11,7 +11,14 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import UNSCALED_TEXT, RawClip, RawClips, sequence_widths, video_groups
+from deadpan.data.assembly import (
+    ASSUMED_TEXT,
+    WORD_VECTORS,
+    RawClip,
+    RawClips,
+    sequence_widths,
+    video_groups,
+)
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.numpy_values import npz_names, read_npz_values
 from deadpan.data.containers.tables import read_table
@@ -159,7 +166,11 @@ def mertools_dataset(
     ]
     return labelled_dataset(
         path,
-        RawClips(clips=clips, widths=sequence_widths(path, clips), unscaled=UNSCALED_TEXT),
+        RawClips(
+            clips=clips,
+            widths=sequence_widths(path, clips),
+            unscaled=ASSUMED_TEXT if vectors is None else WORD_VECTORS,
+        ),
         layout="a folder of MERTools",
         task=task,
         labels=labels,

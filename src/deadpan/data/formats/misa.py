@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import UNSCALED_TEXT, RawClip, RawClips
+from deadpan.data.assembly import ASSUMED_TEXT, WORD_VECTORS, RawClip, RawClips
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
 from deadpan.data.dataset import Dataset
@@ -151,7 +151,7 @@ def misa_clips(path: Path, splits: Mapping[str | None, object]) -> RawClips:
         clips=clips,
         widths=widths,
         alignment="steps are aligned: the format has one for each word",
-        unscaled=UNSCALED_TEXT,
+        unscaled=ASSUMED_TEXT,
     )
 
 
@@ -329,4 +329,6 @@ def _with_text(
         else clip
         for clip, sequence in zip(raw.clips, sequences, strict=True)
     ]
-    return dataclasses.replace(raw, clips=clips, widths={**raw.widths, TEXT: width})
+    return dataclasses.replace(
+        raw, clips=clips, widths={**raw.widths, TEXT: width}, unscaled=WORD_VECTORS
+    )

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import UNSCALED_TEXT, RawClip, RawClips, sequence_widths
+from deadpan.data.assembly import ASSUMED_TEXT, WORD_VECTORS, RawClip, RawClips, sequence_widths
 from deadpan.data.containers.files import open_file, printable
 from deadpan.data.containers.hdf5 import looks_like_hdf5, open_hdf5
 from deadpan.data.containers.unpickling import read_pickle
@@ -116,7 +116,11 @@ def mustard_dataset(
     ]
     return labelled_dataset(
         path,
-        RawClips(clips=entries, widths=sequence_widths(path, entries), unscaled=UNSCALED_TEXT),
+        RawClips(
+            clips=entries,
+            widths=sequence_widths(path, entries),
+            unscaled=ASSUMED_TEXT if vectors is None else WORD_VECTORS,
+        ),
         layout="MUStARD's files",
         task=task,
         labels=labels,

@@ -289,7 +289,8 @@ def resembles_own(path: Path, options: Collection[str] = ()) -> bool:
             text = _start_of_text(path).strip()
             is_table = bool(first_columns(path)) and (text[0] in "{[" or "\n" in text)
             return is_table and ("id" in options or not _is_feature_table(path))
-        find_clip_table(path)
+        if not looks_like_own(path):  # several clip tables are own data too, and refused as such
+            find_clip_table(path)
         return not {"id", "vectors"}.isdisjoint(options) or any(
             entry.is_dir() and _holds_clips(entry) for entry in path.iterdir()
         )

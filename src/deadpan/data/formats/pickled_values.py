@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 import numpy as np
 from jaxtyping import Float, Num
 
-from deadpan.data.assembly import UNSCALED_TEXT, RawClip, RawClips
+from deadpan.data.assembly import ASSUMED_TEXT, RawClip, RawClips
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.memory import charge
 from deadpan.data.padding import Arrays, StepRange, measure_padding, real_sequences
@@ -151,7 +151,7 @@ def cut_clips(
         clips=clips,
         widths={m: x.shape[2] for split in splits.values() for m, x in split.sequences.items()},
         padding=measure_padding(padded),
-        unscaled=UNSCALED_TEXT,
+        unscaled=ASSUMED_TEXT,
         ignored=tuple(sorted({key for split in splits.values() for key in split.ignored})),
     )
 

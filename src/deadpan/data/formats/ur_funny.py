@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 from jaxtyping import Num
 
-from deadpan.data.assembly import UNSCALED_TEXT, RawClip, RawClips, sequence_widths
+from deadpan.data.assembly import ASSUMED_TEXT, RawClip, RawClips, sequence_widths
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.memory import charge
 from deadpan.data.containers.unpickling import looks_like_pickle, read_pickle
@@ -113,7 +113,7 @@ def ur_funny_dataset(
             clips=clips,
             widths=widths,
             alignment="steps are aligned: the format has one for each word",
-            unscaled=UNSCALED_TEXT,
+            unscaled=ASSUMED_TEXT,
         ),
         layout="UR-FUNNY's pickles",
         task=task,

@@ -83,6 +83,11 @@ OF_SOURCE = "convert its source again with "
 """What replaces advice in the warnings of a source, whose options a store does not have."""
 
 
+def stored_warning(text: str) -> str:
+    """A warning of a source as its store gives it."""
+    return ADVICE.sub(OF_SOURCE, text)
+
+
 def dump_metadata(dataset: Dataset, **more: Any) -> str:
     """Serialise the attributes of a data set, and ``more``, as JSON."""
     metadata = {
@@ -100,7 +105,7 @@ def dump_metadata(dataset: Dataset, **more: Any) -> str:
         "repairs": {name: int(count) for name, count in dataset.repairs.items()},
         "alignment": dataset.alignment,
         "unscaled": dict(dataset.unscaled),
-        "warnings": [ADVICE.sub(OF_SOURCE, text) for text in dataset.warnings],
+        "warnings": list(map(stored_warning, dataset.warnings)),
     }
     if dataset.recipes:
         recipes = {name: dataclasses.asdict(recipe) for name, recipe in dataset.recipes.items()}

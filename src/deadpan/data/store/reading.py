@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int64, Shaped
 
-from deadpan.data.assembly import LABEL_RULES, UNSCALED_TEXT, invalid_labels
+from deadpan.data.assembly import ASSUMED_TEXT, LABEL_RULES, invalid_labels
 from deadpan.data.containers.files import printable
 from deadpan.data.containers.safetensors_file import DTYPES, SafetensorsFile, map_safetensors
 from deadpan.data.dataset import Clip, Dataset, LazyClips, Padding, TaskName
@@ -25,6 +25,7 @@ from deadpan.data.store.format import (
     parse_recipes,
     parse_record,
     statistics_digest,
+    stored_warning,
     tensor_names,
 )
 from deadpan.errors import DataError
@@ -86,7 +87,11 @@ class OpenStore:
             **record,
             sequences=sequences,
             label=self.labels[index],
-            times={name: x[index] for name, x in self.times.items() if x.present[index]},
+            times={
+                name: x[index]
+                for name, x in self.times.items()
+                if name in modalities and x.present[index]
+            },
         )
 
     def record(self, index: int) -> dict[str, Any]:
@@ -227,13 +232,18 @@ def store_dataset(path: Path) -> Dataset:
         alignment=metadata.get("alignment", ""),
         unscaled={
             name: why
-            for name, why in metadata.get("unscaled", UNSCALED_TEXT).items()  # of an older store
+            for name, why in metadata.get("unscaled", ASSUMED_TEXT).items()  # of an older store
             if name in metadata["widths"]
         },
         recipes={name: recipes[name] for name in metadata["widths"] if name in recipes},
         repairs=metadata["repairs"],
-        warnings=tuple(metadata["warnings"]),
+        warnings=tuple(map(stored_warning, metadata["warnings"])),  # an older store has them raw
     )
+
+
+def store_source(path: Path) -> object:
+    """The description of what a store was made of, as ``write_store`` had it; None if unknown."""
+    return parse_metadata(map_safetensors(path).metadata.get(KEY)).get("source")
 
 
 def _check(metadata: Mapping[str, Any]) -> None:

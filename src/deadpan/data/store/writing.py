@@ -32,7 +32,7 @@ from deadpan.data.store.format import (
     statistics_digest,
     tensor_names,
 )
-from deadpan.errors import DataError
+from deadpan.errors import DataError, count_of
 from deadpan.files import remove_leftovers, temporary_path
 from deadpan.types import Modality, in_order
 
@@ -164,7 +164,7 @@ def write_store(dataset: Dataset, path: Path, *, source: Mapping[str, Any]) -> N
     )
     for name, width in dataset.widths.items():
         recipe = dataset.recipes.get(name)
-        dtype = "F16" if recipe is not None and recipe.precision == "half" else "F32"
+        dtype = DTYPE_NAMES[np.dtype(recipe.dtype)] if recipe else "F32"
         tensors |= _ragged(
             clips, _steps("sequences", name), tensor_names(FEATURES, name), dtype, (width,)
         )
@@ -214,6 +214,13 @@ def _check(dataset: Dataset, clips: _Clips) -> None:
                 )
             if not np.isfinite(x).all():
                 raise DataError(f"{where}: {printable(name)} is not finite; mend it first")
+        for name, times in clip.times.items():
+            steps = len(clip.sequences.get(name, ()))
+            if times.shape != (steps, 2):
+                raise DataError(
+                    f"{where}: times of {printable(name)} are {times.shape}; wanted start and end "
+                    f"of each of its {count_of(steps, 'step')}"
+                )
     if invalid_labels(_labels(dataset, clips), dataset.task).any():
         raise DataError(f"{dataset.name}: has labels that are not {LABEL_RULES[dataset.task]}")
 

@@ -13,6 +13,8 @@ from deadpan.data.formats.own.folders import FeatureFolder
 from deadpan.errors import DataError
 from deadpan.types import SPLITS
 
+from ....refusals import refusal_of
+
 MMSA = "video_id,clip_id,text,label,mode\n"
 
 
@@ -34,11 +36,7 @@ def table(folder, content):
 
 
 def refusal(path, **options):
-    with pytest.raises(DataError) as caught:
-        own_dataset(path, **options)
-    text = str(caught.value)
-    assert "\n" not in text
-    return text
+    return refusal_of("", own_dataset, path, **options)
 
 
 def clips_of(dataset):
@@ -106,7 +104,19 @@ def test_transcripts_and_word_vectors_are_the_modality_text(home):
     assert clips["b"].words == ()
     assert "text" not in clips["b"].sequences
     assert dataset.repairs == {"text: words without a vector set to 0": 1}
+    assert dataset.unscaled == {"text": "word vectors"}
     assert dataset.warnings == ("1 clips have a transcript without words: they lack text",)
+
+
+def test_what_a_folder_called_text_holds_is_assumed_and_inspect_says_so(home):
+    (home / "audio").rename(home / "text")
+    unscaled = deadpan.inspect(home)["unscaled"]
+    assert unscaled == {"text": "assumed to be word vectors or states of an encoder"}
+
+
+def test_a_folder_whose_name_no_model_takes_is_refused(home):
+    (home / "audio").rename(home / "values")
+    assert "values: no model takes a modality named 'values'; rename it" in refusal(home)
 
 
 def test_transcripts_without_vectors_are_told(home):

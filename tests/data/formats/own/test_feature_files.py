@@ -10,16 +10,13 @@ from hypothesis.extra import numpy as arrays
 from deadpan.data.formats.own.feature_files import read_features
 from deadpan.errors import DataError
 
+from ....refusals import refusal_of
+
 
 def file_refusal(path, content=None):
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(DataError) as caught:
-        read_features(path)
-    text = str(caught.value)
-    assert text.startswith(f"{path}: ")
-    assert "\n" not in text
-    return text
+    return refusal_of(f"{path}: ", read_features, path)
 
 
 def csv(folder, text):

@@ -1,9 +1,9 @@
 import numpy as np
-import pytest
 
 from deadpan.data.formats.own.features import find_clip_table, looks_like_own, read_modality
 from deadpan.data.formats.own.folders import feature_folders
-from deadpan.errors import DataError
+
+from ....refusals import refusal_of
 
 
 def save(folder, **files):
@@ -20,11 +20,7 @@ def read_folder(home, *ids):
 
 
 def refusal(call, *arguments):
-    with pytest.raises(DataError) as caught:
-        call(*arguments)
-    text = str(caught.value)
-    assert "\n" not in text
-    return text
+    return refusal_of("", call, *arguments)
 
 
 def test_a_folder_with_one_table_is_own_data(tmp_path):

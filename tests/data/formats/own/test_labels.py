@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
+from deadpan.data.containers import memory
 from deadpan.data.formats.own.labels import own_labels
 from deadpan.data.formats.own.table import ColumnNames, read_clip_table
-from deadpan.errors import DataError
+
+from ....refusals import refusal_of
 
 
 def judge(folder, content, *, label="", task="auto", names=None):
@@ -13,12 +15,8 @@ def judge(folder, content, *, label="", task="auto", names=None):
 
 
 def refusal(folder, content, **options):
-    with pytest.raises(DataError) as caught:
-        judge(folder, content, **options)
-    text = str(caught.value)
-    assert text.startswith(f"{folder / 'labels.csv'}: ")
-    assert "\n" not in text
-    return text.removeprefix(f"{folder / 'labels.csv'}: ")
+    start = f"{folder / 'labels.csv'}: "
+    return refusal_of(start, judge, folder, content, **options).removeprefix(start)
 
 
 def table(*fields):
@@ -239,6 +237,13 @@ def test_a_column_of_many_classes_is_taken_where_it_is_named(tmp_path):
     got = judge(tmp_path, table(*map(str, range(11))), label="label", task="classes")
     assert got.values.tolist() == np.eye(11).tolist()
     assert "11 of 11 clips are alone" in got.warnings[0]
+
+
+def test_a_column_that_may_be_an_id_is_refused_before_it_takes_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "CONSTANT", 1 << 20)
+    with memory.memory_bound(tmp_path):
+        text = refusal(tmp_path, table(*(f"c{i}" for i in range(500))))
+    assert text.startswith("500 of 500 clips are alone in their class")
 
 
 def test_words_for_nothing_may_be_classes(tmp_path):

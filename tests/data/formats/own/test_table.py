@@ -6,7 +6,8 @@ from deadpan.data.formats.own.table import (
     looks_like_clip_table,
     read_clip_table,
 )
-from deadpan.errors import DataError
+
+from ....refusals import refusal_of
 
 HEADER = "video_id,clip_id,text,label,mode\n"
 
@@ -18,12 +19,7 @@ def read_rows(folder, content, **names):
 
 
 def row_refusal(folder, content, **names):
-    with pytest.raises(DataError) as caught:
-        read_rows(folder, content, **names)
-    text = str(caught.value)
-    assert text.startswith(f"{folder / 'label.csv'}: ")
-    assert "\n" not in text
-    return text
+    return refusal_of(f"{folder / 'label.csv'}: ", read_rows, folder, content, **names)
 
 
 def test_reads_rows_with_their_lines(tmp_path):
@@ -118,7 +114,7 @@ def test_columns_in_capitals_are_taken_and_said(tmp_path):
     [
         ("video_id,label", "has columns video_id, label: wanted id, label; give the column of ids "
          "with --data_options.id NAME"),
-        ("score,File Name", "--data_options.id File Name"),
+        ("score,File Name", "--data_options.id 'File Name'"),
         ("clip,mood", "--data_options.id clip"),
     ],
 )  # fmt: skip

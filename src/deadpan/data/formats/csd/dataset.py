@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deadpan.data.assembly import UNSCALED_TEXT, RawClip, RawClips
+from deadpan.data.assembly import ASSUMED_TEXT, RawClip, RawClips
 from deadpan.data.containers.files import printable
 from deadpan.data.corpora.corpus import corpus_of_videos, standard_folds
 from deadpan.data.dataset import Dataset
@@ -179,7 +179,7 @@ def csd_dataset(
         RawClips(
             clips=clips,
             widths={m: file.width for m, file in roles.streams.items()},
-            unscaled=UNSCALED_TEXT,
+            unscaled=ASSUMED_TEXT,
         ),
         layout="computational sequences of CMU-MultimodalSDK",
         task=task,

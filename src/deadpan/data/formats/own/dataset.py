@@ -6,7 +6,14 @@ from pathlib import Path
 from jaxtyping import Float
 from numpy import ndarray
 
-from deadpan.data.assembly import UNSCALED_TEXT, RawClip, RawClips, assemble, video_groups
+from deadpan.data.assembly import (
+    ASSUMED_TEXT,
+    WORD_VECTORS,
+    RawClip,
+    RawClips,
+    assemble,
+    video_groups,
+)
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.own.features import OwnFeatures, find_clip_table, own_features
@@ -107,7 +114,11 @@ def own_dataset(
     mmsa = set(MMSA) <= set(table.columns)
     return assemble(
         path if path.name not in ("", "..") else path.resolve(),  # the data set's name
-        RawClips(clips=clips, widths=features.widths, unscaled=UNSCALED_TEXT),
+        RawClips(
+            clips=clips,
+            widths=features.widths,
+            unscaled=ASSUMED_TEXT if vectors is None else WORD_VECTORS,
+        ),
         layout="a clip table in MMSA's convention" if mmsa else "a clip table of one's own",
         task=targets.task,
         labels=targets.names,

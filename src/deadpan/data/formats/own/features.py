@@ -16,7 +16,7 @@ from deadpan.data.formats.own.folders import MEDIA, FeatureFolder, feature_folde
 from deadpan.data.formats.own.table import ClipTable, looks_like_clip_table
 from deadpan.data.formats.word_vectors import embed_words, tokenize
 from deadpan.errors import DataError
-from deadpan.types import TEXT, Modality
+from deadpan.types import TEXT, Modality, is_reserved
 
 FEWEST = 3
 """Clips that must agree before their arrays are taken for transposed."""
@@ -104,6 +104,8 @@ def read_modality(
         raise DataError(
             f"{folder.path}: a modality's name has only letters, digits, - and _; rename the folder"
         )
+    if is_reserved(name := folder.path.name):
+        raise DataError(f"{folder.path}: no model takes a modality named '{name}'; rename it")
     if not files:
         example = next(iter(folder.files.values())).name
         raise DataError(

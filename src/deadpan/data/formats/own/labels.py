@@ -12,7 +12,6 @@ from jaxtyping import Float
 from deadpan.data.assembly import RawClip, RawClips
 from deadpan.data.containers.csv_rows import DECIMAL_COMMA, is_missing, parse_number
 from deadpan.data.containers.files import printable
-from deadpan.data.containers.memory import charge
 from deadpan.data.dataset import TaskName
 from deadpan.data.formats.own.extractors import COLUMNS, CONFIDENCE, SUCCESS, without_unit
 from deadpan.data.formats.own.table import (
@@ -25,7 +24,7 @@ from deadpan.data.formats.own.table import (
     find_column,
     letters_of,
 )
-from deadpan.data.labels import check_task, interpret_labels
+from deadpan.data.labels import check_task, interpret_labels, one_hot
 from deadpan.errors import DataError, count_of
 
 NO_LABELS = LIKE_ID.union(
@@ -297,8 +296,8 @@ def _text_classes(
     spelling = _spellings(name, [row.cells[name] for row in table.rows], warnings)
     classes = tuple(sorted({*spelling.values()}))
     position = {label: index for index, label in enumerate(classes)}
-    values = np.zeros((len(folded), len(classes)))
-    values[np.arange(len(folded)), [position[spelling[field]] for field in folded]] = 1
+    numbers = np.array([position[spelling[field]] for field in folded])
+    values = one_hot(numbers, np.arange(len(classes)))
     return OwnLabels(task="classes", names=classes, values=values, warnings=tuple(warnings))
 
 
@@ -347,7 +346,6 @@ def _check_classes(
             f"{path}: {printable(name)} is '{printable(table.rows[0].cells[name].strip())}' in "
             f"every row; wanted two classes or more, or --data_options.label none to predict"
         )
-    charge(8 * len(fields) * len(counts))
     alone = [field for field, count in counts.items() if count == 1]
     if 2 * len(alone) <= len(fields) or len(fields) < 3:
         return

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shlex
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -240,7 +241,7 @@ def _id_parts(path: Path, columns: Sequence[str]) -> list[_Part]:
     like = (name for name in columns if letters_of(name) in LIKE_ID)
     raise DataError(
         f"{path}: has columns {names}: wanted id, label; give the column of ids with "
-        f"--data_options.id {next(like, 'NAME')}"
+        f"--data_options.id {shlex.quote(next(like, 'NAME'))}"
     )
 
 
