@@ -98,8 +98,10 @@ class _Numbers(Task):
         if self.bins is not None:
             values = self.decisions(prediction)
             scale = 2 * REACH / (self.bins[:, -1] - self.bins[:, 0])
-        scaled = [torch.from_numpy(np.asarray(x * scale, np.float32)) for x in (values, labels)]
-        return float(F.l1_loss(*scaled))
+        predicted, true = (
+            torch.from_numpy(np.asarray(x * scale, np.float32)) for x in (values, labels)
+        )
+        return float(F.l1_loss(predicted, true))
 
     def decisions(self, prediction: Outputs) -> PerLabel:
         """The predicted numbers, which may leave the labels' range unless they are expectations."""
