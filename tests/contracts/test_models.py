@@ -271,7 +271,7 @@ def test_sizes_that_make_no_model_are_refused(kind):
 def test_each_encoder_that_was_used_is_a_path_once(kind, options):
     model, batch = build(kind, **options).eval(), pad(clips_for(kind, options, 2))
     if options.get("gate_per") == "clip":
-        with pytest.raises(DeadpanError, match="a primary modality of its own in each clip"):
+        with pytest.raises(DeadpanError, match="mixes all primary modalities in each clip"):
             model.attention_paths()
         return
     modules = [path.module for path in model.attention_paths()]

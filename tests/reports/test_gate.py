@@ -151,12 +151,12 @@ def test_a_gate_per_clip_has_no_primary_modality_and_no_flips():
     gate = dataclasses.replace(HAND, per_clip=True, frozen_epoch=None)
     first, every = gate_panels(one_of(gate), ["a.csv", "b.csv"])
     assert first.finding == (
-        "Each clip chooses its own primary modality. After 2 batches the mean weight is largest "
-        "for audio."
+        "Each clip has weights of its own, by which its primary modalities are mixed. After 2 "
+        "batches the mean weight is largest for audio."
     )
     assert every.finding == (
-        "Each clip chooses its own primary modality. The largest mean weight of the last batch is "
-        "that of text, 0.400."
+        "Each clip has weights of its own, by which its primary modalities are mixed. The largest "
+        "mean weight of the last batch is that of text, 0.400."
     )
     figure = Figure()
     gate_figure(figure, one_of(gate), "epoch")

@@ -300,7 +300,7 @@ def test_the_primary_modality_is_that_of_the_weights_that_are_scored(two_epochs)
 def test_a_gate_per_clip_has_no_one_primary_modality(two_epochs):
     gate = dataclasses.replace(HAND, per_clip=True)
     fact = facts_of(two_epochs, gate)["Primary modality"]
-    assert (fact.value, fact.note) == ("one per clip", "largest mean weight: text")
+    assert (fact.value, fact.note) == ("mixed per clip", "largest mean weight: text")
 
 
 def test_the_model_is_named_by_its_title(two_epochs):

@@ -49,12 +49,9 @@ class HCTMG(Model):
         gate: multiply by the weights after eq. 1-2 ("post") or before ("pre"); or after, by weights
             times the number of modalities ("even"), so that equal weights give HCT.
         gate_per: one set of weights and one primary for every clip of a "batch", as in the paper;
-            or, in each "clip", those that a linear map of its own streams gives, because the most
-            telling modality differs from clip to clip (MODS, Yang et al. 2026, arXiv 2511.06328).
-        choice: of a gate per clip. "hard": each clip is predicted under its own primary alone.
-            "soft": under each primary in turn, and the predictions are mixed by the weights, so
-            that the loss reaches the choice itself. "straight": mixed in the gradient alone, hard
-            in the prediction (Bengio et al. 2013's straight-through estimator).
+            or, in each "clip", weights that a linear map of its own streams gives, by which the
+            predictions under each primary are mixed: the most telling modality differs from clip to
+            clip (MODS, Yang et al. 2026, arXiv 2511.06328). Costs as many fusions as modalities.
         sharing: crossmodal transformers tied to the "roles" of the modalities (four) or to each
             ordered "pairs" of them (six).
         downsample: every so many steps of a modality other than text become one, by a learned
@@ -93,7 +90,6 @@ class HCTMG(Model):
         primary: Modality | None = None,
         gate: Literal["post", "pre", "even"] = "post",
         gate_per: Literal["batch", "clip"] = "batch",
-        choice: Literal["hard", "soft", "straight"] = "hard",
         sharing: Literal["roles", "pairs"] = "roles",
         downsample: int = 1,
         bidirectional: bool = False,
@@ -112,14 +108,13 @@ class HCTMG(Model):
             raise DeadpanError(unknown_name("primary modality", primary, self.modalities))
         if primary is not None and gate_per == "clip":
             raise DeadpanError(
-                f"gate_per clip lets each clip choose its primary modality; got primary {primary}: "
+                f"gate_per clip mixes the primary modalities in each clip; got primary {primary}: "
                 "leave one of the two out"
             )
         self.primary = primary
         count = len(self.modalities)
         self.gate_first = gate == "pre"
         self.gain = count if gate == "even" else 1
-        self.choice = choice
         self.pairs = sharing == "pairs"
         self.downsample = downsample
         self.attention_dropout = attention_dropout
@@ -190,53 +185,35 @@ class HCTMG(Model):
         )
         if isinstance(self.gate, ClipGate):
             shares = self.gate([*streams.values()])
-            return Output(prediction=self._fuse_each(streams, shares), gate=shares.mean(dim=0))
+            return Output(prediction=self._mix(streams, shares), gate=shares.mean(dim=0))
         weights, primary = self._select(streams)
         prediction = self._fuse(streams, weights, primary)
         if self.gate is None:
             return Output(prediction=prediction)
         return Output(prediction=prediction, gate=torch.stack([*weights.values()]) / self.gain)
 
-    def _fuse_each(
+    def _mix(
         self,
         streams: Mapping[Modality, PaddedSequence],
         shares: Float[Tensor, "clip modality"],
     ) -> Float[Tensor, "clip output"]:
-        """Predict each clip under its own primary modality, those of one primary together.
+        """Predict each clip under every primary modality, and mix the predictions by its shares.
 
-        The choice has no gradient: as in the paper's gate, the loss reaches the shares through the
-        features that they multiply.
+        The loss reaches the choice itself. Where each clip was predicted under its largest share
+        alone, as in the paper's gate, the errors on ``controlled`` were larger than with one
+        primary for all.
         """
         weights = shares
         if self.gain > 1:  # "even": by the number of modalities that the clip has
             present = torch.stack([mask.any(dim=1) for _, mask in streams.values()], dim=1)
             weights = weights * present.sum(dim=1, keepdim=True).clamp(min=1)
-        primaries = shares.argmax(dim=1)  # ties: the lowest index
-        if self.choice == "soft" or (self.choice == "straight" and self.training):
-            scales = {
-                name: weights[:, i, None, None].to(x.dtype)
-                for i, (name, (x, _)) in enumerate(streams.items())
-            }
-            parts = [self._fuse(dict(streams), scales, primary) for primary in self.modalities]
-            mixed = shares
-            if self.choice == "straight":
-                one_hot = torch.nn.functional.one_hot(primaries, len(self.modalities))
-                mixed = shares + (one_hot - shares).detach()
-            return (mixed[:, :, None].to(parts[0].dtype) * torch.stack(parts, dim=1)).sum(dim=1)
-        clips: list[Tensor] = []
-        predictions: list[Tensor] = []
-        for index, primary in enumerate(self.modalities):
-            chosen = (primaries == index).nonzero().squeeze(1)
-            if not len(chosen):
-                continue
-            subset = {name: (x[chosen], mask[chosen]) for name, (x, mask) in streams.items()}
-            scales = {
-                name: weights[chosen, i, None, None].to(x.dtype)
-                for i, (name, (x, _)) in enumerate(streams.items())
-            }
-            clips.append(chosen)
-            predictions.append(self._fuse(subset, scales, primary))
-        return torch.cat(predictions)[torch.cat(clips).argsort()]
+        scales = {
+            name: weights[:, i, None, None].to(x.dtype)
+            for i, (name, (x, _)) in enumerate(streams.items())
+        }
+        predictions = [self._fuse(dict(streams), scales, primary) for primary in self.modalities]
+        mixed = torch.stack(predictions, dim=2)
+        return (mixed * shares[:, None].to(mixed.dtype)).sum(dim=2)
 
     def _fuse(
         self,
@@ -311,7 +288,7 @@ class HCTMG(Model):
         """The current primary modality, then the auxiliary ones."""
         if isinstance(self.gate, ClipGate):
             raise DeadpanError(
-                "HCTMG with gate_per clip has a primary modality of its own in each clip, so its "
+                "HCTMG with gate_per clip mixes all primary modalities in each clip, so its "
                 "attention has no one path to explain; give a run with gate_per batch"
             )
         primary = str(self.primary) if self.gate is None else self.modalities[self.gate()[1]]
@@ -429,11 +406,11 @@ class ModalityGate(nn.Module):
 
 
 class ClipGate(nn.Module):
-    """Weights of the modalities in each clip; the modality of the largest is the clip's primary.
+    """Weights of the modalities in each clip, by which the predictions under each are mixed.
 
     The weights are the softmax of a linear map of the means of the clip's streams. The map starts
     at 0, where all weights are equal. They are shared by the modalities that the clip has: one that
-    it lacks weighs 0, and is never primary where another is there.
+    it lacks weighs 0 where another is there.
 
     Args:
         modalities: number of modalities.

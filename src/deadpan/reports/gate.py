@@ -102,7 +102,7 @@ def _all_epochs_text(seeds: GateSeeds) -> str:
     )
 
 
-OWN_CHOICE = "Each clip chooses its own primary modality."
+OWN_CHOICE = "Each clip has weights of its own, by which its primary modalities are mixed."
 
 
 def _band_text(seeds: GateSeeds) -> str:

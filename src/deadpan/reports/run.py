@@ -60,7 +60,7 @@ def _primary(environment: Environment, history: EpochHistory, gate: GateHistory 
     scored = history.best_epoch or int(gate.epochs[-1])
     chosen = gate.primary_in(scored)
     if gate.per_clip:
-        return Fact(term=term, value="one per clip", note=f"largest mean weight: {chosen}")
+        return Fact(term=term, value="mixed per clip", note=f"largest mean weight: {chosen}")
     notes = [f"frozen at epoch {gate.frozen_epoch}" if gate.frozen_epoch else "gate never frozen"]
     if chosen != gate.primary:
         notes = [f"in epoch {scored}, the one scored; {gate.primary} at the end", *notes]

@@ -79,7 +79,7 @@ class GateHistory:
         weights: in [0, 1]; each step sums to 1.
         epochs: the epoch each step belongs to, never decreasing.
         frozen_epoch: the first epoch whose row says that the gate is frozen; None if none does.
-        per_clip: whether each clip chooses its primary modality; weights are then means over the
+        per_clip: whether each clip mixes all primary modalities; weights are then means over the
             clips of a batch, and the one with the largest is nobody's choice.
     """
 
@@ -137,7 +137,7 @@ def gate_history(file: Path, history: EpochHistory, *, per_clip: bool = False) -
     Args:
         file: only a model with a gate writes it.
         history: of the same run; it tells when the gate froze.
-        per_clip: whether each clip chooses its primary modality.
+        per_clip: whether each clip mixes all primary modalities.
 
     Raises:
         RunError: the file is missing or broken, or is not of the same run.
