@@ -1,6 +1,10 @@
+import functools
 import json
 
 import pytest
+
+from deadpan import data
+from deadpan.data.generated.controlled import controlled
 
 from ..encoding.test_run import ROWS
 from ..encoding.tiny_encoders import save_encoder
@@ -52,7 +56,9 @@ def test_new_data_are_encoded_like_a_run(table, encoder, deadpan, refused, tmp_p
     assert "(layers 3,0-2,1,1, not all)" in refused(*predict, tmp_path / "c")
 
 
-def test_what_does_not_fit_is_refused_in_a_line(table, encoder, refused, tmp_path):
+def test_what_does_not_fit_is_refused_in_a_line(table, encoder, refused, monkeypatch, tmp_path):
+    # A data set without a recipe; at its full size it would take seconds.
+    monkeypatch.setitem(data.DATASETS, "controlled", functools.partial(controlled, clips=10))
     out = ["encode", table, "--data_options.text", "said", "--out", tmp_path / "out"]
     for more, told in (
         (["--layers", "2"], "encoding needs --encoder, or --like STORE_OR_RUN"),
