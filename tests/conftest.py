@@ -1,17 +1,24 @@
 """What every test stands on: one thread, no display, one seed, and the clips in ../shared."""
 
+import functools
 import os
 import random
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from unittest import mock
 
 # Before anything imports torch or matplotlib. Whatever the environment says: sums round otherwise
 # with another number of threads, and workers share the cores.
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 os.environ["MPLBACKEND"] = "agg"
 
+# Processes that tests start find the package compiled; else each would compile it for itself.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 import hypothesis
 import pytest
+from jaxtyping._import_hook import _JaxtypingLoader, _optimized_cache_from_source
 
 IN_CI = os.environ.get("CI") == "true"
 
@@ -24,6 +31,21 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("house")
+
+
+def get_code(loader, name):
+    """The bytecode of a module of ours, in a file that bears jaxtyping's name for it.
+
+    jaxtyping's loader looks under such a name for whatever is imported while a module of ours is
+    executed, and so would compile torch and sympy anew in every process, which takes seconds.
+    """
+    of_ours = functools.partial(_optimized_cache_from_source, loader._typechecker.get_hash())
+    with mock.patch("importlib._bootstrap_external.cache_from_source", of_ours):
+        return SourceFileLoader.get_code(loader, name)
+
+
+_JaxtypingLoader.get_code = get_code
+_JaxtypingLoader.exec_module = SourceFileLoader.exec_module
 
 
 @pytest.fixture(scope="session")

@@ -425,8 +425,7 @@ def change_test_split(monkeypatch, run, clips):
 TEXTS = {
     "one": ["alone"],
     "120": ["word"] * 120,  # 500 of them: test_word_strips.py
-    "rtl": ["שלום", "مرحبا"],
-    "cjk": ["悲しい", "电影"],
+    "scripts": ["שלום", "مرحبا", "悲しい", "电影"],
     "markup": ["<script>alert(1)</script>", "\"&'", "]]>", "{{ 7*7 }}"],
     "blank": ["", " "],
 }
@@ -515,6 +514,8 @@ def test_a_disk_that_fills_leaves_no_half_of_a_new_folder(trained, refused, tmp_
             raise OSError(errno.ENOSPC, "No space left on device")
         path.write_bytes(content)
 
+    files = {f"{number}.csv": b"" for number in range(5)}
+    monkeypatch.setattr(explain_report, "explanation_files", lambda explained: files)
     monkeypatch.setattr(explain_report, "write_atomically", write)
     assert "No space left" in refused("explain", trained, "--out", tmp_path / "new")
     assert not (tmp_path / "new").exists()

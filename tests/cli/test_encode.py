@@ -1,7 +1,11 @@
+import functools
 import json
 import shlex
 
 import pytest
+
+from deadpan import data
+from deadpan.data.generated.controlled import controlled
 
 from ..encoding.test_run import ROWS
 from ..encoding.tiny_encoders import save_encoder
@@ -90,7 +94,9 @@ def test_the_command_that_a_refusal_advises_runs(table, encoder, deadpan, refuse
     assert deadpan("predict", run, "--data", tmp_path / "c")[0] == 0
 
 
-def test_what_does_not_fit_is_refused_in_a_line(table, encoder, refused, tmp_path):
+def test_what_does_not_fit_is_refused_in_a_line(table, encoder, refused, monkeypatch, tmp_path):
+    # A data set without a recipe; at its full size it would take seconds.
+    monkeypatch.setitem(data.DATASETS, "controlled", functools.partial(controlled, clips=10))
     out = ["encode", table, "--data_options.text", "said", "--out", tmp_path / "out"]
     for more, told in (
         (["--layers", "2"], "encoding needs --encoder, or --like STORE_OR_RUN"),

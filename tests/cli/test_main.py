@@ -73,10 +73,10 @@ def test_every_parameter_of_a_command_is_documented(name):
     assert documented == list(inspect.signature(function).parameters)
 
 
-def imported(arguments, modules):
-    """Those of the modules that a command imports."""
+def imported(modules, *commands):
+    """Those of the modules that commands import, one behind another in one process."""
     script = (
-        f"import sys; from deadpan.cli import main; main({arguments}); "
+        f"import sys; from deadpan.cli import main; [main(each) for each in {commands}]; "
         f"print('IMPORTED', *sorted({modules} & set(sys.modules)))"
     )
     process = subprocess.run(
@@ -89,14 +89,14 @@ def imported(arguments, modules):
 @pytest.mark.parametrize("arguments", ([], ["--help"], ["trian"], ["--version"]))
 def test_help_imports_nothing_heavy(arguments):
     heavy = {"torch", "numpy", "sklearn", "jsonargparse", "rich", "yaml"}
-    assert imported(arguments, heavy) == []
+    assert imported(heavy, arguments) == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_commands_help_and_its_typos_import_no_torch(name):
     heavy = {"torch", "numpy", "scipy", "sklearn", "matplotlib"}
-    assert imported([*name.split(), "--help"], heavy) == []
-    assert imported([*name.split(), "--hlep"], heavy) == []
+    words = name.split()
+    assert imported(heavy, [*words, "--help"], [*words, "--hlep"]) == []
 
 
 @pytest.mark.parametrize(
@@ -111,12 +111,12 @@ def test_a_commands_help_and_its_typos_import_no_torch(name):
     ),
 )
 def test_options_of_train_are_checked_without_torch(wrong):
-    assert imported(["train", *wrong.split()], {"torch", "scipy", "sklearn", "matplotlib"}) == []
+    assert imported({"torch", "scipy", "sklearn", "matplotlib"}, ["train", *wrong.split()]) == []
 
 
 @pytest.mark.parametrize("arguments", (["data", "list"], ["data", "fetch", "none"], ["models"]))
 def test_corpora_and_models_are_listed_without_torch(arguments):
-    assert imported(arguments, {"torch", "numpy", "scipy", "sklearn", "matplotlib"}) == []
+    assert imported({"torch", "numpy", "scipy", "sklearn", "matplotlib"}, arguments) == []
 
 
 def test_the_module_runs_and_leaves_with_the_status():

@@ -99,7 +99,12 @@ def pad(clips, *, left=0, right=0, garbage=0.0, modalities=WIDTHS):
 
 
 def gradients(model, batch):
+    return prediction_and_gradients(model, batch)[1]
+
+
+def prediction_and_gradients(model, batch):
     model.zero_grad()
     output = model(batch)
     sum(output.losses.values(), output.prediction.sum()).backward()
-    return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    slopes = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    return output.prediction.detach(), slopes

@@ -3,6 +3,7 @@
 import errno
 import os
 import pickle
+import shutil
 import subprocess
 
 import numpy as np
@@ -298,13 +299,25 @@ def test_a_run_that_has_not_finished(reading, tmp_path, monkeypatch, capsys):
     assert f"go on with 'deadpan train --resume --out {run}'" in reading(run)
 
 
-def test_a_run_whose_weights_are_damaged(reading, tmp_path, capsys):
-    run = tmp_path / "run"
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A finished run; nobody changes it."""
+    run = tmp_path_factory.mktemp("bad_input") / "run"
     assert main(["train", *GENERATED, *SMALL, "--out", str(run)]) == 0
+    return run
+
+
+@pytest.fixture
+def finished(trained, tmp_path, capsys):
+    """A copy of the finished run, to be damaged."""
     capsys.readouterr()
-    whole = (run / "model.safetensors").read_bytes()
-    (run / "model.safetensors").write_bytes(whole[: len(whole) // 2])
-    assert "model.safetensors: damaged" in reading(run)
+    return shutil.copytree(trained, tmp_path / "run")
+
+
+def test_a_run_whose_weights_are_damaged(reading, finished):
+    whole = (finished / "model.safetensors").read_bytes()
+    (finished / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    assert "model.safetensors: damaged" in reading(finished)
 
 
 def test_predicting_from_data_without_a_common_modality(write, tmp_path, capsys):
@@ -334,9 +347,6 @@ def test_predicting_from_data_without_a_common_modality(write, tmp_path, capsys)
         ("config.yaml", "data: controlled\nmodel_options: {width: 20}\n"),
     ],
 )
-def test_a_run_whose_files_do_not_fit_each_other(reading, tmp_path, capsys, name, text):
-    run = tmp_path / "run"
-    assert main(["train", *GENERATED, *SMALL, "--out", str(run)]) == 0
-    capsys.readouterr()
-    (run / name).write_text(text)
-    assert str(run) in reading(run)
+def test_a_run_whose_files_do_not_fit_each_other(reading, finished, name, text):
+    (finished / name).write_text(text)
+    assert str(finished) in reading(finished)

@@ -62,8 +62,12 @@ def assert_parity(names, seed, **options):
     return model
 
 
-@pytest.mark.parametrize("way", EVERY_WAY, ids=lambda way: "-".join(map(str, way.values())))
-@pytest.mark.parametrize("names", [THREE, TWO, ONE], ids=len)
+# Of fewer modalities every fifth way: it has each pair of values, as the number of ways has no 5.
+@pytest.mark.parametrize(
+    ("names", "way"),
+    [(names, way) for names, step in ((THREE, 1), (TWO, 5), (ONE, 5)) for way in EVERY_WAY[::step]],
+    ids=lambda part: "-".join(map(str, part.values())) if isinstance(part, dict) else len(part),
+)
 def test_every_combination_of_switches(names, way):
     assert_parity(names, 0, layers=1, **way)
 
