@@ -1,0 +1,58 @@
+"""studies/accuracy/options: its tables and figure, from two small runs."""
+
+import csv
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deadpan.training.settings import read_configuration
+
+FOLDER = Path(__file__).parents[2] / "studies/accuracy"
+GRID = {
+    "seeds": [1, 2],
+    "against": "pool",
+    "data": {"controlled": {"data": "controlled", "data_options": {"clips": 60}, "epochs": 1}},
+    "systems": {
+        "pool": {"model": "AttentionPool"},
+        "distribution": {"model": "AttentionPool", "loss": "distribution"},
+    },
+}
+
+
+@pytest.fixture
+def script():
+    spec = importlib.util.spec_from_file_location("options_script", FOLDER / "options.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_runs_become_tables_and_a_figure(script, tmp_path, monkeypatch):
+    config = tmp_path / "grid.yaml"
+    config.write_text(yaml.safe_dump(GRID))
+    arguments = ["--config", config, "--out", tmp_path, "--runs", tmp_path / "runs"]
+    monkeypatch.setattr("sys.argv", ["options.py", *map(str, arguments), "--workers", "1"])
+    script.main()
+    rows = list(csv.DictReader((tmp_path / "options.csv").read_text().splitlines()))
+    assert sorted({(row["system"], row["seed"]) for row in rows}) == [
+        ("distribution", "1"), ("distribution", "2"), ("pool", "1"), ("pool", "2"),
+    ]  # fmt: skip
+    (table,) = json.loads((tmp_path / "options.json").read_text())
+    own = [float(row["mae"]) for row in rows if row["system"] == "pool"]
+    (shown,) = [row for row in table["rows"] if row["system"] == "pool"]
+    assert shown["mae"] == pytest.approx(sum(own) / 2, abs=1e-5)
+    page = (tmp_path / "options.md").read_text()
+    assert "## controlled" in page
+    assert f"| distribution | {shown['parameters'] + 24 * 129:,} |" in page
+    assert (tmp_path / "options.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_grid_recommends_what_the_package_does():
+    systems = yaml.safe_load((FOLDER / "options.yaml").read_text())["systems"]
+    model = systems["HCT-MG"]["model"]
+    own = systems["recommended (attention pooling)"]
+    recommended = {"model": model, "model_options": own["model_options"]}
+    assert recommended == read_configuration("recommended")
