@@ -6,6 +6,7 @@ and uncertainty.md, means over the seeds. A grid that is there goes on; finished
 
 import argparse
 import csv
+import math
 import statistics
 from pathlib import Path
 from typing import Any
@@ -69,9 +70,10 @@ def table(rows: list[dict[str, Any]]) -> str:
         cells = []
         for name in COLUMNS:
             scale, digits = (100, 1) if name in PERCENT else (1, 3)
-            values = [scale * row[name] for row in own]
+            # Where all clips are as certain there is no curve of abstention, and its area is NaN.
+            values = [scale * row[name] for row in own if not math.isnan(row[name])]
             spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-            cells.append(f"{statistics.mean(values):.{digits}f}{spread}")
+            cells.append(f"{statistics.mean(values):.{digits}f}{spread}" if values else "–")
         lines.append(f"| {data} | {system} | {len(own)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
