@@ -6,6 +6,7 @@ the sample aspect ratio, sums channels beyond full scale, and ends silently wher
 
 import dataclasses
 import heapq
+import itertools
 import math
 import struct
 import types
@@ -144,6 +145,8 @@ def read(
 ) -> "Reading":
     """Read a media file from start to end: frames and audio blocks in order of time.
 
+    A file without video has no frames, one without audio no blocks.
+
     Args:
         path: of the file.
         rate: samples per second of the audio; its channels are mixed into one.
@@ -229,13 +232,14 @@ class _Track:
         container: the open file.
         stream: None where the file has none of this kind that can be decoded.
         late: frames left out so far because their times go back.
+        damage: why frames are left out so far that could not be decoded, or not be converted.
         end: seconds from the file's start to the end of the last frame so far.
     """
 
     def __init__(self, path: Path, container: Av, kind: str, warnings: list[str]) -> None:
         video, audio = _streams(path, container)
         self.stream = video if kind == "video" else audio
-        self.late, self.end = 0, Fraction(0)
+        self.late, self.damage, self.end = 0, list[str](), Fraction(0)
         self.container, self._origin = container, _origin(container)
         self._path, self._kind, self._warnings = path, kind, warnings
         for stream in container.streams:
@@ -248,8 +252,8 @@ class _Track:
         """Each decoded frame after its time in seconds; times only grow."""
         if self.stream is None:
             return
-        previous, damage = None, list[str]()
-        for frame in _decoded(self.container, self.stream, damage):
+        previous = None
+        for frame in _decoded(self.container, self.stream, self.damage):
             stamp = frame.dts if frame.pts is None else frame.pts
             time = self.end if stamp is None else stamp * frame.time_base - self._origin
             if previous is not None and time <= previous:
@@ -261,10 +265,10 @@ class _Track:
             self._warn(
                 f"left out {count_of(self.late, f'{self._kind} frame')}: their times go back"
             )
-        if damage:
+        if self.damage:
+            places = count_of(len(self.damage), "place")
             self._warn(
-                f"{count_of(len(damage), f'{self._kind} packet')} could not be decoded "
-                f"({damage[0]}); copy the file again"
+                f"its {self._kind} is damaged in {places} ({self.damage[0]}); copy the file again"
             )
 
     def check_end(self, stated: Fraction, what: str) -> None:
@@ -283,7 +287,7 @@ class _Track:
 def _check_ends(tracks: list[_Track]) -> None:
     """Compare the ends of what was decoded with the header's, which FFmpeg leaves to its caller."""
     container = tracks[0].container
-    if ESTIMATED & set(container.format.name.split(",")):
+    if _is_estimated(container):
         return
     ends = {track: _stream_end(track.stream) for track in tracks}
     for track, end in ends.items():
@@ -309,7 +313,12 @@ def _frames(track: _Track, fps: Fraction | None, side: int | None) -> Iterator[F
             if interval == previous:
                 continue
             previous = interval
-        yield Frame(time=float(time), image=_image(frame, scaler, aspect, side))
+        try:
+            image = _image(frame, scaler, aspect, side)
+        except _av().error.FFmpegError as reason:
+            track.damage.append(reason.strerror)
+            continue
+        yield Frame(time=float(time), image=image)
 
 
 def _image(
@@ -369,8 +378,11 @@ class _Segment:
         end: seconds from the file's start to the sample after the last one.
     """
 
-    def __init__(self, format: tuple[str, str, int], start: Fraction, rate: int) -> None:
+    def __init__(
+        self, format: tuple[str, str, int], start: Fraction, rate: int, damage: list[str]
+    ) -> None:
         self.format, self.end = format, start
+        self._damage = damage
         self._start, self._rate, self._count = start, rate, 0
         # Without the option, channels are added up beyond full scale: 1.41 for a voice in the
         # middle of a stereo recording.
@@ -382,7 +394,12 @@ class _Segment:
         """What comes out for a frame that goes in; for None, the rest."""
         if frame is not None:
             self.end += Fraction(frame.samples, frame.sample_rate)
-        for resampled in self._resampler.resample(frame):
+        try:
+            converted = self._resampler.resample(frame)
+        except _av().error.FFmpegError as reason:
+            self._damage.append(reason.strerror)
+            return
+        for resampled in converted:
             if resampled is not None and resampled.samples:
                 time = self._start + Fraction(self._count, self._rate)
                 self._count += resampled.samples
@@ -402,7 +419,7 @@ def _blocks(track: _Track, rate: int) -> Iterator[AudioBlock]:
             if segment:
                 yield from segment.blocks(None)
                 start = max(time, segment.end)
-            segment = _Segment(format, start, rate)
+            segment = _Segment(format, start, rate, track.damage)
         yield from segment.blocks(frame)
     if segment:
         yield from segment.blocks(None)
@@ -420,7 +437,7 @@ def _av() -> types.ModuleType:
 
 
 def _open(path: Path) -> Av:
-    """Open a media file, which is never one that makes FFmpeg open another or the network."""
+    """Open a media file."""
     av = _av()
     try:
         if not path.exists():
@@ -432,8 +449,7 @@ def _open(path: Path) -> Av:
             if not file.read(1):
                 raise DataError(f"{path}: is empty (0 bytes); copy or record it again")
         container = av.open(
-            f"file:{path}",
-            options={"protocol_whitelist": "file"},
+            f"file:{path}",  # no name is an address then, and FFmpeg opens nothing but files
             metadata_errors="replace",  # a title that is not UTF-8 is no reason to refuse a file
         )
     except av.error.FFmpegError:
@@ -510,19 +526,27 @@ def _decoded(container: Av, stream: Av, damage: list[str]) -> Iterator[Av]:
         stream: of it.
         damage: receives the reason for each packet that could not be decoded.
     """
-    error = _av().error
-    packets, ended = container.demux(stream), False
-    while not ended:
+    for packet in itertools.chain(_packets(container, stream, damage), [None]):
         try:
-            packet = next(packets, None)
-            ended = packet is None
             frames = stream.decode(packet)  # None flushes the decoder
         except EOFError:  # flushed before
             continue
-        except error.FFmpegError as reason:
+        except _av().error.FFmpegError as reason:
             damage.append(reason.strerror)
             continue
         yield from frames
+
+
+def _packets(container: Av, streams: Av, damage: list[str]) -> Iterator[Av]:
+    """Packets of one stream or a list of them, to where the file ends or is broken off."""
+    try:
+        yield from container.demux(streams)
+    except _av().error.FFmpegError as reason:
+        damage.append(reason.strerror)
+    except IndexError:
+        # All packets have come, but PyAV flushes its streams, and a transport stream has gained
+        # one on the way that PyAV does not have.
+        pass
 
 
 def _start(stream: Av) -> Fraction:
@@ -545,9 +569,14 @@ def _stream_end(stream: Av) -> Fraction | None:
     return _start(stream) + stream.duration * stream.time_base
 
 
+def _is_estimated(container: Av) -> bool:
+    """Whether FFmpeg estimates durations: twice too long where a recording begins in silence."""
+    return not ESTIMATED.isdisjoint(container.format.name.split(","))
+
+
 def _header_end(container: Av) -> Fraction | None:
     """Timestamp of the file's end in seconds; None where the header does not state it."""
-    if container.duration is None:
+    if container.duration is None or _is_estimated(container):
         return None
     duration = Fraction(container.duration, _av().time_base)
     if all(stream.duration is None for stream in container.streams):
@@ -559,11 +588,11 @@ def _last_end(path: Path) -> Fraction:
     """Timestamp of the file's end in seconds, found by reading through it."""
     with _open(path) as container:
         streams = [stream for stream in _streams(path, container) if stream]
-        return max(
-            (packet.pts + (packet.duration or 0)) * packet.time_base
-            for packet in container.demux(streams)
-            if packet.pts is not None
-        )
+        end = Fraction(0)
+        for packet in _packets(container, streams, []):
+            if packet.pts is not None:
+                end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+        return end
 
 
 def _length(frame: Av, stream: Av) -> Fraction:
