@@ -10,6 +10,7 @@ import itertools
 import math
 import struct
 import types
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
@@ -124,7 +125,7 @@ def probe(path: str | Path) -> Recording:
         video, audio = _streams(path, container)
         origin = _origin(container)
         # Only a decoded frame tells how it is to be rotated.
-        frame = next(_decoded(container, video, []), None) if video else None
+        frame = next(_decoded(container, video, Counter()), None) if video else None
         if frame is None and audio is None:
             raise DataError(f"{path}: {HOLLOW}")
         end = _header_end(container)
@@ -232,14 +233,14 @@ class _Track:
         container: the open file.
         stream: None where the file has none of this kind that can be decoded.
         late: frames left out so far because their times go back.
-        damage: why frames are left out so far that could not be decoded, or not be converted.
+        damage: reasons for which frames so far could not be decoded or converted, and how many.
         end: seconds from the file's start to the end of the last frame so far.
     """
 
     def __init__(self, path: Path, container: Av, kind: str, warnings: list[str]) -> None:
         video, audio = _streams(path, container)
         self.stream = video if kind == "video" else audio
-        self.late, self.damage, self.end = 0, list[str](), Fraction(0)
+        self.late, self.damage, self.end = 0, Counter[str](), Fraction(0)
         self.container, self._origin = container, _origin(container)
         self._path, self._kind, self._warnings = path, kind, warnings
         for stream in container.streams:
@@ -266,10 +267,8 @@ class _Track:
                 f"left out {count_of(self.late, f'{self._kind} frame')}: their times go back"
             )
         if self.damage:
-            places = count_of(len(self.damage), "place")
-            self._warn(
-                f"its {self._kind} is damaged in {places} ({self.damage[0]}); copy the file again"
-            )
+            places, reason = count_of(self.damage.total(), "place"), next(iter(self.damage))
+            self._warn(f"its {self._kind} is damaged in {places} ({reason}); copy the file again")
 
     def check_end(self, stated: Fraction, what: str) -> None:
         """Warn if what was decoded ends before the timestamp that a header states."""
@@ -316,7 +315,7 @@ def _frames(track: _Track, fps: Fraction | None, side: int | None) -> Iterator[F
         try:
             image = _image(frame, scaler, aspect, side)
         except _av().error.FFmpegError as reason:
-            track.damage.append(reason.strerror)
+            track.damage[reason.strerror] += 1
             continue
         yield Frame(time=float(time), image=image)
 
@@ -379,7 +378,7 @@ class _Segment:
     """
 
     def __init__(
-        self, format: tuple[str, str, int], start: Fraction, rate: int, damage: list[str]
+        self, format: tuple[str, str, int], start: Fraction, rate: int, damage: Counter[str]
     ) -> None:
         self.format, self.end = format, start
         self._damage = damage
@@ -397,7 +396,7 @@ class _Segment:
         try:
             converted = self._resampler.resample(frame)
         except _av().error.FFmpegError as reason:
-            self._damage.append(reason.strerror)
+            self._damage[reason.strerror] += 1
             return
         for resampled in converted:
             if resampled is not None and resampled.samples:
@@ -518,13 +517,13 @@ def _is_picture(stream: Av) -> bool:
     return bool(stream.disposition & (kinds.attached_pic | kinds.timed_thumbnails))
 
 
-def _decoded(container: Av, stream: Av, damage: list[str]) -> Iterator[Av]:
+def _decoded(container: Av, stream: Av, damage: Counter[str]) -> Iterator[Av]:
     """Decode a stream to its end, or to where the file is broken off.
 
     Args:
         container: the open file.
         stream: of it.
-        damage: receives the reason for each packet that could not be decoded.
+        damage: counts the packets that cannot be decoded, by reason.
     """
     for packet in itertools.chain(_packets(container, stream, damage), [None]):
         try:
@@ -532,17 +531,17 @@ def _decoded(container: Av, stream: Av, damage: list[str]) -> Iterator[Av]:
         except EOFError:  # flushed before
             continue
         except _av().error.FFmpegError as reason:
-            damage.append(reason.strerror)
+            damage[reason.strerror] += 1
             continue
         yield from frames
 
 
-def _packets(container: Av, streams: Av, damage: list[str]) -> Iterator[Av]:
+def _packets(container: Av, streams: Av, damage: Counter[str]) -> Iterator[Av]:
     """Packets of one stream or a list of them, to where the file ends or is broken off."""
     try:
         yield from container.demux(streams)
     except _av().error.FFmpegError as reason:
-        damage.append(reason.strerror)
+        damage[reason.strerror] += 1
     except IndexError:
         # All packets have come, but PyAV flushes its streams, and a transport stream has gained
         # one on the way that PyAV does not have.
@@ -589,7 +588,7 @@ def _last_end(path: Path) -> Fraction:
     with _open(path) as container:
         streams = [stream for stream in _streams(path, container) if stream]
         end = Fraction(0)
-        for packet in _packets(container, streams, []):
+        for packet in _packets(container, streams, Counter()):
             if packet.pts is not None:
                 end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
         return end
