@@ -1,0 +1,1 @@
+"""Raw media to sequences of features, without torch."""
