@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from deadpan.data.components import Component, ComponentFile, Package, Piece
+from deadpan.data.components import ArchiveMember, Component, ComponentFile, Package
 from deadpan.data.fetching import components
 from deadpan.data.fetching.components import PACKAGES, fetch_component, verify_component
 from deadpan.data.fetching.download import DownloadWatch
@@ -72,7 +72,7 @@ def tarred(name, content):
 
 def file(content, *pieces, name="a.bin"):
     """A file of pieces, each ``ARCHIVE/MEMBER``."""
-    pieces = tuple(Piece(archive=p.split("/")[0], member=p.split("/")[1]) for p in pieces)
+    pieces = tuple(ArchiveMember(archive=p.split("/")[0], member=p.split("/")[1]) for p in pieces)
     return ComponentFile(file=name, size=len(content), sha256=sha256(content), pieces=pieces)
 
 

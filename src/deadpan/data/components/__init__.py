@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Piece:
+class ArchiveMember:
     """A member of an archive.
 
     Attributes:
@@ -45,7 +45,7 @@ class ComponentFile:
     file: str
     size: int
     sha256: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[ArchiveMember, ...]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deadpan.data.components import Component, ComponentFile, Package, Piece
+from deadpan.data.components import ArchiveMember, Component, ComponentFile, Package
 from deadpan.data.containers.files import file_sha256, printable
 from deadpan.data.corpora import Source
 from deadpan.data.fetching.download import (
@@ -256,7 +256,7 @@ def _put_together(
     )
 
 
-def _chunks(archive: Path, piece: Piece) -> Iterator[bytes]:
+def _chunks(archive: Path, piece: ArchiveMember) -> Iterator[bytes]:
     """The bytes of a member of an archive.
 
     Raises:
