@@ -317,7 +317,7 @@ def encode(
     watch: "EncodingWatch | None" = None,
     **data_options: Any,
 ) -> "Dataset":
-    """Encode the transcripts of a data set with a frozen text encoder, and write the store.
+    """Encode a data set's transcripts with a frozen text encoder, and write the store.
 
     Any encoder of transformers with a fast tokenizer will do, on the processor. Other modalities of
     the data are kept. A transcript is split into words at blanks; each ideograph or kana is a word.
@@ -404,7 +404,7 @@ def _recipe(like: str | Path, modality: str) -> Recipe:
 
 
 def corpora(name: str | None = None) -> list[dict[str, Any]]:
-    """List the field's data sets: statistics, licence, citation, known traps and sources.
+    """List the field's data sets: statistics, licence, citation, traps and sources.
 
     The network is not used.
 
