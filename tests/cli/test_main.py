@@ -54,7 +54,13 @@ def test_every_function_of_the_api_is_a_command():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_bears_the_name_of_its_function(name):
-    others = {"models": "list_models", "data list": "corpora"}
+    others = {
+        "models": "list_models",
+        "data list": "corpora",
+        "components list": "components",
+        "components fetch": "fetch_components",
+        "components verify": "verify_components",
+    }
     assert COMMANDS[name].function == others.get(name, name.removeprefix("data "))
 
 

@@ -50,6 +50,9 @@ COMMANDS = {
     "data convert": Command("convert", ("source", "out")),
     "data list": Command("corpora", ("name",), ("json", "csv")),
     "data fetch": Command("fetch", ("name",)),
+    "components list": Command("components", (), ("json", "csv")),
+    "components fetch": Command("fetch_components", ("names",)),
+    "components verify": Command("verify_components", ("names",)),
     "demo": Command("demo"),
     "env": Command("env", (), ("json",)),
 }

@@ -19,7 +19,7 @@ from deadpan.files import home_path
 if TYPE_CHECKING:
     from deadpan.benchmarking.run import Benchmark
     from deadpan.data import Dataset
-    from deadpan.data.fetching.fetch import CorpusFile
+    from deadpan.data.fetching.fetch import FetchedFile
     from deadpan.exporting.run import Exported
     from deadpan.training.opened import RunDirectory
 
@@ -170,13 +170,29 @@ def _corpora(rows: Sequence[Mapping[str, Any]], options: Options, outputs: Outpu
         show(corpora_table(corpora))
 
 
-def _fetch(files: "Sequence[CorpusFile]", options: Options, outputs: Outputs) -> None:
+def _fetch(files: "Sequence[FetchedFile]", options: Options, outputs: Outputs) -> None:
     from deadpan.cli.data_tables import files_table
 
     show(files_table(files))
     folders = {file.path.parent for file in files if not file.verified and not file.was_there}
     for folder in folders:
         note(f"what is in them, and is it whole? deadpan data inspect {shlex.quote(str(folder))}")
+
+
+def _components(rows: Sequence[Mapping[str, Any]], options: Options, outputs: Outputs) -> None:
+    from deadpan.cli.data_tables import components_table
+
+    if outputs.csv:
+        flat = [{name: x for name, x in row.items() if name != "files"} for row in rows]
+        write_table(outputs.csv, flat, "components")
+    else:
+        show(components_table(rows))
+
+
+def _component_files(files: "Sequence[FetchedFile]", options: Options, outputs: Outputs) -> None:
+    from deadpan.cli.data_tables import files_table
+
+    show(files_table(files))
 
 
 def _demo(run: "RunDirectory", options: Options, outputs: Outputs) -> None:
@@ -214,6 +230,9 @@ SHOWN: Mapping[str, Callable[[Any, Options, Outputs], None]] = {
     "data convert": _convert,
     "data list": _corpora,
     "data fetch": _fetch,
+    "components list": _components,
+    "components fetch": _component_files,
+    "components verify": _component_files,
     "demo": _demo,
     "env": _env,
 }
@@ -248,6 +267,14 @@ def _watch_download(options: Options, again: str) -> Generator[dict[str, Any], N
 
 
 @contextmanager
+def _watch_components(options: Options, again: str) -> Generator[dict[str, Any], None, None]:
+    from deadpan.cli.progress import watching_download
+
+    with resumable(again), watching_download() as watch:
+        yield {"watch": watch}
+
+
+@contextmanager
 def _watch_encoding(options: Options, again: str) -> Generator[dict[str, Any], None, None]:
     from deadpan.cli.progress import watching_encoding
     from deadpan.encoding.run import part_file
@@ -270,6 +297,7 @@ def _watch_demo(options: Options, again: str) -> Generator[dict[str, Any], None,
 
 WATCHES: Mapping[str, Callable[[Options, str], AbstractContextManager[dict[str, Any]]]] = {
     "benchmark": _watch_grid,
+    "components fetch": _watch_components,
     "data fetch": _watch_download,
     "demo": _watch_demo,
     "encode": _watch_encoding,

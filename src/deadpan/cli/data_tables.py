@@ -12,7 +12,7 @@ from deadpan.cli.output import one_line
 
 if TYPE_CHECKING:
     from deadpan.data.corpora import Corpus, Source
-    from deadpan.data.fetching.fetch import CorpusFile
+    from deadpan.data.fetching.fetch import FetchedFile
 
 COLUMNS = 80
 BAR = 8  # characters of the longest bar of a histogram
@@ -121,8 +121,8 @@ def by_hand_table(
     return parts
 
 
-def files_table(files: Sequence["CorpusFile"]) -> RenderableType:
-    """The files of a data set, with their hashes for a paper's appendix."""
+def files_table(files: Sequence["FetchedFile"]) -> RenderableType:
+    """Files that were fetched, with their hashes for a paper's appendix."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(overflow="fold")
     for file in files:
@@ -131,6 +131,31 @@ def files_table(files: Sequence["CorpusFile"]) -> RenderableType:
         table.add_row(Text(f"{file.path}: {file.size:,} bytes, {origin}"))
         table.add_row(Text(f"  SHA-256 {file.sha256}, {check}"))
     return table
+
+
+def components_table(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """A row per component.
+
+    Args:
+        rows: of ``deadpan.components``.
+    """
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("component", no_wrap=True)
+    table.add_column("role", no_wrap=True)
+    table.add_column("MB", justify="right", no_wrap=True)
+    table.add_column("licence", no_wrap=True)
+    table.add_column("commercial", no_wrap=True)
+    table.add_column("here", overflow="fold")
+    for row in rows:
+        table.add_row(
+            row["name"],
+            row["role"],
+            f"{row['size'] / 1e6:.1f}",
+            row["licence"],
+            "yes" if row["commercial"] else "no",
+            Text(one_line(row["path"] or "-")),
+        )
+    return Group(table, Text("'deadpan components fetch NAME ...' downloads them"))
 
 
 def _facts(corpus: "Corpus") -> Mapping[str, str]:

@@ -1,1 +1,1 @@
-"""Fetching corpora: downloads that resume, are verified, and are never visible half done."""
+"""Downloads of corpora and components: resumed, verified, and never visible half done."""

@@ -1,4 +1,4 @@
-"""Fetching a corpus from its sources, file by file; nothing else in deadpan uses the network.
+"""Fetching a corpus from its sources, file by file.
 
 A file whose SHA-256 was published is kept under its name. Of any other nobody knows whether it is
 the right one: it is kept in the folder ``unverified``, and the SHA-256 of the first download is
@@ -32,8 +32,8 @@ RECORD = "SHA256SUMS"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CorpusFile:
-    """A file of a corpus on disk.
+class FetchedFile:
+    """A file on disk that was fetched or was there.
 
     Attributes:
         path: path of the file.
@@ -81,7 +81,7 @@ def fetch_corpus(
     allow_http: bool = False,
     watch: DownloadWatch | None = None,
     patience: Patience | None = None,
-) -> list[CorpusFile]:
+) -> list[FetchedFile]:
     """Fetch every file of a corpus to a folder, each from the first source that delivers it.
 
     An existing file is verified and not fetched again. Interrupted downloads are resumed.
@@ -106,8 +106,8 @@ def fetch_corpus(
     watch, patience = watch or DownloadWatch(), patience or Patience()
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: is not a folder; give another one")
-    with _locked(folder) if files else nullcontext():
-        fetching = _Fetching(folder, watch, patience, allow_http)
+    with locked(folder, "deadpan data fetch") if files else nullcontext():
+        fetching = Fetching(folder, watch, patience, allow_http)
         present = fetching.all_of(files)
     present += _files_by_hand(corpus, folder, present) if file is None else []
     if fetching.missing or not present:
@@ -118,22 +118,37 @@ def fetch_corpus(
 
 
 @contextmanager
-def _locked(folder: Path) -> Generator[None, None, None]:
-    """Keep other processes from fetching to the same folder."""
+def locked(folder: Path, command: str) -> Generator[None, None, None]:
+    """Make a folder, and keep other processes from fetching to it.
+
+    Args:
+        folder: the folder.
+        command: what the other process is, for the error.
+
+    Raises:
+        DeadpanError: another process fetches to the folder, or it is not writable.
+    """
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(alone(folder / LOCK, "deadpan data fetch"))
+            stack.enter_context(alone(folder / LOCK, command))
         except OSError as error:
-            raise DataError(
-                f"{folder}: cannot be written ({error.strerror or error}); mend that or give "
-                "another folder"
-            ) from error
+            raise unwritable(folder, error) from error
         yield
 
 
-class _Fetching:
-    """One visit to the sources of a corpus.
+def unwritable(path: Path, error: OSError) -> DataError:
+    """The error for a file or folder that the system does not let us write."""
+    part = path.with_name(f"{path.name}.part")
+    hint = f"; {part} is kept to resume from" if part.is_file() else ""
+    return DataError(
+        f"{path}: cannot be written ({error.strerror or error}){hint}; mend that or give another "
+        "folder"
+    )
+
+
+class Fetching:
+    """One visit to the sources of some files.
 
     Attributes:
         missing: why a file could not be fetched, by its name.
@@ -142,14 +157,15 @@ class _Fetching:
     def __init__(
         self, folder: Path, watch: DownloadWatch, patience: Patience, allow_http: bool
     ) -> None:
+        """Fetch to a folder that exists; see :func:`fetch_corpus`."""
         self._folder, self._watch, self._patience = folder, watch, patience
         self._allow_http = allow_http
         self._dead = set[str]()  # servers that do not answer
         self.missing = dict[str, str]()
 
-    def all_of(self, files: Mapping[str, Sequence[Source]]) -> list[CorpusFile]:
+    def all_of(self, files: Mapping[str, Sequence[Source]]) -> list[FetchedFile]:
         """Fetch the files that some source delivers."""
-        present = list[CorpusFile]()
+        present = list[FetchedFile]()
         for name, sources in files.items():
             hashes = _published(sources)
             path = target_path(self._folder, name, sources)
@@ -160,26 +176,21 @@ class _Fetching:
                 self.missing[name] = str(reason)
                 self._watch.say(f"{name}: {reason}")
             except OSError as error:
-                part = path.with_name(f"{path.name}.part")
-                hint = f"; {part} is kept to resume from" if part.is_file() else ""
-                raise DataError(
-                    f"{path}: cannot be written ({error.strerror or error}){hint}; mend that or "
-                    "give another folder"
-                ) from error
+                raise unwritable(path, error) from error
         return present
 
     def _one(
         self, name: str, path: Path, sources: Sequence[Source], hashes: frozenset[str]
-    ) -> CorpusFile:
+    ) -> FetchedFile:
         """Find one file, or fetch it."""
-        if existing := _existing_file(self._folder / name, sources, hashes):
+        if existing := existing_file(self._folder / name, sources, hashes):
             return existing
         if hashes:
             return self._download(path, sources, hashes)
         recorded = _recorded_hash(self._folder, name)
         recorded_hashes = frozenset([recorded]) if recorded else frozenset[str]()
         try:
-            file = _existing_file(path, sources, recorded_hashes) or self._download(
+            file = existing_file(path, sources, recorded_hashes) or self._download(
                 path, sources, recorded_hashes
             )
         except Unavailable as reason:
@@ -195,7 +206,7 @@ class _Fetching:
 
     def _download(
         self, path: Path, sources: Sequence[Source], hashes: frozenset[str]
-    ) -> CorpusFile:
+    ) -> FetchedFile:
         """Try the sources of one file in turn."""
         reasons = list[str]()
         for source in sources:
@@ -220,7 +231,7 @@ class _Fetching:
                 if reason.host_is_dead:
                     self._dead.add(host)
                 continue
-            return CorpusFile(
+            return FetchedFile(
                 path=path,
                 size=path.stat().st_size,
                 sha256=digest,
@@ -255,9 +266,9 @@ def _record(folder: Path) -> dict[str, str]:
     return entries
 
 
-def _existing_file(
+def existing_file(
     path: Path, sources: Sequence[Source], hashes: frozenset[str]
-) -> CorpusFile | None:
+) -> FetchedFile | None:
     """Verify an existing file by its sources' size and its hash; None if there is no file."""
     if not path.exists() and not path.is_symlink():
         return None
@@ -271,7 +282,7 @@ def _existing_file(
             f"{path}: is another file ({size:,} bytes, SHA-256 {digest}; wanted {wanted}); move "
             "it or give another folder"
         )
-    return CorpusFile(
+    return FetchedFile(
         path=path,
         size=size,
         sha256=digest,
@@ -294,7 +305,9 @@ def _published(sources: Sequence[Source]) -> frozenset[str]:
     return frozenset(source.sha256 for source in sources if source.sha256)
 
 
-def _files_by_hand(corpus: Corpus, folder: Path, present: Sequence[CorpusFile]) -> list[CorpusFile]:
+def _files_by_hand(
+    corpus: Corpus, folder: Path, present: Sequence[FetchedFile]
+) -> list[FetchedFile]:
     paths = {file.path for file in present}
     files = {folder / name: sources for name, sources in corpus.files_by_hand().items()}
     return [
@@ -302,7 +315,7 @@ def _files_by_hand(corpus: Corpus, folder: Path, present: Sequence[CorpusFile]) 
         for path, sources in files.items()
         if path not in paths
         and path.is_file()
-        and (file := _existing_file(path, sources, _published(sources)))
+        and (file := existing_file(path, sources, _published(sources)))
     ]
 
 
