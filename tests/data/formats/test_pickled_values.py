@@ -7,8 +7,15 @@ import pytest
 import torch
 
 import deadpan
+from deadpan.data.containers import memory
 from deadpan.data.containers.memory import memory_bound
-from deadpan.data.formats.pickled_values import feature_array, number_column, numeric_array
+from deadpan.data.formats.pickled_values import (
+    as_text,
+    clip_ids,
+    feature_array,
+    number_column,
+    numeric_array,
+)
 from deadpan.errors import DataError
 
 STEPS = np.arange(12.0).reshape(2, 3, 2)
@@ -159,3 +166,25 @@ def test_tensors_are_named_with_the_line_that_converts_them(saved_by, tmp_path, 
     exec(line, {"pathlib": pathlib, "pickle": pickle, "torch": torch})
     converted = deadpan.inspect(tmp_path / "data.pkl")
     assert converted == figures(tmp_path, mult())
+
+
+def test_ids_are_counted_before_texts_are_made_of_them():
+    with pytest.raises(DataError, match="'id' has 5 clips, 'labels' 3"):
+        clip_ids({"id": [object()] * 5}, 3, "labels")
+
+
+def test_a_text_that_stands_often_is_one_object():
+    name = "a" * 100
+    ((first, *others),) = clip_ids({"id": [[name] * 1000]}, 1, "labels")
+    assert all(text is first for text in others)
+    assert type(as_text(np.str_("a"))) is str
+    assert as_text("\ud800") == r"\ud800"
+
+
+@pytest.mark.parametrize("part", ["\ud800" * 1000, b"\xff" * 1000, 7])
+def test_texts_that_are_made_of_ids_are_charged(part, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "CONSTANT", 1000)
+    with memory_bound(tmp_path):
+        clip_ids({"id": [["a" * 5000] * 30]}, 1, "labels")
+    with pytest.raises(DataError, match="stand for more than"), memory_bound(tmp_path):
+        clip_ids({"id": [[part] * 30]}, 1, "labels")

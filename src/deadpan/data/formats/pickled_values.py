@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import TypeVar, cast
@@ -157,17 +158,26 @@ def cut_clips(
 
 
 def as_text(value: object) -> str:
-    """Convert a name or an id to text; DataError if it is neither text nor a number."""
+    """Convert a name or an id to text; DataError if it is neither text nor a number.
+
+    A text stays the object that it is, which a pickle may refer to a million times; one that is
+    made is charged.
+    """
     if isinstance(value, bytes):
-        return value.decode("utf-8", errors="backslashreplace")
-    if isinstance(value, str):
+        text = value.decode("utf-8", errors="backslashreplace")
+    elif isinstance(value, str):
         # Half a surrogate pair cannot be encoded in UTF-8.
-        return value.encode("utf-8", errors="backslashreplace").decode("utf-8")
-    if isinstance(value, int | float):  # numpy's float64 is one too
-        return str(value)
-    if isinstance(value, np.generic):
+        text = value.encode("utf-8", errors="backslashreplace").decode("utf-8")
+        if type(value) is str and text == value:
+            return value
+    elif isinstance(value, int | float):  # numpy's float64 is one too
+        text = str(value)
+    elif isinstance(value, np.generic):
         return as_text(value.item())
-    raise DataError(f"an id is a {type(value).__name__}; wanted text or a number")
+    else:
+        raise DataError(f"an id is a {type(value).__name__}; wanted text or a number")
+    charge(sys.getsizeof(text))
+    return text
 
 
 def check_count(name: str, values: Sized, count: int, beside: str) -> None:
@@ -184,9 +194,9 @@ def clip_ids(table: SplitTable, count: int, beside: str) -> tuple[tuple[str, ...
     """
     if "id" not in table:
         return ((),) * count
-    ids = tuple(id_parts(entry) for entry in as_list("id", table["id"]))
-    check_count("id", ids, count, beside)
-    return ids
+    entries = as_list("id", table["id"])
+    check_count("id", entries, count, beside)  # before texts are made of them
+    return tuple(map(id_parts, entries))
 
 
 def as_list(name: str, value: object) -> list[object]:
@@ -206,8 +216,8 @@ def id_parts(entry: object) -> tuple[str, ...]:
     for _ in range(2):  # [N, 1, 1] comes as a list of one in a list of one
         if isinstance(values, list | tuple) and len(values) == 1:
             values = cast("list[object]", values)[0]
-    several = cast("list[object]", values) if isinstance(values, list | tuple) else [values]
-    return tuple(map(as_text, several))
+    parts = cast("list[object]", values) if isinstance(values, list | tuple) else [values]
+    return tuple(map(as_text, parts))
 
 
 def numeric_array(name: str, value: object) -> Num[np.ndarray, "*shape"]:
