@@ -468,8 +468,8 @@ def components(*, folder: str | Path | None = None) -> list[dict[str, Any]]:
     """
     from deadpan.data.components import COMPONENTS, component_row
 
-    place = _components_folder(folder)
-    return [component_row(component, place) for component in COMPONENTS.values()]
+    home = _components_folder(folder)
+    return [component_row(component, home) for component in COMPONENTS.values()]
 
 
 def fetch_components(
@@ -500,11 +500,11 @@ def fetch_components(
     chosen = [find_component(name) for name in ([names] if isinstance(names, str) else names)]
     if not chosen:
         raise DataError(f"give the name of a component: {', '.join(COMPONENTS)}")
-    place = _components_folder(out)
+    home = _components_folder(out)
     return [
         file
         for component in chosen
-        for file in fetch_component(component, place / component.name, watch=watch)
+        for file in fetch_component(component, home / component.name, watch=watch)
     ]
 
 
@@ -526,12 +526,12 @@ def verify_components(
     from deadpan.data.components import COMPONENTS, find_component
     from deadpan.data.fetching.components import verify_component
 
-    place = _components_folder(folder)
+    home = _components_folder(folder)
     chosen = [find_component(name) for name in ([names] if isinstance(names, str) else names)]
-    chosen = chosen or [each for name, each in COMPONENTS.items() if (place / name).is_dir()]
+    chosen = chosen or [each for name, each in COMPONENTS.items() if (home / name).is_dir()]
     if not chosen:
-        raise DataError(f"{place}: holds no component; 'deadpan components list' lists them")
-    results = [verify_component(component, place / component.name) for component in chosen]
+        raise DataError(f"{home}: holds no component; 'deadpan components list' lists them")
+    results = [verify_component(component, home / component.name) for component in chosen]
     if faults := [fault for _, faults in results for fault in faults]:
         raise DataError(f"{'; '.join(faults)}; 'deadpan components fetch' gets what is missing")
     return [file for right, _ in results for file in right]

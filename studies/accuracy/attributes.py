@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from grid_study import write_files
 
 from deadpan.benchmarking.grid import Case, Grid, read_grid
 from deadpan.benchmarking.runner import finished
 from deadpan.data.formats.word_vectors import tokenize
-from deadpan.files import write_atomically, write_csv
 from deadpan.metrics.intervals import CONFIDENCE
 from deadpan.show.drawing import FAINT, MUTED, picture, series_looks
 from deadpan.training.opened import RunDirectory
@@ -308,11 +308,7 @@ def main() -> None:
         "![MAE by attribute, and its difference from that of all other clips](attributes.svg)\n\n"
         + "\n".join(tables(data, own) for data, own in by_data.items())
     )
-    write_csv(arguments.out / "attributes.csv", rows)
-    write_atomically(arguments.out / "attributes.svg", drawn.svg.encode())
-    write_atomically(arguments.out / "attributes.png", drawn.png)
-    write_atomically(arguments.out / "attributes.md", text.encode())
-    print(f"{arguments.out / 'attributes.md'}, .csv, .svg, .png")
+    write_files(arguments.out, "attributes", rows, text, drawn)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
 The encoder and the rated sentences are components of deadpan (``deadpan components list``). They
 are put under runs/materials/ with the tables and the stores. What is there is not made again;
-encoding goes on where it stopped. Encoding takes about 15 minutes of one core.
+encoding goes on where it stopped.
 """
 
 import argparse

@@ -8,7 +8,6 @@ missing.md, means over the seeds; and missing.svg and .png. A grid that is there
 runs are skipped.
 """
 
-import argparse
 import dataclasses
 import statistics
 import zlib
@@ -17,14 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from grid_study import arguments_of, finished_cases, write_files
 
-import deadpan
 from deadpan.analysis.contributions import subset_outputs
-from deadpan.benchmarking.grid import Case, read_grid
-from deadpan.benchmarking.runner import finished
-from deadpan.cli.progress import watching_grid
+from deadpan.benchmarking.grid import Case
 from deadpan.data.dataset import Clip
-from deadpan.files import write_atomically, write_csv
 from deadpan.models.base import Model
 from deadpan.show.drawing import MUTED, picture, series_looks
 from deadpan.tasks import MetricColumn
@@ -32,7 +28,6 @@ from deadpan.training.evaluation import labels_of, predict_clips
 from deadpan.training.opened import open_run
 from deadpan.types import in_order
 
-HERE = Path(__file__).parent
 RATES = tuple(tenth / 10 for tenth in range(10))
 CONSTANT = ""
 """Condition of the constant prediction, which reads no clip."""
@@ -236,33 +231,13 @@ def paint(each: Sequence[Scores]) -> Callable[[Any], None]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="controlled", help="data sets: controlled,ravdess4")
-    parser.add_argument("--workers", type=int, help="runs at once")
-    parser.add_argument("--config", type=Path, default=HERE / "missing.yaml")
-    parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")
-    parser.add_argument("--runs", type=Path, default=HERE.parents[1] / "runs" / "missing")
-    arguments = parser.parse_args()
-    only = arguments.only.split(",")
-    with watching_grid() as watch:
-        deadpan.benchmark(
-            arguments.config,
-            out=arguments.runs,
-            only=only,
-            workers=arguments.workers,
-            resume=arguments.runs.exists(),
-            watch=watch,
-        )
-    grid, runs = read_grid(arguments.config, only=only), arguments.runs / "runs"
-    cases = list(grid.cases({name: grid.folds_of(name) for name in grid.data}, {}))
-    done = [case for case in cases if finished(case, runs)]
-    if not done:
-        raise SystemExit(f"{arguments.runs}: no run has finished; see failures.json there")
-    rows, columns = rows_of(done, runs)
+    arguments = arguments_of(__doc__.splitlines()[0], "missing")
+    only = ",".join(arguments.only)
+    rows, columns = rows_of(finished_cases(arguments), arguments.runs / "runs")
     each = scores_of(rows, columns)
     text = (
         "# Test clips that lack modalities or steps\n\n"
-        f"`python studies/accuracy/missing.py --only {arguments.only}`; each run's seed and commit "
+        f"`python studies/accuracy/missing.py --only {only}`; each run's seed and commit "
         "are in missing.csv. Mean ± standard deviation over seeds. What is missing is missing in "
         "every test clip; models were trained on whole clips, those with modality dropout on clips "
         "that lose each modality at a rate of 15 %. Steps are dropped each by itself, the same for "
@@ -271,11 +246,7 @@ def main() -> None:
         "\n\n" + "\n".join(map(tables, each))
     )
     drawn = picture("missing", paint(each), (7.2, 0.7 + 2.7 * len(each)))
-    write_csv(arguments.out / "missing.csv", rows)
-    write_atomically(arguments.out / "missing.svg", drawn.svg.encode())
-    write_atomically(arguments.out / "missing.png", drawn.png)
-    write_atomically(arguments.out / "missing.md", text.encode())
-    print(f"{arguments.out / 'missing.md'}, .csv, .svg, .png")
+    write_files(arguments.out, "missing", rows, text, drawn)
 
 
 if __name__ == "__main__":

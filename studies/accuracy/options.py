@@ -8,33 +8,27 @@ and options.svg and .png. A grid that is there goes on; finished runs are skippe
 shown.
 """
 
-import argparse
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import deadpan
-from deadpan.benchmarking.grid import read_grid
-from deadpan.benchmarking.runner import finished
-from deadpan.cli.progress import watching_grid
-from deadpan.files import write_atomically, write_csv
+from grid_study import arguments_of, finished_cases, write_files
+
+from deadpan.benchmarking.grid import Case
+from deadpan.files import write_atomically
 from deadpan.show.drawing import INK, MUTED, picture
 from deadpan.training.opened import RunDirectory
 
-HERE = Path(__file__).parent
 Table = dict[str, Any]
 """One data set of the grid, as its tables.json has it."""
 
 
-def rows_of(config: Path, only: Sequence[str], out: Path) -> list[dict[str, Any]]:
-    """A row for each finished run: its scores on the test split, its seed, its commit."""
-    grid = read_grid(config, only=only)
+def rows_of(cases: Sequence[Case], runs: Path) -> list[dict[str, Any]]:
+    """A row for each run: its scores on the test split, its seed, its commit."""
     rows = []
-    for case in grid.cases({name: grid.folds_of(name) for name in grid.data}, {}):
-        if not finished(case, out / "runs"):
-            continue
-        run = RunDirectory(out / "runs" / case.directory)
+    for case in cases:
+        run = RunDirectory(runs / case.directory)
         row = {
             "data": case.data,
             "system": case.system,
@@ -77,29 +71,14 @@ def paint(tables: Sequence[Table]) -> Callable[[Any], None]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="controlled", help="data sets, as in mosi_mpnet,ravdess4")
-    parser.add_argument("--workers", type=int, help="runs at once")
-    parser.add_argument("--config", type=Path, default=HERE / "options.yaml")
-    parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")
-    parser.add_argument("--runs", type=Path, default=HERE.parents[1] / "runs" / "options")
-    arguments = parser.parse_args()
-    only = arguments.only.split(",")
-    with watching_grid() as watch:
-        deadpan.benchmark(
-            arguments.config,
-            out=arguments.runs,
-            only=only,
-            workers=arguments.workers,
-            resume=arguments.runs.exists(),
-            watch=watch,
-        )
-    rows = rows_of(arguments.config, only, arguments.runs)
+    arguments = arguments_of(__doc__.splitlines()[0], "options")
+    only = ",".join(arguments.only)
+    rows = rows_of(finished_cases(arguments), arguments.runs / "runs")
     tables = json.loads((arguments.runs / "tables.json").read_text(encoding="utf-8"))
     commits = ", ".join(sorted({row["commit"] for row in rows}))
     text = (
         "# What each option does to HCT-MG, on the test split\n\n"
-        f"`python studies/accuracy/options.py --only {arguments.only}`, commit {commits}; each "
+        f"`python studies/accuracy/options.py --only {only}`, commit {commits}; each "
         "run's seed is in options.csv. Mean ± standard deviation over seeds; the best epoch is "
         "that of the lowest validation loss. p: against HCT-MG, over seeds and clips, corrected "
         "for the number of systems.\n\n![First metric of each system](options.svg)\n\n"
@@ -110,12 +89,8 @@ def main() -> None:
     )
     systems = sum(len(table["rows"]) for table in tables)
     drawn = picture("options", paint(tables), (7.2, 0.6 * len(tables) + 0.24 * systems))
-    write_csv(arguments.out / "options.csv", rows)
     write_atomically(arguments.out / "options.json", json.dumps(tables, indent=1).encode())
-    write_atomically(arguments.out / "options.svg", drawn.svg.encode())
-    write_atomically(arguments.out / "options.png", drawn.png)
-    write_atomically(arguments.out / "options.md", text.encode())
-    print(f"{arguments.out / 'options.md'}, .csv, .json, .svg, .png")
+    write_files(arguments.out, "options", rows, text, drawn)
 
 
 if __name__ == "__main__":

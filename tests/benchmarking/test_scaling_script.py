@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 from .scripts import run, script
 
@@ -41,7 +42,8 @@ def test_training_is_stopped_after_the_steps(tmp_path, monkeypatch):
 
 def test_what_lies_between_epochs_is_not_a_step(monkeypatch):
     scaling = script("scaling", monkeypatch)
-    monkeypatch.setattr(scaling.time, "perf_counter", iter([1.0, 2.0, 9.0, 10.5]).__next__)
+    clock_of_script = SimpleNamespace(perf_counter=iter([1.0, 2.0, 9.0, 10.5]).__next__)
+    monkeypatch.setattr(scaling, "time", clock_of_script)  # that of the process has other readers
     clock = scaling.Clock(steps=9)
     for epoch, step in ((1, 1), (1, 2), (2, 1), (2, 2)):
         clock.step(epoch, step, 2, 0.0)

@@ -18,9 +18,6 @@ from deadpan.options import laid_over, record, typed
 from deadpan.training.opened import load_data, resolved
 from deadpan.training.settings import Settings
 
-OPTIONS = ("data_options", "model_options")
-"""Settings that hold values by name, which are laid over each other one by one."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Case:
@@ -174,7 +171,7 @@ class Grid:
                 chosen or {},
                 {"data_options": {"leave_out": fold}} if fold else {},
             ):
-                values = _merged(values, layer)
+                values = laid_over(values, layer)
             return resolved(Settings.from_dict(values | {"seed": seed}))
         except DeadpanError as error:
             raise DeadpanError(f"{self.path}: {system} on {data}: {error}") from error
@@ -230,15 +227,6 @@ class Grid:
             for system in self.systems_of(data):
                 for fold in folds[data]:
                     yield data, system, fold
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings above over those below; options of data and model one by one."""
-    merged = {**below, **above}
-    for key in OPTIONS:
-        if key in below and key in above:
-            merged[key] = {**typed(key, below[key], dict), **typed(key, above[key], dict)}
-    return merged
 
 
 def _file_name(name: str) -> str:

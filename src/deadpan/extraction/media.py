@@ -493,7 +493,7 @@ def _has_moov(path: Path) -> bool:
 
 def _streams(path: Path, container: Av) -> tuple[Av, Av]:
     """The video and the audio stream to read, None for what is absent or cannot be decoded."""
-    found = []
+    chosen = []
     for kind in ("video", "audio"):
         streams = [
             stream
@@ -501,14 +501,14 @@ def _streams(path: Path, container: Av) -> tuple[Av, Av]:
             if stream.codec_context is not None and not _is_picture(stream)
         ]
         best = container.streams.best(kind)
-        found.append(best if best in streams else next(iter(streams), None))
-    if found == [None, None]:
+        chosen.append(best if best in streams else next(iter(streams), None))
+    if chosen == [None, None]:
         kinds = ", ".join(sorted({stream.type for stream in container.streams}))
         raise DataError(
             f"{path}: holds no video and no audio that can be decoded, only streams of {kinds}; "
             "give another file, or convert it"
         )
-    return found[0], found[1]
+    return chosen[0], chosen[1]
 
 
 def _is_picture(stream: Av) -> bool:

@@ -207,9 +207,9 @@ def _pip_download(package: Package, path: Path) -> str:
         # Of the files of this version, pip takes the one of the hash.
         wanted.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
         options = ["--no-deps", "--ignore-requires-python", "--require-hashes", "--no-input"]
-        place = ["--requirement", str(wanted), "--dest", str(temporary)]
+        files = ["--requirement", str(wanted), "--dest", str(temporary)]
         done = subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", *options, *place],
+            [sys.executable, "-m", "pip", "download", "--quiet", *options, *files],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -247,7 +247,7 @@ def _put_together(
             )
         part.finish()
     except OSError as error:
-        part.drop()
+        part.drop()  # or the message would say that it is kept
         raise unwritable(path, error) from error
     finally:
         part.drop()

@@ -1,0 +1,58 @@
+"""What studies of a grid share: their options, the run of the grid, the files they write."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import deadpan
+from deadpan.benchmarking.grid import Case, read_grid
+from deadpan.benchmarking.runner import finished
+from deadpan.cli.progress import watching_grid
+from deadpan.files import write_atomically, write_csv
+from deadpan.show.drawing import Picture
+
+HERE = Path(__file__).parent
+
+
+def arguments_of(summary: str, name: str) -> argparse.Namespace:
+    """Parse the options of the study ``name``; ``only`` becomes a list."""
+    parser = argparse.ArgumentParser(description=summary)
+    parser.add_argument("--only", default="controlled", help="data sets of the grid, as in a,b")
+    parser.add_argument("--workers", type=int, help="runs at once")
+    parser.add_argument("--config", type=Path, default=HERE / f"{name}.yaml")
+    parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")
+    parser.add_argument("--runs", type=Path, default=HERE.parents[1] / "runs" / name)
+    arguments = parser.parse_args()
+    arguments.only = arguments.only.split(",")
+    return arguments
+
+
+def finished_cases(arguments: argparse.Namespace) -> list[Case]:
+    """Run the grid, or what is left of it, and give the cases that have finished."""
+    with watching_grid() as watch:
+        deadpan.benchmark(
+            arguments.config,
+            out=arguments.runs,
+            only=arguments.only,
+            workers=arguments.workers,
+            resume=arguments.runs.exists(),
+            watch=watch,
+        )
+    grid = read_grid(arguments.config, only=arguments.only)
+    cases = grid.cases({name: grid.folds_of(name) for name in grid.data}, {})
+    done = [case for case in cases if finished(case, arguments.runs / "runs")]
+    if not done:
+        raise SystemExit(f"{arguments.runs}: no run has finished; see failures.json there")
+    return done
+
+
+def write_files(
+    out: Path, name: str, rows: Sequence[Mapping[str, Any]], text: str, drawn: Picture
+) -> None:
+    """Write NAME.csv, .svg, .png and .md, each whole."""
+    write_csv(out / f"{name}.csv", rows)
+    write_atomically(out / f"{name}.svg", drawn.svg.encode())
+    write_atomically(out / f"{name}.png", drawn.png)
+    write_atomically(out / f"{name}.md", text.encode())
+    print(f"{out / name}.md, .csv, .svg, .png")
