@@ -6,6 +6,7 @@ import random
 import sys
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from typing import NoReturn
 from unittest import mock
 
 # Before anything imports torch or matplotlib. Whatever the environment says: sums round otherwise
@@ -53,11 +54,29 @@ def shared() -> Path:
     """The folder ../shared with its real clips; skips where it is absent, but fails in CI."""
     folder = Path(__file__).resolve().parents[2] / "shared"
     if not (folder / "data").is_dir():
-        reason = f"needs the real clips in {folder / 'data'}, which is not there"
-        if IN_CI or os.environ.get("DEADPAN_REQUIRE_SHARED") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        skip_or_fail(f"needs the real clips in {folder / 'data'}, which is not there")
     return folder
+
+
+@pytest.fixture(scope="session")
+def component():
+    """The folder of a component, by name; skips where it was not fetched, but fails in CI."""
+    from deadpan.data.components import find_component
+
+    folder = Path(__file__).resolve().parents[1] / "data" / "components"
+
+    def folder_of(name: str) -> Path:
+        path = find_component(name).path(folder)
+        return path or skip_or_fail(f"needs {folder / name}; run: deadpan components fetch {name}")
+
+    return folder_of
+
+
+def skip_or_fail(reason: str) -> NoReturn:
+    """Skip a test that lacks what it reads; in CI, fail."""
+    if IN_CI or os.environ.get("DEADPAN_REQUIRE_SHARED") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture(params=["as it is", "without an LSTM in bfloat16"])
