@@ -1,0 +1,263 @@
+"""The timeline of a recording: who says what, what each modality shows, and where they disagree."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from deadpan.extraction.sequences import MeasuredSequence
+
+SCHEMA = "deadpan-timeline/1"
+"""Name and version of the JSON. A number grows when a key changes its meaning or goes away."""
+NOTICE = (
+    "An expression is not a felt emotion: a smile may be polite, and a flat voice may be a cold. "
+    "Do not decide about a person by this. In the European Union, Regulation 2024/1689 (AI Act) "
+    "forbids inferring emotions of people at work and in education (Article 5(1)(f)) but for "
+    "medical and safety reasons, and obliges whoever uses such a system elsewhere to tell the "
+    "people it is used on (Article 50(3))."
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Word:
+    """A spoken word.
+
+    Attributes:
+        text: as it is written, with punctuation.
+        start: seconds from the recording's start.
+        end: likewise.
+        probability: that it was recognised rightly, in [0, 1]; 1 for a user's own transcript.
+    """
+
+    text: str
+    start: float
+    end: float
+    probability: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What one modality shows during an utterance.
+
+    Attributes:
+        value: in [-1, 1]: from negative to positive, of the voice from calm to aroused; None where
+            the modality abstains.
+        confidence: in [0, 1]; 0 where it abstains.
+        reason: why it abstains; "" where it does not.
+    """
+
+    value: float | None
+    confidence: float
+    reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FusedScore:
+    """The prediction of a trained model for an utterance.
+
+    Attributes:
+        score: sentiment in [-3, 3].
+        low: lower end of its 90 % interval; None where the run has none.
+        high: likewise.
+        positive_probability: probability that the sentiment is above 0; None where the run has
+            none.
+        gate: weight of each modality in the gate, sum 1; empty for a model without one.
+        contributions: Shapley value of each modality, in the score's unit.
+    """
+
+    score: float
+    low: float | None
+    high: float | None
+    positive_probability: float | None
+    gate: Mapping[str, float]
+    contributions: Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TimelineUtterance:
+    """One utterance of one person.
+
+    Attributes:
+        start: seconds from the recording's start.
+        end: likewise.
+        person: who speaks, as ``Timeline.persons`` names them; None where nobody in view does.
+        words: in order.
+        readings: by modality: ``text``, ``audio``, ``vision``.
+        fused: None without a run.
+        incongruity: how modalities disagree, such as "a smile on negative words"; "" where they do
+            not, or one of them is not sure.
+    """
+
+    start: float
+    end: float
+    person: str | None
+    words: tuple[Word, ...]
+    readings: Mapping[str, Reading]
+    fused: FusedScore | None = None
+    incongruity: str = ""
+
+    @property
+    def text(self) -> str:
+        """Its words as one line."""
+        return " ".join(word.text for word in self.words)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Person:
+    """Somebody whose face was seen.
+
+    Attributes:
+        name: "person 1" and so on, in the order of appearance.
+        seen: seconds in view.
+        speaks: seconds in view and speaking.
+    """
+
+    name: str
+    seen: float
+    speaks: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Curve:
+    """One number over time.
+
+    Attributes:
+        person: whose it is; None for the voice, and for words of somebody out of view.
+        modality: ``text``, ``audio`` or ``vision``.
+        sequence: of one column.
+    """
+
+    person: str | None
+    modality: str
+    sequence: MeasuredSequence
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordingFacts:
+    """What is known of the recording's file.
+
+    Attributes:
+        file: its name, without folders.
+        sha256: of its bytes, in lower-case hexadecimal.
+        duration: seconds.
+        has_video: whether frames can be read.
+        has_audio: whether sound can be read.
+        warnings: sentences on what was cut off, damaged or left out.
+    """
+
+    file: str
+    sha256: str
+    duration: float
+    has_video: bool
+    has_audio: bool
+    warnings: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Timeline:
+    """A recording, read.
+
+    Attributes:
+        recording: its file.
+        persons: in the order of appearance.
+        utterances: in order of their starts.
+        curves: over the whole recording.
+        made_by: version of deadpan, recipe, and the hash of each component, by name.
+        run: the trained model's directory; "" where readings are training-free.
+    """
+
+    recording: RecordingFacts
+    persons: tuple[Person, ...]
+    utterances: tuple[TimelineUtterance, ...]
+    curves: tuple[Curve, ...]
+    made_by: Mapping[str, str]
+    run: str = ""
+
+    @property
+    def moments(self) -> tuple[TimelineUtterance, ...]:
+        """The utterances in which modalities disagree."""
+        return tuple(each for each in self.utterances if each.incongruity)
+
+
+def timeline_json(timeline: Timeline) -> dict[str, Any]:
+    """The whole timeline as what ``json`` writes; documented in docs/timeline.md."""
+    return {
+        "schema": SCHEMA,
+        "notice": NOTICE,
+        "recording": dataclasses.asdict(timeline.recording),
+        "made_by": dict(timeline.made_by),
+        "run": timeline.run or None,
+        "persons": [dataclasses.asdict(person) for person in timeline.persons],
+        "utterances": [_utterance_json(each) for each in timeline.utterances],
+        "curves": [_curve_json(curve) for curve in timeline.curves],
+    }
+
+
+def _utterance_json(utterance: TimelineUtterance) -> dict[str, Any]:
+    return {
+        **dataclasses.asdict(utterance),
+        "text": utterance.text,
+        "incongruity": utterance.incongruity or None,
+    }
+
+
+def _curve_json(curve: Curve) -> dict[str, Any]:
+    sequence, (column,) = curve.sequence, curve.sequence.columns
+    values = np.where(sequence.present, sequence.values[:, 0].astype(np.float64), np.nan)
+    return {
+        "person": curve.person,
+        "modality": curve.modality,
+        "name": column.name,
+        "unit": column.unit,
+        "rate": sequence.rate,
+        "first": sequence.first,
+        "values": [None if np.isnan(x) else round(float(x), 4) for x in values],
+    }
+
+
+def timeline_rows(timeline: Timeline) -> Iterator[dict[str, object]]:
+    """A row of a CSV for each utterance."""
+    for utterance in timeline.utterances:
+        row: dict[str, object] = {
+            "start": round(utterance.start, 3),
+            "end": round(utterance.end, 3),
+            "person": utterance.person or "",
+            "text": utterance.text,
+        }
+        for modality, reading in utterance.readings.items():
+            row[modality] = "" if reading.value is None else round(reading.value, 4)
+            row[f"{modality}_confidence"] = round(reading.confidence, 4)
+        if fused := utterance.fused:
+            row |= {"score": fused.score, "low": fused.low, "high": fused.high}
+            row |= {f"contribution_{name}": value for name, value in fused.contributions.items()}
+        yield row | {"incongruity": utterance.incongruity}
+
+
+def timeline_srt(timeline: Timeline) -> str:
+    """Subtitles with what each modality shows in brackets behind the words."""
+    cues = []
+    for number, utterance in enumerate(timeline.utterances, start=1):
+        shown = [
+            f"{modality} {reading.value:+.1f}"
+            for modality, reading in utterance.readings.items()
+            if reading.value is not None
+        ]
+        if utterance.fused:
+            shown.append(f"score {utterance.fused.score:+.1f}")
+        who = f"{utterance.person}: " if utterance.person else ""
+        # An arrow inside a cue would be read as a time.
+        said = utterance.text.replace("-->", "->")
+        note = f" !! {utterance.incongruity}" if utterance.incongruity else ""
+        span = f"{_srt_time(utterance.start)} --> {_srt_time(utterance.end)}"
+        cues.append(f"{number}\n{span}\n{who}{said}\n[{', '.join(shown)}]{note}\n")
+    return "\n".join(cues)
+
+
+def _srt_time(seconds: float) -> str:
+    milliseconds = round(1000 * seconds)
+    minutes, milliseconds = divmod(milliseconds, 60_000)
+    return (
+        f"{minutes // 60:02d}:{minutes % 60:02d}:"
+        f"{milliseconds // 1000:02d},{milliseconds % 1000:03d}"
+    )
