@@ -93,8 +93,8 @@ def main() -> None:
     text = (
         "# What each option does to HCT-MG, on the test split\n\n"
         f"`python studies/accuracy/options.py --only {only}`; each "
-        "run's seed and commit are in options.csv. Mean ± standard deviation over seeds; the best epoch is "
-        "that of the lowest validation loss. p: against HCT-MG, over seeds and clips, corrected "
+        "run's seed and commit are in options.csv. Mean ± standard deviation over seeds; the best "
+        "epoch is that of the lowest validation loss. p: against HCT-MG, over seeds and clips, corrected "
         "for the number of systems.\n\n![First metric of each system](options.svg)\n\n"
     )
     text += "\n".join(table["markdown"] for table in tables)
