@@ -94,8 +94,8 @@ def main() -> None:
         "# What each option does to HCT-MG, on the test split\n\n"
         f"`python studies/accuracy/options.py --only {only}`; each "
         "run's seed and commit are in options.csv. Mean ± standard deviation over seeds; the best "
-        "epoch is that of the lowest validation loss. p: against HCT-MG, over seeds and clips, corrected "
-        "for the number of systems.\n\n![First metric of each system](options.svg)\n\n"
+        "epoch is that of the lowest validation loss. p: against HCT-MG, over seeds and clips, "
+        "corrected for the number of systems.\n\n![First metric of each system](options.svg)\n\n"
     )
     text += "\n".join(table["markdown"] for table in tables)
     systems = sum(len(table["rows"]) for table in tables)
