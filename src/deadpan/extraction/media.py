@@ -402,7 +402,10 @@ class _Segment:
             if resampled is not None and resampled.samples:
                 time = self._start + Fraction(self._count, self._rate)
                 self._count += resampled.samples
-                yield AudioBlock(time=float(time), samples=resampled.to_ndarray()[0])
+                samples = resampled.to_ndarray()[0]
+                # Files of floats go beyond full scale, and some hold NaN.
+                samples = np.nan_to_num(samples, posinf=1, neginf=-1).clip(-1, 1)
+                yield AudioBlock(time=float(time), samples=samples)
 
 
 def _blocks(track: _Track, rate: int) -> Iterator[AudioBlock]:
