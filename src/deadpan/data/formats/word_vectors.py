@@ -140,5 +140,8 @@ def embed_words(
         repairs[WITHOUT_VECTOR] += missing
     charge(4 * width * sum(map(len, clips)))
     zeros = np.zeros(width, dtype=np.float32)
-    rows = ([table.get(word, zeros) for word in words] for words in clips)
-    return [np.array(x, dtype=np.float32).reshape(len(x), width) for x in rows], width
+    sequences = [np.empty((len(words), width), dtype=np.float32) for words in clips]
+    for sequence, words in zip(sequences, clips, strict=True):
+        for step, word in enumerate(words):
+            sequence[step] = table.get(word, zeros)
+    return sequences, width
