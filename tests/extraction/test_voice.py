@@ -291,6 +291,15 @@ def test_at_most_five_seconds_of_audio_are_held():
     assert sum(array() is not None for array in arrays) <= 5
 
 
+def test_another_model_of_swift_f0_is_refused(monkeypatch):
+    monkeypatch.setattr(voice, "SWIFT_F0_SHA256", "0" * 64)
+    voice._detector.cache_clear()
+    with pytest.raises(
+        DeadpanError, match=r"model\.onnx: is not the model of .* pip install swift"
+    ):
+        VoiceMeter()
+
+
 def test_a_missing_extra_names_its_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "swift_f0", None)
     voice._detector.cache_clear()

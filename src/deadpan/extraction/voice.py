@@ -9,11 +9,13 @@ frames, so that its loud frames count more.
 import math
 import types
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Float32
 
+from deadpan.data.containers.files import file_sha256
 from deadpan.errors import DeadpanError
 from deadpan.extraction.media import AudioBlock
 from deadpan.extraction.sequences import Column, MeasuredSequence
@@ -36,6 +38,8 @@ WINDOW = 512
 """Samples of a frame: 32 ms."""
 REACH = (WINDOW - HOP) // 2
 """Samples by which the frames of a step reach beyond it, on either side."""
+SWIFT_F0_SHA256 = "6385e8c2ebc3872e82c9ff5946228de44cd3be77a750ea53698b7dbfe94b0a22"
+"""SHA-256 of swift-f0's model: with another, pitches would be others under the same name."""
 BEFORE, AFTER = 11, 10
 """Frames around a frame on which its pitch depends, as swift-f0 states."""
 CHUNK = 50
@@ -327,8 +331,15 @@ def _cosines() -> Float[np.ndarray, "coefficient band"]:
 
 @cache
 def _detector() -> "SwiftF0":
-    """swift-f0 on one thread, which makes the same numbers on every machine and does not spin."""
-    return _swift_f0().SwiftF0(threads=1, spin=False)
+    """swift-f0 on one thread, which does not spin; DeadpanError if its model is another."""
+    swift_f0 = _swift_f0()
+    model = Path(swift_f0.__path__[0]) / "model.onnx"
+    if file_sha256(model) != SWIFT_F0_SHA256:
+        raise DeadpanError(
+            f"{model}: is not the model of swift-f0 0.3.0, by which voices are measured; run: pip "
+            "install swift-f0==0.3.0"
+        )
+    return swift_f0.SwiftF0(threads=1, spin=False)
 
 
 def _swift_f0() -> types.ModuleType:
