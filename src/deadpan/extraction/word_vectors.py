@@ -50,7 +50,7 @@ class GloveVectors:
         for word, each in spellings.items():
             if parts := next((parts for parts in each if all(part in rows for part in parts)), ()):
                 vectors = [matrix[rows[part]] for part in parts]
-                self._vectors[word] = np.mean(vectors, axis=0, dtype=np.float32)
+                self._vectors[word] = np.stack(vectors).mean(axis=0, dtype=np.float32)
 
     def __contains__(self, word: str) -> bool:
         """Whether a word has a vector."""
