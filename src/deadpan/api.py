@@ -394,6 +394,7 @@ def _recipe(like: str | Path, modality: str) -> Recipe:
         recipes = RunDirectory(path).environment().dataset.recipes
     else:
         recipes = load(like).recipes
+    recipes = {name: recipe for name, recipe in recipes.items() if isinstance(recipe, Recipe)}
     if modality not in recipes:
         listing = f"has recipes of {', '.join(recipes)}" if recipes else "no modality was encoded"
         raise DataError(

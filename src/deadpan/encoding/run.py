@@ -113,7 +113,7 @@ def _finished(
         except DataError:  # a file of another's, which is in the way
             return None
         recipe = dataset.recipes.get(modality)
-        if recipe is None or origin != provenance(source, data_options):
+        if not isinstance(recipe, Recipe) or origin != provenance(source, data_options):
             return None
         wanted = recipe_of(open_it(), options)
         if (recipe.digest, recipe.precision) != (wanted.digest, wanted.precision):
