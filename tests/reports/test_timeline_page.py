@@ -273,6 +273,8 @@ def test_hostile_texts_are_shown_and_do_nothing(browser, recording, tmp_path):
     assert browser.run("typeof hacked") == "undefined"
     assert browser.run("document.querySelectorAll('.curves img, main script + script').length") == 1
     assert "onerror=hacked" in browser.run("document.getElementById('now').textContent")
+    browser.size(400)
+    assert browser.run("document.documentElement.scrollWidth") <= 400
     assert (browser.complaints, browser.requests) == ([], [address])
 
 
