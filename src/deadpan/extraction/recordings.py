@@ -2,6 +2,8 @@
 
 import dataclasses
 from collections.abc import Iterable
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -31,8 +33,8 @@ class RecordingWatch(Protocol):
     def begin(self, seconds: float) -> None:
         """Before the first frame, with the recording's duration."""
 
-    def advance(self, time: float) -> None:
-        """After each second of the recording, with the seconds read so far."""
+    def advance(self, seconds: float) -> None:
+        """Each time that a second or more was read, with how much."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,6 +57,9 @@ class ReadRecording:
 class RecordingReader:
     """Reads recordings, one after the other, with models that are loaded once.
 
+    Attributes:
+        made_by: version of deadpan, and the hash of each component's files, by name.
+
     Args:
         components: the folder of all components.
         language: that is spoken, as ISO 639-1 writes it.
@@ -67,6 +72,7 @@ class RecordingReader:
 
     def __init__(self, components: Path, *, language: str = "en", threads: int = 1) -> None:
         face, voice_activity, whisper = (component_folder(components, name) for name in COMPONENTS)
+        self.made_by = makers()
         self._landmarker = FaceLandmarker(face)
         self._detector = SpeechDetector(voice_activity)
         self._recognizer = Recognizer(whisper, language=language, threads=threads)
@@ -82,7 +88,7 @@ class RecordingReader:
         words: list[Word] = []
         if watch:
             watch.begin(recording.duration)
-        second = 0
+        seconds = 0.0
         with read(path, fps=FACE_RATE, side=SIDE) as media:
             for item in media:
                 if isinstance(item, Frame):
@@ -91,9 +97,9 @@ class RecordingReader:
                     voice.push(item)
                     for speech in self._detector.push(item):
                         words += _words(self._recognizer.push(speech))
-                if watch and item.time >= second + 1:
-                    second = int(item.time)
-                    watch.advance(item.time)
+                if watch and item.time >= seconds + 1:
+                    watch.advance(item.time - seconds)
+                    seconds = item.time
             for speech in self._detector.finish():
                 words += _words(self._recognizer.push(speech))
             words += _words(self._recognizer.finish())
@@ -110,6 +116,13 @@ class RecordingReader:
             voice=voice.finish(),
             tracks=tuple(tracker.tracks()),
         )
+
+
+def makers() -> dict[str, str]:
+    """Version of deadpan, and a hash of the files of each component, by name."""
+    files = {name: [file.sha256 for file in find_component(name).files] for name in COMPONENTS}
+    hashes = {name: sha256("".join(each).encode()).hexdigest() for name, each in files.items()}
+    return {"deadpan": version("deadpan"), **hashes}
 
 
 def component_folder(components: Path, name: str) -> Path:
