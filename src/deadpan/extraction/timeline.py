@@ -1,12 +1,14 @@
 """The timeline of a recording: who says what, what each modality shows, and where they disagree."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from deadpan.extraction.sequences import MeasuredSequence
+from deadpan.files import csv_text
 
 SCHEMA = "deadpan-timeline/1"
 """Name and version of the JSON. A number grows when a key changes its meaning or goes away."""
@@ -100,7 +102,7 @@ class TimelineUtterance:
     @property
     def text(self) -> str:
         """Its words as one line."""
-        return " ".join(word.text for word in self.words)
+        return " ".join(" ".join(word.text for word in self.words).split())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -185,10 +187,17 @@ def timeline_json(timeline: Timeline) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "notice": NOTICE,
-        "recording": dataclasses.asdict(timeline.recording),
+        "recording": {
+            **dataclasses.asdict(timeline.recording),
+            "duration": _time(timeline.recording.duration),
+            "warnings": list(timeline.recording.warnings),
+        },
         "made_by": dict(timeline.made_by),
         "run": timeline.run or None,
-        "persons": [dataclasses.asdict(person) for person in timeline.persons],
+        "persons": [
+            {"name": person.name, "seen": _time(person.seen), "speaks": _time(person.speaks)}
+            for person in timeline.persons
+        ],
         "utterances": [_utterance_json(each) for each in timeline.utterances],
         "curves": [_curve_json(curve) for curve in timeline.curves],
     }
@@ -196,67 +205,121 @@ def timeline_json(timeline: Timeline) -> dict[str, Any]:
 
 def _utterance_json(utterance: TimelineUtterance) -> dict[str, Any]:
     return {
-        **dataclasses.asdict(utterance),
+        "start": _time(utterance.start),
+        "end": _time(utterance.end),
+        "person": utterance.person,
         "text": utterance.text,
+        "words": [
+            {
+                "text": word.text,
+                "start": _time(word.start),
+                "end": _time(word.end),
+                "probability": _number(word.probability),
+            }
+            for word in utterance.words
+        ],
+        "readings": {
+            modality: {
+                "value": _number(reading.value),
+                "confidence": _number(reading.confidence),
+                "reason": reading.reason or None,
+            }
+            for modality, reading in utterance.readings.items()
+        },
+        "fused": utterance.fused and _fused_json(utterance.fused),
         "incongruity": utterance.incongruity or None,
+    }
+
+
+def _fused_json(fused: FusedScore) -> dict[str, Any]:
+    return {
+        "score": _number(fused.score),
+        "low": _number(fused.low),
+        "high": _number(fused.high),
+        "positive_probability": _number(fused.positive_probability),
+        "gate": {modality: _number(weight) for modality, weight in fused.gate.items()},
+        "contributions": {modality: _number(x) for modality, x in fused.contributions.items()},
     }
 
 
 def _curve_json(curve: Curve) -> dict[str, Any]:
     sequence, (column,) = curve.sequence, curve.sequence.columns
+    # As float64: what float32 rounds to four decimals has more of them in JSON.
     values = np.where(sequence.present, sequence.values[:, 0].astype(np.float64), np.nan)
     return {
         "person": curve.person,
         "modality": curve.modality,
         "name": column.name,
         "unit": column.unit,
+        "source": column.source,
+        "low": column.low,
+        "high": column.high,
         "rate": sequence.rate,
         "first": sequence.first,
-        "values": [None if np.isnan(x) else round(float(x), 4) for x in values],
+        "values": [_number(x) for x in values.tolist()],
+        "confidence": [round(x, 2) for x in sequence.confidence.astype(np.float64).tolist()],
     }
 
 
-def timeline_rows(timeline: Timeline) -> Iterator[dict[str, object]]:
-    """A row of a CSV for each utterance."""
+def _time(seconds: float) -> float:
+    """Seconds to the millisecond."""
+    return round(float(seconds), 3)
+
+
+def _number(value: float | None) -> float | None:
+    """To four decimals; None for a number that is not finite, which JSON does not have."""
+    return round(float(value), 4) if value is not None and math.isfinite(value) else None
+
+
+def timeline_csv(timeline: Timeline) -> str:
+    """A row for each utterance; where a modality abstains, its number is empty."""
+    rows: list[dict[str, object]] = []
     for utterance in timeline.utterances:
         row: dict[str, object] = {
-            "start": round(utterance.start, 3),
-            "end": round(utterance.end, 3),
+            "start": _time(utterance.start),
+            "end": _time(utterance.end),
             "person": utterance.person or "",
             "text": utterance.text,
+            "incongruity": utterance.incongruity,
         }
         for modality, reading in utterance.readings.items():
-            row[modality] = "" if reading.value is None else round(reading.value, 4)
-            row[f"{modality}_confidence"] = round(reading.confidence, 4)
+            row[f"{modality}_value"] = _number(reading.value)  # `text` are the words
+            row[f"{modality}_confidence"] = _number(reading.confidence)
+            row[f"{modality}_reason"] = reading.reason
         if fused := utterance.fused:
-            row |= {"score": fused.score, "low": fused.low, "high": fused.high}
-            row |= {f"contribution_{name}": value for name, value in fused.contributions.items()}
-        yield row | {"incongruity": utterance.incongruity}
+            row |= {name: _number(getattr(fused, name)) for name in ("score", "low", "high")}
+            row |= {f"contribution_{name}": _number(x) for name, x in fused.contributions.items()}
+        rows.append(row)
+    return csv_text(rows, columns=("start", "end", "person", "text", "incongruity"))
 
 
 def timeline_srt(timeline: Timeline) -> str:
-    """Subtitles with what each modality shows in brackets behind the words."""
-    cues = []
+    """Subtitles with what each modality shows in brackets below the words."""
+    cues: list[str] = []
     for number, utterance in enumerate(timeline.utterances, start=1):
         shown = [
-            f"{modality} {reading.value:+.1f}"
+            f"{modality} {'abstains' if reading.value is None else _signed(reading.value)}"
             for modality, reading in utterance.readings.items()
-            if reading.value is not None
         ]
         if utterance.fused:
-            shown.append(f"score {utterance.fused.score:+.1f}")
-        who = f"{utterance.person}: " if utterance.person else ""
-        # An arrow inside a cue would be read as a time.
-        said = utterance.text.replace("-->", "->")
-        note = f" !! {utterance.incongruity}" if utterance.incongruity else ""
+            shown.append(f"score {_signed(utterance.fused.score)}")
         span = f"{_srt_time(utterance.start)} --> {_srt_time(utterance.end)}"
-        cues.append(f"{number}\n{span}\n{who}{said}\n[{', '.join(shown)}]{note}\n")
+        who = f"{utterance.person}: " if utterance.person else ""
+        notes = [f"[{', '.join(shown)}]"] if shown else []
+        notes += [f"!! {utterance.incongruity}"] if utterance.incongruity else []
+        lines = [f"{who}{utterance.text}", " ".join(notes)]
+        # An empty line would end the cue, an arrow inside would be read as a time.
+        said = "\n".join(" ".join(line.split()) for line in lines if line).replace("-->", "->")
+        cues.append(f"{number}\n{span}\n{said}\n")
     return "\n".join(cues)
 
 
+def _signed(value: float) -> str:
+    return f"{round(value, 1) + 0.0:+.1f}"  # a sum with 0 is not -0
+
+
 def _srt_time(seconds: float) -> str:
-    milliseconds = round(1000 * seconds)
-    minutes, milliseconds = divmod(milliseconds, 60_000)
+    minutes, milliseconds = divmod(round(1000 * seconds), 60_000)
     return (
         f"{minutes // 60:02d}:{minutes % 60:02d}:"
         f"{milliseconds // 1000:02d},{milliseconds % 1000:03d}"
