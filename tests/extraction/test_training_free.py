@@ -2,14 +2,14 @@ import dataclasses
 
 import numpy as np
 import pytest
-from deadpan.extraction.faces import BLENDSHAPES, FACE_COLUMNS
-from deadpan.extraction.tracks import FACE_RATE, FaceTrack
 from deadpan.extraction.utterances import Word
 
+from deadpan.extraction.faces import BLENDSHAPES, FACE_COLUMNS
 from deadpan.extraction.readings import NO_SMILE_ON_POSITIVE, SMILE, SMILE_ON_NEGATIVE
 from deadpan.extraction.recordings import ReadRecording
 from deadpan.extraction.sequences import MeasuredSequence
 from deadpan.extraction.timeline import RecordingFacts
+from deadpan.extraction.tracks import FACE_RATE, FaceTrack
 from deadpan.extraction.training_free import training_free_timeline
 from deadpan.extraction.voice import VOICE_COLUMNS, VOICE_RATE
 
