@@ -459,6 +459,7 @@ def analyze(
     recordings: Sequence[str | Path],
     *,
     out: str | Path = "runs",
+    transcript: str | Path | None = None,
     language: str = "en",
     folder: str | Path | None = None,
     watch: "RecordingWatch | None" = None,
@@ -473,6 +474,8 @@ def analyze(
         recordings: files of video or sound.
         out: the folder in which each recording has one, ``NAME-timeline``: a page, and the same as
             JSON, CSV and subtitles. What is there is replaced.
+        transcript: what is said in the recording, if it is one: a .srt, .vtt or .txt file. Words
+            take their times from those that are recognised.
         language: that is spoken, as ISO 639-1 writes it. The lexicon is English.
         folder: that of the components, which ``deadpan components fetch`` makes; by default
             ``data/components``.
@@ -482,17 +485,21 @@ def analyze(
         The pages, in the order of the recordings.
 
     Raises:
-        DataError: a recording cannot be read, or a component is missing. Recordings before it have
-            their pages.
+        DataError: a recording or the transcript cannot be read, they do not match, or a component
+            is missing. Recordings before it have their pages.
         DeadpanError: a library is not installed, or a page cannot be written.
     """
     from deadpan.extraction.recordings import RecordingReader
     from deadpan.extraction.training_free import training_free_timeline
+    from deadpan.extraction.transcripts import read_transcript
     from deadpan.reports.timeline import write_timeline
 
     paths = [_home_path(recording) for recording in recordings]
     if not paths:
         raise DeadpanError("analyzing needs a recording; give files of video or sound")
+    if transcript is not None and len(paths) > 1:
+        raise DeadpanError(f"got a transcript and {len(paths)} recordings; give one of each")
+    spelled = None if transcript is None else read_transcript(_home_path(transcript))
     folders = {path: _home_path(out) / f"{path.stem}-timeline" for path in paths}
     if repeated := [path for path in folders if [*folders.values()].count(folders[path]) > 1]:
         raise DeadpanError(
@@ -500,14 +507,12 @@ def analyze(
             "rename one, or analyze them one by one with another --out"
         )
     reader = RecordingReader(_components_folder(folder), language=language)
-    return [
-        write_timeline(
-            training_free_timeline(reader.read(path, watch=watch), made_by=reader.made_by),
-            path,
-            folders[path],
-        )
-        for path in folders
-    ]
+    pages: list[Path] = []
+    for path, its_folder in folders.items():
+        recording = reader.read(path, transcript=spelled, watch=watch)
+        timeline = training_free_timeline(recording, made_by=reader.made_by)
+        pages.append(write_timeline(timeline, path, its_folder))
+    return pages
 
 
 def components(*, folder: str | Path | None = None) -> list[dict[str, Any]]:

@@ -16,7 +16,8 @@ from deadpan.extraction.readings import (
     steps_within,
 )
 from deadpan.extraction.sequences import Column, MeasuredSequence
-from deadpan.extraction.timeline import Reading, Word
+from deadpan.extraction.timeline import Reading
+from deadpan.extraction.utterances import Word
 
 pytest.importorskip("vaderSentiment", reason="needs vaderSentiment, of the extra video")
 

@@ -2,7 +2,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from deadpan.extraction.utterances import Word
 
 from deadpan.extraction.faces import BLENDSHAPES, FACE_COLUMNS
 from deadpan.extraction.readings import NO_SMILE_ON_POSITIVE, SMILE, SMILE_ON_NEGATIVE
@@ -11,6 +10,7 @@ from deadpan.extraction.sequences import MeasuredSequence
 from deadpan.extraction.timeline import RecordingFacts
 from deadpan.extraction.tracks import FACE_RATE, FaceTrack
 from deadpan.extraction.training_free import training_free_timeline
+from deadpan.extraction.utterances import Word
 from deadpan.extraction.voice import VOICE_COLUMNS, VOICE_RATE
 
 pytest.importorskip("vaderSentiment", reason="needs vaderSentiment, of the extra video")

@@ -286,7 +286,8 @@ class AmountBar(AmountLines):
     def begin(self, amount: int | float, done: int | float = 0) -> None:
         """Draw the bar."""
         text = f"{self._unit} {self._participle}"
-        self._bar = self._progress.add_task(text, total=amount, completed=done, text="")
+        self._bar = self._progress.add_task(text, total=amount, text="")
+        self._progress.update(self._bar, completed=done)
 
     def advance(self, amount: int | float) -> None:
         """Move the bar."""

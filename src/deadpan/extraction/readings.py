@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float
 
 from deadpan.errors import DeadpanError
 from deadpan.extraction.sequences import MeasuredSequence
-from deadpan.extraction.timeline import Reading, Word
+from deadpan.extraction.timeline import Reading
+from deadpan.extraction.utterances import Word
 
 SMILE = ("mouthSmileLeft", "mouthSmileRight")
 SMILE_QUANTILE = 0.8

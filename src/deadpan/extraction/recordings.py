@@ -16,6 +16,7 @@ from deadpan.extraction.sequences import MeasuredSequence
 from deadpan.extraction.speech import SpeechDetector
 from deadpan.extraction.timeline import RecordingFacts
 from deadpan.extraction.tracks import FACE_RATE, FaceTrack, FaceTracker
+from deadpan.extraction.transcripts import Transcript, time_transcript
 from deadpan.extraction.utterances import Word
 from deadpan.extraction.voice import VoiceMeter
 from deadpan.extraction.words import Recognition, Recognizer
@@ -77,11 +78,22 @@ class RecordingReader:
         self._detector = SpeechDetector(voice_activity)
         self._recognizer = Recognizer(whisper, language=language, threads=threads)
 
-    def read(self, path: Path, *, watch: RecordingWatch | None = None) -> ReadRecording:
+    def read(
+        self,
+        path: Path,
+        *,
+        transcript: Transcript | None = None,
+        watch: RecordingWatch | None = None,
+    ) -> ReadRecording:
         """Read a recording; of its frames and its sound no more is held than a window.
 
+        Args:
+            path: of the file.
+            transcript: what is said in it, in place of what is recognised, which times its words.
+            watch: is called as the reading proceeds.
+
         Raises:
-            DataError: nothing in it can be read.
+            DataError: nothing in it can be read, or the transcript is of another recording.
         """
         recording = probe(path)
         tracker, voice = FaceTracker(self._landmarker), VoiceMeter()
@@ -103,6 +115,11 @@ class RecordingReader:
             for speech in self._detector.finish():
                 words += _words(self._recognizer.push(speech))
             words += _words(self._recognizer.finish())
+        warnings = [*media.warnings]
+        if transcript is not None:
+            timed = time_transcript(transcript, words)
+            words = [*timed.words]
+            warnings += timed.warnings
         return ReadRecording(
             facts=RecordingFacts(
                 file=path.name,
@@ -110,7 +127,7 @@ class RecordingReader:
                 duration=recording.duration,
                 has_video=recording.video is not None,
                 has_audio=recording.audio is not None,
-                warnings=tuple(media.warnings),
+                warnings=tuple(warnings),
             ),
             words=tuple(words),
             voice=voice.finish(),
