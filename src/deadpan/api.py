@@ -312,6 +312,7 @@ def encode(
     states: States | None = None,
     casing: Casing | None = None,
     template: str | None = None,
+    context: int | None = None,
     precision: StoredPrecision | None = None,
     like: str | Path | None = None,
     modality: str = "text",
@@ -338,6 +339,10 @@ def encode(
             prompt (one for each part of a long transcript), for causal models; by default ``word``.
         casing: ``lower`` makes transcripts lower-case first; by default ``as_is``.
         template: the prompt, with ``{text}`` where the transcript stands; by default that alone.
+        context: number of clips, from 0 on, whose transcripts are read in front of a clip's own, in
+            the template too: those before it in its group and split, in the order of the data,
+            which must be that of speech. They are no steps, and what does not fit into the encoder
+            is left out from the front; by default 0.
         precision: of the numbers in the file, half or single; by default ``half``.
         like: a store or a run, whose recipe decides all of the above, for new data.
         modality: the name of the modality to write.
@@ -358,6 +363,7 @@ def encode(
         "states": states,
         "casing": casing,
         "template": template,
+        "context": context,
         "precision": precision,
     }
     choices: dict[str, Any] = {name: x for name, x in values.items() if x is not None}

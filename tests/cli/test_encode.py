@@ -77,6 +77,35 @@ def test_new_data_are_encoded_like_a_run(table, encoder, deadpan, refused, tmp_p
     assert "(layers 3,0-2,1,1, not all)" in refused(*predict, tmp_path / "c")
 
 
+def test_clips_are_encoded_with_context_and_new_ones_like_them(
+    table, encoder, deadpan, refused, tmp_path
+):
+    rows = [
+        f"{split}{i},so good {i},{i % 3 - 1},{split},{split}"
+        for split in ("train", "valid", "test")
+        for i in range(3)
+    ]
+    table.write_text("\n".join(["id,said,label,split,talk", *rows]))
+    names = ["--data_options.text", "said", "--data_options.group", "talk"]
+    arguments = ["encode", table, *names, "--encoder", encoder, "--out"]
+    shown = deadpan(*arguments, tmp_path / "a", "--layers", "2", "--context", "2")[1]
+    assert ", a step per word, 2 clips of context, stored in half" in shown
+    model = ["--model", "LFDNN", "--epochs", "1", "--out", tmp_path / "run"]
+    assert deadpan("train", "--data", tmp_path / "a", *model)[0] == 0
+    # Clips to predict: the same talk as the test split, so that their features are the same.
+    spoken = [row.split(",") for row in rows if row.startswith("test")]
+    table.write_text("\n".join(["id,said,talk", *(f"{r[0]},{r[1]},{r[4]}" for r in spoken)]))
+    assert deadpan(*arguments, tmp_path / "b", "--like", tmp_path / "run")[0] == 0
+    ours, theirs = (data.load(tmp_path / name)["test"] for name in ("a", "b"))
+    for clip, same in zip(ours, theirs, strict=True):
+        assert clip.sequences["text"].tolist() == same.sequences["text"].tolist()
+    predict = ["predict", tmp_path / "run", "--data"]
+    assert deadpan(*predict, tmp_path / "b")[0] == 0
+    deadpan(*arguments, tmp_path / "c", "--layers", "2")
+    assert "(context 0, not 2); encode it again" in refused(*predict, tmp_path / "c")
+    assert refused(*arguments, "d", "--layers", "2", "--context", "-1").startswith("context -1:")
+
+
 def test_the_command_that_a_refusal_advises_runs(table, encoder, deadpan, refused, tmp_path):
     run, speech = tmp_path / "my run", ["--modality", "speech", "--data_options.text", "said"]
     arguments = ["encode", table, *speech, "--encoder", encoder, "--out"]

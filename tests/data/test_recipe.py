@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from deadpan.data.recipe import EncodingOptions, Recipe, layer_groups
+from deadpan.data.store.format import parse_recipes
 from deadpan.errors import DataError
 
 RECIPE = Recipe(
@@ -45,6 +46,7 @@ def test_a_layer_beyond_the_last_is_refused():
         ({"template": "Review:"}, "has {text} 0 times"),
         ({"template": "{text} {text}"}, "has {text} 2 times"),
         ({"states": "last"}, "there is no template; give one such as"),
+        ({"context": -1}, "context -1: give a number of clips, 0 for none"),
     ],
 )
 def test_templates_that_cannot_be_read_are_refused(options, told):
@@ -61,6 +63,7 @@ def test_recipes_differ_where_their_features_do():
         ({"states": "token"}, "states word, not token"),
         ({"casing": "lower"}, "casing as_is, not lower"),
         ({"template": "a {text}"}, "template {text}, not a {text}"),
+        ({"context": 5}, "context 0, not 5"),
         (
             {"files": {"config.json": "e" * 64}},
             f"encoder all-mpnet ({RECIPE.short_hash}), not all-mpnet (",
@@ -71,6 +74,13 @@ def test_recipes_differ_where_their_features_do():
         assert RECIPE.digest != other.digest
 
 
+def test_the_digest_of_a_recipe_without_context_is_that_of_older_versions():
+    # Computed before recipes had a context.
+    assert RECIPE.digest == "2bd9adba37aef77e14acd9d337257635b70dce422cf9f3c5f71281dff92e77ba"
+    old = {k: x for k, x in dataclasses.asdict(RECIPE).items() if k != "context"}
+    assert parse_recipes({"recipes": {"text": old}}) == {"text": RECIPE}
+
+
 def test_a_recipe_is_shown_in_a_line():
     assert str(RECIPE) == (
         f"all-mpnet ({RECIPE.short_hash}), layers 6-9, a step per word, stored in half precision"
@@ -78,4 +88,7 @@ def test_a_recipe_is_shown_in_a_line():
     prompt = {"states": "last", "template": "{text}:\n", "casing": "lower", "precision": "single"}
     assert str(dataclasses.replace(RECIPE, **prompt)).endswith(
         r"the last token, lower case, template '{text}:\n', stored in single precision"
+    )
+    assert ", a step per word, 5 clips of context, stored" in str(
+        dataclasses.replace(RECIPE, context=5)
     )

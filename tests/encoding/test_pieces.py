@@ -5,8 +5,9 @@ from deadpan.encoding.pieces import split_transcript, words_of
 from deadpan.errors import DataError
 
 
-def split(encoder, transcript, **options):
-    return split_transcript(encoder, EncodingOptions(**{"layers": "1", **options}), transcript)
+def split(encoder, transcript, *, before="", **options):
+    options = EncodingOptions(**{"layers": "1", **options})
+    return split_transcript(encoder, options, transcript, context=before)
 
 
 def texts(encoder, piece):
@@ -106,3 +107,66 @@ def test_half_a_surrogate_pair_is_read_as_a_question_mark(causal):
 def test_a_template_that_leaves_no_room_is_refused(causal):
     with pytest.raises(DataError, match=r"takes 17 tokens .* reads 16; shorten it"):
         split(causal, "ab", template="0123456789012345{text}")
+
+
+def prompt(encoder, piece):
+    """The tokens of a piece that are no special ones, as one text."""
+    return encoder.tokenizer.decode(list(piece.ids), skip_special_tokens=True)
+
+
+def test_context_is_read_in_front_of_the_text_and_is_no_step(opened, causal):
+    (piece,) = split(opened, "so sogood", before=" the  bad\n movie ")
+    assert prompt(opened, piece) == "the bad movie so so ##good"
+    assert texts(opened, piece) == ["so", "so##good"]
+    assert piece.words == ("so", "sogood")
+    assert piece.dropped == 0
+    (piece,) = split(opened, "so sogood", before="the", states="token")
+    assert texts(opened, piece) == ["so", "so", "##good"]
+    (piece,) = split(causal, "ab", before="Cd", casing="lower")
+    assert prompt(causal, piece) == "cd ab"
+    assert texts(causal, piece) == ["ab"]
+
+
+def test_context_stands_in_the_template_before_the_text(opened):
+    template = "un {text} !"
+    (piece,) = split(opened, "good", before="not bad", template=template)
+    assert prompt(opened, piece) == "un not bad good !"
+    assert texts(opened, piece) == ["good"]
+    (piece,) = split(opened, "good", before="not bad", template=template, states="last")
+    assert prompt(opened, piece) == "un not bad good !"
+    assert texts(opened, piece) == ["!"]
+
+
+@pytest.mark.parametrize(
+    ("words", "room"),
+    # 16 tokens are read, two of them special ones.
+    [(1, 13), (10, 4), (13, 1), (14, 0)],
+)
+def test_context_without_room_is_dropped_from_its_front(words, room, opened):
+    context = ["movie", "was", "really", "not"] * 5
+    (piece,) = split(opened, "so " * words, before=" ".join(context))
+    wanted = [*context[len(context) - room :], *["so"] * words]
+    assert prompt(opened, piece).split() == wanted
+    assert piece.dropped == 20 - room
+    assert piece.words == ("so",) * words
+
+
+def test_a_text_that_is_too_long_has_the_pieces_that_it_has_without_context(opened):
+    text = " ".join(["good", "bad", "so"] * 5)  # 15 tokens, one too many
+    first, second = split(opened, text, before="the movie")
+    assert [first.words, second.words] == [piece.words for piece in split(opened, text)]
+    assert prompt(opened, first).startswith("the movie good bad so")
+    assert second == split(opened, text)[1]
+
+
+def test_pieces_do_not_differ_by_context_that_was_not_read(opened):
+    (short,), (long,) = (
+        split(opened, "so " * 13, before=f"{context} bad") for context in ("the", "the movie")
+    )
+    assert (short.dropped, long.dropped) == (1, 2)
+    assert short == long
+
+
+def test_context_without_a_word_is_none(opened):
+    assert split(opened, "so good", before=" \n") == split(opened, "so good")
+    assert split(opened, " ", before="so good") == []

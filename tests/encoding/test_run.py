@@ -295,3 +295,43 @@ def test_data_stay_aligned_where_the_steps_are_as_many(states, alignment, tmp_pa
     how = EncodingOptions(layers="1", states=states)
     encoded = encode_dataset(source, tmp_path / "out", str(bert), how)
     assert encoded.alignment == alignment
+
+
+TALK = ("a,so good,1.5,train,v", "b,Bad movie!,-1,train,v", "c,not so,0,valid,w", "d,bad,2,test,x")
+
+
+def test_clips_are_encoded_behind_those_before_them_in_their_group(table, bert, opened):
+    table.write_text("\n".join(["id,text,label,split,group", *TALK]))
+    how = EncodingOptions(layers="1-2", context=3, precision="single")
+    dataset = encode(table, bert, options=how)
+    clips = clips_of(dataset)
+    states = opened.hidden_states([opened.tokens("so good Bad movie!").ids], [1, 2])
+    mean = ((states[1] + states[2])[0] / 2).numpy()
+    wanted = np.stack([mean[3], mean[4:6].mean(0)])  # behind a special token and two words
+    np.testing.assert_allclose(clips["b"].sequences["text"], wanted, rtol=1e-5, atol=1e-6)
+    assert clips["b"].words == ("Bad", "movie!")
+    assert clips["b"].transcript == "Bad movie!"
+    assert dataset.recipes["text"].context == 3
+    assert dataset.warnings == ()
+    # A store keeps transcripts and groups, so that it is encoded with the same context.
+    store = table.parents[1] / "out.safetensors"
+    again = encode_dataset(store, table.parents[1] / "again", str(bert), dataset.recipes["text"])
+    for name, clip in clips_of(again).items():
+        np.testing.assert_array_equal(clip.sequences["text"], clips[name].sequences["text"])
+    plain = encode_dataset(store, table.parents[1] / "plain", str(bert), LAYERS)
+    assert plain.recipes["text"].difference(dataset.recipes["text"]) == "context 0, not 3"
+
+
+def test_a_clip_without_another_of_its_group_before_it_is_encoded_alone(table, bert):
+    plain = encode(table, bert)
+    dataset = encode(table, bert, "context", dataclasses.replace(LAYERS, context=2))
+    for name, clip in clips_of(dataset).items():
+        for modality, steps in clip.sequences.items():
+            np.testing.assert_array_equal(steps, clips_of(plain)[name].sequences[modality])
+    lacking, alone = dataset.warnings
+    assert lacking == plain.warnings[0]
+    assert alone.startswith("text: no clip has context")
+    again = encode_dataset(
+        table.parents[1] / "context", table.parents[1] / "again", str(bert), LAYERS
+    )
+    assert again.warnings == plain.warnings

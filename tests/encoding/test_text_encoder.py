@@ -142,6 +142,10 @@ def inside_another(folder):
         (edit("config.json", num_hidden_layers=4), "its weights lack 'encoder.layer.3.attention"),
         (edit("config.json", hidden_size=16), "cannot be loaded"),
         (edit("config.json", model_type="nothing"), "cannot be loaded"),
+        (
+            edit("config.json", quantization_config={"quant_method": "gguf", "dequantize": False}),
+            "says that its weights are quantised",
+        ),
         (edit("tokenizer.json", model={"type": "Nothing"}), "its tokenizer cannot be read"),
     ],
 )

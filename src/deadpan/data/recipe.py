@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Literal
 
-from deadpan.errors import DataError
+from deadpan.errors import DataError, count_of
 
 States = Literal["word", "token", "last"]
 Casing = Literal["as_is", "lower"]
@@ -18,7 +18,7 @@ ALL = "all"
 """The layers of an encoder that are all stored side by side, for a model that weighs them."""
 TEXT_FIELD = "{text}"
 """What stands for the transcript in a template."""
-DECIDING = ("layers", "states", "casing", "template")
+DECIDING = ("layers", "states", "casing", "template", "context")
 """The options that decide features; ``precision`` only rounds them."""
 
 
@@ -34,6 +34,9 @@ class EncodingOptions:
             longer than the encoder reads. Special tokens are no steps.
         casing: ``lower`` makes transcripts lower-case first.
         template: the prompt, with ``{text}`` where the transcript stands.
+        context: number of clips, from 0 on, whose transcripts are read in front of a clip's own: up
+            to as many before it in its split and group, the last one last. They stand where
+            ``{text}`` does and are no steps.
         precision: ``half`` stores float16, ``single`` float32.
     """
 
@@ -41,11 +44,14 @@ class EncodingOptions:
     states: States = "word"
     casing: Casing = "as_is"
     template: str = TEXT_FIELD
+    context: int = 0
     precision: StoredPrecision = "half"
 
     def __post_init__(self) -> None:
-        """Refuse layers and templates that no encoder could read."""
+        """Refuse layers and templates that no encoder could read, and less context than none."""
         layer_groups(self.layers, depth=None)
+        if self.context < 0:
+            raise DataError(f"context {self.context}: give a number of clips, 0 for none")
         if self.template.count(TEXT_FIELD) != 1:
             raise DataError(
                 f"template {self.template!r:.80} has {{text}} {self.template.count(TEXT_FIELD)} "
@@ -94,7 +100,10 @@ class Recipe(EncodingOptions):
     @property
     def digest(self) -> str:
         """Hash of all that decides features but for their rounding, in hexadecimal."""
-        parts = [sorted(self.files.items()), *(getattr(self, name) for name in DECIDING)]
+        values = {name: getattr(self, name) for name in DECIDING}
+        if not self.context:  # older recipes, which have none, keep their digest
+            del values["context"]
+        parts = [sorted(self.files.items()), *values.values()]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def difference(self, other: "Recipe") -> str:
@@ -114,6 +123,7 @@ class Recipe(EncodingOptions):
         parts += [f"a step per {self.states}" if self.states != "last" else "the last token"]
         parts += ["lower case"] if self.casing == "lower" else []
         parts += [f"template {self.template!r}"] if self.template != TEXT_FIELD else []
+        parts += [f"{count_of(self.context, 'clip')} of context"] if self.context else []
         return ", ".join([*parts, f"stored in {self.precision} precision"])
 
 

@@ -3,10 +3,10 @@
 import dataclasses
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from deadpan.data.containers.files import printable
-from deadpan.data.recipe import TEXT_FIELD, EncodingOptions
+from deadpan.data.recipe import TEXT_FIELD, EncodingOptions, States
 from deadpan.encoding.text_encoder import TextEncoder, Tokens
 from deadpan.errors import DataError
 
@@ -27,11 +27,18 @@ class Piece:
         steps: for each step the first of its tokens and the one after its last; they are the same
             for a word of which the tokenizer makes no token.
         words: the words, one per step; empty if steps are no words.
+        dropped: number of words of context for which there was no room. Pieces that differ in
+            nothing else have the same features, and are equal.
     """
 
     ids: tuple[int, ...]
     steps: tuple[tuple[int, int], ...]
     words: tuple[str, ...] = ()
+    dropped: int = dataclasses.field(default=0, compare=False)
+
+
+Pieces = Mapping[str, Sequence[Piece]]
+"""The pieces of each clip's transcript, by id."""
 
 
 def words_of(text: str) -> list[str]:
@@ -43,17 +50,19 @@ def words_of(text: str) -> list[str]:
 
 
 def split_transcript(
-    encoder: TextEncoder, options: EncodingOptions, transcript: str
+    encoder: TextEncoder, options: EncodingOptions, transcript: str, *, context: str = ""
 ) -> list[Piece]:
     """Split a transcript into the fewest halves of halves that the encoder can read.
 
     A part is cut at the word nearest to its middle; a word that is too long is cut in its middle,
-    and is then two.
+    and is then two. The first part is read with as many of the last words of the context as there
+    is room for; what stands before a later part is the transcript's own.
 
     Args:
         encoder: reads the pieces.
         options: how it reads.
         transcript: of one clip; blanks around and between its words count as one.
+        context: what was said before it.
 
     Returns:
         The pieces in order; none for a transcript without words.
@@ -61,42 +70,99 @@ def split_transcript(
     Raises:
         DataError: the template leaves no room for a character of text.
     """
+    text, before = _plain(transcript), _plain(context)
+    if not text:
+        return []
+    prompts, dropped = _prompts(encoder, options, text), 0
+    if before:
+        prompts[0], dropped = _behind_context(encoder, options, prompts[0].text, before)
+    first, *later = (_piece(prompt, options.states) for prompt in prompts)
+    return [dataclasses.replace(first, dropped=dropped), *later]
+
+
+def _plain(text: str) -> str:
+    """The text with one blank between words, and none around them."""
     # Half a surrogate pair cannot be encoded in UTF-8.
-    text = " ".join(transcript.encode("utf-8", errors="replace").decode("utf-8").split())
-    return _pieces(encoder, options, text) if text else []
+    return " ".join(text.encode("utf-8", errors="replace").decode("utf-8").split())
 
 
-def _pieces(encoder: TextEncoder, options: EncodingOptions, text: str) -> list[Piece]:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Prompt:
+    """A text in its prompt, behind its context.
+
+    Attributes:
+        text: as it was said.
+        read: as it stands in the prompt.
+        start: its first character there.
+        tokens: of the whole prompt.
+        fits: whether the encoder reads them at once.
+    """
+
+    text: str
+    read: str
+    start: int
+    tokens: Tokens
+    fits: bool
+
+
+def _prompt(encoder: TextEncoder, options: EncodingOptions, text: str, context: str) -> _Prompt:
+    """The prompt of a text, in which the context stands before it in place of ``{text}``."""
     before, after = options.template.split(TEXT_FIELD)
-    read = text.lower() if options.casing == "lower" else text
-    tokens = encoder.tokens(before + read + after)
-    if encoder.longest is None or len(tokens.ids) <= encoder.longest:
-        return [_piece(tokens, options, text, read, len(before))]
+    front, read = f"{context} " if context else "", text
+    if options.casing == "lower":
+        front, read = front.lower(), read.lower()
+    tokens = encoder.tokens(before + front + read + after)
+    fits = encoder.longest is None or len(tokens.ids) <= encoder.longest
+    return _Prompt(text=text, read=read, start=len(before + front), tokens=tokens, fits=fits)
+
+
+def _prompts(encoder: TextEncoder, options: EncodingOptions, text: str) -> list[_Prompt]:
+    """The prompts of the parts of a text, without context."""
+    prompt = _prompt(encoder, options, text, "")
+    if prompt.fits:
+        return [prompt]
     if len(text) < 2:
         raise DataError(
-            f"template {printable(options.template)!r} takes {len(tokens.ids):,} tokens with a "
-            f"single character of text, and {encoder.name} reads {encoder.longest:,}; shorten it"
+            f"template {printable(options.template)!r} takes {len(prompt.tokens.ids):,} tokens "
+            f"with a single character of text, and {encoder.name} reads {encoder.longest:,}; "
+            f"shorten it"
         )
     starts = [match.start() for match in WORD.finditer(text)][1:]
     middle = len(text) // 2
     cut = min(starts, key=lambda start: abs(start - middle), default=middle)
-    parts = (text[:cut].strip(), text[cut:].strip())
-    return [piece for part in parts if part for piece in _pieces(encoder, options, part)]
+    halves = (text[:cut].strip(), text[cut:].strip())
+    return [prompt for half in halves if half for prompt in _prompts(encoder, options, half)]
 
 
-def _piece(tokens: Tokens, options: EncodingOptions, text: str, read: str, start: int) -> Piece:
-    """The piece of a prompt in which ``text`` stands from ``start`` on, as it is ``read``."""
-    if options.states == "last":
+def _behind_context(
+    encoder: TextEncoder, options: EncodingOptions, text: str, context: str
+) -> tuple[_Prompt, int]:
+    """The prompt of a text that fits by itself, and how many words of context had no room."""
+    starts = [*(match.start() for match in WORD.finditer(context)), len(context)]
+
+    def without(words: int) -> _Prompt:
+        return _prompt(encoder, options, text, context[starts[words] :])
+
+    if (prompt := without(0)).fits:
+        return prompt, 0
+    dropped = bisect_left(range(len(starts)), True, key=lambda words: without(words).fits)
+    return without(dropped), dropped
+
+
+def _piece(prompt: _Prompt, states: States) -> Piece:
+    """The piece of a prompt, whose steps are those of its text."""
+    tokens, start, read = prompt.tokens, prompt.start, prompt.read
+    if states == "last":
         real = [index for index, special in enumerate(tokens.special) if not special]
         return Piece(ids=tokens.ids, steps=tuple((i, i + 1) for i in real[-1:]))
-    if options.states == "token":
+    if states == "token":
         first, end = _overlapping(tokens.spans, start, start + len(read))
         return Piece(ids=tokens.ids, steps=tuple((i, i + 1) for i in range(first, end)))
     steps = tuple(
         _overlapping(tokens.spans, start + word.start(), start + word.end())
         for word in WORD.finditer(read)
     )
-    return Piece(ids=tokens.ids, steps=steps, words=tuple(words_of(text)))
+    return Piece(ids=tokens.ids, steps=steps, words=tuple(words_of(prompt.text)))
 
 
 def _overlapping(spans: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, int]:

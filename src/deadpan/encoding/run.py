@@ -18,15 +18,13 @@ from deadpan.data.recipe import EncodingOptions, Recipe, layer_groups
 from deadpan.data.store.reading import store_dataset, store_source
 from deadpan.data.store.writing import write_store
 from deadpan.encoding.batches import EncodedPieces, EncodingWatch
-from deadpan.encoding.pieces import Piece, split_transcript
+from deadpan.encoding.context import context_warnings, contexts_of
+from deadpan.encoding.pieces import Pieces, split_transcript
 from deadpan.encoding.text_encoder import TextEncoder, open_encoder, versions
 from deadpan.errors import DataError, count_of
 from deadpan.files import home_path
 from deadpan.locks import alone, beside
 from deadpan.types import TEXT, Modality, in_order, is_reserved
-
-Pieces = Mapping[str, Sequence[Piece]]
-"""The pieces of each clip's transcript, by id."""
 
 
 def encode_dataset(
@@ -73,13 +71,18 @@ def encode_dataset(
         transcripts = _transcripts(dataset)
         opened = open_it()
         recipe = recipe_of(opened, options)
+        contexts = contexts_of(dataset, transcripts, recipe.context)
         pieces = {
-            clip: split_transcript(opened, recipe, text) for clip, text in transcripts.items()
+            clip: split_transcript(opened, recipe, text, context=contexts.get(clip, ""))
+            for clip, text in transcripts.items()
         }
         distinct = list(dict.fromkeys(chain.from_iterable(pieces.values())))
         with closing(EncodedPieces(part_file(path), opened, recipe, distinct)) as encoded:
             encoded.compute(watch)
             result = _with_modality(dataset, modality, recipe, pieces, encoded)
+            said = context_warnings(dataset, recipe, pieces, contexts)
+            warnings = (*result.warnings, *(f"{modality}: {text}" for text in said))
+            result = dataclasses.replace(result, warnings=warnings)
             write_store(result, path, source=provenance(source, data_options))
         part_file(path).unlink()
         return store_dataset(path)

@@ -276,6 +276,11 @@ def _load_model(transformers: Any, folder: Path) -> Any:  # noqa: ANN401 - trans
             f"{folder}: is no text encoder ({config.model_type} reads {model.main_input_name}); "
             f"give one that reads text"
         )
+    if getattr(model, "is_quantized", False):
+        raise DataError(
+            f"{folder}: {CONFIG} says that its weights are quantised, and states are computed in "
+            f"single precision; save it with other weights (transformers: model.dequantize())"
+        )
     model.config.use_cache = False  # of a causal model: nothing is generated
     return model.float().eval().requires_grad_(False)
 
