@@ -65,6 +65,7 @@ def test_twins(script, face, kind, tracks):
         facts=RecordingFacts(
             file="twin.mp4", sha256="", duration=3.2, has_video=True, has_audio=True
         ),
+        language="en",
         words=words,
         voice=MeasuredSequence(
             columns=VOICE_COLUMNS,

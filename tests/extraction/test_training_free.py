@@ -58,8 +58,10 @@ def face(smile, *, speaks, first=0.0):
     )
 
 
-def timeline(tracks, *said):
-    recording = ReadRecording(facts=FACTS, words=words(*said), voice=VOICE, tracks=tuple(tracks))
+def timeline(tracks, *said, language="en"):
+    recording = ReadRecording(
+        facts=FACTS, language=language, words=words(*said), voice=VOICE, tracks=tuple(tracks)
+    )
     return training_free_timeline(recording, made_by={"deadpan": "1"})
 
 
@@ -106,7 +108,7 @@ def test_sound_alone_is_one_voice():
     """Three utterances, each as loud as the others: arousal 0."""
     facts = dataclasses.replace(FACTS, has_video=False)
     said = words((0.0, "One film."), (2.0, "Two films."), (4.0, "Three films."))
-    recording = ReadRecording(facts=facts, words=said, voice=VOICE, tracks=())
+    recording = ReadRecording(facts=facts, language="en", words=said, voice=VOICE, tracks=())
     result = training_free_timeline(recording, made_by={})
     assert [each.readings["audio"].value for each in result.utterances] == [0, 0, 0]
     assert [each.readings["vision"].value for each in result.utterances] == [None] * 3
@@ -120,3 +122,8 @@ def test_nothing_said_is_no_utterance():
         (None, "loudness"),
         (None, "pitch"),
     }
+
+
+def test_a_lexicon_of_english_reads_no_other_language():
+    (said,) = timeline([], (0.0, "Der Film war gut."), language="de").utterances
+    assert said.readings["text"].reason == "the lexicon is of English words"

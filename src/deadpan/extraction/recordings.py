@@ -44,12 +44,14 @@ class ReadRecording:
 
     Attributes:
         facts: of the file.
+        language: that is spoken, as ISO 639-1 writes it.
         words: in order.
         voice: pitch and descriptors of the sound.
         tracks: the faces, a track for each person.
     """
 
     facts: RecordingFacts
+    language: str
     words: tuple[Word, ...]
     voice: MeasuredSequence
     tracks: tuple[FaceTrack, ...]
@@ -74,6 +76,7 @@ class RecordingReader:
     def __init__(self, components: Path, *, language: str = "en", threads: int = 1) -> None:
         face, voice_activity, whisper = (component_folder(components, name) for name in COMPONENTS)
         self.made_by = makers()
+        self._language = language
         self._landmarker = FaceLandmarker(face)
         self._detector = SpeechDetector(voice_activity)
         self._recognizer = Recognizer(whisper, language=language, threads=threads)
@@ -129,6 +132,7 @@ class RecordingReader:
                 has_audio=recording.audio is not None,
                 warnings=tuple(warnings),
             ),
+            language=self._language,
             words=tuple(words),
             voice=voice.finish(),
             tracks=tuple(tracker.tracks()),

@@ -23,6 +23,8 @@ TEXT, AUDIO, VISION = "text", "audio", "vision"
 AROUSAL = ("loudness", "pitch")
 """Descriptors of the voice that rise with arousal."""
 OUT_OF_VIEW = Reading(value=None, confidence=0.0, reason="the speaker is not in view")
+ENGLISH = "en"
+OTHER_LANGUAGE = Reading(value=None, confidence=0.0, reason="the lexicon is of English words")
 NO_FACE = Reading(value=None, confidence=0.0, reason="no single face is in view")
 
 
@@ -44,7 +46,10 @@ def training_free_timeline(recording: ReadRecording, *, made_by: Mapping[str, st
         for span, who in zip(spans, speakers, strict=True)
     ]
     lexicon = Lexicon()
-    text = [lexicon.read(each.words) for each in utterances]
+    text = [
+        lexicon.read(each.words) if recording.language == ENGLISH else OTHER_LANGUAGE
+        for each in utterances
+    ]
     vision, audio = (
         _read_faces(tracks, spans, faces),
         _read_voices(recording.voice, spans, speakers),
