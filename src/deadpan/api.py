@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deadpan.data.fetching.fetch import FetchedFile
     from deadpan.encoding.batches import EncodingWatch
     from deadpan.exporting.run import Exported
-    from deadpan.extraction.recordings import RecordingWatch
+    from deadpan.extraction.recording_reader import RecordingWatch
     from deadpan.training.loop import Watch
     from deadpan.training.opened import RunDirectory
     from deadpan.training.settings import Settings
@@ -467,7 +467,7 @@ def analyze(
     out: str | Path = "runs",
     transcript: str | Path | None = None,
     language: str = "en",
-    folder: str | Path | None = None,
+    components: str | Path | None = None,
     watch: "RecordingWatch | None" = None,
 ) -> "list[Path]":
     """Read recordings and write a page of each: who says what, what it shows, where it disagrees.
@@ -483,8 +483,7 @@ def analyze(
         transcript: what is said in the recording, if it is one: a .srt, .vtt or .txt file. Words
             take their times from those that are recognised.
         language: that is spoken, as ISO 639-1 writes it. The lexicon is English.
-        folder: that of the components, which ``deadpan components fetch`` makes; by default
-            ``data/components``.
+        components: the folder of components; by default ``data/components``.
         watch: is called as the reading proceeds.
 
     Returns:
@@ -495,7 +494,7 @@ def analyze(
             is missing. Recordings before it have their pages.
         DeadpanError: a library is not installed, or a page cannot be written.
     """
-    from deadpan.extraction.recordings import RecordingReader
+    from deadpan.extraction.recording_reader import RecordingReader
     from deadpan.extraction.training_free import training_free_timeline
     from deadpan.extraction.transcripts import read_transcript
     from deadpan.reports.timeline import write_timeline
@@ -512,7 +511,7 @@ def analyze(
             f"{repeated[0]} and {repeated[1]} would both be written to {folders[repeated[0]]}; "
             "rename one, or analyze them one by one with another --out"
         )
-    reader = RecordingReader(_components_folder(folder), language=language)
+    reader = RecordingReader(_components_folder(components), language=language)
     pages: list[Path] = []
     for path, its_folder in folders.items():
         recording = reader.read(path, transcript=spelled, watch=watch)

@@ -5,7 +5,7 @@ import pytest
 
 from deadpan.extraction.faces import BLENDSHAPES, FACE_COLUMNS
 from deadpan.extraction.readings import NO_SMILE_ON_POSITIVE, SMILE, SMILE_ON_NEGATIVE
-from deadpan.extraction.recordings import ReadRecording
+from deadpan.extraction.recording_reader import ReadRecording
 from deadpan.extraction.sequences import MeasuredSequence
 from deadpan.extraction.timeline import RecordingFacts
 from deadpan.extraction.tracks import FACE_RATE, FaceTrack

@@ -11,7 +11,7 @@ from deadpan.extraction.readings import (
     read_face,
     read_voice,
 )
-from deadpan.extraction.recordings import ReadRecording
+from deadpan.extraction.recording_reader import ReadRecording
 from deadpan.extraction.sequences import Column, MeasuredSequence
 from deadpan.extraction.speakers import only_face, speakers_of
 from deadpan.extraction.timeline import Curve, Person, Reading, Timeline, TimelineUtterance

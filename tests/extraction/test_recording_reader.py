@@ -7,7 +7,7 @@ from deadpan.errors import DataError
 from deadpan.extraction.faces import FaceLandmarker
 from deadpan.extraction.media import Frame, read
 from deadpan.extraction.readings import NO_SMILE_ON_POSITIVE, SMILE_ON_NEGATIVE
-from deadpan.extraction.recordings import (
+from deadpan.extraction.recording_reader import (
     COMPONENTS,
     ReadRecording,
     RecordingReader,
