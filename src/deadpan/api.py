@@ -470,7 +470,7 @@ def analyze(
     components: str | Path | None = None,
     watch: "RecordingWatch | None" = None,
 ) -> "list[Path]":
-    """Read recordings and write a page of each: who says what, what it shows, where it disagrees.
+    """Read recordings, and write who says what and where modalities disagree.
 
     Words are recognised and read by a lexicon, faces by their smile against the person's own
     resting face, voices by their arousal. Nothing is trained on labels, and nothing leaves the
