@@ -13,7 +13,8 @@ from deadpan.errors import DataError
 from deadpan.extraction.faces import FaceLandmarker
 from deadpan.extraction.media import Frame, probe, read
 from deadpan.extraction.sequences import MeasuredSequence
-from deadpan.extraction.speech import SpeechDetector
+from deadpan.extraction.speech import SpeechAudio, SpeechDetector
+from deadpan.extraction.stage import Stage
 from deadpan.extraction.timeline import RecordingFacts
 from deadpan.extraction.tracks import FACE_RATE, FaceTrack, FaceTracker
 from deadpan.extraction.transcripts import Transcript, time_transcript
@@ -60,6 +61,9 @@ class ReadRecording:
 class RecordingReader:
     """Reads recordings, one after the other, with models that are loaded once.
 
+    Faces and words are measured in threads of their own, beside the decoder and the voice, which
+    changes no number.
+
     Attributes:
         made_by: version of deadpan, and the hash of each component's files, by name.
 
@@ -101,23 +105,31 @@ class RecordingReader:
         recording = probe(path)
         tracker, voice = FaceTracker(self._landmarker), VoiceMeter()
         words: list[Word] = []
+
+        def recognize(speech: SpeechAudio) -> None:
+            words.extend(_words(self._recognizer.push(speech)))
+
         if watch:
             watch.begin(recording.duration)
         seconds = 0.0
-        with read(path, fps=FACE_RATE, side=SIDE) as media:
+        with (
+            Stage(tracker.push) as faces,
+            Stage(recognize) as recognition,
+            read(path, fps=FACE_RATE, side=SIDE) as media,
+        ):
             for item in media:
                 if isinstance(item, Frame):
-                    tracker.push(item)
+                    faces.put(item)
                 else:
                     voice.push(item)
                     for speech in self._detector.push(item):
-                        words += _words(self._recognizer.push(speech))
+                        recognition.put(speech)
                 if watch and item.time >= seconds + 1:
                     watch.advance(item.time - seconds)
                     seconds = item.time
             for speech in self._detector.finish():
-                words += _words(self._recognizer.push(speech))
-            words += _words(self._recognizer.finish())
+                recognition.put(speech)
+        words += _words(self._recognizer.finish())
         warnings = [*media.warnings]
         if transcript is not None:
             timed = time_transcript(transcript, words)
