@@ -150,7 +150,8 @@ def text(facts: dict[str, str], whole: dict[str, Any], each: list[dict[str, Any]
             "# Reading a recording",
             "",
             f"640x360, 15 frames per second, one face, speech throughout; {facts['machine']}; "
-            f"commit {facts['commit']}. `python benchmarks/recordings.py --minutes {whole['minutes']:g}`",
+            f"commit {facts['commit']}. `python benchmarks/recordings.py --minutes "
+            f"{whole['minutes']:g}`",
             "",
             *table((f"{whole['minutes']:g} minutes, whole chain", ""), rows),
             "",
