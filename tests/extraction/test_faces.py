@@ -1,6 +1,7 @@
 import dataclasses
 import math
 import os
+import struct
 import subprocess
 import sys
 import zipfile
@@ -221,6 +222,40 @@ def test_there_is_no_face_in_noise_and_none_in_a_point(landmarker):
     noise = np.random.default_rng(0).integers(0, 256, (360, 640, 3), np.uint8)
     for image in (noise, noise[:1, :1], noise[:1, :300], noise[:200, :2]):
         assert landmarker.find(np.ascontiguousarray(image)) == []
+
+
+def test_nothing_is_measured_where_no_face_is(landmarker, man):
+    wall = FaceRegion(x=80.0, y=80.0, side=120.0, angle=0.0)
+    assert landmarker.measure(man[0], wall) is None
+
+
+def test_a_face_detected_twice_is_found_once(landmarker, man, monkeypatch):
+    (face,) = landmarker.find(man[0])
+    beside = dataclasses.replace(face.region, x=face.region.x + 30)
+    monkeypatch.setattr(landmarker, "_detect", lambda image: [beside, face.region])
+    assert len(landmarker.find(man[0])) == 1
+
+
+def varint(value):
+    return bytes([value & 127 | 128]) + varint(value >> 7) if value > 127 else bytes([value])
+
+
+def field(number, content):
+    """A field of bytes of a protocol buffer."""
+    return varint(number * 8 + 2) + varint(len(content)) + content
+
+
+def test_the_mesh_is_read_with_its_weights():
+    points = np.arange(468 * 5).reshape(468, 5)
+    floats = b"".join(varint(3 * 8 + 5) + struct.pack("<f", value) for value in points.ravel())
+    data = field(1, varint(8) + varint(300) + floats)  # field 1 of the mesh is a number
+    for point, weight in ((0, 0.5), (467, 1.5)):
+        data += field(2, varint(8) + varint(point) + varint(2 * 8 + 5) + struct.pack("<f", weight))
+    mesh = faces._read_mesh(data)
+    assert np.flatnonzero(mesh._weights).tolist() == [0, 467]
+    assert mesh._weights[[0, 467]].tolist() == [0.25, 0.75]
+    centre = 0.25 * points[0, :3] + 0.75 * points[467, :3]
+    np.testing.assert_allclose(mesh._centred, points[:, :3] - centre)
 
 
 def test_a_tiny_image_is_searched(landmarker, woman):

@@ -1,3 +1,4 @@
+import dataclasses
 import gc
 import tracemalloc
 import weakref
@@ -85,24 +86,25 @@ def test_each_step_holds_what_was_measured():
     assert track.mouth_openings.shape == (4,)
 
 
-def test_a_gap_is_absent_and_one_person_stays_one():
-    for gap in (3, 6, 60):  # as long as a lost face is awaited, and longer
-        (track,) = played(*[[made()]] * 5, *[[]] * gap, *[[made(120)]] * 7)
-        present = track.sequence.present
-        # After a long absence the search of every third step finds it.
-        late = int((~present[5 + gap :]).sum())
-        assert late <= 2
-        assert present.tolist() == [True] * 5 + [False] * (gap + late) + [True] * (7 - late)
-        assert not track.sequence.values[~present].any()
-        assert not track.sequence.confidence[~present].any()
-        assert not track.boxes[~present].any()
+@pytest.mark.parametrize(
+    # A lost face is measured where it was for .5 s; afterwards it is searched every third step.
+    ("gap", "late"),
+    [(3, 0), (7, 0), (61, 2)],
+)
+def test_a_gap_is_absent_and_one_person_stays_one(gap, late):
+    (track,) = played(*[[made()]] * 5, *[[]] * gap, *[[made(120)]] * 7)
+    present = track.sequence.present
+    assert present.tolist() == [True] * 5 + [False] * (gap + late) + [True] * (7 - late)
+    assert not track.sequence.values[~present].any()
+    assert not track.sequence.confidence[~present].any()
+    assert not track.boxes[~present].any()
 
 
 def test_another_in_the_same_place_is_another():
-    shots = [[made(looks=0)]] * 6 + [[made(looks=1)]] * 5 + [[made(looks=0)]] * 4
+    shots = [[made(looks=0)]] * 5 + [[made(looks=1)]] * 6 + [[made(looks=0)]] * 5
     first, second = played(*shots)
-    assert steps_of(first) == [*range(6), *range(11, 15)]
-    assert steps_of(second) == list(range(6, 11))
+    assert steps_of(first) == [*range(5), *range(11, 16)], "seen longer, though not at a stretch"
+    assert steps_of(second) == list(range(5, 11))
 
 
 def test_two_who_are_in_view_at_once_stay_two_though_they_look_alike():
@@ -114,13 +116,12 @@ def test_two_who_are_in_view_at_once_stay_two_though_they_look_alike():
 
 
 def test_two_tracks_that_meet_become_one():
-    meeting = [
-        [made(100 + 20 * step, looks=0), made(240 - 20 * step, looks=1)] for step in range(4)
-    ]
-    first, second = played(*meeting, *[[made(170, looks=0)]] * 8)
+    first, second = played(
+        *[[made(100), made(190)]] * 3, [made(115), made(175)], *[[made(145)]] * 8
+    )
     assert steps_of(first) == list(range(12))
-    assert steps_of(second)[:3] == [0, 1, 2]
-    assert len(steps_of(second)) <= 4
+    # In the fifth frame both would be measured at 145.
+    assert steps_of(second) == [0, 1, 2, 3]
 
 
 def test_who_was_seen_longest_comes_first_and_chance_findings_are_left_out():
@@ -133,24 +134,23 @@ def test_who_was_seen_longest_comes_first_and_chance_findings_are_left_out():
 
 
 @pytest.mark.parametrize(
-    ("times", "steps"),
+    ("times", "frame_of_step"),
     [
-        ([0, 0.067, 0.133, 0.2, 0.267], [0, 1, 2, 3, 4]),  # in milliseconds
-        (np.arange(10) / 30, [0, 1, 2, 3, 4]),  # two frames in each step
-        ([0, 0.08, 0.12, 0.2, 0.28], [0, 1, 2, 3, 4]),  # of 25 a second, thinned
-        (np.arange(5) / 10, [0, 1, 2, 3, 4, 5, 6]),  # the step between is the frame's before
-        ([0, 0.2, 0.6, 0.667], [0, 1, 2, 3, 9, 10]),  # a frame does not hold for .4 s
-        ([7.0, 7.0667, 7.1334], [105, 106, 107]),
+        ([0, 0.067, 0.133, 0.2, 0.267], {0: 0, 1: 1, 2: 2, 3: 3, 4: 4}),  # in milliseconds
+        ([0.133, 0.2], {2: 0, 3: 1}),  # likewise
+        (np.arange(10) / 30, {0: 0, 1: 2, 2: 4, 3: 6, 4: 8}),  # twice too many
+        ([0, 0.08, 0.12, 0.2, 0.28], {0: 0, 1: 1, 2: 2, 3: 3, 4: 4}),  # 25 a second, thinned
+        # Of 10 a second, some are on show for two steps. A frame holds for .25 s, not for .4.
+        (np.arange(5) / 10, {0: 0, 1: 1, 2: 1, 3: 2, 4: 3, 5: 3, 6: 4}),
+        ([0, 0.2, 0.6, 0.667], {0: 0, 1: 0, 2: 0, 3: 1, 9: 2, 10: 3}),
+        ([7.0, 7.0667, 7.1334], {105: 0, 106: 1, 107: 2}),
     ],
 )
-def test_frames_fall_into_steps(times, steps):
-    (track,) = played(*[[made()]] * len(times), times=times)
-    assert steps_of(track) == steps
-
-
-def test_a_held_step_repeats_the_frame_before():
-    (track,) = played(*([made(value=value)] for value in (0.125, 0.25, 0.5)), times=[0, 0.2, 0.267])
-    assert track.sequence.values[:, 0].tolist() == [0.125, 0.125, 0.125, 0.25, 0.5]
+def test_frames_fall_into_steps(times, frame_of_step):
+    (track,) = played(*([made(value=index / 16)] for index in range(len(times))), times=times)
+    assert steps_of(track) == list(frame_of_step)
+    values = track.sequence.values[track.sequence.present, 0]
+    assert (16 * values).tolist() == list(frame_of_step.values())
 
 
 def test_frames_that_go_back_are_refused():
@@ -163,6 +163,26 @@ def test_faces_are_sought_at_once_when_one_goes_and_seldom_otherwise():
     landmarker = Scripted(*[[made()]] * 20, *[[]] * 20)
     followed(landmarker, images)
     assert landmarker.searched == [0, 8, 16, *range(20, 40, 3)]
+
+
+def test_faces_are_sought_in_a_frame_of_another_size():
+    landmarker = Scripted(*[[made()]] * 6)
+    followed(
+        landmarker, [np.full((200, 400 + index // 3, 3), index, np.uint8) for index in range(6)]
+    )
+    assert landmarker.searched == [0, 3]
+
+
+def test_a_lost_face_that_changes_its_light_is_known_by_its_place():
+    # Of the same pattern in grey, as of a face that steps into the shade.
+    lit, dark = made(), made(160)
+    dark = dataclasses.replace(dark, crop=(dark.crop * 0.4).astype(np.uint8))
+    far = dataclasses.replace(made(350), crop=dark.crop)
+    # After frame 5, where it is lost, the next search is in frame 8.
+    (track,) = played(*[[lit]] * 5, *[[]] * 3, *[[dark]] * 4)
+    assert steps_of(track) == [0, 1, 2, 3, 4, 8, 9, 10, 11]
+    first, second = played(*[[lit]] * 5, *[[]] * 3, *[[far]] * 4)
+    assert (steps_of(first), steps_of(second)) == ([0, 1, 2, 3, 4], [8, 9, 10, 11])
 
 
 def test_memory_holds_numbers_and_no_frames():

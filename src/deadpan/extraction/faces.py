@@ -192,7 +192,7 @@ class FaceLandmarker:
             ) from None
 
     def find(self, image: UInt8[np.ndarray, "height width 3"]) -> list[Face]:
-        """Find and measure all faces of an image, from about a twentieth of its longer side on.
+        """Find and measure all faces that are a fourteenth as wide as the image's longer side.
 
         The detector sees the whole image and overlapping squares of half its longer side.
         """

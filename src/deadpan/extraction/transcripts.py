@@ -23,9 +23,10 @@ SLACK = 1.0
 """Seconds by which a word may be heard outside its cue: subtitles come early and stay on."""
 LETTER = 0.07
 """Seconds that a letter takes in the mean where nothing else tells a word's length."""
-REFUSED, DOUBTED = 0.35, 0.6
+REFUSED, DOUBTED = 0.2, 0.5
 """Shares of words that are heard: below the first, text without times is refused; below the second
-there is a warning. An unrelated text reaches .25 by common words, noisy dialogue .66."""
+there is a warning. Measured on 272 words of espeak-ng: .94 of the right text, .73 where noise
+makes a third of the recognised words wrong; .08 of another text, or of one shifted by 5 s."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class Cue:
     Attributes:
         start: seconds from the recording's start; None in text without times.
         end: likewise; not before the start.
-        words: as written, with their punctuation; parts of a compound are words: "ill-", "bred".
+        words: as written, with their punctuation.
     """
 
     start: float | None
@@ -109,13 +110,13 @@ def time_transcript(transcript: Transcript, heard: Sequence[Word]) -> TimedTrans
         heard: words recognised in the recording, in order.
 
     Raises:
-        DataError: fewer than 35 % of the words of a text without times are heard.
+        DataError: fewer than 20 % of the words of a text without times are heard.
     """
     spelled = [(cue, word) for cue in transcript.cues for word in cue.words]
     same, other = _matches(spelled, heard)
     share = len(same) / len(spelled)
     count = count_of(len(spelled), "word")
-    mismatch = f"only {share:.0%} of {count} of it are heard in the recording"
+    mismatch = f"of its {count} only {share:.0%} are heard in the recording"
     if transcript.cues[0].start is None and share < REFUSED:
         raise DataError(
             f"{transcript.path}: {mismatch}; give the transcript of this recording, one with times "
@@ -126,8 +127,10 @@ def time_transcript(transcript: Transcript, heard: Sequence[Word]) -> TimedTrans
         dataclasses.replace(word, probability=1.0 if index in same else share)
         for index, word in enumerate(words)
     ]
-    warnings = [f"{transcript.path}: {mismatch}; is it its transcript?"] * (share < DOUBTED)
-    return TimedTranscript(words=tuple(words), heard=share, warnings=tuple(warnings))
+    warning = f"{transcript.path}: {mismatch}; check that it is its transcript"
+    return TimedTranscript(
+        words=tuple(words), heard=share, warnings=(warning,) if share < DOUBTED else ()
+    )
 
 
 def _matches(
@@ -255,7 +258,7 @@ def _seconds(parts: Sequence[str | None]) -> float:
 def _words(lines: Sequence[str]) -> tuple[str, ...]:
     """The words that are said in lines of a transcript."""
     lines = [SPEAKER.sub("", html.unescape(MARKUP.sub(" ", line))) for line in lines]
-    pieces = re.findall(r"[^\s-]+-?|-", " ".join(lines))
+    pieces = re.sub("([–—]|--+)", r"\1 ", " ".join(lines)).split()
     return tuple(piece for piece in pieces if normalized(piece))
 
 

@@ -18,11 +18,11 @@ class Word:
     """A word as it was said.
 
     Attributes:
-        text: with the punctuation that belongs to it, without spaces. The parts of a compound are
-            words, all but the last with their hyphen: "ill-", "bred".
+        text: as it is written, with punctuation, without spaces.
         start: seconds from the recording's start.
         end: likewise; not before the start.
-        probability: that the word is right, in [0, 1].
+        probability: that the word is right, in [0, 1]; of a user's transcript see
+            :class:`~deadpan.extraction.transcripts.TimedTranscript`.
     """
 
     text: str
@@ -47,9 +47,8 @@ class Utterance:
 
     @property
     def text(self) -> str:
-        """The words with spaces between them, except in compounds: "ill-", "bred" is "ill-bred"."""
-        pieces = [word.text if word.text.endswith("-") else f"{word.text} " for word in self.words]
-        return "".join(pieces).strip()
+        """The words with spaces between them."""
+        return " ".join(word.text for word in self.words)
 
 
 def split_utterances(words: Iterable[Word]) -> list[Utterance]:

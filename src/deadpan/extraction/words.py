@@ -1,6 +1,7 @@
 """Words of speech with their times, recognised by Whisper through faster-whisper, offline."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -122,14 +123,14 @@ class Recognizer:
             return self._recognized(pack[:half]) + self._recognized(pack[half:])
         words: list[list[Word]] = [[] for _ in pack]
         quiet = [_quiet(speech.samples) for speech in pack]
-        for segment in segments:
-            for word in segment.words:
-                overlaps = np.minimum(word.end, ends) - np.maximum(word.start, starts)
-                index = int(np.argmax(overlaps))
-                # A word that lies in the silence between windows was not said.
-                if overlaps[index] >= 0 and word.probability >= UNLIKELY and word.word.strip():
-                    timed = _timed(word, pack[index], start=starts[index], quiet=quiet[index])
-                    _append(words[index], timed, glued=not word.word.startswith(" "))
+        for word in itertools.chain.from_iterable(segment.words for segment in segments):
+            overlaps = np.minimum(word.end, ends) - np.maximum(word.start, starts)
+            index = int(np.argmax(overlaps))
+            # A word that lies in the silence between windows was not said.
+            if overlaps[index] < 0 or word.probability < UNLIKELY or not word.word.strip():
+                continue
+            timed = _timed(word, pack[index], start=float(starts[index]), quiet=quiet[index])
+            _append(words[index], timed, glued=not word.word.startswith(" "))
         return words
 
 
@@ -140,23 +141,18 @@ def _packed(pack: Sequence[SpeechAudio]) -> Float32[np.ndarray, " sample"]:
 
 
 def _append(words: list[Word], word: Word, *, glued: bool) -> None:
-    """Append a word to those of its window; one that has no space before it, to the last word.
+    """Append a word to those of its window, or a piece without a space before it to the last word.
 
-    Whisper says "ill", "-bred" and "3.", "5": a hyphen goes to the first part, "3.5" is one word.
+    Whisper says "ill", "-bred" and "3.", "5". Scripts without spaces are left as they are.
     """
-    if not (glued and words):
-        words.append(word)
-    elif word.text.startswith("-") and len(word.text) > 1:
-        words[-1] = dataclasses.replace(words[-1], text=f"{words[-1].text}-")
-        words.append(dataclasses.replace(word, text=word.text[1:]))
-    elif words[-1].text[-1] in ".,:'’/&@$":
+    if glued and words and (word.text[0] == "-" or words[-1].text[-1] in ".,:'’/&@$-"):
         words[-1] = dataclasses.replace(
             words[-1],
             text=words[-1].text + word.text,
             end=word.end,
             probability=min(words[-1].probability, word.probability),
         )
-    else:  # a script without spaces
+    else:
         words.append(word)
 
 
