@@ -13,6 +13,7 @@ from deadpan.threads import set_thread_defaults
 
 if TYPE_CHECKING:
     from deadpan.api import (
+        analyze,
         benchmark,
         components,
         convert,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DeadpanError",
+    "analyze",
     "benchmark",
     "components",
     "convert",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from deadpan.data.fetching.fetch import FetchedFile
     from deadpan.encoding.batches import EncodingWatch
     from deadpan.exporting.run import Exported
+    from deadpan.extraction.recording_reader import RecordingWatch
     from deadpan.training.loop import Watch
     from deadpan.training.opened import RunDirectory
     from deadpan.training.settings import Settings
@@ -458,6 +459,65 @@ def fetch(
     corpus = find_corpus(name)
     folder = _home_path(out) if out else default_folder(corpus)
     return fetch_corpus(corpus, folder, file=file, allow_http=allow_http, watch=watch)
+
+
+def analyze(
+    recordings: Sequence[str | Path],
+    *,
+    out: str | Path = "runs",
+    transcript: str | Path | None = None,
+    language: str = "en",
+    components: str | Path | None = None,
+    watch: "RecordingWatch | None" = None,
+) -> "list[Path]":
+    """Read recordings, and write who says what and where modalities disagree.
+
+    Words are recognised and read by a lexicon, faces by their smile against the person's own
+    resting face, voices by their arousal. Nothing is trained on labels, and nothing leaves the
+    machine. A recording without video, or without sound, is read by what it has.
+
+    Args:
+        recordings: files of video or sound.
+        out: the folder in which each recording has one, ``NAME-timeline``: a page, and the same as
+            JSON, CSV and subtitles. What is there is replaced.
+        transcript: what is said in the recording, if it is one: a .srt, .vtt or .txt file. Words
+            take their times from those that are recognised.
+        language: that is spoken, as ISO 639-1 writes it. The lexicon is English.
+        components: the folder of components; by default ``data/components``.
+        watch: is called as the reading proceeds.
+
+    Returns:
+        The pages, in the order of the recordings.
+
+    Raises:
+        DataError: a recording or the transcript cannot be read, they do not match, or a component
+            is missing. Recordings before it have their pages.
+        DeadpanError: a library is not installed, or a page cannot be written.
+    """
+    from deadpan.extraction.recording_reader import RecordingReader
+    from deadpan.extraction.training_free import training_free_timeline
+    from deadpan.extraction.transcripts import read_transcript
+    from deadpan.reports.timeline import write_timeline
+
+    paths = [_home_path(recording) for recording in recordings]
+    if not paths:
+        raise DeadpanError("analyzing needs a recording; give files of video or sound")
+    if transcript is not None and len(paths) > 1:
+        raise DeadpanError(f"got a transcript and {len(paths)} recordings; give one of each")
+    spelled = None if transcript is None else read_transcript(_home_path(transcript))
+    folders = {path: _home_path(out) / f"{path.stem}-timeline" for path in paths}
+    if repeated := [path for path in folders if [*folders.values()].count(folders[path]) > 1]:
+        raise DeadpanError(
+            f"{repeated[0]} and {repeated[1]} would both be written to {folders[repeated[0]]}; "
+            "rename one, or analyze them one by one with another --out"
+        )
+    reader = RecordingReader(_components_folder(components), language=language)
+    pages: list[Path] = []
+    for path, its_folder in folders.items():
+        recording = reader.read(path, transcript=spelled, watch=watch)
+        timeline = training_free_timeline(recording, made_by=reader.made_by)
+        pages.append(write_timeline(timeline, path, its_folder))
+    return pages
 
 
 def components(*, folder: str | Path | None = None) -> list[dict[str, Any]]:

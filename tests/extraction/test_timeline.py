@@ -94,7 +94,7 @@ def test_moments_are_the_utterances_with_an_incongruity():
 
 def test_csv_leaves_abstentions_empty_and_gives_their_reason():
     first, second, _ = csv.DictReader(io.StringIO(timeline_csv(made_up(run="runs/a"))))
-    assert list(first)[:5] == ["start", "end", "person", "text", "incongruity"]
+    assert list(first)[:5] == ["start", "end", "person", "face_of", "text"]
     assert (first["text_confidence"], first["vision_value"], first["score"]) == (
         "0.8",
         "0.75",
@@ -107,7 +107,7 @@ def test_csv_leaves_abstentions_empty_and_gives_their_reason():
 
 def test_csv_without_utterances_is_its_header():
     silent = dataclasses.replace(made_up(), utterances=())
-    assert timeline_csv(silent) == "start,end,person,text,incongruity\n"
+    assert timeline_csv(silent) == "start,end,person,face_of,text,incongruity\n"
     assert timeline_srt(silent) == ""
 
 

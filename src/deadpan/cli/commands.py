@@ -100,6 +100,10 @@ def _path(page: Path, options: Options, outputs: Outputs) -> None:
     print(page)
 
 
+def _paths(pages: Sequence[Path], options: Options, outputs: Outputs) -> None:
+    print(*pages, sep="\n")
+
+
 def _export(exported: "Exported", options: Options, outputs: Outputs) -> None:
     print(f"{exported.path}: {exported.size / 1e6:,.2f} MB")
     line = f"on random clips it differs from the model by at most {exported.deviation:.1e}"
@@ -226,6 +230,7 @@ SHOWN: Mapping[str, Callable[[Any, Options, Outputs], None]] = {
     "benchmark": _benchmark,
     "models": _list_models,
     "encode": _encode,
+    "analyze": _paths,
     "data inspect": _inspect,
     "data convert": _convert,
     "data list": _corpora,
@@ -276,10 +281,19 @@ def _watch_components(options: Options, again: str) -> Generator[dict[str, Any],
 
 @contextmanager
 def _watch_encoding(options: Options, again: str) -> Generator[dict[str, Any], None, None]:
-    from deadpan.cli.progress import watching_encoding
+    from deadpan.cli.progress import watching_amount
     from deadpan.encoding.run import part_file
 
-    with resumable(again, part_file(home_path(options["out"]))), watching_encoding() as watch:
+    part = part_file(home_path(options["out"]))
+    with resumable(again, part), watching_amount("tokens", "encoded") as watch:
+        yield {"watch": watch}
+
+
+@contextmanager
+def _watch_recordings(options: Options, again: str) -> Generator[dict[str, Any], None, None]:
+    from deadpan.cli.progress import watching_amount
+
+    with watching_amount("seconds", "read") as watch:
         yield {"watch": watch}
 
 
@@ -296,6 +310,7 @@ def _watch_demo(options: Options, again: str) -> Generator[dict[str, Any], None,
 
 
 WATCHES: Mapping[str, Callable[[Options, str], AbstractContextManager[dict[str, Any]]]] = {
+    "analyze": _watch_recordings,
     "benchmark": _watch_grid,
     "components fetch": _watch_components,
     "data fetch": _watch_download,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from deadpan.extraction.sequences import MeasuredSequence
+from deadpan.extraction.utterances import Word
 from deadpan.files import csv_text
 
 SCHEMA = "deadpan-timeline/1"
@@ -19,23 +20,6 @@ NOTICE = (
     "medical and safety reasons, and obliges whoever uses such a system elsewhere to tell the "
     "people it is used on (Article 50(3))."
 )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Word:
-    """A spoken word.
-
-    Attributes:
-        text: as it is written, with punctuation.
-        start: seconds from the recording's start.
-        end: likewise.
-        probability: that it was recognised rightly, in [0, 1]; 1 for a user's own transcript.
-    """
-
-    text: str
-    start: float
-    end: float
-    probability: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,6 +68,8 @@ class TimelineUtterance:
         start: seconds from the recording's start.
         end: likewise.
         person: who speaks, as ``Timeline.persons`` names them; None where nobody in view does.
+        face_of: whose face is read: who speaks or, where nobody in view does, the only one in view;
+            None where there is none, or several are.
         words: in order.
         readings: by modality: ``text``, ``audio``, ``vision``.
         fused: None without a run.
@@ -96,6 +82,7 @@ class TimelineUtterance:
     person: str | None
     words: tuple[Word, ...]
     readings: Mapping[str, Reading]
+    face_of: str | None = None
     fused: FusedScore | None = None
     incongruity: str = ""
 
@@ -208,6 +195,7 @@ def _utterance_json(utterance: TimelineUtterance) -> dict[str, Any]:
         "start": _time(utterance.start),
         "end": _time(utterance.end),
         "person": utterance.person,
+        "face_of": utterance.face_of,
         "text": utterance.text,
         "words": [
             {
@@ -279,6 +267,7 @@ def timeline_csv(timeline: Timeline) -> str:
             "start": _time(utterance.start),
             "end": _time(utterance.end),
             "person": utterance.person or "",
+            "face_of": utterance.face_of or "",
             "text": utterance.text,
             "incongruity": utterance.incongruity,
         }
@@ -290,7 +279,7 @@ def timeline_csv(timeline: Timeline) -> str:
             row |= {name: _number(getattr(fused, name)) for name in ("score", "low", "high")}
             row |= {f"contribution_{name}": _number(x) for name, x in fused.contributions.items()}
         rows.append(row)
-    return csv_text(rows, columns=("start", "end", "person", "text", "incongruity"))
+    return csv_text(rows, columns=("start", "end", "person", "face_of", "text", "incongruity"))
 
 
 def timeline_srt(timeline: Timeline) -> str:
