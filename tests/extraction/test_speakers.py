@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from deadpan.extraction.faces import FACE_COLUMNS
-from deadpan.extraction.tracks import FaceTrack
 
+from deadpan.extraction.faces import FACE_COLUMNS
 from deadpan.extraction.sequences import MeasuredSequence
 from deadpan.extraction.speakers import STILL, mouth_movement, speakers_of
+from deadpan.extraction.tracks import FaceTrack
 
 RATE = 15.0
 
