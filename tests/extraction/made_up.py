@@ -11,8 +11,8 @@ from deadpan.extraction.timeline import (
     RecordingFacts,
     Timeline,
     TimelineUtterance,
-    Word,
 )
+from deadpan.extraction.utterances import Word
 
 
 def words(text, start, step=0.5, probability=1.0):

@@ -12,11 +12,11 @@ from deadpan.extraction.timeline import (
     SCHEMA,
     Timeline,
     TimelineUtterance,
-    Word,
     timeline_csv,
     timeline_json,
     timeline_srt,
 )
+from deadpan.extraction.utterances import Word
 
 from .made_up import curve, made_up, readings, words
 
