@@ -5,8 +5,10 @@ import pytest
 
 from deadpan.extraction.readings import (
     NO_SMILE_ON_POSITIVE,
+    SHUT,
     SMILE,
     SMILE_ON_NEGATIVE,
+    UPPER_LIP,
     Lexicon,
     incongruity_of,
     read_face,
@@ -22,7 +24,16 @@ pytest.importorskip("vaderSentiment", reason="needs vaderSentiment, of the extra
 SURE = Reading(value=0.8, confidence=0.9)
 
 
-def sequence(values, *, names=SMILE, rate=10.0, present=None, confidence=1.0, first=0):
+FACE = (*SMILE, *SHUT, *UPPER_LIP)
+
+
+def face_of(smile, *, shut=0.0, teeth=0.0, **how):
+    """A face with these blendshapes, the last two the same at every step."""
+    values = [[x, x, shut, shut, teeth, teeth] for x in smile]
+    return sequence(values, names=FACE, **how)
+
+
+def sequence(values, *, names, rate=10.0, present=None, confidence=1.0, first=0):
     values = np.array(values, np.float32).reshape(len(values), -1)
     values = np.broadcast_to(values, (len(values), len(names))).copy()
     present = np.ones(len(values), bool) if present is None else np.array(present)
@@ -45,14 +56,14 @@ def said(text, probability=0.9):
 
 
 def test_a_step_belongs_to_the_span_that_holds_its_middle():
-    face = sequence([0] * 10, present=[True] * 5 + [False] * 5, first=20)
+    face = face_of([0] * 10, present=[True] * 5 + [False] * 5, first=20)
     assert steps_within(face, (2.1, 2.25)).tolist() == [False, True] + [False] * 8
     assert steps_within(face, (2.4, 9.0)).tolist() == [False] * 4 + [True] + [False] * 5
 
 
 def test_a_smile_is_read_against_the_resting_face():
     """20 steps at rest with .1, 10 with a smile of .8: tanh((.8 - .1 - .3) / .2) = tanh(2)."""
-    face = sequence([0.1] * 20 + [0.8] * 10)
+    face = face_of([0.1] * 20 + [0.8] * 10)
     rest, smile = read_face(face, [(0.0, 2.0), (2.0, 3.0)])
     assert smile.value == pytest.approx(math.tanh(2), abs=1e-6)
     assert rest.value == pytest.approx(math.tanh(-1.5), abs=1e-6)
@@ -60,17 +71,27 @@ def test_a_smile_is_read_against_the_resting_face():
 
 
 def test_who_smiles_all_the_time_is_not_at_rest():
-    (reading,) = read_face(sequence([0.9] * 30), [(0.0, 3.0)])
+    (reading,) = read_face(face_of([0.9] * 30), [(0.0, 3.0)])
     assert reading.value == pytest.approx(math.tanh(1.5), abs=1e-6)
 
 
 def test_a_face_out_of_view_abstains_and_half_of_one_is_half_as_sure():
-    face = sequence([0.9] * 20, present=[True] * 10 + [False] * 10)
+    face = face_of([0.9] * 20, present=[True] * 10 + [False] * 10)
     half, none = read_face(face, [(0.0, 2.0), (1.0, 2.0)])
     assert half.confidence == pytest.approx(0.5)
-    assert none == Reading(value=None, confidence=0.0, reason="the face is not in view")
-    (nobody,) = read_face(sequence([0.9] * 9, present=[False] * 9), [(0.0, 1.0)])
+    assert none == Reading(value=None, confidence=0.0, reason=none.reason)
+    assert "not in view" in none.reason
+    (nobody,) = read_face(face_of([0.9] * 9, present=[False] * 9), [(0.0, 1.0)])
     assert nobody.value is None
+
+
+def test_a_grimace_under_shut_eyes_is_no_smile():
+    """Tears: read as a smile of .8 by the network; with teeth, laughter is one."""
+    (tears,) = read_face(face_of([0.8] * 30, shut=0.75, teeth=0.05), [(0.0, 3.0)])
+    assert tears.value is None
+    assert tears.confidence == 0
+    (laughter,) = read_face(face_of([0.8] * 30, shut=0.75, teeth=0.8), [(0.0, 3.0)])
+    assert laughter.value == pytest.approx(math.tanh(1), abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_moments_are_the_utterances_with_an_incongruity():
 
 def test_csv_leaves_abstentions_empty_and_gives_their_reason():
     first, second, _ = csv.DictReader(io.StringIO(timeline_csv(made_up(run="runs/a"))))
-    assert list(first)[:5] == ["start", "end", "person", "text", "incongruity"]
+    assert list(first)[:5] == ["start", "end", "person", "face_of", "text"]
     assert (first["text_confidence"], first["vision_value"], first["score"]) == (
         "0.8",
         "0.75",
@@ -107,7 +107,7 @@ def test_csv_leaves_abstentions_empty_and_gives_their_reason():
 
 def test_csv_without_utterances_is_its_header():
     silent = dataclasses.replace(made_up(), utterances=())
-    assert timeline_csv(silent) == "start,end,person,text,incongruity\n"
+    assert timeline_csv(silent) == "start,end,person,face_of,text,incongruity\n"
     assert timeline_srt(silent) == ""
 
 
@@ -123,9 +123,12 @@ def test_srt():
 
 
 def test_no_text_breaks_a_cue_of_the_srt():
-    timeline = said("so\n\n2\n00:00:00,000 --> 00:00:09,000\nforged", readings={}, incongruity="")
+    timeline = said(
+        "so\n\n2\n00:00:00,000 --> 00:00:09,000\nforged", readings={}, incongruity="a\n\n3"
+    )
     assert timeline_srt(timeline) == (
         "1\n00:00:00,000 --> 00:00:01,000\nperson 1: so 2 00:00:00,000 -> 00:00:09,000 forged\n"
+        "!! a 3\n"
     )
 
 

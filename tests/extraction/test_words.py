@@ -43,6 +43,8 @@ def noise(seconds):
 class Scripted:
     """A model that gives scripted words: (text, start, end, probability), call after call."""
 
+    supported_languages = ("en",)
+
     def __init__(self, *calls, ratio=1.0):
         self.calls, self.audio, self.options, self.ratio = list(calls), [], {}, ratio
 

@@ -27,6 +27,10 @@ NEUTRAL_SMILE = 0.3
 """A smile this far above the resting face reads as neither positive nor negative."""
 SMILE_SCALE = 0.2
 """Distance from a neutral smile at which the reading is tanh(1) = .76."""
+SHUT, UPPER_LIP = ("eyeBlinkLeft", "eyeBlinkRight"), ("mouthUpperUpLeft", "mouthUpperUpRight")
+MOST_SHUT, LEAST_TEETH = 0.5, 0.2
+"""A wide mouth under shut eyes that shows no teeth is a grimace as often as a smile: the network of
+blendshapes calls tears a smile of .6 to .9. Such steps are not read."""
 FEWEST_FACE_STEPS = 5
 """A third of a second at 15 Hz: of fewer steps, a blink of the tracker would be a reading."""
 
@@ -71,15 +75,19 @@ def read_face(face: MeasuredSequence, spans: Sequence[Span]) -> list[Reading]:
     if not face.present.any():
         return [_abstention("no face in view")] * len(spans)
     smile = column_values(face, *SMILE)
-    rest = min(MOST_REST, float(np.quantile(smile[face.present], REST_QUANTILE)))
+    is_shut = column_values(face, *SHUT) > MOST_SHUT
+    is_readable = ~(is_shut & (column_values(face, *UPPER_LIP) < LEAST_TEETH))
+    at_rest = face.present & is_readable
+    rest = float(np.quantile(smile[at_rest], REST_QUANTILE)) if at_rest.any() else 0.0
+    rest = min(MOST_REST, rest)
     readings = []
     for span in spans:
-        steps = steps_within(face, span)
+        steps = steps_within(face, span) & is_readable
         if steps.sum() < FEWEST_FACE_STEPS:
-            readings.append(_abstention("the face is not in view"))
+            readings.append(_abstention("the face is not in view, or its eyes are shut"))
             continue
         strength = float(np.quantile(smile[steps], SMILE_QUANTILE))
-        duration = max((span[1] - span[0]) * face.rate, float(steps.sum()))
+        duration = max((span[1] - span[0]) * face.rate, float(steps.sum()))  # in steps
         readings.append(
             Reading(
                 value=math.tanh((strength - rest - NEUTRAL_SMILE) / SMILE_SCALE),

@@ -68,6 +68,8 @@ class TimelineUtterance:
         start: seconds from the recording's start.
         end: likewise.
         person: who speaks, as ``Timeline.persons`` names them; None where nobody in view does.
+        face_of: whose face is read: who speaks or, where nobody in view does, the only one in view;
+            None where there is none, or several are.
         words: in order.
         readings: by modality: ``text``, ``audio``, ``vision``.
         fused: None without a run.
@@ -80,6 +82,7 @@ class TimelineUtterance:
     person: str | None
     words: tuple[Word, ...]
     readings: Mapping[str, Reading]
+    face_of: str | None = None
     fused: FusedScore | None = None
     incongruity: str = ""
 
@@ -192,6 +195,7 @@ def _utterance_json(utterance: TimelineUtterance) -> dict[str, Any]:
         "start": _time(utterance.start),
         "end": _time(utterance.end),
         "person": utterance.person,
+        "face_of": utterance.face_of,
         "text": utterance.text,
         "words": [
             {
@@ -263,6 +267,7 @@ def timeline_csv(timeline: Timeline) -> str:
             "start": _time(utterance.start),
             "end": _time(utterance.end),
             "person": utterance.person or "",
+            "face_of": utterance.face_of or "",
             "text": utterance.text,
             "incongruity": utterance.incongruity,
         }
@@ -274,7 +279,7 @@ def timeline_csv(timeline: Timeline) -> str:
             row |= {name: _number(getattr(fused, name)) for name in ("score", "low", "high")}
             row |= {f"contribution_{name}": _number(x) for name, x in fused.contributions.items()}
         rows.append(row)
-    return csv_text(rows, columns=("start", "end", "person", "text", "incongruity"))
+    return csv_text(rows, columns=("start", "end", "person", "face_of", "text", "incongruity"))
 
 
 def timeline_srt(timeline: Timeline) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from deadpan.errors import DeadpanError
+from deadpan.errors import DeadpanError, unknown_name
 from deadpan.extraction.speech import RATE, SpeechAudio, SpeechWindow
 from deadpan.extraction.utterances import Word
 
@@ -72,11 +72,14 @@ class Recognizer:
         threads: that compute.
 
     Raises:
-        DeadpanError: faster-whisper is not installed, or the folder lacks a file.
+        DeadpanError: faster-whisper is not installed, the folder lacks a file, or the model does
+            not know the language.
     """
 
     def __init__(self, folder: Path, *, language: str = "en", threads: int = 1) -> None:
         self._model = _model(folder, threads)
+        if language not in (known := self._model.supported_languages):
+            raise DeadpanError(unknown_name("language", language, known))
         self._language = language
         self._pack: list[tuple[str, SpeechAudio]] = []
         self._samples = 0
