@@ -19,13 +19,22 @@ SECONDS = STEP / RATE
 class Scripted:
     """A session whose probability of a step is its first sample."""
 
+    seen = None
+
     def run(self, _, inputs):
+        if self.seen is not None:
+            self.seen.append(inputs["input"][0].copy())
         return np.array([[inputs["input"][0, speech.CONTEXT]]]), inputs["state"]
 
 
 @pytest.fixture
-def detector(monkeypatch):
-    monkeypatch.setattr(speech, "_session", lambda file: Scripted())
+def session():
+    return Scripted()
+
+
+@pytest.fixture
+def detector(monkeypatch, session):
+    monkeypatch.setattr(speech, "_session", lambda file: session)
     return SpeechDetector(Path())
 
 
@@ -108,6 +117,16 @@ def test_a_last_part_of_a_step_counts(detector):
     assert ended.window.end == (4 * STEP - 12) / RATE
     assert len(ended.samples) == 4 * STEP - 12
     assert windows(detector, np.zeros(0, np.float32)) == []
+
+
+def test_each_step_is_seen_with_the_64_samples_before_it(detector, session):
+    samples = np.arange(3 * STEP, dtype=np.float32)
+    session.seen = []
+    windows(detector, samples, size=700)
+    before = np.concatenate([np.zeros(64, np.float32), samples])
+    assert len(session.seen) == 3
+    for step, seen in enumerate(session.seen):
+        np.testing.assert_array_equal(seen, before[step * STEP : (step + 1) * STEP + 64])
 
 
 def test_memory_does_not_grow_with_silence(detector):

@@ -157,6 +157,24 @@ def test_words_stay_in_their_cue():
     assert transcript.warnings == ()
 
 
+def test_cues_that_nobody_heard_keep_their_words_apart():
+    cues = [cue(10, 11, "abc"), cue(20, 21, "def"), cue(30, 31, "ghi")]
+    rows, _ = timed(cues, heard(("ghi", 30, 30.5)))
+    assert rows[:2] == [("abc", 10, 10.42, 0.333333), ("def", 20, 20.42, 0.333333)]
+
+
+def test_a_word_of_a_cue_that_is_over_stands_at_the_word_before():
+    rows, _ = timed([cue(0, 10, "one"), cue(0, 1, "two")], heard(("one", 9, 9.5)))
+    assert rows == [("one", 9, 9.5, 1), ("two", 9, 9, 0.5)]
+
+
+def test_frequent_words_of_a_long_transcript_count():
+    words = "yes no maybe".split() * 100
+    spoken = heard(*((word, index, index + 0.5) for index, word in enumerate(words)))
+    _, transcript = timed([cue(None, None, " ".join(["well", *words]))], spoken)
+    assert transcript.heard == 300 / 301
+
+
 def test_words_never_go_back_whatever_the_cues():
     cues = [cue(0, 4, "one two three"), cue(1, 2, "four five"), cue(1, 1, "six")]
     words = heard(("one", 0, 0.5), ("three", 1.2, 1.6), ("six", 1.5, 1.9))
