@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from deadpan.encoding.batches import EncodingWatch
     from deadpan.exporting.run import Exported
     from deadpan.extraction.recording_reader import RecordingWatch
+    from deadpan.recordings.workers import ExtractionWatch
     from deadpan.training.loop import Watch
     from deadpan.training.opened import RunDirectory
     from deadpan.training.settings import Settings
@@ -409,6 +410,68 @@ def _recipe(like: str | Path, modality: str) -> Recipe:
             f"'deadpan encode'"
         )
     return recipes[modality]
+
+
+def extract(
+    folder: str | Path,
+    *,
+    labels: str | Path,
+    out: str | Path,
+    recipe: str = "open-1",
+    modalities: str | Sequence[str] = (),
+    workers: int | None = None,
+    cache: str | Path | None = None,
+    components: str | Path | None = None,
+    watch: "ExtractionWatch | None" = None,
+    **data_options: Any,
+) -> "Dataset":
+    """Measure a folder of labelled recordings, and write a store to train on.
+
+    The table has a row for each clip: its id, by which its recording is named, or a column ``file``
+    with the recording's path in the folder; labels; a transcript (``text``) where there is one;
+    and, where they are known, ``split`` and ``group``, the speaker or video. A clip whose recording
+    is missing or cannot be read is left out, and stands in OUT.failures.csv with the reason. What
+    is measured is kept in the cache at once, by the recording's content: what was interrupted goes
+    on, and another table of the same recordings costs little.
+
+    Args:
+        folder: the folder of the recordings, which may be in further folders in it.
+        labels: the table, in any format of a clip table.
+        out: the file to write, which must not exist; usually ``NAME.safetensors``.
+        recipe: the recipe of the features.
+        modalities: those of the recipe to measure, as in ``text,audio``; by default all.
+        workers: recordings measured at the same time, a process and a thread each; by default one
+            for each processor.
+        cache: the folder of what was measured; by default ``OUT.cache``.
+        components: the folder of components; by default ``data/components``.
+        watch: is called as recordings are measured.
+        **data_options: options of the table, as in ``--data_options.text sentence``.
+
+    Returns:
+        The data set, read from the new file.
+
+    Raises:
+        DataError: the table or the folder does not fit, no recording could be measured, or the file
+            cannot be written.
+    """
+    from deadpan.recordings.run import extract_dataset
+
+    count = processors() if workers is None else workers
+    if count < 1:
+        raise DeadpanError(f"workers must be 1 or more; got {count}")
+    names = modalities.split(",") if isinstance(modalities, str) else modalities
+    return extract_dataset(
+        folder,
+        labels,
+        out,
+        recipe=recipe,
+        modalities=[name.strip() for name in names if name.strip()],
+        cache=_home_path(cache) if cache else None,
+        components=_components_folder(components),
+        workers=count,
+        watch=watch,
+        **data_options,
+    )
 
 
 def corpora(name: str | None = None) -> list[dict[str, Any]]:

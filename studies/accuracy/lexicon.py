@@ -69,17 +69,18 @@ def rows_of(labels: np.ndarray) -> Iterator[dict[str, Any]]:
     yield {"system": "VADER", "seed": "", "rated": "", "mosi": pearson_correlation(scores, labels)}
     for name, settings in SYSTEMS.items():
         for seed in SEEDS:
-            run = RunDirectory(RUNS / f"{name}-{seed}")
-            if not run.finished:
+            path = RUNS / f"{name}-{seed}"
+            if not path.exists():
                 deadpan.train(
                     TABLE,
-                    out=run.path,
+                    out=path,
                     seed=seed,
                     epochs=10,
                     loss="distribution",
                     data_options={"vectors": str(VECTORS)},
                     **settings,
                 )
+            run = RunDirectory(path)
             scored = deadpan.predict(run.path, MOSI, vectors=str(VECTORS))
             scores = np.array([row["prediction_sentiment"] for row in scored])
             history = run.epochs()

@@ -123,9 +123,12 @@ def test_srt():
 
 
 def test_no_text_breaks_a_cue_of_the_srt():
-    timeline = said("so\n\n2\n00:00:00,000 --> 00:00:09,000\nforged", readings={}, incongruity="")
+    timeline = said(
+        "so\n\n2\n00:00:00,000 --> 00:00:09,000\nforged", readings={}, incongruity="a\n\n3"
+    )
     assert timeline_srt(timeline) == (
         "1\n00:00:00,000 --> 00:00:01,000\nperson 1: so 2 00:00:00,000 -> 00:00:09,000 forged\n"
+        "!! a 3\n"
     )
 
 

@@ -25,8 +25,10 @@ from deadpan.reports.timeline import (
 from ..extraction.made_up import FUSED, curve, made_up, readings, words
 from ..show.page import Page
 
-HOSTILE = "</script><script>hacked=1</script><!--<script> <img src=x onerror=hacked=1> \"'& {{7*7}}"
-HOSTILE += 60 * "w"
+HOSTILE = (
+    "</script><script>hacked=1</script><!--<script> <img src=x onerror=hacked=1> \"'& {{7*7}}"
+    + 60 * "w"
+)
 
 
 @pytest.fixture

@@ -56,14 +56,23 @@ class Browser:
         )
         os.close(commands[0])
         os.close(answers[1])
-        self._commands, self._answers = os.fdopen(commands[1], "wb"), os.fdopen(answers[0], "rb")
+        self._commands, self._answers = (
+            os.fdopen(commands[1], "wb", buffering=0),
+            os.fdopen(answers[0], "rb", buffering=0),
+        )
         self._left, self._number, self._session = b"", 0, None
         self._events = collections.deque()
         self.complaints, self.requests = [], []
-        (tab,) = (
-            each for each in self.call("Target.getTargets")["targetInfos"] if each["type"] == "page"
-        )
-        attached = self.call("Target.attachToTarget", targetId=tab["targetId"], flatten=True)
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self):
+        """Open a tab, and listen to what happens in it."""
+        tab = self.call("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.call("Target.attachToTarget", targetId=tab, flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
@@ -81,7 +90,6 @@ class Browser:
         if self._session:
             message["sessionId"] = self._session
         self._commands.write(json.dumps(message).encode() + b"\0")
-        self._commands.flush()
         while (answer := self._message()).get("id") != self._number:
             self._note(answer)
         assert "error" not in answer, (method, answer["error"])
@@ -91,7 +99,8 @@ class Browser:
         while b"\0" not in self._left:
             assert select.select([self._answers], [], [], SILENCE)[0], "the browser hangs"
             part = os.read(self._answers.fileno(), 1 << 20)
-            assert part, "the browser has ended"
+            if not part:
+                raise BrokenPipeError("the browser has ended")
             self._left += part
         message, _, self._left = self._left.partition(b"\0")
         return json.loads(message)

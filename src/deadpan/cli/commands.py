@@ -160,6 +160,21 @@ def _encode(dataset: "Dataset", options: Options, outputs: Outputs) -> None:
             note(f"warning: {warning}")
 
 
+def _extract(dataset: "Dataset", options: Options, outputs: Outputs) -> None:
+    from deadpan.recordings.run import failures_file
+
+    _convert(dataset, options, outputs)
+    for name, recipe in dataset.recipes.items():
+        print(f"{name}: {dataset.widths[name]:,} features per step, {recipe}")
+    for kind, count in dataset.repairs.items():
+        note(f"warning: repaired {count} times: {kind}")
+    for warning in dataset.warnings:
+        note(f"warning: {warning}")
+    failures = failures_file(home_path(options["out"]))
+    if failures.is_file():
+        note(f"{failures}: what is wrong with recordings")
+
+
 def _corpora(rows: Sequence[Mapping[str, Any]], options: Options, outputs: Outputs) -> None:
     from deadpan.cli.data_tables import corpora_table, corpus_row, corpus_table
     from deadpan.data.corpora import CORPORA
@@ -231,6 +246,7 @@ SHOWN: Mapping[str, Callable[[Any, Options, Outputs], None]] = {
     "models": _list_models,
     "encode": _encode,
     "analyze": _paths,
+    "extract": _extract,
     "data inspect": _inspect,
     "data convert": _convert,
     "data list": _corpora,
@@ -298,6 +314,18 @@ def _watch_recordings(options: Options, again: str) -> Generator[dict[str, Any],
 
 
 @contextmanager
+def _watch_extraction(options: Options, again: str) -> Generator[dict[str, Any], None, None]:
+    from deadpan.cli.progress import watching_amount
+    from deadpan.extraction.feature_cache import TAG
+    from deadpan.recordings.run import cache_folder
+
+    out, cache = (options[name] and home_path(options[name]) for name in ("out", "cache"))
+    proof = (cache or cache_folder(out)) / TAG
+    with resumable(again, proof), watching_amount("recordings", "measured") as watch:
+        yield {"watch": watch}
+
+
+@contextmanager
 def _watch_demo(options: Options, again: str) -> Generator[dict[str, Any], None, None]:
     from deadpan.cli.progress import watching_training
     from deadpan.training.opened import CONFIG_FILE, REPORT_FILE
@@ -316,6 +344,7 @@ WATCHES: Mapping[str, Callable[[Options, str], AbstractContextManager[dict[str, 
     "data fetch": _watch_download,
     "demo": _watch_demo,
     "encode": _watch_encoding,
+    "extract": _watch_extraction,
 }
 """What shows the progress of a command, and says how to continue an interrupted one."""
 

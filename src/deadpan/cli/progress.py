@@ -245,7 +245,10 @@ class DownloadBar(DownloadLines):
 
 
 class AmountLines:
-    """Prints a line per tenth of a work: an ``EncodingWatch``, a ``RecordingWatch``."""
+    """Prints a line per tenth of a work.
+
+    An ``EncodingWatch``, a ``RecordingWatch``, an ``ExtractionWatch``.
+    """
 
     def __init__(self, console: Console, unit: str, done: str) -> None:
         """Print on this console.
@@ -273,6 +276,10 @@ class AmountLines:
             passed = time.monotonic() - self._started
             left = passed / (self._done - self._before) * max(0, self._amount - self._done)
             self._console.print(f"{share:.0%} {self._participle}, {duration(left)} left")
+
+    def say(self, line: str) -> None:
+        """Print what failed."""
+        self._console.print(line)
 
 
 class AmountBar(AmountLines):

@@ -260,6 +260,30 @@ def map_clips(clips: Sequence[Clip], change: ClipFunction) -> Sequence[Clip]:
     return [change(clip) for clip in clips]
 
 
+class ChangedClips(Sequence[Clip]):
+    """Clips to which any function is applied on every access, so that memory holds one at a time.
+
+    Unlike :class:`MappedClips` it knows nothing of the clips without applying the function.
+    """
+
+    def __init__(self, clips: Sequence[Clip], change: Callable[[Clip], Clip]) -> None:
+        self._clips, self._change = clips, change
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self._clips)
+
+    @overload
+    def __getitem__(self, index: int) -> Clip: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Clip]: ...
+    def __getitem__(self, index: int | slice) -> Clip | Sequence[Clip]:
+        """One clip, or those of a slice."""
+        if isinstance(index, slice):
+            return ChangedClips(self._clips[index], self._change)
+        return self._change(self._clips[index])
+
+
 Options = ParamSpec("Options")
 Converted = TypeVar("Converted")
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from functools import cached_property
 
 from deadpan.data.recipe import Recipe
 from deadpan.errors import DataError
@@ -62,7 +63,7 @@ class FeatureRecipe:
         """The type of the stored numbers, as numpy names it."""
         return "<f4"
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Hash of the whole recipe, in hexadecimal."""
         text = json.dumps(dataclasses.asdict(self), sort_keys=True)

@@ -7,8 +7,10 @@ and refuse others.
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 
-from deadpan.data.components import find_component
+from deadpan.data.components import COMPONENTS, find_component
+from deadpan.data.containers.files import file_sha256
 from deadpan.data.feature_recipe import Column, FeatureRecipe
 from deadpan.errors import DataError, unknown_name
 from deadpan.extraction.voice import SWIFT_F0_SHA256, VOICE_COLUMNS, VOICE_RATE
@@ -54,6 +56,33 @@ def feature_recipes(name: str) -> Mapping[str, FeatureRecipe]:
     if name not in RECIPES:
         raise DataError(unknown_name("recipe", name, RECIPES))
     return RECIPES[name]()
+
+
+def check_components(recipe: FeatureRecipe, folder: Path) -> None:
+    """Compare the components of a recipe with its hashes.
+
+    Args:
+        recipe: of a modality. What it has of packages is checked where it is used.
+        folder: that of all components.
+
+    Raises:
+        DataError: a file is missing, or is another one.
+    """
+    for name, sha256 in recipe.files.items():
+        component = name.partition("/")[0]
+        if component not in COMPONENTS:
+            continue
+        path = folder / name
+        if not path.is_file():
+            raise DataError(
+                f"{path}: is not there; run: deadpan components fetch {component}, or give the "
+                "folder that has it with --components"
+            )
+        if file_sha256(path) != sha256:
+            raise DataError(
+                f"{path}: is not the file that {recipe.name} is made with; remove it, and run: "
+                f"deadpan components fetch {component}"
+            )
 
 
 def _component_files(*names: str) -> dict[str, str]:
