@@ -428,18 +428,19 @@ def extract(
     """Measure a folder of labelled recordings, and write a store to train on.
 
     The table has a row for each clip: its id, by which its recording is named, or a column ``file``
-    with the recording's path in the folder; labels; a transcript (``text``) where there is one;
-    and, where they are known, ``split`` and ``group``, the speaker or video. A clip whose recording
-    is missing or cannot be read is left out, and stands in OUT.failures.csv with the reason. What
-    is measured is kept in the cache at once, by the recording's content: what was interrupted goes
-    on, and another table of the same recordings costs little.
+    with the recording's path in the folder; labels; a transcript (``text``), without which words
+    are recognised; and, where they are known, ``split`` and ``group``, the speaker or video. Of
+    several people in view, the one whose mouth moves most is measured. A clip whose recording is
+    missing or cannot be read is left out, and stands in OUT.failures.csv with the reason. What is
+    measured is kept in the cache at once, by the recording's content: what was interrupted goes on,
+    and another table of the same recordings costs little.
 
     Args:
         folder: the folder of the recordings, which may be in further folders in it.
         labels: the table, in any format of a clip table.
         out: the file to write, which must not exist; usually ``NAME.safetensors``.
         recipe: the recipe of the features.
-        modalities: those of the recipe to measure, as in ``text,audio``; by default all.
+        modalities: those of the recipe to measure, as in ``audio,vision``; by default all.
         workers: recordings measured at the same time, a process and a thread each; by default one
             for each processor.
         cache: the folder of what was measured; by default ``OUT.cache``.

@@ -6,6 +6,7 @@ import pytest
 from deadpan.data.feature_recipe import Column, FeatureRecipe
 from deadpan.extraction.feature_cache import TAG, FeatureCache
 from deadpan.extraction.sequences import MeasuredSequence
+from deadpan.extraction.utterances import Word
 
 COLUMNS = tuple(
     Column(name=name, unit="", source="a test", low=0.0, high=1.0) for name in ("one", "two")
@@ -68,3 +69,17 @@ def test_the_folder_says_what_it_is(tmp_path):
     first, second, *_ = (tmp_path / TAG).read_text().splitlines()
     assert first == "Signature: 8a477f597d28d172789f06886806bc55"
     assert "may be removed" in second
+
+
+def test_words_come_back_as_they_were(tmp_path):
+    cache = FeatureCache(tmp_path)
+    words = (Word(text="Don\u2019t", start=0.5, end=1.0, probability=0.75),)
+    assert cache.load_words(RECORDING, RECIPE) is None
+    for kept in (words, ()):
+        cache.save_words(RECORDING, RECIPE, kept)
+        assert cache.load_words(RECORDING, RECIPE) == kept
+    assert cache.load_words(RECORDING, OTHER) is None
+    (path,) = tmp_path.glob("*.json")
+    for damaged in ("[{}]", "null", "[1", '[{"text": 1}]'):
+        path.write_text(damaged)
+        assert cache.load_words(RECORDING, RECIPE) is None

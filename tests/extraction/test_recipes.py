@@ -22,7 +22,7 @@ def test_every_recipe_bears_its_name_and_its_columns_differ(name):
 
 
 def test_open_1_is_what_it_says():
-    text, audio = (feature_recipes("open-1")[name] for name in ("text", "audio"))
+    text, audio, vision = (feature_recipes("open-1")[name] for name in types.MODALITIES)
     assert len(text.columns) == 51
     assert [text.columns[i].name for i in (0, 49, 50)] == [
         "glove_1",
@@ -33,12 +33,13 @@ def test_open_1_is_what_it_says():
     matrix = find_component("glove-6b-50d").files[0]
     assert text.files[f"glove-6b-50d/{matrix.file}"] == matrix.sha256
     assert (audio.columns, audio.rate) == (VOICE_COLUMNS, 12.5)
+    assert (len(vision.columns), vision.rate) == (59, 15)
     assert str(audio) == "open-1, 12.5 steps per second"
     assert str(text) == "open-1, a step per word"
 
 
 def test_modalities_are_called_as_everywhere():
-    assert (recipes.TEXT, recipes.AUDIO) == (types.TEXT, types.AUDIO)
+    assert (recipes.TEXT, recipes.AUDIO, recipes.VISION) == types.MODALITIES
 
 
 def test_an_unknown_recipe_is_refused():

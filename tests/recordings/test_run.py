@@ -1,5 +1,7 @@
 import csv
 import itertools
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,7 +66,7 @@ def test_words_of_transcripts_are_steps_of_text(component, tmp_path):
     table = labelled_clips(tmp_path / "clips", 3, text=True)
     table.write_text(table.read_text().replace("I don't like 2", "xqzzk wow"))
     components = component("glove-6b-50d").parent
-    dataset = extract(tmp_path, components=components, modalities=[])
+    dataset = extract(tmp_path, components=components, modalities=["text", "audio"])
     assert dataset.widths == {"text": 51, "audio": 25}
     assert dataset.recipes == {name: RECIPES[name] for name in ("text", "audio")}
     assert dataset.unscaled == {"text": "word vectors"}
@@ -80,19 +82,42 @@ def test_words_of_transcripts_are_steps_of_text(component, tmp_path):
     assert (clips_of(dataset)["clip2"].sequences["text"][0, :50] == 0).all()
 
 
-def test_a_table_without_transcripts_needs_no_word_vectors(table, tmp_path):
-    assert extract(tmp_path, modalities=[]).widths == {"audio": 25}
+def test_words_are_recognised_where_there_is_no_transcript(component, tmp_path):
+    pytest.importorskip("faster_whisper", reason="needs faster-whisper, of the extra video")
+    labelled_clips(tmp_path / "clips", 3)
+    (tmp_path / "clips" / "clip1.wav").unlink()
+    spoken = Path(__file__).parents[1] / "extraction" / "sense_and_sensibility.opus"
+    shutil.copy(spoken, tmp_path / "clips" / "clip1.opus")
+    for name in ("glove-6b-50d", "silero-vad"):
+        component(name)
+    components = component("whisper-base").parent
+    dataset = extract(tmp_path, components=components, modalities=["text"])
+    (clip,) = clips_of(dataset).values()  # a buzz has no word
+    assert (clip.id, dataset.widths) == ("clip1", {"text": 51})
+    assert len(clip.words) == len(clip.times["text"]) == len(clip.sequences["text"]) > 50
+    assert clip.transcript == " ".join(clip.words)
+    assert (np.diff(clip.times["text"]) >= 0).all()
+    assert clip.sequences["text"][:, 50].max() <= 1
+    assert (clip.sequences["text"][:, :50] != 0).any(axis=1).mean() > 0.9
 
 
 def test_transcripts_need_the_component_of_the_recipe(tmp_path):
     labelled_clips(tmp_path / "clips", 3, text=True)
     with pytest.raises(DataError, match=r"is not there; run: deadpan components fetch glove-6b"):
-        extract(tmp_path, modalities=[])
-    folder = tmp_path / "no components" / "glove-6b-50d"
-    folder.mkdir(parents=True)
+        extract(tmp_path, modalities=["text"])
     for file in RECIPES["text"].files:
-        (folder.parent / file).write_bytes(b"another")
-    with pytest.raises(DataError, match=r"is not the file that open-1 is made with; remove it"):
+        path = tmp_path / "no components" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"another")
+    with pytest.raises(DataError, match=r"is not the file that the recipe is made with; remove it"):
+        extract(tmp_path, modalities=["text"])
+
+
+def test_all_components_that_are_missing_are_named(table, tmp_path):
+    message = (
+        "components fetch glove-6b-50d silero-vad whisper-base face-landmarker, or give the folder"
+    )
+    with pytest.raises(DataError, match=message):
         extract(tmp_path, modalities=[])
 
 

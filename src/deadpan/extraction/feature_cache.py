@@ -1,13 +1,18 @@
 """A folder of what was measured, by the content of the recording and the recipe."""
 
+import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from deadpan.data.feature_recipe import FeatureRecipe
+from deadpan.errors import DeadpanError
 from deadpan.extraction.sequences import MeasuredSequence
-from deadpan.files import write_atomically
+from deadpan.extraction.utterances import Word
+from deadpan.files import read_json, write_atomically, write_json
+from deadpan.options import record
 
 TAG = "CACHEDIR.TAG"
 """The file by which backups know a folder that need not be kept; see bford.info/cachedir."""
@@ -46,9 +51,7 @@ class FeatureCache:
         """
         import safetensors.numpy
 
-        self._folder.mkdir(parents=True, exist_ok=True)
-        if not (tag := self._folder / TAG).is_file():
-            write_atomically(tag, TAG_TEXT.encode())
+        self._make_folder()
         about = {"rate": sequence.rate, "first": sequence.first, "warnings": warnings}
         content = safetensors.numpy.save(
             {
@@ -87,5 +90,24 @@ class FeatureCache:
         )
         return (sequence, tuple(about["warnings"])) if fits else None
 
-    def _file(self, recording: str, recipe: FeatureRecipe) -> Path:
-        return self._folder / f"{recording[:40]}-{recipe.digest[:24]}.safetensors"
+    def save_words(self, recording: str, recipe: FeatureRecipe, words: Sequence[Word]) -> None:
+        """Keep the words that were recognised in a recording."""
+        self._make_folder()
+        rows = [dataclasses.asdict(word) for word in words]
+        write_json(self._file(recording, recipe, ".json"), rows)
+
+    def load_words(self, recording: str, recipe: FeatureRecipe) -> tuple[Word, ...] | None:
+        """The words of a recording; None if they were not kept, or are damaged."""
+        try:
+            rows = read_json(self._file(recording, recipe, ".json"), "")
+            return tuple(record("word", row, Word) for row in rows)
+        except (DeadpanError, TypeError):
+            return None
+
+    def _make_folder(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if not (tag := self._folder / TAG).is_file():
+            write_atomically(tag, TAG_TEXT.encode())
+
+    def _file(self, recording: str, recipe: FeatureRecipe, suffix: str = ".safetensors") -> Path:
+        return self._folder / f"{recording[:40]}-{recipe.digest[:24]}{suffix}"

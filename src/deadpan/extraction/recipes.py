@@ -13,12 +13,16 @@ from deadpan.data.components import COMPONENTS, find_component
 from deadpan.data.containers.files import file_sha256
 from deadpan.data.feature_recipe import Column, FeatureRecipe
 from deadpan.errors import DataError, unknown_name
+from deadpan.extraction.faces import FACE_COLUMNS
+from deadpan.extraction.tracks import FACE_RATE
 from deadpan.extraction.voice import SWIFT_F0_SHA256, VOICE_COLUMNS, VOICE_RATE
 from deadpan.extraction.word_vectors import GLOVE_COLUMNS
 
-TEXT, AUDIO = "text", "audio"
+TEXT, AUDIO, VISION = "text", "audio", "vision"
 """Names of modalities, as ``deadpan.types`` has them, which imports torch."""
 
+RECOGNITION = ("silero-vad", "whisper-base")
+"""Components that recognise words; transcripts need none."""
 WORD_PROBABILITY = Column(
     name="word_probability",
     unit="",
@@ -35,13 +39,19 @@ def _open_1() -> dict[str, FeatureRecipe]:
             name="open-1",
             rate=None,
             columns=(*GLOVE_COLUMNS, WORD_PROBABILITY),
-            files=_component_files("glove-6b-50d"),
+            files=_component_files("glove-6b-50d", *RECOGNITION),
         ),
         AUDIO: FeatureRecipe(
             name="open-1",
             rate=VOICE_RATE,
             columns=VOICE_COLUMNS,
             files={"swift-f0/model.onnx": SWIFT_F0_SHA256},
+        ),
+        VISION: FeatureRecipe(
+            name="open-1",
+            rate=FACE_RATE,
+            columns=FACE_COLUMNS,
+            files=_component_files("face-landmarker"),
         ),
     }
 
@@ -58,30 +68,38 @@ def feature_recipes(name: str) -> Mapping[str, FeatureRecipe]:
     return RECIPES[name]()
 
 
-def check_components(recipe: FeatureRecipe, folder: Path) -> None:
-    """Compare the components of a recipe with its hashes.
+def check_components(
+    recipes: Mapping[str, FeatureRecipe], folder: Path, *, recognition: bool
+) -> None:
+    """Compare the components of recipes with their hashes.
 
     Args:
-        recipe: of a modality. What it has of packages is checked where it is used.
+        recipes: of the modalities that are measured. What they have of packages is checked where it
+            is used.
         folder: that of all components.
+        recognition: whether words are recognised.
 
     Raises:
         DataError: a file is missing, or is another one.
     """
-    for name, sha256 in recipe.files.items():
-        component = name.partition("/")[0]
-        if component not in COMPONENTS:
-            continue
-        path = folder / name
-        if not path.is_file():
+    files = {
+        name: sha256
+        for recipe in recipes.values()
+        for name, sha256 in recipe.files.items()
+        if (component := name.partition("/")[0]) in COMPONENTS
+        and (recognition or component not in RECOGNITION)
+    }
+    if missing := [name for name in files if not (folder / name).is_file()]:
+        names = dict.fromkeys(name.partition("/")[0] for name in missing)
+        raise DataError(
+            f"{folder / missing[0]}: is not there; run: deadpan components fetch "
+            f"{' '.join(names)}, or give the folder that has them with --components"
+        )
+    for name, sha256 in files.items():
+        if file_sha256(folder / name) != sha256:
             raise DataError(
-                f"{path}: is not there; run: deadpan components fetch {component}, or give the "
-                "folder that has it with --components"
-            )
-        if file_sha256(path) != sha256:
-            raise DataError(
-                f"{path}: is not the file that {recipe.name} is made with; remove it, and run: "
-                f"deadpan components fetch {component}"
+                f"{folder / name}: is not the file that the recipe is made with; remove it, and "
+                f"run: deadpan components fetch {name.partition('/')[0]}"
             )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Float32
 
 from deadpan.data.assembly import WORD_VECTORS
 from deadpan.data.containers.files import printable
@@ -21,8 +22,9 @@ from deadpan.data.store.reading import store_dataset
 from deadpan.data.store.writing import write_store
 from deadpan.errors import DataError, count_of, unknown_name
 from deadpan.extraction.feature_cache import FeatureCache
-from deadpan.extraction.measuring import METERS, Outcome
+from deadpan.extraction.measuring import Outcome, WantedRecording
 from deadpan.extraction.recipes import check_components, feature_recipes
+from deadpan.extraction.sequences import MeasuredSequence
 from deadpan.extraction.word_vectors import GloveVectors
 from deadpan.files import home_path, write_csv
 from deadpan.recordings.files import recordings_of
@@ -49,6 +51,7 @@ def extract_dataset(
 ) -> Dataset:
     """Measure the recordings that a clip table names, and write the store.
 
+    The words of a clip without a transcript are recognised; those of a transcript have no times.
     What is measured is kept in the cache at once: whatever interrupts, the next call goes on. A
     recording that is missing or cannot be read is left out, and stands in the table of failures
     (see :func:`failures_file`) beside the store.
@@ -84,18 +87,19 @@ def extract_dataset(
         options = {name: str(value) for name, value in table_options.items()}
         dataset, files = labelled_recordings(table, **options)
         recordings = recordings_of(home_path(folder), _ids(dataset), files, table)
-        spoken = _spoken(dataset) if TEXT in recipes else {}
-        if not spoken:
-            recipes.pop(TEXT, None)
-        for each in recipes.values():
-            check_components(each, components)
-        measured = {name: each for name, each in recipes.items() if name in METERS}
+        transcripts = _transcripts(dataset) if TEXT in recipes else {}
+        wanted = _wanted(recordings, recipes, transcripts)
+        recognition = any(TEXT in each.modalities for each in wanted)
+        check_components(recipes, components, recognition=recognition)
         kept = cache or cache_folder(path)
-        distinct = list(dict.fromkeys(recordings.values()))
-        outcomes = measure_all(distinct, measured, kept, workers=workers, watch=watch)
+        outcomes = measure_all(
+            wanted, recipes, cache=kept, components=components, workers=workers, watch=watch
+        )
+        hashes = {clip: outcomes[file].recording for clip, file in recordings.items()}
+        spoken = _spoken(dataset, transcripts, hashes, FeatureCache(kept), recipes)
         features = _Features(
             recipes=recipes,
-            hashes={clip: outcomes[file].recording for clip, file in recordings.items()},
+            hashes=hashes,
             cache=FeatureCache(kept),
             spoken=spoken,
             vectors=_vectors(components, spoken),
@@ -130,19 +134,79 @@ def _ids(dataset: Dataset) -> list[str]:
     return [clip.id for clip in chain.from_iterable(dataset.splits.values())]
 
 
-def _spoken(dataset: Dataset) -> dict[str, tuple[str, ...]]:
-    """The words of each clip that has some, by id."""
-    words = {
-        clip.id: tokenize(clip.transcript) for clip in chain.from_iterable(dataset.splits.values())
-    }
-    return {clip: text for clip, text in words.items() if text}
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Spoken:
+    """The words of a clip.
+
+    Attributes:
+        words: as they are looked up, one or more.
+        probabilities: that each is right; 1 in a transcript.
+        times: start and end of each in seconds; None for a transcript, which tells none.
+        transcript: the text.
+    """
+
+    words: tuple[str, ...]
+    probabilities: Float32[np.ndarray, " word"]
+    times: Float[np.ndarray, "word 2"] | None
+    transcript: str
 
 
-def _vectors(components: Path, spoken: Mapping[str, tuple[str, ...]]) -> GloveVectors | None:
+def _transcripts(dataset: Dataset) -> dict[str, _Spoken]:
+    """The words of each clip that has a transcript, by id."""
+    spoken: dict[str, _Spoken] = {}
+    for clip in chain.from_iterable(dataset.splits.values()):
+        if words := tokenize(clip.transcript):
+            ones = np.ones(len(words), np.float32)
+            spoken[clip.id] = _Spoken(
+                words=words, probabilities=ones, times=None, transcript=clip.transcript
+            )
+    return spoken
+
+
+def _wanted(
+    recordings: Mapping[str, Path],
+    recipes: Mapping[Modality, FeatureRecipe],
+    transcripts: Mapping[str, _Spoken],
+) -> list[WantedRecording]:
+    """Each recording with its modalities; words are recognised where a clip has no transcript."""
+    wordless = {path for clip, path in recordings.items() if clip not in transcripts}
+    return [
+        WantedRecording(
+            path=path,
+            modalities=tuple(name for name in recipes if name != TEXT or path in wordless),
+        )
+        for path in dict.fromkeys(recordings.values())
+    ]
+
+
+def _spoken(
+    dataset: Dataset,
+    transcripts: Mapping[str, _Spoken],
+    hashes: Mapping[str, str],
+    cache: FeatureCache,
+    recipes: Mapping[Modality, FeatureRecipe],
+) -> dict[str, _Spoken]:
+    """The words of each clip, of its transcript or recognised; by id."""
+    spoken = dict(transcripts)
+    for clip in _ids(dataset) if TEXT in recipes else ():
+        if clip in spoken or not hashes.get(clip):
+            continue
+        if words := cache.load_words(hashes[clip], recipes[TEXT]):
+            spoken[clip] = _Spoken(
+                words=tuple(word.text for word in words),
+                probabilities=np.array([word.probability for word in words], np.float32),
+                times=np.array([(word.start, word.end) for word in words]),
+                transcript=" ".join(word.text for word in words),
+            )
+    return spoken
+
+
+def _vectors(components: Path, spoken: Mapping[str, _Spoken]) -> GloveVectors | None:
     """The vectors of all words; None if there is no word."""
     if not spoken:
         return None
-    return GloveVectors(components / "glove-6b-50d", set(chain.from_iterable(spoken.values())))
+    words = {word for each in spoken.values() for word in each.words}
+    return GloveVectors(components / "glove-6b-50d", words)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -160,33 +224,43 @@ class _Features:
     recipes: Mapping[Modality, FeatureRecipe]
     hashes: Mapping[str, str]
     cache: FeatureCache
-    spoken: Mapping[str, tuple[str, ...]]
+    spoken: Mapping[str, _Spoken]
     vectors: GloveVectors | None
 
     def add_to(self, clip: Clip) -> Clip:
         """The clip with its sequences, their times, and the words that are steps of text."""
         sequences: dict[Modality, np.ndarray] = {}
         times: dict[Modality, np.ndarray] = {}
-        words = self.spoken.get(clip.id, ())
-        for name, recipe in self.recipes.items():
+        spoken = self.spoken.get(clip.id)
+        if spoken and self.vectors is not None:
+            vectors = np.stack([self.vectors[word] for word in spoken.words])
+            sequences[TEXT] = np.column_stack([vectors, spoken.probabilities])
+            if spoken.times is not None:
+                times[TEXT] = spoken.times
+        for name in self.recipes:
             if name == TEXT:
-                if words and self.vectors is not None:
-                    vectors = np.stack([self.vectors[word] for word in words])
-                    probability = np.ones((len(words), 1), np.float32)
-                    sequences[name] = np.hstack([vectors, probability])
                 continue
-            entry = self.cache.load(self.hashes[clip.id], recipe)
-            if entry is None:
-                raise DataError(
-                    f"clip '{printable(clip.id)}': what was measured of it has gone from the "
-                    "cache; run the command again"
-                )
-            sequence, _ = entry
+            sequence = self._measured(clip, name)
             if sequence.present.any():
                 sequences[name] = sequence.values[sequence.present]
                 times[name] = sequence.times()[sequence.present]
-        words = words if TEXT in sequences else ()
-        return dataclasses.replace(clip, sequences=sequences, times=times, words=words)
+        return dataclasses.replace(
+            clip,
+            sequences=sequences,
+            times=times,
+            words=spoken.words if spoken else (),
+            transcript=spoken.transcript if spoken else clip.transcript,
+        )
+
+    def _measured(self, clip: Clip, name: Modality) -> MeasuredSequence:
+        """What was measured of a clip's recording."""
+        entry = self.cache.load(self.hashes[clip.id], self.recipes[name])
+        if entry is None:
+            raise DataError(
+                f"clip '{printable(clip.id)}': what was measured of it has gone from the cache; "
+                "run the command again"
+            )
+        return entry[0]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -305,7 +379,7 @@ def _repairs(dataset: Dataset, features: _Features) -> dict[str, int]:
     vectors = features.vectors
     if vectors is not None:
         repairs[WITHOUT_VECTOR] += sum(
-            word not in vectors for words in features.spoken.values() for word in words
+            word not in vectors for each in features.spoken.values() for word in each.words
         )
     return {kind: count for kind, count in repairs.items() if count}
 
