@@ -9,7 +9,7 @@ encoding goes on where it stopped.
 
 import argparse
 import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,14 @@ VECTORS = {
 }
 LARGEST_RATING = 4
 """Of the raters' scale, which is laid on that of the labels, [-3, 3]."""
+CONTEXT = 2
+"""Utterances of MELD that are read before each; studies/README.md says why not more."""
 
 
-def write_table(path: Path, rows: Iterable[tuple[str, str, object, str]]) -> None:
+def write_table(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("id", "text", "label", "mode"))
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
         writer.writerows(rows)
 
 
@@ -46,30 +48,32 @@ def movies() -> None:
         # A table has three splits; one in twenty tells when to stop, another is never read.
         split = {0: "test", 10: "valid"}.get(index % 20, "train")
         label = round(float(rating) * 3 / LARGEST_RATING, 4)
-        rows.append((f"movie{number}", sentence, label, split))
+        rows.append({"id": f"movie{number}", "text": sentence, "label": label, "mode": split})
     write_table(TABLE, rows)
 
 
 def meld(column: str) -> None:
-    """MELD's three files as one table."""
+    """MELD's three files as one table; a group is a dialogue, whose utterances are in order."""
     rows = []
     for name, split in (("train", "train"), ("dev", "valid"), ("test", "test")):
         path = SHARED / "meld" / f"{name}_sent_emo.csv"
         with path.open(newline="", encoding="utf-8") as file:
             rows += [
-                (
-                    f"{name}_{row['Dialogue_ID']}_{row['Utterance_ID']}",
-                    row["Utterance"],
-                    row[column],
-                    split,
-                )
+                {
+                    "id": f"{name}_{row['Dialogue_ID']}_{row['Utterance_ID']}",
+                    "text": row["Utterance"],
+                    "label": row[column],
+                    "group": f"{name}_{row['Dialogue_ID']}",
+                    "mode": split,
+                }
                 for row in csv.DictReader(file)
             ]
     write_table(OUT / f"meld_{column.lower()}.csv", rows)
 
 
-def encoded(source: Path, name: str) -> None:
-    deadpan.encode(source, out=OUT / name, encoder=str(OUT / MPNET), layers="6-9")
+def encoded(source: Path, name: str, *, context: int = 0) -> None:
+    encoder = str(OUT / MPNET)
+    deadpan.encode(source, out=OUT / name, encoder=encoder, layers="6-9", context=context)
 
 
 def rated_first(data: Path, name: str, **settings: Any) -> None:
@@ -81,10 +85,17 @@ MATERIALS: dict[str, Callable[[], None]] = {
     MPNET: lambda: deadpan.fetch_components(MPNET, out=OUT),
     "movies.csv": movies,
     "meld_emotion.csv": lambda: meld("Emotion"),
+    "meld_sentiment.csv": lambda: meld("Sentiment"),
     "mosi.safetensors": lambda: encoded(SHARED / "mosi" / "label.csv", "mosi.safetensors"),
     "movies.safetensors": lambda: encoded(TABLE, "movies.safetensors"),
     "meld_emotion.safetensors": lambda: encoded(
         OUT / "meld_emotion.csv", "meld_emotion.safetensors"
+    ),
+    "meld_emotion_context.safetensors": lambda: encoded(
+        OUT / "meld_emotion.csv", "meld_emotion_context.safetensors", context=CONTEXT
+    ),
+    "meld_sentiment.safetensors": lambda: encoded(
+        OUT / "meld_sentiment.csv", "meld_sentiment.safetensors"
     ),
     "movies-recommended": lambda: rated_first(ENCODED, "movies-recommended", config="recommended"),
     "movies-attentionpool": lambda: rated_first(ENCODED, "movies-attentionpool", **POOL),
