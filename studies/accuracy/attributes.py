@@ -266,7 +266,7 @@ def paint(by_data: Mapping[str, Rows], highlight: Sequence[str]) -> Callable[[An
             shown.plot([], [], look.marker, c=look.colour, ms=4, label=system)
         if any(row["system"] not in looks for rows in by_data.values() for row in rows):
             shown.plot([], [], "o", c=FAINT, ms=3, label="other systems")
-        figure.legend(loc="outside upper center", ncols=4, handlelength=1)
+        figure.legend(loc="outside upper center", ncols=2, handlelength=1)
 
     return painted
 
