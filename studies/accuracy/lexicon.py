@@ -40,7 +40,11 @@ def mosi_test() -> list[dict[str, str]]:
     """The rows of MOSI's test split; its transcripts are in capitals, as nobody writes."""
     with (SHARED / "mosi" / "label.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["mode"] == "test"]
-    return [row | {"text": row["text"].lower()} for row in rows]
+    return [
+        {"id": f"{row['video_id']}_{row['clip_id']}", "text": row["text"].lower()}
+        | {"label": row["label"], "mode": row["mode"]}
+        for row in rows
+    ]
 
 
 def write_vectors() -> None:
@@ -95,7 +99,7 @@ def rows_of(labels: np.ndarray) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     RUNS.mkdir(parents=True, exist_ok=True)
-    write_csv(MOSI, [{k: row[k] for k in ("text", "label", "mode")} for row in mosi_test()])
+    write_csv(MOSI, mosi_test())
     write_vectors()
     rows = list(rows_of(np.array([float(row["label"]) for row in mosi_test()])))
     lines = [
