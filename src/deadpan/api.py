@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from deadpan.extraction.recording_reader import RecordingWatch
     from deadpan.recordings.workers import ExtractionWatch
     from deadpan.training.loop import Watch
-    from deadpan.training.opened import RunDirectory
+    from deadpan.training.opened import OpenedRun, RunDirectory
     from deadpan.training.settings import Settings
 
 DEMO: Mapping[str, Any] = {"epochs": 12}
@@ -529,6 +529,7 @@ def analyze(
     recordings: Sequence[str | Path],
     *,
     out: str | Path = "runs",
+    run: str | Path | None = None,
     transcript: str | Path | None = None,
     language: str = "en",
     components: str | Path | None = None,
@@ -544,6 +545,8 @@ def analyze(
         recordings: files of video or sound.
         out: the folder in which each recording has one, ``NAME-timeline``: a page, and the same as
             JSON, CSV and subtitles. What is there is replaced.
+        run: a run on a store of ``deadpan extract``, which predicts the sentiment of each utterance
+            too, with what each modality contributed.
         transcript: what is said in the recording, if it is one: a .srt, .vtt or .txt file. Words
             take their times from those that are recognised.
         language: that is spoken, as ISO 639-1 writes it. The lexicon is English.
@@ -554,8 +557,10 @@ def analyze(
         The pages, in the order of the recordings.
 
     Raises:
-        DataError: a recording or the transcript cannot be read, they do not match, or a component
-            is missing. Recordings before it have their pages.
+        DataError: a recording or the transcript cannot be read, they do not match, a component is
+            missing, or the run was trained on other features. Recordings before it have their
+            pages.
+        RunError: there is no such run, or it has not finished.
         DeadpanError: a library is not installed, or a page cannot be written.
     """
     from deadpan.extraction.recording_reader import RecordingReader
@@ -575,13 +580,29 @@ def analyze(
             f"{repeated[0]} and {repeated[1]} would both be written to {folders[repeated[0]]}; "
             "rename one, or analyze them one by one with another --out"
         )
-    reader = RecordingReader(_components_folder(components), language=language)
+    home = _components_folder(components)
+    opened = None if run is None else _recording_run(_home_path(run))
+    reader = RecordingReader(home, language=language)
     pages: list[Path] = []
     for path, its_folder in folders.items():
         recording = reader.read(path, transcript=spelled, watch=watch)
         timeline = training_free_timeline(recording, made_by=reader.made_by)
+        if opened is not None:
+            from deadpan.analysis.fused_timeline import fused_timeline  # and with it torch
+
+            timeline = fused_timeline(timeline, recording, opened, home)
         pages.append(write_timeline(timeline, path, its_folder))
     return pages
+
+
+def _recording_run(path: Path) -> "OpenedRun":
+    """A run that can predict the utterances of recordings; refused before anything is read."""
+    from deadpan.analysis.fused_timeline import check_recording_run
+    from deadpan.training.opened import open_run
+
+    opened = open_run(path)
+    check_recording_run(opened)
+    return opened
 
 
 def components(*, folder: str | Path | None = None) -> list[dict[str, Any]]:

@@ -37,8 +37,8 @@ def training_free_timeline(recording: ReadRecording, *, made_by: Mapping[str, st
     """
     utterances = split_utterances(recording.words)
     spans = [(each.start, each.end) for each in utterances]
-    tracks = sorted(recording.tracks, key=lambda track: track.sequence.first)
-    names = [f"person {number}" for number in range(1, len(tracks) + 1)]
+    named = tracks_by_name(recording.tracks)
+    names, tracks = list(named), list(named.values())
     speakers = speakers_of(tracks, spans)
     # A voice over the one face in view is read beside it: it may be dubbed, or the mouth hidden.
     faces = [
@@ -84,6 +84,12 @@ def training_free_timeline(recording: ReadRecording, *, made_by: Mapping[str, st
         ),
         made_by=made_by,
     )
+
+
+def tracks_by_name(tracks: Sequence[FaceTrack]) -> dict[str, FaceTrack]:
+    """Tracks by what their people are called: "person 1" and so on, in the order of appearance."""
+    ordered = sorted(tracks, key=lambda track: track.sequence.first)
+    return {f"person {number}": track for number, track in enumerate(ordered, start=1)}
 
 
 def _read_faces(
