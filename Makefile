@@ -12,13 +12,16 @@ JOBS ?= 2
 # Measuring coverage takes half as long again; CI does, and holds it to the bound in pyproject.toml.
 COVERAGE ?= $(if $(CI),--cov)
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo demo-video test check bench clean
 
 help:  ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 19
 
 demo: $(VENV)/.installed  ## train HCT-MG on embedded data and score it: minutes, no download of data
 	@$(BIN)/deadpan demo
+
+demo-video: $(VENV)/.installed-video data/components/.fetched  ## read a recording: who says what, and what it shows; 240 MB of models
+	@$(BIN)/deadpan analyze tests/extraction/sense_and_sensibility.opus --out runs
 
 test: check data/components/.fetched  ## everything a change must pass: check, then the tests; in CI with coverage
 	@$(BIN)/pytest -q -n $(JOBS) --dist worksteal $(COVERAGE)
@@ -42,7 +45,7 @@ clean:  ## remove the environment, the caches and the build products; runs/ stay
 # What the tests of recordings read; without a network they are skipped, but in CI they fail.
 COMPONENTS := whisper-base face-landmarker silero-vad glove-6b-50d
 
-data/components/.fetched: src/deadpan/data/components/components.yaml | $(VENV)/.installed-dev
+data/components/.fetched: src/deadpan/data/components/components.yaml | $(VENV)/.installed
 	@if $(BIN)/deadpan components fetch $(COMPONENTS) >/dev/null; then touch $@; else [[ ! "$${CI:-}" ]]; fi
 
 # A stamp is newer than what it was installed from, the C too, which installing compiles. One pip at
@@ -66,7 +69,12 @@ $(VENV)/.installed: $(SOURCES)
 	@$(PIP) --editable .
 	@touch $@
 
+$(VENV)/.installed-video: $(SOURCES)
+	$(environment)
+	@$(PIP) --editable '.[video]'
+	@touch $@
+
 $(VENV)/.installed-dev: $(SOURCES)
 	$(environment)
 	@$(PIP) --editable '.[dev]'
-	@touch $(VENV)/.installed $@
+	@touch $(VENV)/.installed $(VENV)/.installed-video $@

@@ -137,13 +137,15 @@ def child(folder: Path, samples: list[Sample], tasks, results) -> None:
         if (verdict := judge(sound, sample)) != "read":
             raise AssertionError(f"{sample.name}: {verdict}")
     pages = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (pages + MEMORY, pages + MEMORY))
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
     signal.signal(signal.SIGPROF, alarm)
     sys.addaudithook(audit)
     while (task := tasks.get()) is not None:
         sample, case = task
         copy(sound, work, sample)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))  # the fuzzer may take what it needs
         damage(work, sample, case)
+        resource.setrlimit(resource.RLIMIT_AS, (pages + MEMORY, most))
         size = sum(file.stat().st_size for file in work.rglob("*") if file.is_file())
         Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
         before = status("VmRSS")

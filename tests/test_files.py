@@ -86,6 +86,8 @@ def test_no_rows_make_no_table(tmp_path):
 
 def test_a_cell_is_empty_where_a_row_lacks_the_column():
     assert csv_text([{"a": 1}, {"b": "x"}]) == "a,b\n1,\n,x\n"
+    assert csv_text([{"a": 1}], columns=["b", "a"]) == "b,a\n,1\n"
+    assert csv_text([], columns=["b", "a"]) == "b,a\n"
 
 
 @pytest.mark.parametrize(

@@ -114,3 +114,22 @@ def test_a_record_that_does_not_fit(values, reason):
     with pytest.raises(DeadpanError) as refused:
         record("f", values, Outer, unknown="key")
     assert str(refused.value).startswith(reason)
+
+
+@dataclasses.dataclass
+class Circle:
+    radius: float
+
+
+@dataclasses.dataclass
+class Square:
+    side: float
+    colour: str = "red"
+
+
+def test_of_several_dataclasses_the_one_whose_fields_are_there_is_made():
+    assert typed("name", {"side": 2}, Circle | Square) == Square(2.0)
+    assert typed("name", {"radius": 2}, Circle | Square | None) == Circle(2.0)
+    assert typed("name", None, Circle | Square | None) is None
+    with pytest.raises(DeadpanError, match="name: has no 'radius'"):
+        typed("name", {"colour": "red"}, Circle | Square)

@@ -13,6 +13,7 @@ from deadpan.threads import set_thread_defaults
 
 if TYPE_CHECKING:
     from deadpan.api import (
+        analyze,
         benchmark,
         components,
         convert,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         evaluate,
         explain,
         export,
+        extract,
         fetch,
         fetch_components,
         inspect,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DeadpanError",
+    "analyze",
     "benchmark",
     "components",
     "convert",
@@ -47,6 +50,7 @@ __all__ = [
     "evaluate",
     "export",
     "explain",
+    "extract",
     "fetch",
     "fetch_components",
     "inspect",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from deadpan.data.fetching.fetch import FetchedFile
     from deadpan.encoding.batches import EncodingWatch
     from deadpan.exporting.run import Exported
+    from deadpan.extraction.recording_reader import RecordingWatch
+    from deadpan.recordings.workers import ExtractionWatch
     from deadpan.training.loop import Watch
     from deadpan.training.opened import RunDirectory
     from deadpan.training.settings import Settings
@@ -400,6 +402,7 @@ def _recipe(like: str | Path, modality: str) -> Recipe:
         recipes = RunDirectory(path).environment().dataset.recipes
     else:
         recipes = load(like).recipes
+    recipes = {name: recipe for name, recipe in recipes.items() if isinstance(recipe, Recipe)}
     if modality not in recipes:
         listing = f"has recipes of {', '.join(recipes)}" if recipes else "no modality was encoded"
         raise DataError(
@@ -407,6 +410,69 @@ def _recipe(like: str | Path, modality: str) -> Recipe:
             f"'deadpan encode'"
         )
     return recipes[modality]
+
+
+def extract(
+    folder: str | Path,
+    *,
+    labels: str | Path,
+    out: str | Path,
+    recipe: str = "open-1",
+    modalities: str | Sequence[str] = (),
+    workers: int | None = None,
+    cache: str | Path | None = None,
+    components: str | Path | None = None,
+    watch: "ExtractionWatch | None" = None,
+    **data_options: Any,
+) -> "Dataset":
+    """Measure a folder of labelled recordings, and write a store to train on.
+
+    The table has a row for each clip: its id, by which its recording is named, or a column ``file``
+    with the recording's path in the folder; labels; a transcript (``text``), without which words
+    are recognised; and, where they are known, ``split`` and ``group``, the speaker or video. Of
+    several people in view, the one whose mouth moves most is measured. A clip whose recording is
+    missing or cannot be read is left out, and stands in OUT.failures.csv with the reason. What is
+    measured is kept in the cache at once, by the recording's content: what was interrupted goes on,
+    and another table of the same recordings costs little.
+
+    Args:
+        folder: the folder of the recordings, which may be in further folders in it.
+        labels: the table, in any format of a clip table.
+        out: the file to write, which must not exist; usually ``NAME.safetensors``.
+        recipe: the recipe of the features.
+        modalities: those of the recipe to measure, as in ``audio,vision``; by default all.
+        workers: recordings measured at the same time, a process and a thread each; by default one
+            for each processor.
+        cache: the folder of what was measured; by default ``OUT.cache``.
+        components: the folder of components; by default ``data/components``.
+        watch: is called as recordings are measured.
+        **data_options: options of the table, as in ``--data_options.text sentence``.
+
+    Returns:
+        The data set, read from the new file.
+
+    Raises:
+        DataError: the table or the folder does not fit, no recording could be measured, or the file
+            cannot be written.
+    """
+    from deadpan.recordings.run import extract_dataset
+
+    count = processors() if workers is None else workers
+    if count < 1:
+        raise DeadpanError(f"workers must be 1 or more; got {count}")
+    names = modalities.split(",") if isinstance(modalities, str) else modalities
+    return extract_dataset(
+        folder,
+        labels,
+        out,
+        recipe=recipe,
+        modalities=[name.strip() for name in names if name.strip()],
+        cache=_home_path(cache) if cache else None,
+        components=_components_folder(components),
+        workers=count,
+        watch=watch,
+        **data_options,
+    )
 
 
 def corpora(name: str | None = None) -> list[dict[str, Any]]:
@@ -457,6 +523,65 @@ def fetch(
     corpus = find_corpus(name)
     folder = _home_path(out) if out else default_folder(corpus)
     return fetch_corpus(corpus, folder, file=file, allow_http=allow_http, watch=watch)
+
+
+def analyze(
+    recordings: Sequence[str | Path],
+    *,
+    out: str | Path = "runs",
+    transcript: str | Path | None = None,
+    language: str = "en",
+    components: str | Path | None = None,
+    watch: "RecordingWatch | None" = None,
+) -> "list[Path]":
+    """Read recordings, and write who says what and where modalities disagree.
+
+    Words are recognised and read by a lexicon, faces by their smile against the person's own
+    resting face, voices by their arousal. Nothing is trained on labels, and nothing leaves the
+    machine. A recording without video, or without sound, is read by what it has.
+
+    Args:
+        recordings: files of video or sound.
+        out: the folder in which each recording has one, ``NAME-timeline``: a page, and the same as
+            JSON, CSV and subtitles. What is there is replaced.
+        transcript: what is said in the recording, if it is one: a .srt, .vtt or .txt file. Words
+            take their times from those that are recognised.
+        language: that is spoken, as ISO 639-1 writes it. The lexicon is English.
+        components: the folder of components; by default ``data/components``.
+        watch: is called as the reading proceeds.
+
+    Returns:
+        The pages, in the order of the recordings.
+
+    Raises:
+        DataError: a recording or the transcript cannot be read, they do not match, or a component
+            is missing. Recordings before it have their pages.
+        DeadpanError: a library is not installed, or a page cannot be written.
+    """
+    from deadpan.extraction.recording_reader import RecordingReader
+    from deadpan.extraction.training_free import training_free_timeline
+    from deadpan.extraction.transcripts import read_transcript
+    from deadpan.reports.timeline import write_timeline
+
+    paths = [_home_path(recording) for recording in recordings]
+    if not paths:
+        raise DeadpanError("analyzing needs a recording; give files of video or sound")
+    if transcript is not None and len(paths) > 1:
+        raise DeadpanError(f"got a transcript and {len(paths)} recordings; give one of each")
+    spelled = None if transcript is None else read_transcript(_home_path(transcript))
+    folders = {path: _home_path(out) / f"{path.stem}-timeline" for path in paths}
+    if repeated := [path for path in folders if [*folders.values()].count(folders[path]) > 1]:
+        raise DeadpanError(
+            f"{repeated[0]} and {repeated[1]} would both be written to {folders[repeated[0]]}; "
+            "rename one, or analyze them one by one with another --out"
+        )
+    reader = RecordingReader(_components_folder(components), language=language)
+    pages: list[Path] = []
+    for path, its_folder in folders.items():
+        recording = reader.read(path, transcript=spelled, watch=watch)
+        timeline = training_free_timeline(recording, made_by=reader.made_by)
+        pages.append(write_timeline(timeline, path, its_folder))
+    return pages
 
 
 def components(*, folder: str | Path | None = None) -> list[dict[str, Any]]:

@@ -86,11 +86,16 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
         write_atomically(path, csv_text(rows).encode())
 
 
-def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
-    """Rows as CSV text with a header; a cell is empty where a row lacks the column."""
+def csv_text(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str] = ()) -> str:
+    """Rows as CSV text with a header; a cell is empty where a row lacks the column or has None.
+
+    Args:
+        rows: by column name.
+        columns: that stand first, also where there are no rows.
+    """
     text = io.StringIO(newline="")
-    columns = dict.fromkeys(name for row in rows for name in row)
-    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
+    columns = list(dict.fromkeys([*columns, *(name for row in rows for name in row)]))
+    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

@@ -55,7 +55,8 @@ def typed(name: str, value: object, annotation: Any, *, unknown: str | None = No
 
     The command line and YAML know no paths and few whole numbers: text becomes a path, 1000.0 an
     int. Knows bool, int, float, str, Path, Literal, list, tuple, dict, Mapping and dataclasses, the
-    items of these, and each of them or None; any other annotation lets every value through.
+    items of these, each of them or None, and one of several dataclasses, by their fields; any other
+    annotation lets every value through.
 
     Args:
         name: of the option, for the error.
@@ -69,7 +70,8 @@ def typed(name: str, value: object, annotation: Any, *, unknown: str | None = No
     if get_origin(annotation) in (Union, types.UnionType):
         if value is None and type(None) in get_args(annotation):
             return None
-        annotation = next(kind for kind in get_args(annotation) if kind is not type(None))
+        kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
+        annotation = next((kind for kind in kinds if _has_fields(value, kind)), kinds[0])
     if get_origin(annotation) is Literal:
         if value not in get_args(annotation):
             raise DeadpanError(unknown_name(name, str(value), map(str, get_args(annotation))))
@@ -89,6 +91,19 @@ def typed(name: str, value: object, annotation: Any, *, unknown: str | None = No
         items = (typed(f"{name}[{i}]", x, item, unknown=unknown) for i, x in enumerate(result))
         return type(result)(items)
     return result
+
+
+def _has_fields(value: object, kind: Any) -> bool:  # noqa: ANN401
+    """Whether a mapping has every field that a dataclass requires."""
+    return (
+        dataclasses.is_dataclass(kind)
+        and isinstance(value, Mapping)
+        and all(
+            field.name in value
+            for field in dataclasses.fields(kind)
+            if field.default is field.default_factory is dataclasses.MISSING
+        )
+    )
 
 
 def _bool(value: object) -> bool | None:

@@ -20,6 +20,12 @@ OUT = ROOT / "runs" / "materials"
 SHARED = ROOT.parent / "shared" / "data"
 
 MPNET = "all-mpnet-base-v2"
+TABLE, ENCODED = OUT / "movies.csv", OUT / "movies.safetensors"
+"""The rated sentences, and the encoder's states of them."""
+POOL = {"model": "AttentionPool", "loss": "distribution", "ema": 0.98, "schedule": "onecycle"}
+VECTORS = {
+    "data_options": {"vectors": str(SHARED / "mosi" / "glove.840B.300d.mosi-vocabulary.txt")}
+}
 LARGEST_RATING = 4
 """Of the raters' scale, which is laid on that of the labels, [-3, 3]."""
 CONTEXT = 2
@@ -43,7 +49,7 @@ def movies() -> None:
         split = {0: "test", 10: "valid"}.get(index % 20, "train")
         label = round(float(rating) * 3 / LARGEST_RATING, 4)
         rows.append({"id": f"movie{number}", "text": sentence, "label": label, "mode": split})
-    write_table(OUT / "movies.csv", rows)
+    write_table(TABLE, rows)
 
 
 def meld(column: str) -> None:
@@ -70,9 +76,9 @@ def encoded(source: Path, name: str, *, context: int = 0) -> None:
     deadpan.encode(source, out=OUT / name, encoder=encoder, layers="6-9", context=context)
 
 
-def rated_first(name: str, **settings: Any) -> None:
+def rated_first(data: Path, name: str, **settings: Any) -> None:
     """A run on the rated sentences, from which others start; after more epochs it overfits them."""
-    deadpan.train(OUT / "movies.safetensors", out=OUT / name, seed=1, epochs=4, **settings)
+    deadpan.train(data, out=OUT / name, seed=1, epochs=4, **settings)
 
 
 MATERIALS: dict[str, Callable[[], None]] = {
@@ -81,7 +87,7 @@ MATERIALS: dict[str, Callable[[], None]] = {
     "meld_emotion.csv": lambda: meld("Emotion"),
     "meld_sentiment.csv": lambda: meld("Sentiment"),
     "mosi.safetensors": lambda: encoded(SHARED / "mosi" / "label.csv", "mosi.safetensors"),
-    "movies.safetensors": lambda: encoded(OUT / "movies.csv", "movies.safetensors"),
+    "movies.safetensors": lambda: encoded(TABLE, "movies.safetensors"),
     "meld_emotion.safetensors": lambda: encoded(
         OUT / "meld_emotion.csv", "meld_emotion.safetensors"
     ),
@@ -91,13 +97,13 @@ MATERIALS: dict[str, Callable[[], None]] = {
     "meld_sentiment.safetensors": lambda: encoded(
         OUT / "meld_sentiment.csv", "meld_sentiment.safetensors"
     ),
-    "movies-recommended": lambda: rated_first("movies-recommended", config="recommended"),
-    "movies-attentionpool": lambda: rated_first(
-        "movies-attentionpool",
-        model="AttentionPool",
-        loss="distribution",
-        ema=0.98,
-        schedule="onecycle",
+    "movies-recommended": lambda: rated_first(ENCODED, "movies-recommended", config="recommended"),
+    "movies-attentionpool": lambda: rated_first(ENCODED, "movies-attentionpool", **POOL),
+    "movies-glove-recommended": lambda: rated_first(
+        TABLE, "movies-glove-recommended", config="recommended", **VECTORS
+    ),
+    "movies-glove-attentionpool": lambda: rated_first(
+        TABLE, "movies-glove-attentionpool", **POOL, **VECTORS
     ),
 }
 

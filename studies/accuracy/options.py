@@ -5,9 +5,10 @@
 ``python studies/accuracy/materials.py`` makes the encoders' states that it reads. Writes
 options.json, the tables of the grid; options.csv, a row a run with its seed and commit; options.md;
 and options.svg and .png. A grid that is there goes on; finished runs are skipped, and only they are
-shown.
+shown. The data sets of options.json and options.csv that were not asked for stay as they are.
 """
 
+import csv
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -70,23 +71,33 @@ def paint(tables: Sequence[Table]) -> Callable[[Any], None]:
     return painted
 
 
+def merged(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is new, after what is old of other data sets."""
+    names = {each["data"] for each in new}
+    return [each for each in old if each["data"] not in names] + [*new]
+
+
 def main() -> None:
     arguments = arguments_of(__doc__.splitlines()[0], "options")
-    only = ",".join(arguments.only)
-    rows = rows_of(finished_cases(arguments), arguments.runs / "runs")
+    rows: list[dict[str, Any]] = []
+    rows += rows_of(finished_cases(arguments), arguments.runs / "runs")
     tables = json.loads((arguments.runs / "tables.json").read_text(encoding="utf-8"))
-    commits = ", ".join(sorted({row["commit"] for row in rows}))
+    for table in tables:
+        markdown = (arguments.runs / f"{table['data']}.md").read_text(encoding="utf-8")
+        table["markdown"] = markdown.replace("# ", "## ", 1)
+    if (before := arguments.out / "options.json").exists():
+        tables = merged(json.loads(before.read_text(encoding="utf-8")), tables)
+        with (arguments.out / "options.csv").open(newline="", encoding="utf-8") as file:
+            rows = merged([*csv.DictReader(file)], rows)
+    only = ",".join(table["data"] for table in tables)
     text = (
         "# What each option does to HCT-MG, on the test split\n\n"
-        f"`python studies/accuracy/options.py --only {only}`, commit {commits}; each "
-        "run's seed is in options.csv. Mean ± standard deviation over seeds; the best epoch is "
-        "that of the lowest validation loss. p: against HCT-MG, over seeds and clips, corrected "
-        "for the number of systems.\n\n![First metric of each system](options.svg)\n\n"
+        f"`python studies/accuracy/options.py --only {only}`; each "
+        "run's seed and commit are in options.csv. Mean ± standard deviation over seeds; the best "
+        "epoch is that of the lowest validation loss. p: against HCT-MG, over seeds and clips, "
+        "corrected for the number of systems.\n\n![First metric of each system](options.svg)\n\n"
     )
-    text += "\n".join(
-        (arguments.runs / f"{table['data']}.md").read_text(encoding="utf-8").replace("# ", "## ", 1)
-        for table in tables
-    )
+    text += "\n".join(table["markdown"] for table in tables)
     systems = sum(len(table["rows"]) for table in tables)
     drawn = picture("options", paint(tables), (7.2, 0.6 * len(tables) + 0.24 * systems))
     write_atomically(arguments.out / "options.json", json.dumps(tables, indent=1).encode())

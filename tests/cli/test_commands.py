@@ -29,6 +29,7 @@ from deadpan.data.dataset import fingerprint
 from deadpan.data.store.reading import store_dataset
 from deadpan.layers.attention import record_attention
 from deadpan.reports import clip as explain_report
+from deadpan.reports import folder as page_folder
 from deadpan.reports.clip import clip_tables, explanation_files, label_text
 from deadpan.reports.clip_figures import heatmap
 from deadpan.serving.predictor import Predictor
@@ -516,7 +517,7 @@ def test_a_disk_that_fills_leaves_no_half_of_a_new_folder(trained, refused, tmp_
 
     files = {f"{number}.csv": b"" for number in range(5)}
     monkeypatch.setattr(explain_report, "explanation_files", lambda explained: files)
-    monkeypatch.setattr(explain_report, "write_atomically", write)
+    monkeypatch.setattr(page_folder, "write_atomically", write)
     assert "No space left" in refused("explain", trained, "--out", tmp_path / "new")
     assert not (tmp_path / "new").exists()
     (tmp_path / "old").mkdir()

@@ -29,7 +29,7 @@ def test_a_table_is_encoded_inspected_and_encoded_like(table, encoder, deadpan, 
     status, shown, told = deadpan(*arguments, out, "--encoder", encoder, "--layers", "2")
     assert status == 0
     assert shown.startswith(f"{out}: 4 clips, 0.0 MB\ntext: 8 features per step, tiny (")
-    assert "14 tokens to encode\n100% encoded, 0 s left\nwarning: text: 1 clip without" in told
+    assert "14 tokens to be encoded\n100% encoded, 0 s left\nwarning: text: 1 clip without" in told
     inspected = deadpan("data", "inspect", out)[1]
     assert "layers 2, a step per word, stored in half" in " ".join(inspected.split())
     facts = json.loads(deadpan("data", "inspect", out, "--json")[1])

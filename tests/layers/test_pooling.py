@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deadpan.layers.pooling import Pool, front_aligned, last_step, mean_step, side_by_side
+from deadpan.layers.pooling import Pool, front_aligned, last_step, mean_step
 
 rows = st.integers(1, 8).flatmap(
     lambda steps: st.lists(
@@ -82,13 +82,3 @@ def test_attention_to_nothing_gives_finite_gradients():
     assert x.grad.isfinite().all()
     assert pool.query.grad.isfinite().all()
     assert not x.grad[2].any()
-
-
-def test_steps_side_by_side_are_real_if_one_of_them_is():
-    x = torch.arange(1.0, 11.0).view(2, 5, 1)
-    mask = torch.tensor([[True] * 5, [True] + [False] * 4])
-    x = x.masked_fill(~mask[:, :, None], 0.0)
-    wide, real = side_by_side(x, mask, 2)
-    assert wide.tolist() == [[[1, 2], [3, 4], [5, 0]], [[6, 0], [0, 0], [0, 0]]]
-    assert real.tolist() == [[True, True, True], [True, False, False]]
-    assert side_by_side(x, mask, 1)[0] is x

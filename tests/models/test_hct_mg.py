@@ -236,36 +236,6 @@ def test_what_a_clip_loses_is_missing():
     torch.testing.assert_close(predicted, model.eval()(pad(rests)).prediction)
 
 
-def test_steps_of_audio_and_vision_are_convolved():
-    model, plain = build(HCTMG, downsample=3), build(HCTMG)
-    shapes = {name: tuple(layer.weight.shape) for name, layer in model.projections.items()}
-    assert shapes == {TEXT: (8, 6), AUDIO: (8, 3 * 4), VISION: (8, 3 * 3)}
-    assert plain.projections[AUDIO].weight.shape == (8, 4)
-    batch = pad([{m: torch.randn(7, n) for m, n in WIDTHS.items()}, random_clips(1)[0]])
-    inputs = model.eval().inputs(batch)
-    x, mask = model._project(AUDIO, *inputs[AUDIO])
-    assert mask.sum(dim=1).tolist() == [3, math.ceil(int(batch.masks[AUDIO][1].sum()) / 3)]
-    kernel = model.projections[AUDIO].weight.view(8, 3, 4).transpose(1, 2)
-    padded = torch.nn.functional.pad(inputs[AUDIO][0], (0, 0, 0, 2)).transpose(1, 2)
-    wanted = torch.nn.functional.conv1d(padded, kernel, stride=3).transpose(1, 2)
-    torch.testing.assert_close(x, wanted)
-    assert model._project(TEXT, *inputs[TEXT])[0].shape == (2, 7, 8)
-
-
-def test_downsampled_clips_need_not_know_their_padding():
-    model, clips = build(HCTMG, downsample=3).eval(), random_clips(5)
-    del clips[1][AUDIO], clips[2][TEXT]
-    together = model(pad(clips, left=2, right=5, garbage=math.nan)).prediction
-    alone = torch.cat([model(pad([clip])).prediction for clip in clips])
-    torch.testing.assert_close(together, alone)
-    assert gradients(model, pad(clips))["projections.audio.weight"].any(dim=0).all()
-
-
-def test_steps_that_stand_for_several_are_not_explained():
-    with pytest.raises(DeadpanError, match="downsample 2 attends to steps .* with downsample 1"):
-        build(HCTMG, downsample=2).attention_paths()
-
-
 def test_projections_have_no_bias_and_recurrences_both():
     names = dict(build(HCTMG).named_parameters())
     assert "projections.text.bias" not in names

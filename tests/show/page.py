@@ -8,7 +8,7 @@ class Page(HTMLParser):
 
     def __init__(self, html):
         super().__init__()
-        self.elements, self.open, self.text = [], [], ""
+        self.elements, self.open, self.text, self.scripts = [], [], "", []
         self.feed(html)
         self.close()
         assert self.open == [], "every element is closed"
@@ -25,8 +25,10 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.text += data
+        if self.open and self.open[-1] == "script":
+            self.scripts.append(data)
 
     def all(self, tag):
         return [attributes for name, attributes in self.elements if name == tag]

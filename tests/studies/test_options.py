@@ -50,6 +50,14 @@ def test_runs_become_tables_and_a_figure(script, tmp_path, monkeypatch):
     assert (tmp_path / "options.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_other_data_sets_stay_as_they_are(script):
+    old = [{"data": "a", "mae": 1}, {"data": "b", "mae": 2}, {"data": "b", "mae": 3}]
+    new = [{"data": "b", "mae": 4}, {"data": "c", "mae": 5}]
+    assert script.merged(old, new) == [
+        {"data": "a", "mae": 1}, {"data": "b", "mae": 4}, {"data": "c", "mae": 5},
+    ]  # fmt: skip
+
+
 def test_the_grid_recommends_what_the_package_does():
     systems = yaml.safe_load((FOLDER / "options.yaml").read_text())["systems"]
     model = systems["HCT-MG"]["model"]

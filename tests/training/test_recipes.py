@@ -4,6 +4,7 @@ import pytest
 
 import deadpan
 from deadpan.data import load
+from deadpan.data.feature_recipe import Column, FeatureRecipe
 from deadpan.data.recipe import Recipe
 from deadpan.data.store.writing import write_store
 from deadpan.errors import DataError
@@ -14,6 +15,12 @@ RECIPE = Recipe(
     layers="6-9", encoder="mpnet", files={"x": "0"}, blocks=1, versions={}, precision="single"
 )
 OTHER = dataclasses.replace(RECIPE, layers="7")
+MEASURED = FeatureRecipe(
+    name="open-1",
+    rate=12.5,
+    columns=(Column(name="pitch", unit="Hz", source="swift-f0", low=0.0, high=500.0),),
+    files={"swift-f0/model.onnx": "0" * 64},
+)
 
 
 def store(path, recipe):
@@ -40,6 +47,7 @@ def test_a_run_records_the_recipes_of_its_data(run):
     [
         (OTHER, r"text is of another recipe than .* \(layers 7, not 6-9\); encode it again, E"),
         (None, r"text is of no recipe, but .* was trained on that of mpnet; encode it again, E"),
+        (MEASURED, r"text is of another recipe than .* \(open-1, not mpnet\); encode it again, E"),
     ],
 )
 def test_data_of_another_recipe_are_not_predicted(recipe, message, run, tmp_path):
@@ -53,6 +61,30 @@ def test_data_of_the_same_recipe_or_without_the_modality_are_predicted(run, tmp_
     dataset = load("controlled", **DATA).only(["audio"])
     write_store(dataset, tmp_path / "audio", source={})
     assert len(deadpan.predict(run.path, tmp_path / "audio")) == DATA["clips"]
+
+
+def test_features_of_another_recipe_than_those_measured_are_not_predicted(tmp_path):
+    data = str(store(tmp_path / "data", MEASURED))
+    run = train(tmp_path / "run", data=data, data_options={}, epochs=1)
+    assert run.environment().dataset.recipes == {"text": MEASURED}
+    assert len(deadpan.predict(run.path, data)) == DATA["clips"]
+    advice = r"measure it again: deadpan extract FOLDER --labels TABLE --recipe open-1 --out STORE"
+    for recipe, difference in (
+        (dataclasses.replace(MEASURED, name="open-2"), r"recipe open-2, not open-1"),
+        (RECIPE, r"mpnet, not open-1"),
+    ):
+        new = store(tmp_path / recipe.name, recipe)
+        message = rf"text is of another recipe than .* \({difference}\); {advice}"
+        with pytest.raises(DataError, match=message):
+            deadpan.predict(run.path, new)
+    with pytest.raises(DataError, match=r"text is of no recipe, .* that of open-1; measure it"):
+        deadpan.predict(run.path, store(tmp_path / "none", None))
+
+
+def test_layers_of_what_was_measured_are_refused(tmp_path):
+    data = str(store(tmp_path / "data", MEASURED))
+    with pytest.raises(DataError, match=r"text, which was measured by open-1 and has no layers"):
+        train(tmp_path / "run", data=data, data_options={}, layer_blocks={"text": 2})
 
 
 def test_a_run_does_not_go_on_with_data_that_were_encoded_anew(tmp_path):

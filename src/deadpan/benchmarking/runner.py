@@ -1,30 +1,24 @@
 """The runs of a grid, a process each: finished ones are skipped, interrupted ones continued."""
 
 import dataclasses
-import multiprocessing
-import os
-import signal
 import time
 import traceback
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
 from deadpan.benchmarking.grid import Case
 from deadpan.errors import DeadpanError, os_failure
 from deadpan.locks import alone, beside
+from deadpan.processes import ProcessContext, interrupts_blocked, process_context
 from deadpan.training.opened import RunDirectory, refuse_changed_data
 from deadpan.training.run import train_run
 from deadpan.training.scoring import evaluate_run
 from deadpan.training.settings import Settings
-
-if TYPE_CHECKING:
-    from multiprocessing.context import ForkServerContext, SpawnContext  # Windows lacks the first
 
 DONE, REFUSED, CRASHED, STEP = "done", "refused", "crashed", "step"
 """Messages of a worker: the run is complete; is refused; crashed; is at this epoch."""
@@ -217,7 +211,11 @@ def run_cases(
         watch: is called as runs proceed.
         then: what is left to do with a run that is scored.
     """
-    context = _context()
+    # What every run imports is imported once, also what metrics and the ridge row import when they
+    # are called.
+    context = process_context(
+        "deadpan.benchmarking.runner", "sklearn.metrics", "sklearn.linear_model"
+    )
     waiting = [(case, 1) for case in cases if not finished(case, runs, then)]
     watch.begin([case for case, _ in waiting], len(cases) - len(waiting))
     waiting.reverse()
@@ -245,21 +243,8 @@ def run_cases(
     return failures
 
 
-def _context() -> "ForkServerContext | SpawnContext":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    if "forkserver" not in multiprocessing.get_all_start_methods():  # Windows
-        return multiprocessing.get_context("spawn")
-    # What every run imports is imported once, by the server that all workers are forked from, also
-    # what metrics and the ridge row import when they are called; each worker has one thread.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["deadpan.benchmarking.runner", "sklearn.metrics", "sklearn.linear_model"]
-    )
-    return context
-
-
 def _start(
-    context: "ForkServerContext | SpawnContext",
+    context: ProcessContext,
     case: Case,
     attempt: int,
     runs: Path,
@@ -273,29 +258,10 @@ def _start(
         args=(case.settings.to_dict(), path, case.trial is None, worker_end, then),
         daemon=True,
     )
-    with _interrupts_blocked():
+    with interrupts_blocked():
         process.start()
     worker_end.close()  # so that the end of the process is the end of the pipe
     return Running(case=case, process=process, pipe=pipe, started=time.monotonic(), attempt=attempt)
-
-
-@contextmanager
-def _interrupts_blocked() -> Generator[None, None, None]:
-    """Block Ctrl-C, which a terminal sends to all, for the processes that start meanwhile.
-
-    The grid alone hears it, ends them, and says how to go on.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    from multiprocessing import resource_tracker
-
-    resource_tracker.ensure_running()  # else the start of a process would, and unblock it
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _ended(running: Sequence[Running], watch: GridWatch) -> list[Running]:

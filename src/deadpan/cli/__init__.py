@@ -46,6 +46,8 @@ COMMANDS = {
     "benchmark": Command("benchmark", ("config",)),
     "models": Command("list_models", (), ("json",)),  # ``deadpan.models`` is a package
     "encode": Command("encode", ("source",)),
+    "analyze": Command("analyze", ("recordings",)),
+    "extract": Command("extract", ("folder",)),
     "data inspect": Command("inspect", ("source",), ("json", "html")),
     "data convert": Command("convert", ("source", "out")),
     "data list": Command("corpora", ("name",), ("json", "csv")),

@@ -100,6 +100,10 @@ def _path(page: Path, options: Options, outputs: Outputs) -> None:
     print(page)
 
 
+def _paths(pages: Sequence[Path], options: Options, outputs: Outputs) -> None:
+    print(*pages, sep="\n")
+
+
 def _export(exported: "Exported", options: Options, outputs: Outputs) -> None:
     print(f"{exported.path}: {exported.size / 1e6:,.2f} MB")
     line = f"on random clips it differs from the model by at most {exported.deviation:.1e}"
@@ -154,6 +158,21 @@ def _encode(dataset: "Dataset", options: Options, outputs: Outputs) -> None:
     for warning in dataset.warnings:
         if warning.startswith(f"{name}: "):
             note(f"warning: {warning}")
+
+
+def _extract(dataset: "Dataset", options: Options, outputs: Outputs) -> None:
+    from deadpan.recordings.run import failures_file
+
+    _convert(dataset, options, outputs)
+    for name, recipe in dataset.recipes.items():
+        print(f"{name}: {dataset.widths[name]:,} features per step, {recipe}")
+    for kind, count in dataset.repairs.items():
+        note(f"warning: repaired {count} times: {kind}")
+    for warning in dataset.warnings:
+        note(f"warning: {warning}")
+    failures = failures_file(home_path(options["out"]))
+    if failures.is_file():
+        note(f"{failures}: what is wrong with recordings")
 
 
 def _corpora(rows: Sequence[Mapping[str, Any]], options: Options, outputs: Outputs) -> None:
@@ -226,6 +245,8 @@ SHOWN: Mapping[str, Callable[[Any, Options, Outputs], None]] = {
     "benchmark": _benchmark,
     "models": _list_models,
     "encode": _encode,
+    "analyze": _paths,
+    "extract": _extract,
     "data inspect": _inspect,
     "data convert": _convert,
     "data list": _corpora,
@@ -276,10 +297,31 @@ def _watch_components(options: Options, again: str) -> Generator[dict[str, Any],
 
 @contextmanager
 def _watch_encoding(options: Options, again: str) -> Generator[dict[str, Any], None, None]:
-    from deadpan.cli.progress import watching_encoding
+    from deadpan.cli.progress import watching_amount
     from deadpan.encoding.run import part_file
 
-    with resumable(again, part_file(home_path(options["out"]))), watching_encoding() as watch:
+    part = part_file(home_path(options["out"]))
+    with resumable(again, part), watching_amount("tokens", "encoded") as watch:
+        yield {"watch": watch}
+
+
+@contextmanager
+def _watch_recordings(options: Options, again: str) -> Generator[dict[str, Any], None, None]:
+    from deadpan.cli.progress import watching_amount
+
+    with watching_amount("seconds", "read") as watch:
+        yield {"watch": watch}
+
+
+@contextmanager
+def _watch_extraction(options: Options, again: str) -> Generator[dict[str, Any], None, None]:
+    from deadpan.cli.progress import watching_amount
+    from deadpan.extraction.feature_cache import TAG
+    from deadpan.recordings.run import cache_folder
+
+    out, cache = (options[name] and home_path(options[name]) for name in ("out", "cache"))
+    proof = (cache or cache_folder(out)) / TAG
+    with resumable(again, proof), watching_amount("recordings", "measured") as watch:
         yield {"watch": watch}
 
 
@@ -296,11 +338,13 @@ def _watch_demo(options: Options, again: str) -> Generator[dict[str, Any], None,
 
 
 WATCHES: Mapping[str, Callable[[Options, str], AbstractContextManager[dict[str, Any]]]] = {
+    "analyze": _watch_recordings,
     "benchmark": _watch_grid,
     "components fetch": _watch_components,
     "data fetch": _watch_download,
     "demo": _watch_demo,
     "encode": _watch_encoding,
+    "extract": _watch_extraction,
 }
 """What shows the progress of a command, and says how to continue an interrupted one."""
 

@@ -1,4 +1,4 @@
-"""Progress of training, a grid, a download or an encoding: bars on a terminal, else lines."""
+"""Progress of training, a grid, a download, an encoding, recordings: bars, else lines."""
 
 import time
 from collections import defaultdict
@@ -244,46 +244,61 @@ class DownloadBar(DownloadLines):
         self._progress.advance(self._current, count)
 
 
-class EncodingLines:
-    """Prints a line per tenth of an encoding; a ``deadpan.encoding.batches.EncodingWatch``."""
+class AmountLines:
+    """Prints a line per tenth of a work.
 
-    def __init__(self, console: Console) -> None:
-        """Print on this console."""
-        self._console = console
+    An ``EncodingWatch``, a ``RecordingWatch``, an ``ExtractionWatch``.
+    """
 
-    def begin(self, tokens: int, done: int) -> None:
-        """Print how much there is to encode, and how much of it was done before."""
-        self._tokens, self._before, self._done = tokens, done, done
+    def __init__(self, console: Console, unit: str, done: str) -> None:
+        """Print on this console.
+
+        Args:
+            console: where to print.
+            unit: of the amount, in the plural.
+            done: what has happened to an amount that is done, as "encoded".
+        """
+        self._console, self._unit, self._participle = console, unit, done
+
+    def begin(self, amount: int | float, done: int | float = 0) -> None:
+        """Print how much there is to do, and how much of it was done before."""
+        self._amount, self._before, self._done = amount, done, done
         self._started, self._next = time.monotonic(), 0.0
-        more = f", {done:,} were done before" if done else ""
-        self._console.print(f"{tokens:,} tokens to encode{more}")
+        more = f", {done:,.0f} were done before" if done else ""
+        self._console.print(f"{amount:,.0f} {self._unit} to be {self._participle}{more}")
 
-    def advance(self, tokens: int) -> None:
+    def advance(self, amount: int | float) -> None:
         """Print how much is done, and the time left, after each tenth."""
-        self._done += tokens
-        share = self._done / self._tokens
+        self._done += amount
+        share = self._done / self._amount
         if share >= self._next:
             self._next = share + 0.1
             passed = time.monotonic() - self._started
-            left = passed / (self._done - self._before) * (self._tokens - self._done)
-            self._console.print(f"{share:.0%} encoded, {duration(left)} left")
+            left = passed / (self._done - self._before) * max(0, self._amount - self._done)
+            self._console.print(f"{share:.0%} {self._participle}, {duration(left)} left")
+
+    def say(self, line: str) -> None:
+        """Print what failed."""
+        self._console.print(line)
 
 
-class EncodingBar(EncodingLines):
-    """Draws an encoding as a bar."""
+class AmountBar(AmountLines):
+    """Draws a work as a bar."""
 
-    def __init__(self, console: Console, progress: Progress) -> None:
-        """Draw on this progress display."""
-        super().__init__(console)
+    def __init__(self, console: Console, unit: str, done: str, progress: Progress) -> None:
+        """Draw on this progress display; the rest as in ``AmountLines``."""
+        super().__init__(console, unit, done)
         self._progress = progress
 
-    def begin(self, tokens: int, done: int) -> None:
+    def begin(self, amount: int | float, done: int | float = 0) -> None:
         """Draw the bar."""
-        self._bar = self._progress.add_task("encoding", total=tokens, completed=done, text="")
+        text = f"{self._unit} {self._participle}"
+        self._bar = self._progress.add_task(text, total=amount, text="")
+        self._progress.update(self._bar, completed=done)
 
-    def advance(self, tokens: int) -> None:
+    def advance(self, amount: int | float) -> None:
         """Move the bar."""
-        self._progress.advance(self._bar, tokens)
+        self._progress.advance(self._bar, amount)
 
 
 @contextmanager
@@ -321,14 +336,14 @@ def watching_download() -> Generator[DownloadLines, None, None]:
 
 
 @contextmanager
-def watching_encoding() -> Generator[EncodingLines, None, None]:
-    """Show the progress of an encoding on stderr."""
+def watching_amount(unit: str, done: str) -> Generator[AmountLines, None, None]:
+    """Show on stderr how much of a work is done; for the arguments see ``AmountLines``."""
     console = _stderr()
     if not console.is_terminal:
-        yield EncodingLines(console)
+        yield AmountLines(console, unit, done)
         return
     with _bars(console, 20, TimeRemainingColumn(compact=True)) as progress:
-        yield EncodingBar(console, progress)
+        yield AmountBar(console, unit, done, progress)
 
 
 _TEXT = TextColumn("{task.fields[text]}", markup=False)

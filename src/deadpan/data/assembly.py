@@ -90,7 +90,9 @@ WORD_VECTORS: Mapping[Modality, str] = {TEXT: "word vectors"}
 def zero_non_finite(
     steps: Num[np.ndarray, "step width"], *, modality: Modality, repairs: Counter[str]
 ) -> Float[np.ndarray, "step width"]:
-    """Copy a sequence as float32 with every value that is not finite set to 0.
+    """A sequence as float32 with every value that is not finite set to 0.
+
+    It is a copy, unless nothing is to be changed in an array of its own.
 
     COVAREP writes -inf for the logarithm of 0, and the field sets it to 0. The same is done with
     +inf and NaN. Each kind is counted, so that the user learns that the file was damaged. No step
@@ -101,6 +103,9 @@ def zero_non_finite(
         modality: its name, for the counts.
         repairs: receives the number of values under ``"audio: -inf set to 0"`` and so on.
     """
+    own = steps.dtype == np.float32 and steps.base is None and steps.flags.c_contiguous
+    if own and np.isfinite(steps).all():
+        return steps
     charge(4 * steps.size)
     with np.errstate(over="ignore", invalid="ignore"):
         values = np.array(steps, dtype=np.float32, order="C")
@@ -186,9 +191,9 @@ def assemble(
         _check_labels(path, raw.clips, task)
     position: Counter[str | None] = Counter()
     clips: list[Clip] = []
-    checked_copy = once_per_array(_checked_copy)
+    checked = once_per_array(_checked)
     for clip in raw.clips:
-        clips.append(_clip(position[clip.split], clip, all_repairs, checked_copy))
+        clips.append(_clip(position[clip.split], clip, all_repairs, checked))
         position[clip.split] += 1
     if unlabelled and all(clip.split is None for clip in raw.clips):
         splits = {"test": clips}  # see ``Dataset.unsplit``
@@ -217,10 +222,10 @@ def assemble(
     return dataclasses.replace(dataset, warnings=(*shared_group_warnings(dataset), *all_warnings))
 
 
-def _checked_copy(
+def _checked(
     steps: Num[np.ndarray, "step width"], modality: Modality
 ) -> tuple[Float[np.ndarray, "step width"], Counter[str]]:
-    """A copy of a sequence by ``zero_non_finite``, and what was repaired in it."""
+    """What ``zero_non_finite`` makes of a sequence, and what was repaired in it."""
     repairs = Counter[str]()
     return zero_non_finite(steps, modality=modality, repairs=repairs), repairs
 
@@ -229,15 +234,15 @@ def _clip(
     index: int,
     raw: RawClip,
     repairs: Counter[str],
-    checked_copy: Callable[[np.ndarray, Modality], tuple[np.ndarray, Counter[str]]],
+    checked: Callable[[np.ndarray, Modality], tuple[np.ndarray, Counter[str]]],
 ) -> Clip:
     charge(CLIP)
-    copies = {name: checked_copy(raw.sequences[name], name) for name in in_order(raw.sequences)}
-    for _, counts in copies.values():
+    sequences = {name: checked(raw.sequences[name], name) for name in in_order(raw.sequences)}
+    for _, counts in sequences.values():
         repairs.update(counts)
     return Clip(
         id=raw.id or clip_id(raw.name) or f"{raw.split or 'clip'}:{index}",
-        sequences={name: copy for name, (copy, _) in copies.items()},
+        sequences={name: x for name, (x, _) in sequences.items()},
         label=raw.label.astype(np.float32),
         group=_group(raw),
         words=raw.words,

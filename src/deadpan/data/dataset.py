@@ -10,7 +10,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, SupportsIndex, TypeVar,
 import numpy as np
 from jaxtyping import Float, Int
 
-from deadpan.data.recipe import Recipe
+from deadpan.data.feature_recipe import ModalityRecipe
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import SPLITS, Modality, in_order
 
@@ -135,7 +135,7 @@ class Dataset:
         padding: the padding of the file, per modality; empty if it pads nothing.
         alignment: whether step k of a clip is the same word in every modality, and how this is
             known, as a sentence; "" if nothing tells.
-        recipes: how each modality that an encoder made was made.
+        recipes: how each modality was made that an encoder made or recordings were measured for.
         unscaled: the modalities that normalisation leaves as they are, unless a setting says
             otherwise, and what they are, as a noun that says why ("word vectors").
         repairs: number of values or clips that were repaired, by kind of repair.
@@ -150,7 +150,7 @@ class Dataset:
     layout: str = ""
     padding: Mapping[Modality, Padding] = dataclasses.field(default_factory=dict)
     alignment: str = ""
-    recipes: Mapping[Modality, Recipe] = dataclasses.field(default_factory=dict)
+    recipes: Mapping[Modality, ModalityRecipe] = dataclasses.field(default_factory=dict)
     unscaled: Mapping[Modality, str] = dataclasses.field(default_factory=dict)
     repairs: Mapping[str, int] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -258,6 +258,30 @@ def map_clips(clips: Sequence[Clip], change: ClipFunction) -> Sequence[Clip]:
     if isinstance(clips, LazyClips):
         return MappedClips(clips, change)
     return [change(clip) for clip in clips]
+
+
+class ChangedClips(Sequence[Clip]):
+    """Clips to which any function is applied on every access, so that memory holds one at a time.
+
+    Unlike :class:`MappedClips` it knows nothing of the clips without applying the function.
+    """
+
+    def __init__(self, clips: Sequence[Clip], change: Callable[[Clip], Clip]) -> None:
+        self._clips, self._change = clips, change
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self._clips)
+
+    @overload
+    def __getitem__(self, index: int) -> Clip: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Clip]: ...
+    def __getitem__(self, index: int | slice) -> Clip | Sequence[Clip]:
+        """One clip, or those of a slice."""
+        if isinstance(index, slice):
+            return ChangedClips(self._clips[index], self._change)
+        return self._change(self._clips[index])
 
 
 Options = ParamSpec("Options")

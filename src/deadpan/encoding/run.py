@@ -1,18 +1,18 @@
 """``encode_dataset``: from a data set with transcripts to a store with a modality of an encoder."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
 from deadpan.data.containers.files import printable
 from deadpan.data.conversion import new_store, provenance
-from deadpan.data.dataset import Clip, Dataset, step_counts
+from deadpan.data.dataset import ChangedClips, Clip, Dataset, step_counts
 from deadpan.data.loading import load_transcripts
 from deadpan.data.recipe import EncodingOptions, Recipe, layer_groups
 from deadpan.data.store.reading import store_dataset, store_source
@@ -116,7 +116,7 @@ def _finished(
         except DataError:  # a file of another's, which is in the way
             return None
         recipe = dataset.recipes.get(modality)
-        if recipe is None or origin != provenance(source, data_options):
+        if not isinstance(recipe, Recipe) or origin != provenance(source, data_options):
             return None
         wanted = recipe_of(open_it(), options)
         if (recipe.digest, recipe.precision) != (wanted.digest, wanted.precision):
@@ -189,7 +189,7 @@ def _with_modality(
             name: encoded.width if name == modality else dataset.widths[name]
             for name in in_order([*dataset.widths, modality])
         },
-        splits={name: _ChangedClips(clips, change) for name, clips in dataset.splits.items()},
+        splits={name: ChangedClips(clips, change) for name, clips in dataset.splits.items()},
         padding={name: x for name, x in dataset.padding.items() if name != modality},
         alignment=_alignment(dataset, modality, steps),
         recipes={**dataset.recipes, modality: recipe},
@@ -254,24 +254,3 @@ def _warnings(
             f"between words, or in a word too long by itself, into {sum(split.values())} pieces, "
             f"which were encoded by themselves and joined"
         )
-
-
-class _ChangedClips(Sequence[Clip]):
-    """Clips to which a function is applied on every access, so that memory holds one at a time."""
-
-    def __init__(self, clips: Sequence[Clip], change: Callable[[Clip], Clip]) -> None:
-        self._clips, self._change = clips, change
-
-    def __len__(self) -> int:
-        """Number of clips."""
-        return len(self._clips)
-
-    @overload
-    def __getitem__(self, index: int) -> Clip: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Clip]: ...
-    def __getitem__(self, index: int | slice) -> Clip | Sequence[Clip]:
-        """One clip, or those of a slice."""
-        if isinstance(index, slice):
-            return _ChangedClips(self._clips[index], self._change)
-        return self._change(self._clips[index])

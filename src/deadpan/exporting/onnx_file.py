@@ -137,11 +137,6 @@ def _vector(graph: Graph, subnet: nn.Module, x: str, steps: Steps) -> str:
 
 def hct_mg(graph: Graph, model: HCTMG, streams: Streams) -> str:
     """HCT-MG after training: the gate's weights and its primary modality are constants."""
-    if model.downsample > 1:
-        raise DeadpanError(
-            f"HCTMG with downsample {model.downsample} has no ONNX graph; export a run with "
-            "downsample 1"
-        )
     width = _width(model.projections)
     weights, primary = _gate(model)
     others = [name for name in model.modalities if name != primary]

@@ -143,7 +143,7 @@ def probe(path: str | Path) -> Recording:
 
 def read(
     path: str | Path, *, rate: int = 16_000, fps: int | float | None = None, side: int | None = None
-) -> "Reading":
+) -> "MediaReader":
     """Read a media file from start to end: frames and audio blocks in order of time.
 
     A file without video has no frames, one without audio no blocks.
@@ -163,10 +163,10 @@ def read(
     for name, value in {"rate": rate, "fps": fps, "side": side}.items():
         if value is not None and not 0 < value < math.inf:
             raise DataError(f"{name} must be a positive number; got {value}")
-    return Reading(Path(path), rate=rate, fps=None if fps is None else Fraction(fps), side=side)
+    return MediaReader(Path(path), rate=rate, fps=None if fps is None else Fraction(fps), side=side)
 
 
-class Reading(Iterator[Frame | AudioBlock]):
+class MediaReader(Iterator[Frame | AudioBlock]):
     """Frames and audio blocks of one file in order of time; see :func:`read`.
 
     At most one frame and one block wait for their turn, however long the file is. A block begins
@@ -217,7 +217,7 @@ class Reading(Iterator[Frame | AudioBlock]):
         self._items.close()
         self._files.close()  # also where no item was asked for yet
 
-    def __enter__(self) -> "Reading":
+    def __enter__(self) -> "MediaReader":
         """The reading itself."""
         return self
 
@@ -402,7 +402,10 @@ class _Segment:
             if resampled is not None and resampled.samples:
                 time = self._start + Fraction(self._count, self._rate)
                 self._count += resampled.samples
-                yield AudioBlock(time=float(time), samples=resampled.to_ndarray()[0])
+                samples = resampled.to_ndarray()[0]
+                # Files of floats go beyond full scale, and some hold NaN.
+                samples = np.nan_to_num(samples, posinf=1, neginf=-1).clip(-1, 1)
+                yield AudioBlock(time=float(time), samples=samples)
 
 
 def _blocks(track: _Track, rate: int) -> Iterator[AudioBlock]:

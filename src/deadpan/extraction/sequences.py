@@ -5,24 +5,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Column:
-    """What one number of every step is.
-
-    Attributes:
-        name: unique within a modality.
-        unit: as SI writes it; "" for a number without one.
-        source: what computes it, with the version of any model.
-        low: the least value that can be right; -inf if there is none.
-        high: the largest likewise.
-    """
-
-    name: str
-    unit: str
-    source: str
-    low: float
-    high: float
+from deadpan.data.feature_recipe import Column as Column
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -50,23 +50,6 @@ def mean_step(
     return total / mask.sum(dim=1).clamp(min=1)[:, None]
 
 
-def side_by_side(
-    x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"], count: int
-) -> tuple[Float[Tensor, "clip fewer features"], Bool[Tensor, "clip fewer"]]:
-    """Put every ``count`` steps side by side into one, which is real if one of them is.
-
-    Padding stands last and holds zeros; it fills up the last step.
-
-    Returns:
-        Features, ``count`` times as many in a step, and mask.
-    """
-    if count == 1:
-        return x, mask
-    clips, steps, width = x.shape
-    x = pad(x, (0, 0, 0, -steps % count))
-    return x.reshape(clips, -1, count * width), mask[:, ::count]
-
-
 class Pool(nn.Module):
     """Pooling of a padded sequence to one vector for each clip; zeros for a clip without a step.
 

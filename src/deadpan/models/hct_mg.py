@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.layers.dropout import dropout
 from deadpan.layers.mlp import ResidualHead
-from deadpan.layers.pooling import Pool, Pooling, mean_step, side_by_side
+from deadpan.layers.pooling import Pool, Pooling, mean_step
 from deadpan.layers.recurrent import MaskedGRU, read_together
 from deadpan.layers.transformer import Encoder
 from deadpan.models.base import AttentionPath, Model
@@ -54,9 +54,6 @@ class HCTMG(Model):
             clip (MODS, Yang et al. 2026, arXiv 2511.06328). Costs as many fusions as modalities.
         sharing: crossmodal transformers tied to the "roles" of the modalities (four) or to each
             ordered "pairs" of them (six).
-        downsample: every so many steps of a modality other than text become one, by a learned
-            convolution of this kernel and stride: attention to long audio and vision costs the
-            square of their steps, most of which say the same again (MODS compresses them too).
         bidirectional: use bidirectional GRUs of the same output width.
         mask_future: MulT's offset mask in the crossmodal transformers and self-attention.
         pooling: the "last" real step of each stream, the "mean" of its real steps, or "attention"
@@ -91,7 +88,6 @@ class HCTMG(Model):
         gate: Literal["post", "pre", "even"] = "post",
         gate_per: Literal["batch", "clip"] = "batch",
         sharing: Literal["roles", "pairs"] = "roles",
-        downsample: int = 1,
         bidirectional: bool = False,
         mask_future: bool = False,
         pooling: Pooling = "last",
@@ -116,7 +112,6 @@ class HCTMG(Model):
         self.gate_first = gate == "pre"
         self.gain = count if gate == "even" else 1
         self.pairs = sharing == "pairs"
-        self.downsample = downsample
         self.attention_dropout = attention_dropout
         self.embedding_dropout = embedding_dropout
         self.embedding_dropout_on = embedding_dropout_on
@@ -133,13 +128,9 @@ class HCTMG(Model):
                 mask_future=mask_future,
             )
 
-        # A convolution whose kernel is its stride is a linear map of one step or of several side by
-        # side, without two transpositions.
+        # The paper's convolution of kernel 1 is a linear map of each step.
         self.projections = nn.ModuleDict(
-            {
-                name: nn.Linear(features * self._steps_together(name), width, bias=False)
-                for name, features in self.widths.items()
-            }
+            {name: nn.Linear(features, width, bias=False) for name, features in self.widths.items()}
         )
         self.recurrent = nn.ModuleDict(
             {name: MaskedGRU(width, width, bidirectional=bidirectional) for name in self.modalities}
@@ -262,13 +253,8 @@ class HCTMG(Model):
         """Paths under the current primary: between auxiliaries, to the primary, self-attention.
 
         Raises:
-            DeadpanError: each clip has a primary of its own, or a step stands for several.
+            DeadpanError: each clip has a primary of its own.
         """
-        if self.downsample > 1:
-            raise DeadpanError(
-                f"HCTMG with downsample {self.downsample} attends to steps that each stand for "
-                "several of the data's, so none of these is explained; give a run with downsample 1"
-            )
         primary, *others = self._in_roles()
         modality = {"primary": primary}
         modality |= {f"auxiliary{i}": name for i, name in enumerate(others, start=1)}
@@ -309,11 +295,7 @@ class HCTMG(Model):
     def _project(self, name: Modality, x: Tensor, mask: Tensor) -> PaddedSequence:
         if name == TEXT or self.embedding_dropout_on == "all":
             x = dropout(x, self.embedding_dropout, self.training)
-        x, mask = side_by_side(x, mask, self._steps_together(name))
         return self.projections[name](x), mask
-
-    def _steps_together(self, name: Modality) -> int:
-        return 1 if name == TEXT else self.downsample
 
     def _read(self, streams: Mapping[Modality, PaddedSequence]) -> dict[Modality, PaddedSequence]:
         grus = [self.recurrent[name] for name in streams]

@@ -2,15 +2,12 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from deadpan.analysis.crossmodal import Axis, CrossmodalMap, axis_of
 from deadpan.analysis.explanation import ClipPredictions, Explanation, TargetSalience
-from deadpan.errors import DeadpanError
-from deadpan.files import csv_text, json_text, write_atomically
-from deadpan.locks import LOCK, alone
+from deadpan.files import csv_text, json_text
 from deadpan.reports.clip_figures import (
     Strip,
     heatmap,
@@ -19,6 +16,7 @@ from deadpan.reports.clip_figures import (
     step_curves,
     word_strips,
 )
+from deadpan.reports.folder import write_page_folder
 from deadpan.reports.gate import gate_panels
 from deadpan.show.drawing import picture
 from deadpan.show.fonts import lacks_letters
@@ -53,22 +51,7 @@ def write_explanation(explained: Explanation, folder: Path) -> Path:
     Raises:
         DeadpanError: the folder is a file, or cannot be written, or another process writes it.
     """
-    files = explanation_files(explained)
-    new = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with alone(folder / LOCK):
-            for name, content in files.items():
-                write_atomically(folder / name, content)
-    except OSError as error:
-        if new:
-            with suppress(OSError):  # it holds what others put there
-                for name in files:
-                    (folder / name).unlink(missing_ok=True)
-                folder.rmdir()
-        raise DeadpanError(
-            f"{folder}: cannot be written ({error.strerror}); give another --out"
-        ) from None
+    write_page_folder(explanation_files(explained), folder)
     return folder / PAGE
 
 

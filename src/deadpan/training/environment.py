@@ -16,8 +16,8 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from deadpan.data.dataset import Dataset, describe
+from deadpan.data.feature_recipe import ModalityRecipe
 from deadpan.data.health.findings import training_findings
-from deadpan.data.recipe import Recipe
 from deadpan.layers.native.library import kernels, library
 from deadpan.layers.recurrent import processor_has_lstm
 from deadpan.models import Model
@@ -35,7 +35,7 @@ class DataFacts:
         task: of its labels.
         splits: number of clips, by split.
         fingerprint: hash of all clips.
-        recipes: of each modality that an encoder made; an older run has none.
+        recipes: of each modality that an encoder made or that was measured; an older run has none.
         repairs: how often each repair was made.
         warnings: findings in the data that bear on its scores.
     """
@@ -46,7 +46,7 @@ class DataFacts:
     fingerprint: str
     repairs: dict[str, int]
     warnings: list[str]
-    recipes: dict[str, Recipe] = dataclasses.field(default_factory=dict)
+    recipes: dict[str, ModalityRecipe] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ import yaml
 from deadpan import data as sources
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset, fingerprint
+from deadpan.data.feature_recipe import FeatureRecipe, recipe_difference
 from deadpan.data.normalization import NormalizationMethod, Normalizer, scalable
 from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
 from deadpan.files import read_json, read_yaml, write_atomically, write_json
@@ -359,7 +360,7 @@ def resolved(settings: Settings) -> Settings:
 
 
 def refuse_other_recipes(path: Path, trained: DataFacts, dataset: Dataset) -> None:
-    """Raise DataError if a modality was encoded by another recipe than a run was trained on.
+    """Raise DataError if a modality is of another recipe than a run was trained on.
 
     Args:
         path: of the run.
@@ -370,15 +371,19 @@ def refuse_other_recipes(path: Path, trained: DataFacts, dataset: Dataset) -> No
         if name not in dataset.widths:
             continue
         again = (
-            f"encode it again, ENCODER being the folder of {recipe.name}: deadpan encode SOURCE "
-            f"--like {shlex.quote(str(path))} --encoder ENCODER --modality {name} --out STORE"
+            f"measure it again: deadpan extract FOLDER --labels TABLE --recipe {recipe.name} "
+            "--out STORE"
+            if isinstance(recipe, FeatureRecipe)
+            else f"encode it again, ENCODER being the folder of {recipe.name}: deadpan encode "
+            f"SOURCE --like {shlex.quote(str(path))} --encoder ENCODER --modality {name} "
+            "--out STORE"
         )
         if name not in dataset.recipes:
             raise DataError(
                 f"{dataset.name}: {name} is of no recipe, but {path} was trained on that of "
                 f"{recipe.name}; {again}"
             )
-        if difference := dataset.recipes[name].difference(recipe):
+        if difference := recipe_difference(dataset.recipes[name], recipe):
             raise DataError(
                 f"{dataset.name}: {name} is of another recipe than {path} was trained on "
                 f"({difference}); {again}"

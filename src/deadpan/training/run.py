@@ -16,6 +16,7 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 from deadpan.data.dataset import Dataset, step_counts
+from deadpan.data.feature_recipe import FeatureRecipe
 from deadpan.data.normalization import Normalizer, fit_normalizer
 from deadpan.errors import DataError, DeadpanError, RunError, count_of, unknown_name
 from deadpan.files import write_csv
@@ -170,6 +171,11 @@ def _check_layer_blocks(settings: Settings, dataset: Dataset) -> None:
     """Raise DataError if a recipe says that the features hold another number of layers."""
     for name, count in settings.layer_blocks.items():
         recipe = dataset.recipes.get(name)
+        if isinstance(recipe, FeatureRecipe):
+            raise DataError(
+                f"{dataset.name}: layer_blocks names {name}, which was measured by {recipe.name} "
+                "and has no layers; leave it out"
+            )
         if recipe and count != recipe.blocks:
             blocks = f"give --layer_blocks.{name} {recipe.blocks}, or " if recipe.blocks > 1 else ""
             raise DataError(

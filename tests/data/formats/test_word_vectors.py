@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deadpan.data.containers.memory import MemoryBoundError, charge, memory_bound
 from deadpan.data.formats.word_vectors import (
     WITHOUT_VECTOR,
     embed_words,
@@ -142,3 +143,19 @@ def test_vectors_for_no_word_are_refused_but_no_words_are_none_of_their_fault(ve
         embed_words(tmp_path / "table.csv", [("bon",)], vectors, Counter())
     sequences, width = embed_words(tmp_path / "table.csv", [()], vectors, Counter())
     assert (sequences[0].shape, width) == ((0, 2), 2)
+
+
+def test_a_vector_is_charged_with_what_it_takes(tmp_path):
+    """A number of a vector takes 4 bytes; 40 were counted, and 10,605 sentences were refused."""
+    width, words = 300, 200
+    path = tmp_path / "vectors.txt"
+    numbers = b" 1" * width + b"\n"
+    path.write_bytes(b"".join(b"w%d" % index + numbers for index in range(words)))
+    names = [f"w{index}" for index in range(words)]
+    with memory_bound(path):
+        table, _ = read_word_vectors(path, names)
+        # What is left of 32 times the file's size and 128 MB is for the sentences.
+        charge(32 * path.stat().st_size + (128 << 20) - (4 * width + 256) * words)
+        with pytest.raises(MemoryBoundError):
+            charge(1)
+    assert len(table) == words

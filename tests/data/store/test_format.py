@@ -62,7 +62,18 @@ def test_facts_that_are_missing_damaged_or_of_the_future_are_refused():
         assert told in str(caught.value)
 
 
-@pytest.mark.parametrize("recipes", [[], {"text": None}, {"text": {"layers": "6"}}])
+COLUMN = {"name": "pitch", "unit": "Hz", "source": "swift-f0", "low": 0, "high": None}
+MEASURED = {"name": "open-1", "rate": None, "files": {}}
+
+
+@pytest.mark.parametrize(
+    "recipes",
+    [
+        *([], {"text": None}, {"text": 1}, {"text": "columns"}, {"text": {"layers": "6"}}),
+        *({"text": {"columns": []}}, {"text": MEASURED | {"columns": [COLUMN]}}),
+        {"text": MEASURED | {"columns": [COLUMN | {"high": -1}]}},
+    ],
+)
 def test_a_damaged_recipe_is_refused(recipes):
     with pytest.raises(DataError, match="damaged"):
         parse_recipes({"recipes": recipes})

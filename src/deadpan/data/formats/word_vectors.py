@@ -13,6 +13,8 @@ from deadpan.data.containers.memory import charge
 from deadpan.errors import DataError
 
 LARGEST = float(np.finfo(np.float32).max)
+OVERHEAD = 256
+"""Bytes that a vector takes besides its numbers: an array, a word and an entry of a dictionary."""
 
 
 def read_word_vectors(
@@ -49,7 +51,7 @@ def read_word_vectors(
                 _check_spaced(path, number, line, spaces, width)
             word = encoded.get(line.partition(b" ")[0])
             if spaces == width and word is not None and word not in vectors:
-                charge(40 * width)  # the numbers, first as those of Python
+                charge(4 * width + OVERHEAD)
                 vectors[word] = _vector(path, number, line)
     if not width:
         raise DataError(f"{path}: holds no vectors; wanted a word and its numbers per line")
@@ -138,5 +140,8 @@ def embed_words(
         repairs[WITHOUT_VECTOR] += missing
     charge(4 * width * sum(map(len, clips)))
     zeros = np.zeros(width, dtype=np.float32)
-    rows = ([table.get(word, zeros) for word in words] for words in clips)
-    return [np.array(x, dtype=np.float32).reshape(len(x), width) for x in rows], width
+    sequences = [np.empty((len(words), width), dtype=np.float32) for words in clips]
+    for sequence, words in zip(sequences, clips, strict=True):
+        for step, word in enumerate(words):
+            sequence[step] = table.get(word, zeros)
+    return sequences, width

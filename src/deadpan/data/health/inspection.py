@@ -34,10 +34,10 @@ def inspect_dataset(dataset: Dataset) -> dict[str, Any]:
     Returns:
         ``name``, ``layout`` (the format of the source; "" if unknown), ``alignment`` (whether steps
         are aligned, and how this is known; "" if nothing tells), ``task``, ``labels`` (names; none
-        if no clip has a label), ``widths`` (features per step), ``recipes`` (how each modality that
-        an encoder made was made, with ``shown``, in short), ``unscaled`` (each modality that is not
-        scaled, and what it holds), ``unsplit`` (whether clips without
-        labels have no splits either: all stand under test), and
+        if no clip has a label), ``widths`` (features per step), ``recipes`` (how each modality was
+        encoded or measured, if it was, with ``shown``, in short), ``unscaled`` (each modality that
+        is not scaled, and what it holds), ``unsplit`` (whether clips without labels have no splits
+        either: all stand under test), and
 
         ``splits``: per split ``clips``, and, if it has any, ``groups`` (videos or speakers),
         ``labels`` (see below), ``modalities`` (per modality ``missing``, the share of clips that

@@ -20,7 +20,7 @@ METHOD.centers.M, METHOD.scales.M     normalisation fitted on the train split by
 Clips are in the order of their splits. The metadata's entry ``deadpan.dataset`` is JSON: the
 attributes of the data set, the number of clips of each split, the source of the store, under
 ``figures`` a hash of each modality's steps, centers and scales (see ``statistics_digest``), and
-under ``recipes`` how each encoded modality was made. Readers give features as float32.
+under ``recipes`` how each encoded or measured modality was made. Readers give features as float32.
 """
 
 import dataclasses
@@ -35,6 +35,7 @@ import numpy as np
 from jaxtyping import Float
 
 from deadpan.data.dataset import Clip, Dataset, Truth
+from deadpan.data.feature_recipe import FeatureRecipe, ModalityRecipe
 from deadpan.data.recipe import Recipe
 from deadpan.errors import DataError, DeadpanError
 from deadpan.options import record
@@ -176,7 +177,7 @@ def parse_record(line: bytes) -> dict[str, Any]:
     }
 
 
-def parse_recipes(metadata: Mapping[str, Any]) -> dict[Modality, Recipe]:
+def parse_recipes(metadata: Mapping[str, Any]) -> dict[Modality, ModalityRecipe]:
     """Parse and check the recipes in the metadata of a store; none in an older store.
 
     Raises:
@@ -184,10 +185,10 @@ def parse_recipes(metadata: Mapping[str, Any]) -> dict[Modality, Recipe]:
     """
     try:
         return {
-            name: record("recipe", fields, Recipe)
+            name: record("recipe", fields, FeatureRecipe if "columns" in fields else Recipe)
             for name, fields in metadata.get("recipes", {}).items()
         }
-    except (DeadpanError, AttributeError) as error:
+    except (DeadpanError, AttributeError, TypeError) as error:
         raise DataError(f"damaged (a recipe: {error})") from None
 
 

@@ -1,6 +1,7 @@
 """Data sets of a clip table, with features in a file per clip or word vectors of transcripts."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jaxtyping import Float
@@ -15,9 +16,10 @@ from deadpan.data.assembly import (
     video_groups,
 )
 from deadpan.data.containers.files import printable
+from deadpan.data.containers.tables import first_columns
 from deadpan.data.dataset import Dataset
 from deadpan.data.formats.own.features import OwnFeatures, find_clip_table, own_features
-from deadpan.data.formats.own.labels import own_labels
+from deadpan.data.formats.own.labels import OwnLabels, own_labels
 from deadpan.data.formats.own.table import (
     GROUPS,
     MMSA,
@@ -29,6 +31,9 @@ from deadpan.data.formats.own.table import (
 )
 from deadpan.errors import DataError, unknown_name
 from deadpan.types import SPLITS, split_name
+
+FILE_COLUMNS = ("file", "filename", "path", "filepath")
+"""Columns of the recording's file; the first that exists is used."""
 
 
 def own_dataset(
@@ -95,15 +100,76 @@ def own_dataset(
         DeadpanError: a file is Parquet or .xlsx, and the package that reads it is not installed.
     """
     file = find_clip_table(path) if path.is_dir() else path
-    if label and labels:
-        raise DataError(f"{file}: got label and labels, which are one option; give one of them")
     names = ColumnNames(id=id, text=text, group=group, split=split)
     table = read_clip_table(file, names)
-    targets = own_labels(file, table, label=label or labels, task=task)
+    targets = own_labels(file, table, label=_one_option(file, label, labels), task=task)
+    features = own_features(file, table, vectors, featureless=featureless)
+    name = path if path.name not in ("", "..") else path.resolve()
+    unscaled = ASSUMED_TEXT if vectors is None else WORD_VECTORS
+    return _assembled(name, file, table, targets, features, unscaled)
+
+
+def labelled_recordings(
+    path: Path,
+    *,
+    id: str = "",
+    label: str = "",
+    labels: str = "",
+    text: str = "",
+    group: str = "",
+    split: str = "",
+    task: str = "auto",
+) -> tuple[Dataset, dict[str, str]]:
+    """Read a clip table whose features are still to be measured from recordings.
+
+    Args:
+        path: the table; folders of features beside it are not read.
+        id: see :func:`own_dataset`, as for the others; without a column of ids, a column of files
+            is one.
+        label: names of columns.
+        labels: another name of ``label``.
+        text: the column of transcripts.
+        group: the column of groups.
+        split: the column of splits.
+        task: regression, emotions, classes or scores; "auto" infers it.
+
+    Returns:
+        The clips, without a sequence; and the file of each clip for which a column
+        (``FILE_COLUMNS``) names one, by id, as it is written.
+
+    Raises:
+        DataError: the table, or one of its rows, does not fit.
+    """
+    columns = {name.lower(): name for name in first_columns(path)}
+    named = next((columns[name] for name in FILE_COLUMNS if name in columns), "")
+    if named and not ("id" in columns or {"video_id", "clip_id"} <= columns.keys()):
+        id = id or named
+    table = read_clip_table(path, ColumnNames(id=id, text=text, group=group, split=split))
+    targets = own_labels(path, table, label=_one_option(path, label, labels), task=task)
+    nothing = OwnFeatures(clips={}, widths={}, words={}, repairs=Counter(), warnings=())
+    dataset = _assembled(path, path, table, targets, nothing, {})
+    cells = {row.id: row.cells[named].strip() for row in table.rows} if named else {}
+    return dataset, {clip: file for clip, file in cells.items() if file}
+
+
+def _one_option(path: Path, label: str, labels: str) -> str:
+    if label and labels:
+        raise DataError(f"{path}: got label and labels, which are one option; give one of them")
+    return label or labels
+
+
+def _assembled(
+    name: Path,
+    file: Path,
+    table: ClipTable,
+    targets: OwnLabels,
+    features: OwnFeatures,
+    unscaled: Mapping[str, str],
+) -> Dataset:
+    """The data set of a table's rows with their features; ``name`` is what it is called by."""
     unlabelled = not targets.names
     splits = [None if unlabelled else _split(file, table, row) for row in table.rows]
     groups, grouped = _groups(file, table, required=not unlabelled)
-    features = own_features(file, table, vectors, featureless=featureless)
     warnings = [*table.warnings, *targets.warnings, *features.warnings]
     if not grouped and not unlabelled and not any(splits):
         warnings.append("no column group: splits may share a video or speaker")
@@ -113,12 +179,8 @@ def own_dataset(
     ]
     mmsa = set(MMSA) <= set(table.columns)
     return assemble(
-        path if path.name not in ("", "..") else path.resolve(),  # the data set's name
-        RawClips(
-            clips=clips,
-            widths=features.widths,
-            unscaled=ASSUMED_TEXT if vectors is None else WORD_VECTORS,
-        ),
+        name,
+        RawClips(clips=clips, widths=features.widths, unscaled=unscaled),
         layout="a clip table in MMSA's convention" if mmsa else "a clip table of one's own",
         task=targets.task,
         labels=targets.names,

@@ -10,13 +10,11 @@ from deadpan.data.containers.files import printable
 from deadpan.data.formats.own.feature_files import SUFFIXES
 from deadpan.errors import DataError
 
-MEDIA = frozenset(
-    (
-        *(".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm", ".flv", ".wmv", ".mpg", ".mpeg"),
-        *(".wav", ".mp3", ".flac", ".m4a", ".aac", ".ogg", ".opus", ".wma"),
-        *(".jpg", ".jpeg", ".png", ".bmp"),
-    )
+VIDEO = frozenset(
+    (".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm", ".flv", ".wmv", ".mpg", ".mpeg")
 )
+SOUND = frozenset((".wav", ".mp3", ".flac", ".m4a", ".aac", ".ogg", ".opus", ".wma"))
+MEDIA = VIDEO | SOUND | {".jpg", ".jpeg", ".png", ".bmp"}
 """Extensions of recordings and pictures, which are no part of a clip's name."""
 
 

@@ -1,0 +1,327 @@
+"""Measuring recordings by recipes, each in one pass; a process that does nothing else may do it.
+
+Words of several recordings are recognised together, for whose sake recordings come in jobs.
+"""
+
+import dataclasses
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from deadpan.data.containers.files import file_sha256
+from deadpan.data.feature_recipe import FeatureRecipe
+from deadpan.errors import DataError, DeadpanError, os_failure
+from deadpan.extraction.faces import FACE_COLUMNS, FaceLandmarker
+from deadpan.extraction.feature_cache import FeatureCache
+from deadpan.extraction.media import AudioBlock, Frame, read
+from deadpan.extraction.recipes import AUDIO, TEXT, VISION
+from deadpan.extraction.recording_reader import SIDE
+from deadpan.extraction.sequences import MeasuredSequence
+from deadpan.extraction.speakers import speakers_of
+from deadpan.extraction.speech import SpeechAudio, SpeechDetector
+from deadpan.extraction.tracks import FACE_RATE, FaceTracker
+from deadpan.extraction.utterances import Word
+from deadpan.extraction.voice import RATE, VoiceMeter
+from deadpan.extraction.words import Recognition, Recognizer
+
+FRAMES_UNSEEN = 0.01
+"""Frames per second where no modality looks at them: the fewer, the fewer are converted."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WantedRecording:
+    """A recording that is to be measured.
+
+    Attributes:
+        path: of the file.
+        modalities: that are measured; text: its words are recognised.
+    """
+
+    path: Path
+    modalities: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How the measuring of one recording ended.
+
+    Attributes:
+        recording: its SHA-256; "" where it could not be read.
+        failure: why nothing could be measured; "" where it went well.
+        remedy: what is to be mended before any recording can be measured; "" if nothing.
+        warnings: sentences on what of it could not be read.
+    """
+
+    recording: str = ""
+    failure: str = ""
+    remedy: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class Models:
+    """The models of some recordings, each loaded when it is first needed.
+
+    Args:
+        components: the folder of all components.
+    """
+
+    def __init__(self, components: Path) -> None:
+        self._components = components
+
+    @cached_property
+    def landmarker(self) -> FaceLandmarker:
+        """Finds faces."""
+        return FaceLandmarker(self._components / "face-landmarker")
+
+    @cached_property
+    def detector(self) -> SpeechDetector:
+        """Finds speech."""
+        return SpeechDetector(self._components / "silero-vad")
+
+    @cached_property
+    def recognizer(self) -> Recognizer:
+        """Recognises words."""
+        return Recognizer(self._components / "whisper-base")
+
+
+Hear = Callable[[SpeechAudio], None]
+"""Takes a window of speech."""
+
+
+def _ignore(speech: SpeechAudio) -> None:
+    """Take a window of speech and do nothing with it."""
+
+
+class _Meter(Protocol):
+    """Measures one modality of a recording as its frames and blocks come."""
+
+    def push(self, item: AudioBlock | Frame) -> None: ...
+    def finish(self) -> MeasuredSequence: ...
+
+
+class _Voice:
+    def __init__(self, _: Models) -> None:
+        self._meter = VoiceMeter()
+
+    def push(self, item: AudioBlock | Frame) -> None:
+        if isinstance(item, AudioBlock):
+            self._meter.push(item)
+
+    def finish(self) -> MeasuredSequence:
+        return self._meter.finish()
+
+
+class _Face:
+    """The face of who speaks: whose mouth moves most, or else of who is seen longest."""
+
+    def __init__(self, models: Models) -> None:
+        self._tracker, self._end = FaceTracker(models.landmarker), 0.0
+
+    def push(self, item: AudioBlock | Frame) -> None:
+        if isinstance(item, Frame):
+            self._tracker.push(item)
+            self._end = item.time
+
+    def finish(self) -> MeasuredSequence:
+        tracks = self._tracker.tracks()
+        if not tracks:
+            return MeasuredSequence(
+                columns=FACE_COLUMNS,
+                rate=FACE_RATE,
+                first=0,
+                values=np.zeros((0, len(FACE_COLUMNS)), np.float32),
+                present=np.zeros(0, bool),
+                confidence=np.zeros(0, np.float32),
+            )
+        (speaker,) = speakers_of(tracks, [(0.0, self._end)])
+        return tracks[speaker or 0].sequence
+
+
+METERS: Mapping[str, Callable[[Models], _Meter]] = {AUDIO: _Voice, VISION: _Face}
+"""What measures each modality but text, whose words are recognised."""
+
+
+def measure_recording(
+    path: Path, modalities: Sequence[str], models: Models, hear: Hear | None = None
+) -> tuple[dict[str, MeasuredSequence], tuple[str, ...]]:
+    """Measure some modalities of a recording in one pass.
+
+    Args:
+        path: of the media file.
+        modalities: of ``METERS``.
+        models: that may be needed.
+        hear: takes each window of speech.
+
+    Returns:
+        A sequence for each, empty where the file has none of it, and sentences on what was cut off
+        or damaged.
+
+    Raises:
+        DataError: the file cannot be read.
+        DeadpanError: a package of the extra ``video`` is missing.
+    """
+    meters = {name: METERS[name](models) for name in modalities}
+    fps = FACE_RATE if VISION in modalities else FRAMES_UNSEEN
+    rest: list[SpeechAudio] = []
+    with read(path, rate=RATE, fps=fps, side=SIDE) as reader:
+        try:
+            for item in reader:
+                for meter in meters.values():
+                    meter.push(item)
+                if hear and isinstance(item, AudioBlock):
+                    for window in models.detector.push(item):
+                        hear(window)
+        finally:  # also of a recording that is broken: the detector hears the next one
+            if hear:
+                rest = models.detector.finish()
+    if hear:
+        for window in rest:
+            hear(window)
+    return {name: meter.finish() for name, meter in meters.items()}, tuple(reader.warnings)
+
+
+class _JobWords:
+    """The words of some recordings of a job, recognised together."""
+
+    def __init__(self, models: Models, recordings: Sequence[int]) -> None:
+        self._models = models
+        self._words: dict[int, list[Word]] = {index: [] for index in recordings}
+
+    def listener(self, index: int) -> Hear | None:
+        """What takes a recording's windows of speech; None if its words are not wanted."""
+        if index not in self._words:
+            return None
+        return lambda speech: self._take(self._models.recognizer.push(speech, source=str(index)))
+
+    def finish(self) -> Mapping[int, Sequence[Word]]:
+        """The words of each recording."""
+        if self._words:
+            self._take(self._models.recognizer.finish())
+        return self._words
+
+    def _take(self, recognitions: Sequence[Recognition]) -> None:
+        for recognition in recognitions:
+            self._words[int(recognition.source)] += recognition.words
+
+
+class JobMeasurer:
+    """Measures jobs: recordings whose words are recognised together.
+
+    A recording's words may depend on the others' in its job: where one lacks its words, those of
+    all are recognised anew, so that they are those of a job that was never interrupted.
+
+    Args:
+        recipes: of the modalities, by name.
+        cache: what it has is not measured again.
+        models: that may be needed.
+    """
+
+    def __init__(
+        self, recipes: Mapping[str, FeatureRecipe], cache: FeatureCache, models: Models
+    ) -> None:
+        self._recipes, self._cache, self._models = recipes, cache, models
+
+    def outcomes(self, job: Sequence[WantedRecording]) -> list[Outcome]:
+        """Measure what the cache lacks of a job; whatever goes wrong is in the outcomes."""
+        outcomes = [_hashed(wanted.path) for wanted in job]
+        words = _JobWords(self._models, self._unrecognized(job, outcomes))
+        for index, wanted in enumerate(job):
+            if not outcomes[index].failure:
+                recording = outcomes[index].recording
+                outcomes[index] = self._measured(wanted, recording, words.listener(index))
+        try:
+            for index, of_recording in words.finish().items():
+                if recording := outcomes[index].recording:
+                    self._cache.save_words(recording, self._recipes[TEXT], of_recording)
+        except Exception as error:  # noqa: BLE001 - whatever it was, other jobs go on
+            return [_fault(wanted.path, error) for wanted in job]
+        return outcomes
+
+    def _unrecognized(self, job: Sequence[WantedRecording], outcomes: list[Outcome]) -> list[int]:
+        """Indices of the recordings whose words are to be recognised: all that have any, or none.
+
+        Recordings that turn out to be broken get their outcome: they never have words, and must not
+        have those of the others recognised each time.
+        """
+        spoken = [
+            index
+            for index, wanted in enumerate(job)
+            if TEXT in wanted.modalities and not outcomes[index].failure
+        ]
+        lacking = [
+            index
+            for index in spoken
+            if self._cache.load_words(outcomes[index].recording, self._recipes[TEXT]) is None
+        ]
+        if len(lacking) == len(spoken):
+            return spoken
+        for index in lacking:
+            outcome = self._measured(job[index], outcomes[index].recording, _ignore)
+            if outcome.failure:
+                outcomes[index] = outcome
+        whole = [index for index in lacking if not outcomes[index].failure]
+        return spoken if whole else []
+
+    def _measured(self, wanted: WantedRecording, recording: str, hear: Hear | None) -> Outcome:
+        """Measure what the cache lacks of one recording."""
+        try:
+            kept = {
+                name: self._cache.load(recording, self._recipes[name])
+                for name in wanted.modalities
+                if name in METERS
+            }
+            missing = [name for name, entry in kept.items() if entry is None]
+            warnings = [text for entry in kept.values() if entry for text in entry[1]]
+            if missing or hear:
+                sequences, texts = measure_recording(wanted.path, missing, self._models, hear)
+                warnings += texts
+                for name, sequence in sequences.items():
+                    self._cache.save(recording, self._recipes[name], sequence, texts)
+            return Outcome(recording=recording, warnings=tuple(dict.fromkeys(warnings)))
+        except Exception as error:  # noqa: BLE001 - whatever it was, other recordings are measured
+            return _fault(wanted.path, error)
+
+
+def _hashed(path: Path) -> Outcome:
+    """The SHA-256 of a recording, or why it cannot be read."""
+    try:
+        return Outcome(recording=file_sha256(path))
+    except OSError as error:
+        return Outcome(failure=os_failure(error))
+
+
+def _fault(path: Path, error: Exception) -> Outcome:
+    """What an error means for a recording, or for all."""
+    if isinstance(error, DataError):
+        return Outcome(failure=str(error))
+    if isinstance(error, DeadpanError):  # a missing package: no recording can be measured
+        return Outcome(remedy=str(error))
+    if isinstance(error, OSError):  # of the cache: a full disk
+        return Outcome(remedy=os_failure(error))
+    reason = traceback.format_exception_only(error)[-1].strip()
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return Outcome(failure=f"{path}: {reason} ({Path(frame.filename).name}:{frame.lineno})")
+
+
+def measure_on_demand(
+    pipe: Connection, recipes: Mapping[str, FeatureRecipe], cache: Path, components: Path
+) -> None:
+    """Measure the jobs that come through a pipe, and send back the outcomes of each.
+
+    Args:
+        pipe: to the process that wants it; when that closes it or ends, this returns.
+        recipes: of the modalities to measure.
+        cache: folder of the cache.
+        components: folder of all components.
+    """
+    measurer = JobMeasurer(recipes, FeatureCache(cache), Models(components))
+    try:
+        while True:
+            pipe.send(measurer.outcomes(pipe.recv()))
+    except (EOFError, OSError):  # nobody is there any more
+        return

@@ -1,0 +1,96 @@
+"""GloVe's vectors of spoken words, whatever their case, punctuation or contraction."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from deadpan.data.containers.parquet import read_parquet_texts
+from deadpan.data.feature_recipe import Column
+from deadpan.errors import DataError
+
+MATRIX, INDEX = "glove_6B_50d_emb.npy", "glove_6B_index.parquet"
+"""Files of the component glove-6b-50d: vectors, and the word of each."""
+WIDTH = 50
+GLOVE_COLUMNS = tuple(
+    Column(name=f"glove_{number}", unit="", source="GloVe 6B", low=-6.0, high=6.0)
+    for number in range(1, WIDTH + 1)
+)
+"""The numbers of a word; 0 for a word without a vector."""
+
+APOSTROPHE = re.compile("[\u2018\u2019\u02bc`]")
+EDGES = re.compile(r"^[^\w']+|[^\w]+$")
+PIECES = re.compile(r"[^\W_]+")
+
+
+class GloveVectors:
+    """The vectors of some words.
+
+    A word is looked up as GloVe's makers split text: in lower case, "don't" as "do" and "n't",
+    "she's" as "she" and "'s", "well-known" as it is or else as "well" and "known". The vector of
+    what is split is the mean of its parts.
+
+    Args:
+        folder: of the component glove-6b-50d.
+        words: that will be asked for, as they are written. The index is read once, for these.
+
+    Raises:
+        DataError: the component is not in the folder, or damaged.
+        DeadpanError: pyarrow, which reads the index, is not installed.
+    """
+
+    def __init__(self, folder: Path, words: Iterable[str]) -> None:
+        spellings = {word: tuple(_spellings(word)) for word in words}
+        wanted = {part for each in spellings.values() for parts in each for part in parts}
+        rows = _rows(folder, wanted)
+        matrix = _matrix(folder)
+        self._vectors: dict[str, Float32[np.ndarray, " width"]] = {}
+        for word, each in spellings.items():
+            if parts := next((parts for parts in each if all(part in rows for part in parts)), ()):
+                vectors = [matrix[rows[part]] for part in parts]
+                self._vectors[word] = np.stack(vectors).mean(axis=0, dtype=np.float32)
+
+    def __contains__(self, word: str) -> bool:
+        """Whether a word has a vector."""
+        return word in self._vectors
+
+    def __getitem__(self, word: str) -> Float32[np.ndarray, " width"]:
+        """The vector of a word; zeros if it has none."""
+        return self._vectors.get(word, np.zeros(WIDTH, np.float32))
+
+
+def _spellings(word: str) -> Iterator[tuple[str, ...]]:
+    """The parts of a word, in the ways in which GloVe may have it, the best first."""
+    plain = EDGES.sub("", APOSTROPHE.sub("'", word).lower())
+    stem, apostrophe, rest = plain.partition("'")
+    if not plain:
+        return
+    yield (plain,)
+    if plain.endswith("n't") and len(plain) > 3:
+        yield plain[:-3], "n't"
+    elif stem and apostrophe:
+        yield stem, f"'{rest}"
+    if pieces := tuple(PIECES.findall(plain)):
+        yield pieces
+
+
+def _rows(folder: Path, words: set[str]) -> dict[str, int]:
+    """The row of each of the words that GloVe has."""
+    _, rows, _ = read_parquet_texts(folder / INDEX)
+    return {fields[0]: row for row, fields in enumerate(rows) if fields and fields[0] in words}
+
+
+def _matrix(folder: Path) -> Float32[np.ndarray, "word width"]:
+    """All vectors, which stay in the file until they are asked for."""
+    path = folder / MATRIX
+    try:
+        matrix = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError):
+        matrix = np.zeros(0)
+    if matrix.dtype != np.float32 or matrix.shape[1:] != (WIDTH,):
+        raise DataError(
+            f"{path}: is missing or damaged; run: deadpan components fetch glove-6b-50d"
+        )
+    return matrix

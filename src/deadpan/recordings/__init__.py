@@ -1,0 +1,1 @@
+"""Folders of labelled recordings as data sets: ``deadpan extract``."""

@@ -1,0 +1,114 @@
+"""deadpan analyze, on a reading for LibriVox with and without a face above it."""
+
+import csv
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deadpan.extraction.media import AudioBlock, read
+
+from ..extraction.conftest import frames_of
+
+SPEECH = Path(__file__).parents[1] / "extraction" / "sense_and_sensibility.opus"
+SECONDS = 4.8
+
+av = pytest.importorskip("av", reason="needs PyAV, of the extra video")
+for module in ("ai_edge_litert", "faster_whisper", "swift_f0", "vaderSentiment"):
+    pytest.importorskip(module, reason="needs the extra video")
+
+
+@pytest.fixture(scope="session")
+def components(component):
+    """The folder of all components."""
+    return [component(n) for n in ("face-landmarker", "silero-vad", "whisper-base")][0].parent
+
+
+@pytest.fixture(scope="session")
+def film(shared, tmp_path_factory):
+    """4.8 seconds of a face that smiles without a word, and of a voice that reads."""
+    images = frames_of(shared, "pyfeat_WolfgangLanger_Pexels", 190, 190 + round(SECONDS * 15))
+    path = tmp_path_factory.mktemp("films") / "reading.mp4"
+    blocks = [item.samples for item in read(SPEECH, rate=16_000) if isinstance(item, AudioBlock)]
+    sound = np.concatenate(blocks)[: round(SECONDS * 16_000)]
+    with av.open(path, "w") as file:
+        video = file.add_stream("mpeg4", rate=15)
+        video.height, video.width, video.pix_fmt = *images[0].shape[:2], "yuv420p"
+        audio = file.add_stream("aac", rate=16_000, layout="mono")
+        for image in images:
+            file.mux(video.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        for start in range(0, len(sound), 1024):
+            samples = (sound[None, start : start + 1024] * 32767).astype(np.int16)
+            block = av.AudioFrame.from_ndarray(samples, "s16", "mono")
+            block.sample_rate, block.pts, block.time_base = 16_000, start, Fraction(1, 16_000)
+            file.mux(audio.encode(block))
+        file.mux([*video.encode(), *audio.encode()])
+    return path
+
+
+def test_a_film_becomes_a_page_and_tables(film, components, deadpan, tmp_path):
+    out = tmp_path / "out"
+    status, shown, told = deadpan("analyze", film, "--out", out, "--components", components)
+    folder = out / "reading-timeline"
+    assert (status, shown) == (0, f"{folder / 'timeline.html'}\n")
+    assert told.startswith("5 seconds to be read\n")
+    timeline = json.loads((folder / "timeline.json").read_text())
+    assert timeline["schema"] == "deadpan-timeline/1"
+    assert timeline["made_by"].keys() == {
+        "deadpan", "face-landmarker", "silero-vad", "whisper-base",
+    }  # fmt: skip
+    (person,) = timeline["persons"]
+    assert person["seen"] == pytest.approx(SECONDS, abs=0.2)
+    assert person["speaks"] == 0  # the voice is that of the reader
+    (row, *_) = csv.DictReader((folder / "timeline.csv").read_text().splitlines())
+    assert row["text"].startswith("And Mr. John Dashwood had then leisure to consider")
+    assert (row["person"], row["face_of"]) == ("", "person 1")
+    assert float(row["vision_value"]) > 0.4  # she smiles
+    assert row["audio_reason"].startswith("fewer than 3 utterances")
+    assert {path.name for path in folder.iterdir()} >= {"timeline.html", "timeline.srt"}
+
+
+def test_a_transcript_stands_in_the_place_of_what_is_heard(components, deadpan, tmp_path):
+    text = tmp_path / "own.txt"
+    text.write_text(
+        "And Mister John Dashwood then had leisure to consider how much there might be prudently "
+        "in his power to do for them. He was not an ill-disposed young man. Unless to be rather "
+        "cold-hearted and rather selfish is to be ill-disposed."
+    )
+    arguments = ["--transcript", text, "--out", tmp_path, "--components", components]
+    assert deadpan("analyze", SPEECH, *arguments)[0] == 0
+    table = tmp_path / "sense_and_sensibility-timeline" / "timeline.csv"
+    (first, *_) = csv.DictReader(table.read_text().splitlines())
+    assert first["text"].startswith("And Mister John Dashwood then had leisure")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("zero.mp4", b"", "is empty"),
+        ("text.mp4", b"no film at all, only text\n", "is text and no media file"),
+        ("absent.mp4", None, "is not there"),
+    ],
+)
+def test_what_is_no_recording_is_refused(name, content, reason, components, refused, tmp_path):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    arguments = ["--out", tmp_path / "out", "--components", components]
+    assert reason in refused("analyze", path, *arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_meant_is_refused(components, refused, tmp_path):
+    (tmp_path / "a").mkdir()
+    twice = refused("analyze", SPEECH, tmp_path / "a" / SPEECH.name)
+    assert "would both be written to" in twice
+    both = refused("analyze", SPEECH, tmp_path / "b.mp4", "--transcript", tmp_path / "b.srt")
+    assert "got a transcript and 2 recordings" in both
+    assert "needs a recording" in refused("analyze")
+    absent = refused("analyze", SPEECH, "--components", tmp_path)
+    assert "deadpan components fetch face-landmarker silero-vad whisper-base" in absent
+    arguments = ["--language", "eng", "--components", components]
+    assert "unknown language 'eng'; did you mean 'en'?" in refused("analyze", SPEECH, *arguments)
