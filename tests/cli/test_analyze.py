@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from deadpan.extraction.media import AudioBlock, read
+from deadpan.extraction.utterances import normalized
 
 from ..extraction.conftest import frames_of
 
@@ -63,7 +64,8 @@ def test_a_film_becomes_a_page_and_tables(film, components, deadpan, tmp_path):
     assert person["seen"] == pytest.approx(SECONDS, abs=0.2)
     assert person["speaks"] == 0  # the voice is that of the reader
     (row, *_) = csv.DictReader((folder / "timeline.csv").read_text().splitlines())
-    assert row["text"].startswith("And Mr. John Dashwood had then leisure to consider")
+    # Not to the letter: Whisper's sums round otherwise on another processor.
+    assert {"john", "dashwood", "leisure", "consider"} <= {*map(normalized, row["text"].split())}
     assert (row["person"], row["face_of"]) == ("", "person 1")
     assert float(row["vision_value"]) > 0.4  # she smiles
     assert row["audio_reason"].startswith("fewer than 3 utterances")
