@@ -169,6 +169,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=int, default=10)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
+    if not FACE.exists():
+        print(f"needs {FACE}, which is not there: nothing was measured")
+        return
     seconds = 60 * arguments.minutes
     # A process of its own: this one has torch, which reading does not need.
     with tempfile.TemporaryDirectory() as folder, multiprocessing.get_context("spawn").Pool(1) as p:
