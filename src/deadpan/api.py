@@ -428,9 +428,9 @@ def extract(
     """Measure a folder of labelled recordings, and write a store to train on.
 
     The table has a row for each clip: its id, by which its recording is named, or a column ``file``
-    with the recording's path in the folder; labels; a transcript (``text``), without which words
-    are recognised; and, where they are known, ``split`` and ``group``, the speaker or video. Of
-    several people in view, the one whose mouth moves most is measured. A clip whose recording is
+    with the recording's path in the folder; labels; a transcript (``text``), without which English
+    words are recognised; and, where they are known, ``split`` and ``group``, the speaker or video.
+    Of several people in view, the one whose mouth moves most is measured. A clip whose recording is
     missing or cannot be read is left out, and stands in OUT.failures.csv with the reason. What is
     measured is kept in the cache at once, by the recording's content: what was interrupted goes on,
     and another table of the same recordings costs little.
@@ -581,7 +581,7 @@ def analyze(
             "rename one, or analyze them one by one with another --out"
         )
     home = _components_folder(components)
-    opened = None if run is None else _recording_run(_home_path(run))
+    opened = None if run is None else _recording_run(_home_path(run), home)
     reader = RecordingReader(home, language=language)
     pages: list[Path] = []
     for path, its_folder in folders.items():
@@ -595,13 +595,13 @@ def analyze(
     return pages
 
 
-def _recording_run(path: Path) -> "OpenedRun":
-    """A run that can predict the utterances of recordings; refused before anything is read."""
+def _recording_run(path: Path, components: Path) -> "OpenedRun":
+    """Open a run, and refuse one that cannot predict the utterances of recordings."""
     from deadpan.analysis.fused_timeline import check_recording_run
     from deadpan.training.opened import open_run
 
     opened = open_run(path)
-    check_recording_run(opened)
+    check_recording_run(opened, components)
     return opened
 
 

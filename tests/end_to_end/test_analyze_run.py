@@ -60,6 +60,17 @@ def test_a_run_adds_scores_and_what_modalities_contribute(trained, components, t
     assert float(row["score"]) == timeline["utterances"][0]["fused"]["score"]
 
 
+def test_the_word_vectors_of_a_run_are_missed_before_anything_is_read(
+    trained, components, tmp_path, capsys
+):
+    for name in ("face-landmarker", "silero-vad", "whisper-base"):
+        (tmp_path / name).symlink_to(components / name)
+    arguments = ["--run", trained, "--out", str(tmp_path / "out"), "--components", str(tmp_path)]
+    assert main(["analyze", str(SPEECH), *arguments]) == 2
+    assert "deadpan components fetch glove-6b-50d" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_run_on_other_features_is_refused_before_anything_is_read(components, tmp_path, capsys):
     run = str(tmp_path / "run")
     data = ["--data", "controlled", "--data_options.clips", "20", "--epochs", "1"]

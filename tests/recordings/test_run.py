@@ -109,7 +109,7 @@ def test_transcripts_need_the_component_of_the_recipe(tmp_path):
         path = tmp_path / "no components" / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"another")
-    with pytest.raises(DataError, match=r"is not the file that the recipe is made with; remove it"):
+    with pytest.raises(DataError, match=r"is not the file that deadpan was made with; remove it"):
         extract(tmp_path, modalities=["text"])
 
 
@@ -143,7 +143,7 @@ def test_recordings_that_fail_are_left_out_and_listed(table, tmp_path):
 def test_a_recording_shorter_than_a_step_has_no_modality(table, tmp_path):
     write_wav(tmp_path / "clips" / "clip5.wav", tone(seconds=0.05))
     extract(tmp_path)
-    assert failures(tmp_path)["clip5"]["reason"].startswith("has no modality: no sound")
+    assert failures(tmp_path)["clip5"]["reason"].startswith("has no modality: no face")
 
 
 def test_a_table_of_failures_that_holds_no_more_is_removed(table, tmp_path):

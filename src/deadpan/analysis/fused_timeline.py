@@ -13,10 +13,10 @@ from deadpan.data.dataset import Clip, Dataset
 from deadpan.data.feature_recipe import FeatureRecipe
 from deadpan.errors import DataError
 from deadpan.extraction.readings import Span, steps_within
-from deadpan.extraction.recipes import feature_recipes
+from deadpan.extraction.recipes import check_components, feature_recipes, recipe_components
 from deadpan.extraction.recording_reader import ReadRecording
 from deadpan.extraction.sequences import MeasuredSequence
-from deadpan.extraction.timeline import FusedScore, Timeline, TimelineUtterance
+from deadpan.extraction.timeline import FusedScore, Timeline
 from deadpan.extraction.training_free import tracks_by_name
 from deadpan.extraction.word_vectors import GloveVectors
 from deadpan.tasks import Regression
@@ -33,14 +33,9 @@ def fused_timeline(
     Args:
         timeline: of the recording.
         recording: as one pass measured it.
-        run: that predicts sentiment from features of ``deadpan extract``.
+        run: that ``check_recording_run`` lets pass.
         components: the folder of all components.
-
-    Raises:
-        DataError: the run does not predict sentiment, was trained on other features, or a component
-            is missing.
     """
-    check_recording_run(run)
     clips = _clips(timeline, recording, run, components)
     scored = [index for index, clip in enumerate(clips) if clip.sequences]
     fused: dict[int, FusedScore] = {}
@@ -57,8 +52,17 @@ def fused_timeline(
     )
 
 
-def check_recording_run(run: OpenedRun) -> None:
-    """Raise DataError if a run cannot predict sentiment from what recordings are measured for."""
+def check_recording_run(run: OpenedRun, components: Path) -> None:
+    """Check that a run predicts sentiment from what recordings are measured for.
+
+    Args:
+        run: of ``deadpan train``.
+        components: the folder of all components.
+
+    Raises:
+        DataError: it predicts something else, was trained on other features, or a component of
+            these features is missing or another one.
+    """
     path = run.files.path
     if not isinstance(run.task, Regression):
         raise DataError(
@@ -79,6 +83,7 @@ def check_recording_run(run: OpenedRun) -> None:
                 f"{path}: was trained on {name} of another recipe ({difference}); make the store "
                 "again with 'deadpan extract', and train on that"
             )
+        check_components(recipe_components({name: recipe}, recognition=False), components)
 
 
 def _clips(
@@ -96,7 +101,8 @@ def _clips(
         span = (each.start, each.end)
         sequences: dict[Modality, np.ndarray] = {}
         if vectors is not None:
-            sequences[TEXT] = _text(each, vectors)
+            probabilities = np.array([word.probability for word in each.words], np.float32)
+            sequences[TEXT] = vectors.features([word.text for word in each.words], probabilities)
         if AUDIO in wanted:
             sequences[AUDIO] = _steps(recording.voice, span)
         if VISION in wanted and each.face_of is not None:
@@ -109,13 +115,6 @@ def _clips(
             )
         )
     return clips
-
-
-def _text(utterance: TimelineUtterance, vectors: GloveVectors) -> np.ndarray:
-    """Vectors [word, width] and probabilities of an utterance's words."""
-    rows = np.stack([vectors[word.text] for word in utterance.words])
-    probabilities = np.array([word.probability for word in utterance.words], np.float32)
-    return np.column_stack([rows, probabilities])
 
 
 def _steps(sequence: MeasuredSequence, span: Span) -> np.ndarray:

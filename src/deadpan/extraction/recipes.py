@@ -39,7 +39,7 @@ def _open_1() -> dict[str, FeatureRecipe]:
             name="open-1",
             rate=None,
             columns=(*GLOVE_COLUMNS, WORD_PROBABILITY),
-            files=_component_files("glove-6b-50d", *RECOGNITION),
+            files=component_files("glove-6b-50d", *RECOGNITION),
         ),
         AUDIO: FeatureRecipe(
             name="open-1",
@@ -51,7 +51,7 @@ def _open_1() -> dict[str, FeatureRecipe]:
             name="open-1",
             rate=FACE_RATE,
             columns=FACE_COLUMNS,
-            files=_component_files("face-landmarker"),
+            files=component_files("face-landmarker"),
         ),
     }
 
@@ -68,27 +68,33 @@ def feature_recipes(name: str) -> Mapping[str, FeatureRecipe]:
     return RECIPES[name]()
 
 
-def check_components(
-    recipes: Mapping[str, FeatureRecipe], folder: Path, *, recognition: bool
-) -> None:
-    """Compare the components of recipes with their hashes.
+def recipe_components(recipes: Mapping[str, FeatureRecipe], *, recognition: bool) -> dict[str, str]:
+    """The files of components that recipes need; see ``check_components``.
 
     Args:
         recipes: of the modalities that are measured. What they have of packages is checked where it
             is used.
-        folder: that of all components.
         recognition: whether words are recognised.
-
-    Raises:
-        DataError: a file is missing, or is another one.
     """
-    files = {
+    return {
         name: sha256
         for recipe in recipes.values()
         for name, sha256 in recipe.files.items()
         if (component := name.partition("/")[0]) in COMPONENTS
         and (recognition or component not in RECOGNITION)
     }
+
+
+def check_components(files: Mapping[str, str], folder: Path) -> None:
+    """Compare files of components with their hashes.
+
+    Args:
+        files: SHA-256 by component and file.
+        folder: that of all components.
+
+    Raises:
+        DataError: a file is missing, or is another one.
+    """
     if missing := [name for name in files if not (folder / name).is_file()]:
         names = dict.fromkeys(name.partition("/")[0] for name in missing)
         raise DataError(
@@ -98,12 +104,12 @@ def check_components(
     for name, sha256 in files.items():
         if file_sha256(folder / name) != sha256:
             raise DataError(
-                f"{folder / name}: is not the file that the recipe is made with; remove it, and "
-                f"run: deadpan components fetch {name.partition('/')[0]}"
+                f"{folder / name}: is not the file that deadpan was made with; remove it, and run: "
+                f"deadpan components fetch {name.partition('/')[0]}"
             )
 
 
-def _component_files(*names: str) -> dict[str, str]:
+def component_files(*names: str) -> dict[str, str]:
     """SHA-256 of the files of components, by component and file."""
     return {
         f"{name}/{file.file}": file.sha256 for name in names for file in find_component(name).files

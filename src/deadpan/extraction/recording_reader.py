@@ -1,17 +1,16 @@
 """A recording read in one pass: its words, its voice, its faces."""
 
 import dataclasses
-from collections.abc import Iterable
-from hashlib import sha256
+import hashlib
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from deadpan.data.components import find_component
 from deadpan.data.containers.files import file_sha256
-from deadpan.errors import DataError
 from deadpan.extraction.faces import FaceLandmarker
 from deadpan.extraction.media import Frame, probe, read
+from deadpan.extraction.recipes import check_components, component_files
 from deadpan.extraction.sequences import MeasuredSequence
 from deadpan.extraction.speech import SpeechAudio, SpeechDetector
 from deadpan.extraction.stage import Stage
@@ -78,8 +77,10 @@ class RecordingReader:
     """
 
     def __init__(self, components: Path, *, language: str = "en", threads: int = 1) -> None:
-        face, voice_activity, whisper = (component_folder(components, name) for name in COMPONENTS)
-        self.made_by = makers()
+        files = component_files(*COMPONENTS)
+        check_components(files, components)
+        self.made_by = {"deadpan": version("deadpan"), **_hash_by_component(files)}
+        face, voice_activity, whisper = (components / name for name in COMPONENTS)
         self._language = language
         self._landmarker = FaceLandmarker(face)
         self._detector = SpeechDetector(voice_activity)
@@ -151,22 +152,13 @@ class RecordingReader:
         )
 
 
-def makers() -> dict[str, str]:
-    """Version of deadpan, and a hash of the files of each component, by name."""
-    files = {name: [file.sha256 for file in find_component(name).files] for name in COMPONENTS}
-    hashes = {name: sha256("".join(each).encode()).hexdigest() for name, each in files.items()}
-    return {"deadpan": version("deadpan"), **hashes}
-
-
-def component_folder(components: Path, name: str) -> Path:
-    """The folder of a component; DataError if it is not there."""
-    folder = find_component(name).path(components)
-    if folder is None:
-        raise DataError(
-            f"{components / name}: is not there, or not whole; run: deadpan components fetch "
-            f"{' '.join(COMPONENTS)}"
-        )
-    return folder
+def _hash_by_component(files: Mapping[str, str]) -> dict[str, str]:
+    """One hash of all files of each component, by its name."""
+    hashes: dict[str, str] = {}
+    for name, sha256 in files.items():
+        component = name.partition("/")[0]
+        hashes[component] = hashes.get(component, "") + sha256
+    return {name: hashlib.sha256(each.encode()).hexdigest() for name, each in hashes.items()}
 
 
 def _words(recognitions: Iterable[Recognition]) -> list[Word]:

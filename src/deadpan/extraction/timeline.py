@@ -152,7 +152,7 @@ class Timeline:
         persons: in the order of appearance.
         utterances: in order of their starts.
         curves: over the whole recording.
-        made_by: version of deadpan, recipe, and the hash of each component, by name.
+        made_by: version of deadpan, and the hash of each component's files, by name.
         run: the trained model's directory; "" where readings are training-free.
     """
 

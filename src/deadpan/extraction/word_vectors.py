@@ -1,7 +1,7 @@
 """GloVe's vectors of spoken words, whatever their case, punctuation or contraction."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +59,12 @@ class GloveVectors:
     def __getitem__(self, word: str) -> Float32[np.ndarray, " width"]:
         """The vector of a word; zeros if it has none."""
         return self._vectors.get(word, np.zeros(WIDTH, np.float32))
+
+    def features(
+        self, words: Sequence[str], probabilities: Float32[np.ndarray, " word"]
+    ) -> Float32[np.ndarray, "word feature"]:
+        """The vector of each word, at least one, and behind it how probable the word is."""
+        return np.column_stack([np.stack([self[word] for word in words]), probabilities])
 
 
 def _spellings(word: str) -> Iterator[tuple[str, ...]]:

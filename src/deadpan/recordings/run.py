@@ -23,7 +23,7 @@ from deadpan.data.store.writing import write_store
 from deadpan.errors import DataError, count_of, unknown_name
 from deadpan.extraction.feature_cache import FeatureCache
 from deadpan.extraction.measuring import Outcome, WantedRecording
-from deadpan.extraction.recipes import check_components, feature_recipes
+from deadpan.extraction.recipes import check_components, feature_recipes, recipe_components
 from deadpan.extraction.sequences import MeasuredSequence
 from deadpan.extraction.word_vectors import GloveVectors
 from deadpan.files import home_path, write_csv
@@ -33,7 +33,7 @@ from deadpan.types import TEXT, Modality, in_order
 
 TABLE_OPTIONS = ("id", "label", "labels", "text", "group", "split", "task")
 """The options of a table of labelled recordings; see ``own_dataset``."""
-NOTHING_MEASURED = "has no modality: no sound in the recording and no word in the transcript"
+NOTHING_MEASURED = "has no modality: no face, no sound and no word"
 
 
 def extract_dataset(
@@ -90,17 +90,17 @@ def extract_dataset(
         transcripts = _transcripts(dataset) if TEXT in recipes else {}
         wanted = _wanted(recordings, recipes, transcripts)
         recognition = any(TEXT in each.modalities for each in wanted)
-        check_components(recipes, components, recognition=recognition)
-        kept = cache or cache_folder(path)
+        check_components(recipe_components(recipes, recognition=recognition), components)
+        cache = cache or cache_folder(path)
         outcomes = measure_all(
-            wanted, recipes, cache=kept, components=components, workers=workers, watch=watch
+            wanted, recipes, cache=cache, components=components, workers=workers, watch=watch
         )
         hashes = {clip: outcomes[file].recording for clip, file in recordings.items()}
-        spoken = _spoken(dataset, transcripts, hashes, FeatureCache(kept), recipes)
+        spoken = _spoken(dataset, transcripts, hashes, FeatureCache(cache), recipes)
         features = _Features(
             recipes=recipes,
             hashes=hashes,
-            cache=FeatureCache(kept),
+            cache=FeatureCache(cache),
             spoken=spoken,
             vectors=_vectors(components, spoken),
         )
@@ -233,8 +233,7 @@ class _Features:
         times: dict[Modality, np.ndarray] = {}
         spoken = self.spoken.get(clip.id)
         if spoken and self.vectors is not None:
-            vectors = np.stack([self.vectors[word] for word in spoken.words])
-            sequences[TEXT] = np.column_stack([vectors, spoken.probabilities])
+            sequences[TEXT] = self.vectors.features(spoken.words, spoken.probabilities)
             if spoken.times is not None:
                 times[TEXT] = spoken.times
         for name in self.recipes:
