@@ -2,6 +2,7 @@
 
 import csv
 import json
+import socket
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,17 +28,14 @@ def components(component):
     return [component(n) for n in ("face-landmarker", "silero-vad", "whisper-base")][0].parent
 
 
-@pytest.fixture(scope="session")
-def film(shared, tmp_path_factory):
-    """4.8 seconds of a face that smiles without a word, and of a voice that reads."""
-    images = frames_of(shared, "pyfeat_WolfgangLanger_Pexels", 190, 190 + round(SECONDS * 15))
-    path = tmp_path_factory.mktemp("films") / "reading.mp4"
-    blocks = [item.samples for item in read(SPEECH, rate=16_000) if isinstance(item, AudioBlock)]
-    sound = np.concatenate(blocks)[: round(SECONDS * 16_000)]
+def write_film(path, images, sound):
+    """Images at 15 a second and sound at 16,000 samples a second, each if there is any."""
     with av.open(path, "w") as file:
-        video = file.add_stream("mpeg4", rate=15)
-        video.height, video.width, video.pix_fmt = *images[0].shape[:2], "yuv420p"
-        audio = file.add_stream("aac", rate=16_000, layout="mono")
+        if images:
+            video = file.add_stream("mpeg4", rate=15)
+            video.height, video.width, video.pix_fmt = *images[0].shape[:2], "yuv420p"
+        if len(sound):
+            audio = file.add_stream("aac", rate=16_000, layout="mono")
         for image in images:
             file.mux(video.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
         for start in range(0, len(sound), 1024):
@@ -45,11 +43,37 @@ def film(shared, tmp_path_factory):
             block = av.AudioFrame.from_ndarray(samples, "s16", "mono")
             block.sample_rate, block.pts, block.time_base = 16_000, start, Fraction(1, 16_000)
             file.mux(audio.encode(block))
-        file.mux([*video.encode(), *audio.encode()])
+        for stream in file.streams:
+            file.mux(stream.encode())
     return path
 
 
-def test_a_film_becomes_a_page_and_tables(film, components, deadpan, tmp_path):
+@pytest.fixture(scope="session")
+def images(shared):
+    """4.8 seconds of a face that smiles without a word."""
+    return frames_of(shared, "pyfeat_WolfgangLanger_Pexels", 190, 190 + round(SECONDS * 15))
+
+
+@pytest.fixture(scope="session")
+def film(images, tmp_path_factory):
+    """That face under a voice that reads."""
+    blocks = [item.samples for item in read(SPEECH, rate=16_000) if isinstance(item, AudioBlock)]
+    sound = np.concatenate(blocks)[: round(SECONDS * 16_000)]
+    return write_film(tmp_path_factory.mktemp("films") / "reading.mp4", images, sound)
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Whoever connects, or asks for an address, fails."""
+
+    def refused(*_, **__):
+        raise AssertionError("a connection was attempted")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    monkeypatch.setattr(socket, "getaddrinfo", refused)
+
+
+def test_a_film_becomes_a_page_and_tables(film, components, deadpan, no_network, tmp_path):
     out = tmp_path / "out"
     status, shown, told = deadpan("analyze", film, "--out", out, "--components", components)
     folder = out / "reading-timeline"
@@ -70,6 +94,26 @@ def test_a_film_becomes_a_page_and_tables(film, components, deadpan, tmp_path):
     assert float(row["vision_value"]) > 0.4  # she smiles
     assert row["audio_reason"].startswith("fewer than 3 utterances")
     assert {path.name for path in folder.iterdir()} >= {"timeline.html", "timeline.srt"}
+
+
+def test_a_silent_film_shows_its_faces_alone(images, components, deadpan, tmp_path):
+    path = write_film(tmp_path / "silent.mp4", images[:15], [])
+    assert deadpan("analyze", path, "--out", tmp_path, "--components", components)[0] == 0
+    timeline = json.loads((tmp_path / "silent-timeline" / "timeline.json").read_text())
+    assert timeline["utterances"] == []
+    assert len(timeline["persons"]) == 1
+    assert not timeline["recording"]["has_audio"]
+
+
+def test_music_says_nothing(components, deadpan, tmp_path):
+    """A chord that dies away every second, under a grey picture."""
+    time = np.arange(4 * 16_000) / 16_000
+    chord = sum(np.sin(2 * np.pi * pitch * time) for pitch in (220, 277.2, 329.6, 440))
+    grey = [np.full((240, 320, 3), 100, np.uint8)] * 60
+    path = write_film(tmp_path / "music.mp4", grey, 0.1 * chord * np.exp(-3 * (time % 1)))
+    assert deadpan("analyze", path, "--out", tmp_path, "--components", components)[0] == 0
+    timeline = json.loads((tmp_path / "music-timeline" / "timeline.json").read_text())
+    assert (timeline["utterances"], timeline["persons"]) == ([], [])
 
 
 def test_a_transcript_stands_in_the_place_of_what_is_heard(components, deadpan, tmp_path):

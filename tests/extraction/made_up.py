@@ -13,6 +13,7 @@ from deadpan.extraction.timeline import (
     TimelineUtterance,
 )
 from deadpan.extraction.utterances import Word
+from deadpan.extraction.voice import VOICE_COLUMNS, VOICE_RATE
 
 
 def words(text, start, step=0.5, probability=1.0):
@@ -126,4 +127,17 @@ def made_up(*, run=""):
         ),
         made_by={"deadpan": "0.1.0", "recipe": "open-1", "face-landmarker": "ab" * 32},
         run=run,
+    )
+
+
+def steady_voice(seconds):
+    """A voice that is the same throughout."""
+    steps = round(seconds * VOICE_RATE)
+    return MeasuredSequence(
+        columns=VOICE_COLUMNS,
+        rate=VOICE_RATE,
+        first=0,
+        values=np.zeros((steps, len(VOICE_COLUMNS)), np.float32),
+        present=np.ones(steps, bool),
+        confidence=np.ones(steps, np.float32),
     )

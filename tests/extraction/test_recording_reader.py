@@ -3,30 +3,48 @@
 import numpy as np
 import pytest
 
-from deadpan.errors import DataError
+from deadpan.extraction import media
 from deadpan.extraction.faces import FaceLandmarker
-from deadpan.extraction.media import Frame, read
+from deadpan.extraction.media import Frame
 from deadpan.extraction.readings import NO_SMILE_ON_POSITIVE, SMILE_ON_NEGATIVE
-from deadpan.extraction.recording_reader import (
-    COMPONENTS,
-    ReadRecording,
-    RecordingReader,
-    component_folder,
-)
-from deadpan.extraction.sequences import MeasuredSequence
+from deadpan.extraction.recording_reader import COMPONENTS, ReadRecording, RecordingReader
 from deadpan.extraction.timeline import RecordingFacts
 from deadpan.extraction.tracks import FACE_RATE, FaceTracker
 from deadpan.extraction.training_free import training_free_timeline
 from deadpan.extraction.utterances import Word
-from deadpan.extraction.voice import VOICE_COLUMNS, VOICE_RATE
 
 from ..refusals import refusal_of
+from .made_up import steady_voice
 
 CLIP = "media/pyfeat_WolfgangLanger_Pexels.mp4"
 CRYING, SMILING = (6.0, 9.2), (12.0, 15.2)
 """Seconds of the clip, of one woman: tears with a hand at the face, and a broad smile."""
 HAPPY = "This is the most wonderful and beautiful present, I love it"
 SAD = "This is the most terrible and painful loss, I hate it"
+GLADNESS = [
+    HAPPY,
+    "I am so happy that you are here today",
+    "What a wonderful day this was for us",
+    "We had a great time with good friends",
+    "The food was delicious and the people lovely",
+    "She won the prize and we celebrated",
+    "Thank you, that is very kind of you",
+    "I really enjoyed every minute of this film",
+    "Everything went well and I feel fantastic",
+    "It is the best gift I ever got",
+]
+SORROW = [
+    SAD,
+    "I am so sad that he is gone",
+    "What a horrible day this was for us",
+    "We lost our home and it hurts",
+    "The food was disgusting and the people rude",
+    "She failed again and we are worried",
+    "This is awful, I cannot bear the pain",
+    "I really hated every minute of this film",
+    "Everything went wrong and I feel miserable",
+    "It is the worst news I ever got",
+]
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +55,8 @@ def tracks(component, shared):
     parts = {}
     for name, (start, end) in {"crying": CRYING, "smiling": SMILING}.items():
         tracker = FaceTracker(landmarker)
-        with read(shared / CLIP, fps=FACE_RATE, side=640) as media:
-            for item in media:
+        with media.read(shared / CLIP, fps=FACE_RATE, side=640) as reader:
+            for item in reader:
                 if isinstance(item, Frame) and start <= item.time < end:
                     tracker.push(Frame(time=item.time - start, image=item.image))
         parts[name] = tracker.tracks()
@@ -56,6 +74,22 @@ def tracks(component, shared):
 )
 def test_twins(script, face, kind, tracks):
     """One script, happy and sad, on smiling and crying faces: signs and mismatches."""
+    said = read(script, tracks[face])
+    assert np.sign(said.readings["text"].value) == (1 if script == HAPPY else -1)
+    assert np.sign(said.readings["vision"].value) == (1 if face == "smiling" else -1)
+    assert said.incongruity == kind
+
+
+@pytest.mark.parametrize("face", ["smiling", "crying"])
+def test_congruent_utterances_are_not_flagged(face, tracks):
+    """Ten of each: happy words with a smile, sad ones with tears."""
+    for script in {"smiling": GLADNESS, "crying": SORROW}[face]:
+        said = read(script, tracks[face])
+        assert (said.text, said.incongruity) == (script, "")
+
+
+def read(script, tracks):
+    """The one utterance of a recording in which somebody says this, five words a second."""
     texts = script.split()
     words = tuple(
         Word(text=text, start=0.2 * k, end=0.2 * k + 0.2, probability=0.9)
@@ -67,29 +101,28 @@ def test_twins(script, face, kind, tracks):
         ),
         language="en",
         words=words,
-        voice=MeasuredSequence(
-            columns=VOICE_COLUMNS,
-            rate=VOICE_RATE,
-            first=0,
-            values=np.zeros((40, len(VOICE_COLUMNS)), np.float32),
-            present=np.ones(40, bool),
-            confidence=np.ones(40, np.float32),
-        ),
-        tracks=tuple(tracks[face]),
+        voice=steady_voice(3.2),
+        tracks=tuple(tracks),
     )
     (said,) = training_free_timeline(recording, made_by={}).utterances
-    assert np.sign(said.readings["text"].value) == (1 if script == HAPPY else -1)
-    assert np.sign(said.readings["vision"].value) == (1 if face == "smiling" else -1)
-    assert said.incongruity == kind
+    return said
 
 
 def test_a_missing_component_is_named_with_the_way_to_get_it(tmp_path):
-    message = refusal_of(f"{tmp_path / 'face-landmarker'}: ", RecordingReader, tmp_path)
+    missing = tmp_path / "face-landmarker" / "face_landmarker.task"
+    message = refusal_of(f"{missing}: ", RecordingReader, tmp_path)
     assert "deadpan components fetch face-landmarker silero-vad whisper-base" in message
 
 
-def test_a_component_is_the_folder_of_its_name(component, tmp_path):
-    folder = component(COMPONENTS[0])
-    assert component_folder(folder.parent, COMPONENTS[0]) == folder
-    with pytest.raises(DataError):
-        component_folder(tmp_path, COMPONENTS[0])
+def test_a_component_of_other_bytes_is_refused(component, tmp_path):
+    """The timeline says by which files it was made: they are compared, not only counted."""
+    for name in COMPONENTS:
+        (tmp_path / name).symlink_to(component(name))
+    changed = tmp_path / "silero-vad"
+    content = bytearray((changed / "silero_vad.onnx").read_bytes())
+    content[-1] ^= 1
+    changed.unlink()
+    changed.mkdir()
+    (changed / "silero_vad.onnx").write_bytes(content)
+    message = refusal_of(f"{changed / 'silero_vad.onnx'}: ", RecordingReader, tmp_path)
+    assert "run: deadpan components fetch silero-vad" in message

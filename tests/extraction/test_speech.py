@@ -7,8 +7,8 @@ import pytest
 
 from deadpan.errors import DeadpanError
 from deadpan.extraction import speech
-from deadpan.extraction.media import AudioBlock, read
-from deadpan.extraction.speech import RATE, STEP, SpeechDetector
+from deadpan.extraction.media import RATE, AudioBlock, read
+from deadpan.extraction.speech import STEP, SpeechDetector
 
 pytest.importorskip("onnxruntime", reason="needs onnxruntime, of the extra video")
 

@@ -10,8 +10,8 @@ import pytest
 
 from deadpan.errors import DeadpanError
 from deadpan.extraction import words as words_module
-from deadpan.extraction.media import read
-from deadpan.extraction.speech import RATE, SpeechAudio, SpeechDetector, SpeechWindow
+from deadpan.extraction.media import RATE, read
+from deadpan.extraction.speech import SpeechAudio, SpeechDetector, SpeechWindow
 from deadpan.extraction.utterances import normalized, split_utterances
 from deadpan.extraction.words import LATE, ONSET, Recognizer
 

@@ -26,7 +26,7 @@ from deadpan.extraction.speakers import speakers_of
 from deadpan.extraction.speech import SpeechAudio, SpeechDetector
 from deadpan.extraction.tracks import FACE_RATE, FaceTracker
 from deadpan.extraction.utterances import Word
-from deadpan.extraction.voice import RATE, VoiceMeter
+from deadpan.extraction.voice import VoiceMeter
 from deadpan.extraction.words import Recognition, Recognizer
 
 FRAMES_UNSEEN = 0.01
@@ -168,7 +168,7 @@ def measure_recording(
     meters = {name: METERS[name](models) for name in modalities}
     fps = FACE_RATE if VISION in modalities else FRAMES_UNSEEN
     rest: list[SpeechAudio] = []
-    with read(path, rate=RATE, fps=fps, side=SIDE) as reader:
+    with read(path, fps=fps, side=SIDE) as reader:
         try:
             for item in reader:
                 for meter in meters.values():
@@ -270,13 +270,13 @@ class JobMeasurer:
     def _measured(self, wanted: WantedRecording, recording: str, hear: Hear | None) -> Outcome:
         """Measure what the cache lacks of one recording."""
         try:
-            kept = {
+            cached = {
                 name: self._cache.load(recording, self._recipes[name])
                 for name in wanted.modalities
                 if name in METERS
             }
-            missing = [name for name, entry in kept.items() if entry is None]
-            warnings = [text for entry in kept.values() if entry for text in entry[1]]
+            missing = [name for name, entry in cached.items() if entry is None]
+            warnings = [text for entry in cached.values() if entry for text in entry[1]]
             if missing or hear:
                 sequences, texts = measure_recording(wanted.path, missing, self._models, hear)
                 warnings += texts

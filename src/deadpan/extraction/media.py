@@ -25,6 +25,8 @@ from deadpan.errors import DataError, DeadpanError, count_of, os_failure
 Av = Any
 """An object of PyAV, which is not imported before it is needed."""
 
+RATE = 16_000
+"""Samples per second of the audio that is measured: what the models of speech and pitch read."""
 GAP = Fraction(1, 20)
 """Seconds by which audio's timestamps may differ from its count of samples before they decide."""
 SHORTFALL = Fraction(1, 4)
@@ -142,7 +144,7 @@ def probe(path: str | Path) -> Recording:
 
 
 def read(
-    path: str | Path, *, rate: int = 16_000, fps: int | float | None = None, side: int | None = None
+    path: str | Path, *, rate: int = RATE, fps: int | float | None = None, side: int | None = None
 ) -> "MediaReader":
     """Read a media file from start to end: frames and audio blocks in order of time.
 

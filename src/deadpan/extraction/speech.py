@@ -8,10 +8,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from deadpan.errors import DeadpanError
-from deadpan.extraction.media import AudioBlock
+from deadpan.extraction.media import RATE, AudioBlock
 
-RATE = 16_000
-"""Samples per second that the detector and the recogniser read."""
 STEP = 512
 """Samples of which the detector says together whether they are speech: 32 ms."""
 CONTEXT = 64

@@ -11,6 +11,7 @@ from deadpan.extraction.readings import (
     read_face,
     read_voice,
 )
+from deadpan.extraction.recipes import AUDIO, TEXT, VISION
 from deadpan.extraction.recording_reader import ReadRecording
 from deadpan.extraction.sequences import Column, MeasuredSequence
 from deadpan.extraction.speakers import only_face, speakers_of
@@ -18,8 +19,6 @@ from deadpan.extraction.timeline import Curve, Person, Reading, Timeline, Timeli
 from deadpan.extraction.tracks import FaceTrack
 from deadpan.extraction.utterances import split_utterances
 
-TEXT, AUDIO, VISION = "text", "audio", "vision"
-"""Names of modalities, as ``deadpan.types`` has them, which imports torch."""
 AROUSAL = ("loudness", "pitch")
 """Descriptors of the voice that rise with arousal."""
 OUT_OF_VIEW = Reading(value=None, confidence=0.0, reason="the speaker is not in view")
@@ -67,7 +66,8 @@ def training_free_timeline(recording: ReadRecording, *, made_by: Mapping[str, st
                 person=None if who is None else names[who],
                 face_of=None if face is None else names[face],
                 words=each.words,
-                readings={TEXT: text[i], AUDIO: audio[i], VISION: vision[i]},
+                readings={TEXT: text[i], AUDIO: audio[i]}
+                | ({VISION: vision[i]} if recording.facts.has_video else {}),
                 incongruity=incongruity_of(each.words, text[i], vision[i]),
             )
             for i, (each, who, face) in enumerate(zip(utterances, speakers, faces, strict=True))
@@ -113,11 +113,12 @@ def _read_voices(
     view: then all is taken for one voice.
     """
     readings = [OUT_OF_VIEW] * len(spans)
-    known = {who for who in speakers if who is not None} or {None}
-    for speaker in known:
+    voices = {who for who in speakers if who is not None} or {None}
+    for speaker in voices:
         own = [i for i, who in enumerate(speakers) if who == speaker]
-        voices = read_voice(voice, [spans[i] for i in own], AROUSAL)
-        for i, reading in zip(own, voices, strict=True):
+        for i, reading in zip(
+            own, read_voice(voice, [spans[i] for i in own], AROUSAL), strict=True
+        ):
             readings[i] = reading
     return readings
 

@@ -17,14 +17,12 @@ from jaxtyping import Float, Float32
 
 from deadpan.data.containers.files import file_sha256
 from deadpan.errors import DeadpanError
-from deadpan.extraction.media import AudioBlock
+from deadpan.extraction.media import RATE, AudioBlock
 from deadpan.extraction.sequences import Column, MeasuredSequence
 
 if TYPE_CHECKING:
     from swift_f0 import SwiftF0
 
-RATE = 16_000
-"""Samples per second of the audio that is measured."""
 STEP = 1280
 """Samples of a step: 80 ms."""
 VOICE_RATE = RATE / STEP

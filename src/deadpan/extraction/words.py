@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from deadpan.errors import DeadpanError, unknown_name
-from deadpan.extraction.speech import RATE, SpeechAudio, SpeechWindow
+from deadpan.extraction.media import RATE
+from deadpan.extraction.speech import SpeechAudio, SpeechWindow
 from deadpan.extraction.utterances import Word
 
 FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.txt")
@@ -78,8 +79,8 @@ class Recognizer:
 
     def __init__(self, folder: Path, *, language: str = "en", threads: int = 1) -> None:
         self._model = _model(folder, threads)
-        if language not in (known := self._model.supported_languages):
-            raise DeadpanError(unknown_name("language", language, known))
+        if language not in (languages := self._model.supported_languages):
+            raise DeadpanError(unknown_name("language", language, languages))
         self._language = language
         self._pack: list[tuple[str, SpeechAudio]] = []
         self._samples = 0
