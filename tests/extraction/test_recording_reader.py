@@ -1,5 +1,7 @@
 """A recording read in one pass, and what its readings say of made-up twins."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,9 +15,11 @@ from deadpan.extraction.tracks import FACE_RATE, FaceTracker
 from deadpan.extraction.training_free import training_free_timeline
 from deadpan.extraction.utterances import Word
 
+from ..recordings.sounds import write_wav
 from ..refusals import refusal_of
 from .made_up import steady_voice
 
+SPEECH = Path(__file__).with_name("sense_and_sensibility.opus")
 CLIP = "media/pyfeat_WolfgangLanger_Pexels.mp4"
 CRYING, SMILING = (6.0, 9.2), (12.0, 15.2)
 """Seconds of the clip, of one woman: tears with a hand at the face, and a broad smile."""
@@ -126,3 +130,24 @@ def test_a_component_of_other_bytes_is_refused(component, tmp_path):
     (changed / "silero_vad.onnx").write_bytes(content)
     message = refusal_of(f"{changed / 'silero_vad.onnx'}: ", RecordingReader, tmp_path)
     assert "run: deadpan components fetch silero-vad" in message
+
+
+def test_what_an_error_left_is_no_part_of_the_next_recording(component, tmp_path):
+    """Ctrl-C after seven seconds of a reading, of which the first sentence was heard."""
+    for module in ("ai_edge_litert", "av", "faster_whisper", "swift_f0"):
+        pytest.importorskip(module, reason="needs the extra video")
+
+    class Interrupting:
+        def begin(self, seconds):
+            self.seconds = 0.0
+
+        def advance(self, seconds):
+            self.seconds += seconds
+            if self.seconds > 7.5:
+                raise KeyboardInterrupt
+
+    reader = RecordingReader([component(name) for name in COMPONENTS][0].parent)
+    with pytest.raises(KeyboardInterrupt):
+        reader.read(SPEECH, watch=Interrupting())
+    silence = write_wav(tmp_path / "silence.wav", np.zeros(16_000))
+    assert reader.read(silence).words == ()

@@ -106,6 +106,9 @@ class RecordingReader:
         recording = probe(path)
         tracker, voice = FaceTracker(self._landmarker), VoiceMeter()
         words: list[Word] = []
+        # What an error in the midst of an earlier recording left behind is no part of this one.
+        self._detector.finish()
+        self._recognizer.finish()
 
         def recognize(speech: SpeechAudio) -> None:
             words.extend(_words(self._recognizer.push(speech)))
