@@ -1,3 +1,4 @@
+import gc
 import itertools
 import socket
 import struct
@@ -158,17 +159,37 @@ def test_the_display_matrix_is_applied(tmp_path, rotation, shown):
     np.testing.assert_allclose(colours(frames[0].image), shown, atol=COLOUR)
 
 
-def test_the_rotation_is_applied_where_pyav_does_not_know_some_side_data():
-    class NewerThanPyAV:
-        rotation = 90
-
-        @property
-        def side_data(self):
+def test_the_rotation_is_applied_where_pyav_does_not_know_some_side_data(monkeypatch):
+    def side_data(frame):
+        if frame.side_data is None:
             raise ValueError("31 is not a valid Type")
+        return frame.side_data
 
+    monkeypatch.setattr(av.sidedata.sidedata, "SideDataContainer", side_data)
     matrix = struct.pack("=9i", 0, -65536, 0, 65536, 0, 0, 0, 0, 1 << 30)
     known = SimpleNamespace(side_data={"DISPLAYMATRIX": matrix})
-    assert media._orientation(NewerThanPyAV()) == media._orientation(known) == (True, True, False)
+    newer_than_pyav = SimpleNamespace(side_data=None, rotation=90)
+    assert media._orientation(newer_than_pyav) == media._orientation(known) == (True, True, False)
+
+
+def test_decoded_frames_do_not_wait_for_the_garbage_collector(tmp_path):
+    """Each is several megabytes large, of which the collector knows nothing."""
+    path = write(tmp_path / "turned.mp4", [(count, grey(count)) for count in range(60)])
+
+    def alive():
+        # Not isinstance, which asks objects of torch for their class, whereupon they warn.
+        return sum(type(each) is av.VideoFrame for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = alive()  # of other tests, whose pixels they are
+        with read(path) as reader:
+            for _ in range(50):
+                next(reader)
+            assert alive() - before <= 4
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
