@@ -539,7 +539,8 @@ def analyze(
 
     Words are recognised and read by a lexicon, faces by their smile against the person's own
     resting face, voices by their arousal. Nothing is trained on labels, and nothing leaves the
-    machine. A recording without video, or without sound, is read by what it has.
+    machine. A recording without video, or without sound, is read by what it has. Recordings of less
+    than 28 s in all that follow each other are recognised together, which may change a word.
 
     Args:
         recordings: files of video or sound.
@@ -583,9 +584,13 @@ def analyze(
     home = _components_folder(components)
     opened = None if run is None else _recording_run(_home_path(run), home)
     reader = RecordingReader(home, language=language)
+    read = (
+        reader.read_each([*folders], watch=watch)
+        if spelled is None
+        else [reader.read(paths[0], transcript=spelled, watch=watch)]
+    )
     pages: list[Path] = []
-    for path, its_folder in folders.items():
-        recording = reader.read(path, transcript=spelled, watch=watch)
+    for recording, (path, its_folder) in zip(read, folders.items(), strict=True):
         timeline = training_free_timeline(recording, made_by=reader.made_by)
         if opened is not None:
             from deadpan.analysis.fused_timeline import fused_timeline  # and with it torch

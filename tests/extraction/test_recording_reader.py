@@ -14,6 +14,7 @@ from deadpan.extraction.timeline import RecordingFacts
 from deadpan.extraction.tracks import FACE_RATE, FaceTracker
 from deadpan.extraction.training_free import training_free_timeline
 from deadpan.extraction.utterances import Word
+from deadpan.extraction.words import Recognition
 
 from ..recordings.sounds import write_wav
 from ..refusals import refusal_of
@@ -151,3 +152,67 @@ def test_what_an_error_left_is_no_part_of_the_next_recording(component, tmp_path
         reader.read(SPEECH, watch=Interrupting())
     silence = write_wav(tmp_path / "silence.wav", np.zeros(16_000))
     assert reader.read(silence).words == ()
+
+
+class Packs:
+    """A recogniser that understands, of each window of speech, which recording it is of."""
+
+    def __init__(self):
+        self.packs, self._pack = [], []
+
+    def push(self, speech, *, source=""):
+        self._pack.append(
+            Recognition(
+                source=source,
+                window=speech.window,
+                words=(Word(text=source, start=0.0, end=0.1, probability=1.0),),
+            )
+        )
+        return []
+
+    def finish(self):
+        pack, self._pack = self._pack, []
+        if pack:
+            self.packs.append(sorted({each.source for each in pack}))
+        return pack
+
+
+@pytest.fixture
+def spoken(tmp_path):
+    """Makes a recording of some seconds of speech."""
+    pytest.importorskip("av", reason="needs PyAV, of the extra video")
+    blocks = [item.samples for item in media.read(SPEECH) if not isinstance(item, Frame)]
+    sound = np.tile(np.concatenate(blocks), 3)
+    return lambda name, seconds: write_wav(tmp_path / name, sound[: seconds * media.RATE])
+
+
+@pytest.fixture
+def packing(component, monkeypatch):
+    """A reader whose recogniser is ``Packs``."""
+    for module in ("ai_edge_litert", "av", "faster_whisper", "swift_f0"):
+        pytest.importorskip(module, reason="needs the extra video")
+    reader = RecordingReader([component(name) for name in COMPONENTS][0].parent)
+    monkeypatch.setattr(reader, "_recognizer", Packs())
+    return reader
+
+
+def test_short_recordings_are_recognised_together_and_long_ones_alone(packing, spoken):
+    """Of 13, 13, 3, 29 and 3 s the first two fill 28 s, with half a second after each."""
+    seconds = [13, 13, 3, 29, 3]
+    paths = [spoken(f"{index}.wav", length) for index, length in enumerate(seconds)]
+    read_each = list(packing.read_each(paths))
+    assert [each.facts.file for each in read_each] == [path.name for path in paths]
+    assert packing._recognizer.packs == [["0", "1"], ["0"], ["0"], ["0"]]
+    assert [{word.text for word in each.words} for each in read_each] == [
+        {"0"}, {"1"}, {"0"}, {"0"}, {"0"},
+    ]  # fmt: skip
+
+
+def test_a_broken_recording_does_not_cost_those_it_would_be_recognised_with(
+    packing, spoken, tmp_path
+):
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"")
+    read_each = packing.read_each([spoken("a.wav", 3), spoken("b.wav", 3), broken])
+    assert [next(read_each).facts.file, next(read_each).facts.file] == ["a.wav", "b.wav"]
+    assert "is empty" in refusal_of(f"{broken}: ", next, read_each)

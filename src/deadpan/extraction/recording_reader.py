@@ -2,14 +2,15 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from deadpan.data.containers.files import file_sha256
+from deadpan.errors import DataError
 from deadpan.extraction.faces import FaceLandmarker
-from deadpan.extraction.media import Frame, probe, read
+from deadpan.extraction.media import RATE, Frame, Recording, probe, read
 from deadpan.extraction.recipes import check_components, component_files
 from deadpan.extraction.sequences import MeasuredSequence
 from deadpan.extraction.speech import SpeechAudio, SpeechDetector
@@ -19,7 +20,7 @@ from deadpan.extraction.tracks import FACE_RATE, FaceTrack, FaceTracker
 from deadpan.extraction.transcripts import Transcript, time_transcript
 from deadpan.extraction.utterances import Word
 from deadpan.extraction.voice import VoiceMeter
-from deadpan.extraction.words import Recognition, Recognizer
+from deadpan.extraction.words import SILENCE, WINDOW, Recognition, Recognizer
 
 COMPONENTS = ("face-landmarker", "silero-vad", "whisper-base")
 """Components that a recording is read with."""
@@ -103,18 +104,61 @@ class RecordingReader:
         Raises:
             DataError: nothing in it can be read, or the transcript is of another recording.
         """
-        recording = probe(path)
-        tracker, voice = FaceTracker(self._landmarker), VoiceMeter()
-        words: list[Word] = []
-        # What an error in the midst of an earlier recording left behind is no part of this one.
+        (recording,) = self.read_each([path], watch=watch)
+        if transcript is None:
+            return recording
+        timed = time_transcript(transcript, recording.words)
+        warnings = (*recording.facts.warnings, *timed.warnings)
+        facts = dataclasses.replace(recording.facts, warnings=warnings)
+        return dataclasses.replace(recording, facts=facts, words=tuple(timed.words))
+
+    def read_each(
+        self, paths: Sequence[Path], *, watch: RecordingWatch | None = None
+    ) -> Iterator[ReadRecording]:
+        """Read recordings, and give each as soon as its words are recognised, in order.
+
+        Short ones that follow each other share windows of recognition, of which each takes as long
+        as 28 s of speech, whatever is in it: as many as last 28 s together, with half a second
+        between them. What else is in a window may change a word; a longer recording has its own.
+
+        Args:
+            paths: of the files.
+            watch: is called as the reading proceeds, for each recording anew.
+
+        Raises:
+            DataError: nothing in one can be read; those before it were given.
+        """
+        # What an error in the midst of an earlier recording left behind is no part of these.
         self._detector.finish()
         self._recognizer.finish()
+        group: list[_Pass] = []
+        samples = 0.0
+        for path in paths:
+            try:
+                header = probe(path)
+                length = header.duration * RATE + SILENCE
+                if samples + length > WINDOW + SILENCE:
+                    yield from self._recognized(group)
+                    group, samples = [], 0.0
+                group.append(self._pass(path, header, str(len(group)), watch))
+            except DataError:
+                yield from self._recognized(group)
+                raise
+            samples += length
+        yield from self._recognized(group)
+
+    def _pass(
+        self, path: Path, header: Recording, source: str, watch: RecordingWatch | None
+    ) -> "_Pass":
+        """Measure a recording in one pass; the recogniser may still hold the last of its speech."""
+        tracker, voice = FaceTracker(self._landmarker), VoiceMeter()
+        recognized: list[Recognition] = []
 
         def recognize(speech: SpeechAudio) -> None:
-            words.extend(_words(self._recognizer.push(speech)))
+            recognized.extend(self._recognizer.push(speech, source=source))
 
         if watch:
-            watch.begin(recording.duration)
+            watch.begin(header.duration)
         seconds = 0.0
         with (
             Stage(tracker.push) as faces,
@@ -133,26 +177,54 @@ class RecordingReader:
                     seconds = item.time
             for speech in self._detector.finish():
                 recognition.put(speech)
-        words += _words(self._recognizer.finish())
-        warnings = [*media.warnings]
-        if transcript is not None:
-            timed = time_transcript(transcript, words)
-            words = [*timed.words]
-            warnings += timed.warnings
-        return ReadRecording(
+        return _Pass(
             facts=RecordingFacts(
                 file=path.name,
                 sha256=file_sha256(path),
-                duration=recording.duration,
-                has_video=recording.video is not None,
-                has_audio=recording.audio is not None,
-                warnings=tuple(warnings),
+                duration=header.duration,
+                has_video=header.video is not None,
+                has_audio=header.audio is not None,
+                warnings=tuple(media.warnings),
             ),
-            language=self._language,
-            words=tuple(words),
+            source=source,
+            recognized=recognized,
             voice=voice.finish(),
             tracks=tuple(tracker.tracks()),
         )
+
+    def _recognized(self, group: Sequence["_Pass"]) -> Iterator[ReadRecording]:
+        """Recordings that share windows of recognition, with their words."""
+        rest = self._recognizer.finish()
+        recognized = [*(each for one in group for each in one.recognized), *rest]
+        for one in group:
+            yield ReadRecording(
+                facts=one.facts,
+                language=self._language,
+                words=tuple(
+                    word for each in recognized if each.source == one.source for word in each.words
+                ),
+                voice=one.voice,
+                tracks=one.tracks,
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class _Pass:
+    """What one pass over a recording measured.
+
+    Attributes:
+        facts: of the file.
+        source: the recording, as it was named to the recogniser.
+        recognized: what the recogniser gave meanwhile, of recordings before this one too.
+        voice: pitch and descriptors of the sound.
+        tracks: the faces, a track for each person.
+    """
+
+    facts: RecordingFacts
+    source: str
+    recognized: Sequence[Recognition]
+    voice: MeasuredSequence
+    tracks: tuple[FaceTrack, ...]
 
 
 def _hash_by_component(files: Mapping[str, str]) -> dict[str, str]:
@@ -162,7 +234,3 @@ def _hash_by_component(files: Mapping[str, str]) -> dict[str, str]:
         component = name.partition("/")[0]
         hashes[component] = hashes.get(component, "") + sha256
     return {name: hashlib.sha256(each.encode()).hexdigest() for name, each in hashes.items()}
-
-
-def _words(recognitions: Iterable[Recognition]) -> list[Word]:
-    return [word for recognition in recognitions for word in recognition.words]
