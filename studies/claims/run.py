@@ -19,7 +19,16 @@ from breakdown import make_tables
 from catalogue import claims
 from figures import make_figures
 from measuring import Measuring, gather
-from page import Page, as_html, as_markdown, csv_rows, effect_text, json_values, p_text
+from page import (
+    Page,
+    as_html,
+    as_markdown,
+    csv_rows,
+    effect_text,
+    json_values,
+    p_text,
+    verdict_text,
+)
 from plan import Plan, read_plan
 
 from deadpan.api import processors
@@ -138,7 +147,7 @@ def main(arguments: Sequence[str]) -> None:
         finding = decided.claim.deciding
         effect = effect_text(finding) if finding and not finding.missing else "-"
         p = p_text(decided.p)
-        print(f"{decided.claim.key}: {decided.verdict}; effect {effect}{p and f', p {p}'}")
+        print(f"{decided.claim.key}: {verdict_text(decided)}; effect {effect}{p and f', p {p}'}")
     notes = [f"{name}: skipped, {why}" for name, why in plan.skipped.items()]
     print(*notes, f"{out}/claims.html, .md, .csv, .json", sep="\n", file=sys.stderr)
     if page.failures:
