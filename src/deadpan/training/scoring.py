@@ -143,7 +143,7 @@ def prediction_rows(
     names: tuple[str, ...] | None,
     uncertainty: Uncertainty | None = None,
 ) -> list[dict[str, Any]]:
-    """One row per clip: id, group, words, kind of incongruity, labels, predictions, intervals.
+    """One row per clip: id, group, words, kind, labels, predictions, intervals.
 
     Args:
         task: of the run.
