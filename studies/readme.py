@@ -103,7 +103,15 @@ def todays_kernels() -> list[str]:
         corrs = [float(row["corr"]) for row in csv.DictReader(file) if row["kernels"] == "native"]
     mean, deviation = statistics.mean(corrs), statistics.stdev(corrs)
     ours = f"{mean:.3f} ± {deviation:.3f}"
-    return ["`controlled`, first edition, on the C kernels of today", "Corr", "", "", ours, "", str(len(corrs))]
+    return [
+        "`controlled`, first edition, on the C kernels of today",
+        "Corr",
+        "",
+        "",
+        ours,
+        "",
+        str(len(corrs)),
+    ]
 
 
 def speed() -> str:

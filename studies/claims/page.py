@@ -66,6 +66,11 @@ class Page:
             f"command: {self.command}",
             f"commit {', '.join(self.commits) or 'unknown'}; configuration {plan.hash} "
             f"({plan.path.name}{', full' if plan.full else ''})",
+            f"plan {plan.fixed}: claims, statistics, nulls, margins and seeds as committed in "
+            f"{plan.commit}, before the first run"
+            if plan.commit
+            else f"plan {plan.fixed}: not committed before the first run, so all of this is "
+            "exploratory",
             *sizes,
             "every system of a data set has the same epochs, batches and learning rate; weights of "
             "the best epoch by validation loss; the test split opened once for each run",
@@ -164,6 +169,8 @@ def json_values(page: Page) -> dict[str, Any]:
         "command": page.command,
         "commits": page.commits,
         "configuration": page.evidence.plan.hash,
+        "plan": page.evidence.plan.fixed,
+        "plan_commit": page.evidence.plan.commit,
         "facts": page.facts,
         "claims": [_claim_values(decided) for decided in page.claims],
         "figures": {
