@@ -20,20 +20,30 @@ from deadpan.models.base import Model
 from deadpan.types import Batch, Output
 
 
-class MeanMLP(Model):
-    """Time averages of all modalities, concatenated, through one hidden layer."""
+class StepMLP(Model):
+    """A hidden layer at every step of each modality, averaged over time, and one for the averages.
+
+    A hidden layer of the averages alone would learn nothing from the controlled corpus: there no
+    average of a feature knows the sentiment, only what comes together at a step.
+    """
 
     paper = "none: an example"
 
     def __init__(self, *, widths: dict[str, int], outputs: int, hidden: int = 32) -> None:
         super().__init__(widths=widths, outputs=outputs)
-        self.body = nn.Sequential(
-            nn.Linear(sum(widths.values()), hidden), nn.ReLU(), nn.Linear(hidden, outputs)
+        self.steps = nn.ModuleDict(
+            {name: nn.Linear(width, hidden) for name, width in widths.items()}
+        )
+        self.head = nn.Sequential(
+            nn.Linear(len(widths) * hidden, hidden), nn.ReLU(), nn.Linear(hidden, outputs)
         )
 
     def forward(self, batch: Batch) -> Output:
-        means = [mean_step(x, mask) for x, mask in self.inputs(batch).values()]
-        return Output(prediction=self.body(torch.cat(means, dim=1)))
+        steps = {
+            name: (self.steps[name](x).relu(), m) for name, (x, m) in self.inputs(batch).items()
+        }
+        means = [mean_step(x, mask) for x, mask in steps.values()]
+        return Output(prediction=self.head(torch.cat(means, dim=1)))
 
 
 def main() -> None:
@@ -41,18 +51,18 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=1000)
     parser.add_argument("--epochs", type=int, default=10)
     chosen = parser.parse_args()
-    MODELS["MeanMLP"] = MeanMLP
+    MODELS["StepMLP"] = StepMLP
     with tempfile.TemporaryDirectory() as folder:
         run = deadpan.train(
             "controlled",
             data_options={"clips": chosen.clips},
-            model="MeanMLP",
+            model="StepMLP",
             model_options={"hidden": 64},
             epochs=chosen.epochs,
             out=Path(folder) / "run",
         )
         for row in deadpan.evaluate(run.path)["rows"]:
-            print(f"{row['system']:<12} Corr {row['metrics']['corr']:.3f}")
+            print(f"{row['system']:<19} Corr {row['metrics']['corr']:.3f}")
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def test_importing_the_package_is_free():
 def test_train_evaluate_predict_and_report_in_a_line_each(tmp_path):
     run = deadpan.train("controlled", out=tmp_path / "run", **TINY)
     assert run.path == tmp_path / "run"
-    assert len(deadpan.evaluate(run.path)["rows"]) == 3
+    assert len(deadpan.evaluate(run.path)["rows"]) == 4
     assert len(deadpan.predict(str(run.path), "controlled", **TINY["data_options"])) == 12
     page = deadpan.report(str(run.path))
     assert page == run.path / "report.html"
@@ -64,7 +64,7 @@ def test_paths_may_begin_at_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     run = deadpan.train("controlled", out="~/run", **TINY)
     assert run.path == tmp_path / "run"
-    assert len(deadpan.evaluate("~/run")["rows"]) == 3
+    assert len(deadpan.evaluate("~/run")["rows"]) == 4
     assert len(deadpan.predict("~/run", "controlled", **TINY["data_options"])) == 12
     assert deadpan.report("~/run") == tmp_path / "run" / "report.html"
 

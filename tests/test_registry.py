@@ -102,19 +102,20 @@ CHOICES = {
     "LFDNN": {"pooling"},
     "TFN": {"pooling"},
     "LMF": {"pooling"},
-    "LMFMulT": {"pooling"},
+    "LMFMulT": {"pooling", "reader"},
     "CIA": {"pooling"},
     "HCTMG": {
         "primary",
         "gate",
         "gate_per",
         "sharing",
+        "reader",
         "bidirectional",
         "mask_future",
         "pooling",
         "embedding_dropout_on",
     },
-    "MulT": {"mask_future", "pooling", "embedding_dropout_on"},
+    "MulT": {"mask_future", "pooling", "reader", "embedding_dropout_on"},
     "RAVEN": {"ctc", "pooling"},
 }
 """What each model lets choose, by hand; a model that is not listed has sizes and rates only."""

@@ -17,7 +17,7 @@ from deadpan.training.run import make_optimizer
 from workloads.epochs import loss_of
 
 MARK = "part: "
-METHODS = {"_project": "projections", "_read": "GRU", "_fuse": "crossmodal"}
+METHODS = {"_project": "projections", "_fuse": "crossmodal"}
 """Of HCTMG; one that is no longer there is looked for in vain, and its time is "other"."""
 OTHER = "other"
 
@@ -60,6 +60,7 @@ def _marked(model: HCTMG) -> Callable[[], None]:
     hooks: list[Any] = []
     modules = [(x, "crossmodal") for x in model.crossmodal.children()]
     modules += [(model.self_attention, "self-attention"), (model.head, "head")]
+    modules += [(model.recurrent, "GRU")]
     for module, part in modules:
         hooks += _hooks(module, part)
     replaced = [name for name in METHODS if hasattr(model, name)]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from deadpan.training.opened import OpenedRun, RunDirectory
     from deadpan.training.settings import Settings
 
-DEMO: Mapping[str, Any] = {"epochs": 12}
+DEMO: Mapping[str, Any] = {"epochs": 20}
 """Settings of the demo: it trains for less than five minutes on two cores."""
 
 

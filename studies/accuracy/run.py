@@ -32,6 +32,8 @@ MOSI = ("--data", "../shared/data/mosi/label.csv", "--data_options.vectors",
 MOSI229 = ("--data", "../shared/data/mosi/mosi229_aligned.pkl")
 RAVDESS = ("--data", "../shared/data/ravdess/ravdess4.pkl")
 SMALL = ("--config", "configs/small.yaml")
+UNTIL = ("--epochs", "40", "--patience", "5")
+"""Or until validation no longer gets better."""
 MODALITIES = ("text", "audio", "vision")
 ALONE = {name: ("--modalities", json.dumps([name])) for name in MODALITIES}
 
@@ -64,12 +66,12 @@ def mosi229() -> Iterator[Case]:
 def controlled() -> Iterator[Case]:
     """The controlled corpus: HCT-MG beside each modality alone."""
     for seed in range(1, 4):
-        yield "HCTMG", seed, ("--data", "controlled", "--epochs", "12")
+        yield "HCTMG", seed, ("--data", "controlled", *UNTIL)
         for name in MODALITIES:
             yield (
                 f"HCTMG, {name} alone",
                 seed,
-                ("--data", "controlled", "--epochs", "12", *ALONE[name]),
+                ("--data", "controlled", *UNTIL, *ALONE[name]),
             )
 
 
@@ -79,7 +81,7 @@ def gate() -> Iterator[Case]:
         for carrier in MODALITIES:
             corpus = {"carrier": carrier, "seed": seed, "clips": 1500}
             options = [f"--data_options.{name}={value}" for name, value in corpus.items()]
-            how = ("--model.gate", gate, "--epochs", "8")
+            how = ("--model.gate", gate, *UNTIL)
             yield f"{carrier} carries, {gate}", seed, ("--data", "controlled", *options, *how)
 
 

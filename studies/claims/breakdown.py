@@ -44,8 +44,10 @@ def make_tables(runs: ClaimRuns) -> list[Table]:
     clashing = [data for data, rate in runs.rates.items() if rate > 0]
     tables = [
         *(_systems(runs, data) for data in runs.plan.grid.data),
-        _error_by(runs, clashing, "kind of incongruity", lambda columns: list(columns["kind"])),
-        _error_by(runs, clashing, "degree", lambda columns: [degree(x) for x in columns["spread"]]),
+        _error_by(runs, clashing, "kind", lambda columns: list(columns["kind"])),
+        _error_by(
+            runs, clashing, "degree", lambda columns: [degree(x) for x in columns["incongruity"]]
+        ),
     ]
     return [table for table in tables if table.rows]
 
@@ -73,7 +75,7 @@ def _systems(runs: ClaimRuns, data: str) -> Table:
         "calibration error: 0 is best, the confidence of a score being its size; sign reliability: "
         "how often a right sign has the larger score, .5 says nothing; text localisation: of "
         "attention, .5 by chance; disagreement as proxy: how well the disagreement of "
-        "single-modality predictions tells incongruent clips from negative congruent ones, .5 by "
+        "single-modality predictions tells incongruent clips from congruent ones, .5 by "
         "chance; last epoch best: share of runs that were still improving.",
         columns=("system", *measures, "seconds", "last epoch best"),
         rows=rows,
@@ -103,8 +105,8 @@ def _error_by(
     ]
     return Table(
         title=f"Error by {what}",
-        note="all rates above 0 together; degree: the largest minus the smallest tendency of a "
-        "modality, in [0, 2]",
+        note="all rates above 0 together; degree: the share of what the modalities show that is "
+        "against what is meant, in [0, 1]",
         columns=(what, *systems),
         rows=rows,
     )

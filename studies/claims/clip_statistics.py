@@ -25,12 +25,11 @@ def error_avoided_on_disagreement(ours: Columns, theirs: Columns) -> float:
 
 
 def flips_avoided(ours: Columns, theirs: Columns) -> float:
-    """How much less often incongruity turns the sign of our prediction than of theirs.
+    """How much less often the sign of our prediction is wrong on incongruent clips than of theirs.
 
-    The rate of wrong signs on incongruent clips minus that on their congruent peers, theirs minus
-    ours, in [-2, 2].
+    The rate of theirs minus ours, in [-1, 1].
     """
-    return _added_flips(theirs) - _added_flips(ours)
+    return _flips(theirs) - _flips(ours)
 
 
 def traced(columns: Columns, *, stage: str, target: str) -> float:
@@ -88,18 +87,13 @@ def mean_gains(columns: Columns) -> dict[str, float]:
 
 
 def incongruent(columns: Columns) -> np.ndarray:
-    """Which clips are incongruent; False where no truth is known."""
-    return (columns["kind"] != CONGRUENT) & (columns["kind"] != "")
+    """Which clips show something against what is meant; False where no truth is known."""
+    return columns["incongruity"] > 0
 
 
 def peers(columns: Columns) -> np.ndarray:
-    """Which clips are congruent and have a negative label, as all incongruent clips do.
-
-    Held against all congruent clips, most of them positive, whatever knows the sign would seem to
-    know of incongruity.
-    """
-    labels = columns.get("label", np.array(math.nan))
-    return (columns["kind"] == CONGRUENT) & (labels < 0)
+    """Which clips are congruent; they are as often positive as incongruent ones."""
+    return columns["kind"] == CONGRUENT
 
 
 def without_nan(values: np.ndarray) -> np.ndarray:
@@ -117,8 +111,6 @@ def _error_avoided_where(which: np.ndarray, ours: Columns, theirs: Columns) -> f
     return error_avoided({"error": ours["error"][which]}, {"error": theirs["error"][which]})
 
 
-def _added_flips(columns: Columns) -> float:
+def _flips(columns: Columns) -> float:
     flips = columns.get("flip")
-    if flips is None:
-        return math.nan
-    return mean(flips[incongruent(columns)]) - mean(flips[peers(columns)])
+    return math.nan if flips is None else mean(flips[incongruent(columns)])

@@ -17,7 +17,7 @@ from deadpan.benchmarking.runner import finished
 from deadpan.data.dataset import Clip
 from deadpan.errors import RunError
 from deadpan.files import read_json, write_json
-from deadpan.metrics.incongruity import disagreement, localisation, pointing, sign_flips, spread
+from deadpan.metrics.incongruity import disagreement, localisation, pointing, sign_flips
 from deadpan.models.base import Model
 from deadpan.options import typed
 from deadpan.tasks import Regression, Task
@@ -27,7 +27,7 @@ from deadpan.training.opened import RunDirectory, open_run
 from deadpan.training.scores import RunScores
 from deadpan.types import Modality
 
-VERSION = 1
+VERSION = 2
 """Version of the measures; a run with a file of another version is measured again."""
 
 METHODS: Mapping[Method, int] = {"attention": 1_000_000, "gradient": 48}
@@ -75,7 +75,6 @@ class ClaimRun(MeasuredRun):
         epochs: losses and times of its epochs.
         gate: weights of its gate; None without a gate.
         parameters: number of parameters of the model.
-        ridge_error: error of ridge on the same clips; NaN but for regression.
         commit: commit of the code that trained it.
         place: its directory below ``runs``.
     """
@@ -83,7 +82,6 @@ class ClaimRun(MeasuredRun):
     epochs: EpochHistory
     gate: GateHistory | None
     parameters: int
-    ridge_error: float
     commit: str
     place: str
 
@@ -168,7 +166,7 @@ def measure(model: Model, task: Task, clips: Sequence[Clip]) -> Columns:
 
     =====================  =========================================================================
     id, kind               name and kind of the clip; ``kind`` is "" where no truth is known
-    spread                 degree of incongruity of the generator's tendencies
+    incongruity            share of what is shown that is against what is meant, where known
     error                  how far the decision is from the label, on average over labels
     label, prediction      regression only
     flip                   1 where the sign is wrong, NaN for a label of 0; regression only
@@ -190,7 +188,9 @@ def measure(model: Model, task: Task, clips: Sequence[Clip]) -> Columns:
     columns: dict[str, np.ndarray] = {
         "id": np.array([clip.id for clip in clips], dtype=object),
         "kind": np.array([clip.truth.kind if clip.truth else "" for clip in clips], dtype=object),
-        "spread": np.array([_spread(clip) for clip in clips]),
+        "incongruity": np.array(
+            [clip.truth.incongruity if clip.truth else np.nan for clip in clips]
+        ),
     }
     outputs = subset_outputs(model, clips)
     errors = {which: _errors(task, output, labels) for which, output in outputs.items()}
@@ -210,10 +210,6 @@ def measure(model: Model, task: Task, clips: Sequence[Clip]) -> Columns:
 
 def _errors(task: Task, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.abs(task.decisions(outputs) - labels).mean(axis=1)
-
-
-def _spread(clip: Clip) -> float:
-    return spread(clip.truth.tendencies) if clip.truth else float("nan")
 
 
 def _latent(model: Model, clips: Sequence[Clip]) -> dict[str, np.ndarray]:
@@ -239,7 +235,8 @@ def _localised(model: Model, clips: Sequence[Clip]) -> dict[str, np.ndarray]:
                 (x[name], _salient(clip, name)) for clip, x in zip(first, weights, strict=True)
             ]
             for key, metric in (("auc", localisation), ("points", pointing)):
-                values = np.array([metric(*pair) for pair in pairs])
+                # A modality that shows nothing has no step to find.
+                values = np.array([metric(*pair) if pair[1] else np.nan for pair in pairs])
                 columns[f"{key}_{method}_{name}"] = np.concatenate([values, rest])
     return columns
 

@@ -10,12 +10,20 @@ from breakdown import Cell, Table
 from figures import Figure
 from measuring import ClaimRuns
 
-from deadpan.benchmarking.verdicts import FAILS, HOLDS, UNDECIDED, DecidedClaim, Finding, Verdict
+from deadpan.benchmarking.verdicts import (
+    FAILS,
+    HOLDS,
+    UNDECIDED,
+    UNTESTED,
+    DecidedClaim,
+    Finding,
+    Verdict,
+)
 from deadpan.metrics.intervals import Interval
 from deadpan.show.page import render
 from deadpan.training.settings import Settings
 
-MARKS: dict[Verdict, str] = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "open"}
+MARKS: dict[Verdict, str] = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "open", UNTESTED: "open"}
 """Classes of the page's style."""
 
 
@@ -58,14 +66,22 @@ class Page:
             f"command: {self.command}",
             f"commit {', '.join(self.commits) or 'unknown'}; configuration {plan.hash} "
             f"({plan.path.name}{', full' if plan.full else ''})",
+            f"plan {plan.fixed}: claims, statistics, nulls, margins and seeds as committed in "
+            f"{plan.commit}, before the first run"
+            if plan.commit
+            else f"plan {plan.fixed}: not committed before the first run, so all of this is "
+            "exploratory",
             *sizes,
             "every system of a data set has the same epochs, batches and learning rate; weights of "
             "the best epoch by validation loss; the test split opened once for each run",
             "intervals: Student's t over seeds, with the variance of redrawn clips added where "
-            "seeds share their test clips (real data); p corrected by Holm over the deciding tests",
-            "a claim holds where its interval lies on the claimed side and the corrected p is "
-            "below .05; it does not where the whole interval lies below the smallest effect worth "
-            "a claim (the margin); else it cannot be tested with what is here",
+            "seeds share their test clips (real data)",
+            "a claim does not hold where its effect is shown to be below the smallest that matters "
+            "(the margin), holds where an effect is shown otherwise, and is undecided where the "
+            "runs allow both; each is a one-sided test, all of them corrected together by Holm; "
+            "equivalent: shown to be within the margin of no effect on both sides",
+            "seeds that would decide: for four times in five, if the effect is as large as it was "
+            "found",
         ]
         facts += [f"{name}: skipped, {why}" for name, why in plan.skipped.items()]
         if self.unfinished:
@@ -82,17 +98,18 @@ class Page:
 def as_markdown(page: Page) -> str:
     """The page as Markdown, for this folder."""
     lines = ["# What the paper claims, tested", ""]
-    lines += [_row(["claim", "verdict", "effect, 95 % interval", "p"]), "|---|---|---|---:|"]
+    heads = ["claim", "verdict", "effect, 95 % interval", "p of no effect", "p of one that matters"]
+    lines += [_row(heads), "|---|---|---|---:|---:|"]
     for decided in page.claims:
         claim, finding = decided.claim, decided.claim.deciding
         effect = (
             f"{effect_text(finding)} {finding.unit}" if finding and not finding.missing else "-"
         )
-        cells = [f"{claim.key}: {claim.says}", f"**{decided.verdict}**", effect]
-        lines.append(_row([*cells, p_text(decided.p)]))
+        cells = [f"{claim.key}: {claim.says}", f"**{verdict_text(decided)}**", effect]
+        lines.append(_row([*cells, p_text(decided.p), p_text(decided.p_fails)]))
     for decided in page.claims:
         claim = decided.claim
-        lines += ["", f"## {claim.key}: {decided.verdict}", ""]
+        lines += ["", f"## {claim.key}: {verdict_text(decided)}", ""]
         lines += [f"> {claim.says} ({claim.source})", ""]
         lines += [claim.remark, ""] if claim.remark else []
         heads = ["test", "effect", "95 % interval", "no effect", "margin", "p", "seeds"]
@@ -120,7 +137,8 @@ def as_html(page: Page) -> str:
         title="What the paper claims, tested",
         page=page,
         marks=MARKS,
-        plurals={HOLDS: "hold", FAILS: "do not hold", UNDECIDED: UNDECIDED},
+        plurals={HOLDS: "hold", FAILS: "do not hold", UNDECIDED: UNDECIDED, UNTESTED: UNTESTED},
+        verdict_text=verdict_text,
         counts=[(v, sum(decided.verdict == v for decided in page.claims)) for v in MARKS],
         finding_texts=finding_texts,
         effect_text=effect_text,
@@ -151,6 +169,8 @@ def json_values(page: Page) -> dict[str, Any]:
         "command": page.command,
         "commits": page.commits,
         "configuration": page.evidence.plan.hash,
+        "plan": page.evidence.plan.fixed,
+        "plan_commit": page.evidence.plan.commit,
         "facts": page.facts,
         "claims": [_claim_values(decided) for decided in page.claims],
         "figures": {
@@ -173,6 +193,18 @@ def json_values(page: Page) -> dict[str, Any]:
             for run in runs.values()
         ],
     }
+
+
+def verdict_text(decided: DecidedClaim) -> str:
+    """A verdict with what is known beside it."""
+    if decided.verdict == FAILS and decided.equivalent:
+        return f"{FAILS} (no difference that matters)"
+    deciding = decided.claim.deciding
+    if decided.verdict == UNDECIDED and deciding:
+        units = "seeds" if deciding.interval.successes is None else "runs"
+        number = "more than 1,000" if decided.needed is None else f"about {decided.needed}"
+        return f"{UNDECIDED} ({number} {units} would decide)"
+    return decided.verdict
 
 
 def finding_texts(decided: DecidedClaim, finding: Finding) -> list[str]:
@@ -235,7 +267,10 @@ def _claim_values(decided: DecidedClaim) -> dict[str, Any]:
         "says": claim.says,
         "source": claim.source,
         "verdict": decided.verdict,
-        "p_corrected": decided.p,
+        "p_no_effect": decided.p,
+        "p_effect_that_matters": decided.p_fails,
+        "p_difference_that_matters": decided.p_equivalent,
+        "units_that_would_decide": decided.needed,
         "headline": claim.headline,
         "remark": claim.remark,
         "deciding": _values(decided, claim.deciding) if claim.deciding else None,

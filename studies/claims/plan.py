@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,11 @@ from deadpan.training.settings import Settings
 GENERATED = "controlled"
 """The data set whose truth is known; every seed has a corpus of its own."""
 
+FIXED_FILES = tuple(
+    Path(__file__).with_name(f"{name}.py") for name in ("catalogue", "clip_statistics", "gate_null")
+)
+"""The code that says what is tested, by which statistic, against which null and margin."""
+
 HEADLINE_KEYS = ("data", "seeds", "systems")
 
 
@@ -40,6 +46,9 @@ class Plan:
         systems: the systems that the headline claims compare.
         skipped: data sets of the file that are left out, with the reason.
         hash: hash of all of this but ``path``: other sizes, another hash.
+        fixed: hash of what is fixed before the first run: the file, and the statistics, margins and
+            nulls of the claims, which stand in the code of ``FIXED_FILES``.
+        commit: the commit that holds all of that as it is now; None where none does.
     """
 
     path: Path
@@ -50,6 +59,8 @@ class Plan:
     systems: Sequence[str]
     skipped: Mapping[str, str]
     hash: str
+    fixed: str
+    commit: str | None
 
     def cases(self) -> list[Case]:
         """Every run, the first seed of everything first, further seeds last."""
@@ -147,7 +158,33 @@ def read_plan(path: Path, *, only: Sequence[str] = (), full: bool = False) -> Pl
         systems=systems,
         skipped=skipped,
         hash=hashlib.sha256(text.encode()).hexdigest()[:12],
+        fixed=_hash_of([path, *FIXED_FILES]),
+        commit=_commit_of([path, *FIXED_FILES]),
     )
+
+
+def _hash_of(files: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _commit_of(files: Sequence[Path]) -> str | None:
+    """The last commit that changed any of these files; None where one is not as committed."""
+
+    def git(*arguments: str) -> str | None:
+        names = [str(file.resolve()) for file in files]
+        command = ["git", "-C", str(Path(__file__).parent), *arguments, "--", *names]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+        except (OSError, subprocess.SubprocessError):  # no git, or a file outside the repository
+            return None
+        return done.stdout.strip()
+
+    if git("ls-files", "--error-unmatch") is None or git("status", "--porcelain") != "":
+        return None
+    return git("log", "-1", "--format=%h") or None
 
 
 def _headline(

@@ -19,7 +19,16 @@ from breakdown import make_tables
 from catalogue import claims
 from figures import make_figures
 from measuring import Measuring, gather
-from page import Page, as_html, as_markdown, csv_rows, effect_text, json_values, p_text
+from page import (
+    Page,
+    as_html,
+    as_markdown,
+    csv_rows,
+    effect_text,
+    json_values,
+    p_text,
+    verdict_text,
+)
 from plan import Plan, read_plan
 
 from deadpan.api import processors
@@ -28,11 +37,52 @@ from deadpan.benchmarking.verdicts import decide
 from deadpan.cli.output import one_line
 from deadpan.cli.progress import watching_grid
 from deadpan.errors import DeadpanError, os_failure
-from deadpan.files import home_path, write_atomically, write_csv, write_json
+from deadpan.files import home_path, read_json, write_atomically, write_csv, write_json
 from deadpan.locks import LOCK, alone
+from deadpan.options import typed
+from deadpan.training.environment import commit, commit_name
 
 COMMAND = "python studies/claims/run.py"
 CONFIG = Path(__file__).with_name("claims.yaml")
+
+
+PLAN = "plan.json"
+"""What was fixed when the first run of a study began."""
+
+
+def refuse_another_plan(plan: Plan, out: Path) -> None:
+    """Record the plan of a new study; refuse to go on with another one, or with other code.
+
+    Raises:
+        DeadpanError: the plan or the code changed after the first run.
+    """
+    code = commit()
+    now = {
+        "plan": plan.fixed,
+        "plan_commit": plan.commit,
+        "commit": commit_name(code["commit"], code["dirty"]),
+    }
+    file = out / PLAN
+    if not file.exists():
+        write_json(file, now)
+        return
+    before = typed(str(file), read_json(file, f"give another --out than {out}"), dict)
+    for key, what in (("plan", "plan (claims.yaml or the code of its tests)"), ("commit", "code")):
+        if before.get(key) != now[key]:
+            raise DeadpanError(
+                f"{out}: the {what} changed after the first run: {before.get(key)} then, "
+                f"{now[key]} now; go on with what it was (git checkout), or begin a study in "
+                "another --out"
+            )
+
+
+def refuse_several_commits(page: Page) -> None:
+    """Raise DeadpanError unless all runs are of one commit."""
+    if len(page.commits) > 1:
+        raise DeadpanError(
+            f"the runs are of {len(page.commits)} commits ({', '.join(page.commits)}), and a page "
+            "compares runs of one; begin a study in another --out"
+        )
 
 
 def run_study(
@@ -63,6 +113,7 @@ def run_study(
     cases = plan.cases()
     out.mkdir(parents=True, exist_ok=True)
     with alone(out / LOCK, COMMAND):
+        refuse_another_plan(plan, out)
         shutil.copyfile(plan.path, out / "claims.yaml")
         places, measuring = out / "runs", Measuring()
         refuse_other_clips(cases, places, measuring)
@@ -82,6 +133,7 @@ def run_study(
             failures={str(place): why for place, why in failures.items()},
             unfinished=sum(not finished(case, places, measuring) for case in cases),
         )
+        refuse_several_commits(page)
         write_atomically(out / "claims.md", as_markdown(page).encode("utf-8", "replace"))
         write_atomically(out / "claims.html", as_html(page).encode("utf-8", "replace"))
         write_csv(out / "claims.csv", csv_rows(page))
@@ -138,7 +190,7 @@ def main(arguments: Sequence[str]) -> None:
         finding = decided.claim.deciding
         effect = effect_text(finding) if finding and not finding.missing else "-"
         p = p_text(decided.p)
-        print(f"{decided.claim.key}: {decided.verdict}; effect {effect}{p and f', p {p}'}")
+        print(f"{decided.claim.key}: {verdict_text(decided)}; effect {effect}{p and f', p {p}'}")
     notes = [f"{name}: skipped, {why}" for name, why in plan.skipped.items()]
     print(*notes, f"{out}/claims.html, .md, .csv, .json", sep="\n", file=sys.stderr)
     if page.failures:

@@ -90,7 +90,7 @@ def test_a_system_no_better_than_the_constant_shows_nothing():
     runs = {("d", "theirs"): {seed: run(seed, [1.9, 2.0]) for seed in (1, 2, 3)}}
     made = evidence(runs=runs)  # 1.95 is above .95 of the constant's 2
     (idle,) = made.unlearned(["d"], ["ours", "theirs"])
-    assert idle == "theirs has learned nothing here: error 1.95, the train mean's 2.00"
+    assert idle == "theirs has learned nothing here: error 1.95, that of the constant baseline 2.00"
     finding = made.compare("a test", ["d"], ["ours", "theirs"], error_avoided, learned=True)
     assert (finding.missing, finding.seeds) == (idle, ())
     assert made.compare("a test", ["d"], ["ours", "theirs"], error_avoided).missing == ""

@@ -70,8 +70,9 @@ def test_a_grid_ends_with_its_tables_and_starts_nothing_twice(tmp_path, whole):
     assert len(memory.todo) == 4
     assert memory.steps >= 8
     (table,) = study.tables
-    assert [row.system for row in table.rows] == ["train mean", "ridge", "HCT-MG", "CTC+X"]
-    assert [row.seeds for row in table.rows] == [0, 0, 2, 2]
+    baselines = ["train mean", "ridge", "ridge on deviations"]
+    assert [row.system for row in table.rows] == [*baselines, "HCT-MG", "CTC+X"]
+    assert [row.seeds for row in table.rows] == [0, 0, 0, 2, 2]
     assert without_times(tmp_path / "out") == without_times(whole)
     files = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"a set.md", "a set.csv", "a set.tex", "tables.html", "tables.json"} <= files

@@ -1,79 +1,111 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 
 from deadpan.benchmarking.verdicts import (
     FAILS,
     HOLDS,
     UNDECIDED,
+    UNTESTED,
     Claim,
     Finding,
     decide,
     verdict_on,
     weakest_finding,
 )
-from deadpan.metrics.intervals import Interval
+from deadpan.metrics.intervals import seed_interval, share_interval
 
 
-def finding(low, high, p, *, null=0.0, margin=0.05, missing=""):
-    interval = Interval(estimate=(low + high) / 2, low=low, high=high, p=p, null=null)
+def finding(effect, deviation, seeds=10, *, null=0.0, missing=""):
+    """A mean effect over seeds of this deviation, exactly."""
+    effects = np.linspace(-1, 1, seeds)
+    effects = effect + deviation * effects / effects.std(ddof=1)
     return Finding(
         test="a test",
         data=("d",),
         systems=("s",),
-        seeds=(1, 2),
-        interval=interval,
+        seeds=tuple(range(seeds)),
+        interval=seed_interval(effects, null=null),
         unit="u",
-        margin=margin,
+        margin=null + 0.05,
         missing=missing,
     )
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "p", "expected"),
-    [
-        (0.10, 0.30, 0.001, HOLDS),
-        (0.01, 0.03, 0.001, HOLDS),  # small, but surely there
-        (-0.30, -0.10, 0.001, FAILS),  # the other way round
-        (-0.04, 0.04, 0.9, FAILS),  # none that would matter
-        (-0.04, 0.06, 0.5, UNDECIDED),  # none, or one that matters: too few clips or seeds
-        (0.01, 0.30, 0.20, UNDECIDED),  # not sure enough once corrected
-        (0.01, 0.04, 0.20, FAILS),
-    ],
-)
-def test_a_rule_says_each_of_the_three(low, high, p, expected):
-    assert verdict_on(finding(low, high, p), p) == expected
-    # The same where no effect is another number than 0.
-    moved = finding(low + 0.5, high + 0.5, p, null=0.5, margin=0.55)
-    assert verdict_on(moved, p) == expected
-
-
-def test_without_a_result_nothing_is_said():
-    assert verdict_on(None, math.nan) == UNDECIDED
-    assert verdict_on(finding(0.1, 0.3, 0.001, missing="no run"), 0.001) == UNDECIDED
-    assert verdict_on(finding(math.nan, math.nan, math.nan), math.nan) == UNDECIDED
 
 
 def claim(key, deciding):
     return Claim(key=key, says=key, source="here", deciding=deciding)
 
 
-def test_many_claims_are_corrected_and_untested_ones_do_not_count():
-    one = finding(0.1, 0.3, 0.02)
-    assert decide([claim("a", one)])[0].verdict == HOLDS
-    three = decide([claim("a", one), claim("b", one), claim("c", one), claim("d", None)])
-    assert [decided.p for decided in three[:3]] == pytest.approx([0.06] * 3)
-    assert {decided.verdict for decided in three} == {UNDECIDED}
-    assert math.isnan(three[3].p)
-    unknown = dataclasses.replace(one, interval=dataclasses.replace(one.interval, p=math.nan))
-    two = decide([claim("a", one), claim("b", unknown)])
-    assert two[0].p == 0.02
+def decided(*findings):
+    return decide([claim(str(i), each) for i, each in enumerate(findings)])
+
+
+@pytest.mark.parametrize(
+    ("effect", "deviation", "expected", "equivalent"),
+    [
+        (0.2, 0.1, HOLDS, False),
+        (-0.2, 0.1, FAILS, False),  # the other way round
+        (0.0, 0.02, FAILS, True),  # none that would matter, in either direction
+        (0.02, 0.01, FAILS, True),  # surely there, and surely too small to matter
+        (0.03, 0.1, UNDECIDED, False),  # none, or one that matters: too few seeds
+        (0.06, 0.08, UNDECIDED, False),  # not sure enough once corrected
+    ],
+)
+@pytest.mark.parametrize("null", [0.0, 0.5])
+def test_a_rule_says_which_of_three(effect, deviation, expected, equivalent, null):
+    (one,) = decided(finding(effect + null, deviation, null=null))
+    assert one.verdict == expected
+    assert one.equivalent == equivalent
+    assert (one.needed is None) == (expected != UNDECIDED)
+
+
+def test_both_directions_are_corrected_and_what_was_not_tested_does_not_count():
+    sure, alone = finding(0.2, 0.2), decided(finding(0.2, 0.2))[0]
+    assert alone.verdict == HOLDS
+    assert alone.p == pytest.approx(3 * sure.interval.p_above(0.0))
+    against = decided(finding(-0.15, 0.2))[0]
+    assert against.verdict == FAILS
+    assert against.p_fails == pytest.approx(3 * finding(-0.15, 0.2).interval.p_below(0.05))
+    nothing = dataclasses.replace(sure, missing="no run")
+    assert decided(sure, None, nothing)[0].p == alone.p
+    assert [each.verdict for each in decided(sure, None, nothing)[1:]] == [UNTESTED] * 2
+    many = decided(*[sure] * 12)
+    assert {each.verdict for each in many} == {UNDECIDED}
+    mirrored = decided(*[finding(-0.15, 0.2)] * 12)
+    assert {each.verdict for each in mirrored} == {UNDECIDED}  # as hard to refute as to hold
+
+
+def test_without_a_result_nothing_was_tested():
+    assert verdict_on(None, math.nan, math.nan) == UNTESTED
+    assert verdict_on(finding(0.2, 0.1, missing="no run"), 0.001, 1.0) == UNTESTED
+    one_seed = dataclasses.replace(finding(0.2, 0.1), interval=seed_interval(np.array([0.2])))
+    assert verdict_on(one_seed, math.nan, math.nan) == UNTESTED
+
+
+def test_an_undecided_claim_says_how_many_seeds_would_decide():
+    (few,) = decided(finding(0.15, 0.25, seeds=5))
+    assert few.verdict == UNDECIDED
+    # Drawn again and again with that many seeds, four in five decide.
+    random = np.random.default_rng(0)
+    draws = random.normal(0.15, 0.25, (2000, few.needed))
+    level = 0.05 / 3
+    powers = [seed_interval(draw).p_above(0.0) < level for draw in draws]
+    assert 0.77 < np.mean(powers) < 0.88
+    (never,) = decided(finding(0.025, 3.0, seeds=5))
+    assert never.needed is None
+    share = Finding(
+        **{**vars(finding(0, 1)), "interval": share_interval(6, 10, null=0.5), "margin": 0.7}
+    )
+    (runs,) = decided(share)
+    assert runs.verdict == UNDECIDED
+    assert 100 < runs.needed < 400
 
 
 def test_a_joint_claim_goes_as_far_as_its_weakest_comparison():
-    strong = dataclasses.replace(finding(0.3, 0.5, 0.001), test="against A")
-    weak = dataclasses.replace(finding(0.1, 0.5, 0.01), test="against B")
+    strong = dataclasses.replace(finding(0.4, 0.1), test="against A")
+    weak = dataclasses.replace(finding(0.3, 0.2), test="against B")
     joint = weakest_finding("against both", [strong, weak])
     assert joint.interval is weak.interval
     assert joint.test == "against both; least in favour: against B"
@@ -81,14 +113,14 @@ def test_a_joint_claim_goes_as_far_as_its_weakest_comparison():
 
 
 def test_a_joint_claim_has_no_result_where_a_comparison_is_lacking():
-    joint = weakest_finding("against both", [finding(0.3, 0.5, 0.001)], ["B"])
+    joint = weakest_finding("against both", [finding(0.4, 0.1)], ["B"])
     assert (joint.test, joint.missing) == ("against both", "no finished run of B")
     assert joint.seeds == () and math.isnan(joint.interval.estimate)
-    assert verdict_on(joint, 0.001) == UNDECIDED
+    assert decided(joint)[0].verdict == UNTESTED
 
 
 def test_the_deciding_test_comes_first():
-    one, other = finding(0.0, 1.0, 0.5), finding(0.0, 2.0, 0.5)
+    one, other = finding(0.5, 0.1), finding(1.0, 0.1)
     assert Claim(key="k", says="", source="", deciding=one, others=(other,)).findings == (
         one,
         other,

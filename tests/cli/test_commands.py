@@ -19,6 +19,8 @@ from matplotlib.figure import Figure
 
 from deadpan import api
 from deadpan.analysis import explained_run
+from deadpan.analysis.attention import attention_paths
+from deadpan.analysis.crossmodal import crossmodal_path
 from deadpan.analysis.explanation import explain_run
 from deadpan.cli import commands, main
 from deadpan.cli.progress import TrainingLines
@@ -465,14 +467,21 @@ def test_a_clip_of_a_closed_test_split(refused, closed):
 
 def test_a_clip_without_the_modality(trained, monkeypatch, refused):
     run = open_run(trained)
-    first = run.data["test"][0]
-    lacking = dataclasses.replace(
-        first, sequences={m: x for m, x in first.sequences.items() if m != "vision"}
-    )
+    first, name = run.data["test"][0], crossmodal_path(run.model).source
+    others = {m: x for m, x in first.sequences.items() if m != name}
+    lacking = dataclasses.replace(first, sequences=others)
     change_test_split(monkeypatch, run, [lacking])
-    told = refused("explain", trained, "--clip", lacking.id, "--source", "vision")
-    assert "has no vision (found text, audio)" in told
-    assert "no clip of the test split" in refused("explain", trained, "--source", "vision")
+    told = refused("explain", trained, "--clip", lacking.id, "--source", name)
+    assert f"has no {name} (found {', '.join(others)})" in told
+    assert "no clip of the test split" in refused("explain", trained, "--source", name)
+
+
+def test_a_modality_to_which_none_attends(trained, refused):
+    paths = attention_paths(open_run(trained).model)
+    sources = {path.source for path in paths if path.stage == "crossmodal"}
+    (primary,) = {"text", "audio", "vision"} - sources
+    told = refused("explain", trained, "--source", primary)
+    assert f"HCTMG: no modality attends to {primary} in this run; give --source and" in told
 
 
 @pytest.mark.parametrize(
@@ -551,11 +560,11 @@ def test_a_grid_shows_its_progress_and_its_tables(deadpan, grid, tmp_path):
     out = tmp_path / "out"
     status, shown, told = deadpan("benchmark", grid, "--out", out, "--workers", 2)
     assert status == 0
-    assert shown.count("ridge") == 2
+    assert shown.count("ridge") == 4  # also that on deviations
     assert "1/2  " in told and "2/2  " in told
     assert f"{out}/tables.html" in told
     status, again, told = deadpan("benchmark", grid, "--out", out, "--resume", "--only=two")
-    assert (status, again.count("ridge")) == (0, 1)
+    assert (status, again.count("ridge")) == (0, 2)
     assert "0 runs to do, 1 finished before" in told
     tables = json.loads((out / "tables.json").read_text())
     assert [table["data"] for table in tables] == ["two"]

@@ -23,5 +23,5 @@ def test_runs(example, monkeypatch, capsys):
         MODELS.clear()
         MODELS.update(known)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3
-    assert len(example.read_text().splitlines()) <= 60
+    assert len(lines) in (3, 4)  # also the row on deviations of generated clips
+    assert len(example.read_text().splitlines()) <= 70

@@ -113,7 +113,7 @@ def test_the_first_screen_runs_on_a_fresh_clone(tmp_path, monkeypatch, capsys):
     assert main([*demo, "--out=runs/demo"]) == main(["evaluate", "runs/demo"]) == 0
     fresh = commands(FRESH)
     assert len(fresh) == 6
-    named = "clip01575"  # of the whole demo; here a clip of the small one stands for it
+    named = "clip01628"  # of the whole demo; here a clip of the small one stands for it
     narrow = dict.fromkeys(("text_width", "audio_width", "vision_width"), 4)
     assert any(clip.id == named for clip in load("controlled", **narrow)["test"])
     small = load("controlled", clips=60)["test"][0].id

@@ -83,9 +83,17 @@ def test_what_cannot_be_written_is_refused_before_anything_is(trained, tmp_path)
         deadpan.export(trained.path, out=tmp_path / "no" / "m.onnx")
 
 
-def test_recurrent_layers_that_read_both_ways_are_exported(tmp_path):
-    options = {"width": 8, "heads": 2, "layers": 1, "bidirectional": True}
-    run = train(tmp_path / "run", epochs=1, model_options=options)
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("HCTMG", {"bidirectional": True}),
+        ("HCTMG", {"reader": "none"}),
+        ("MulT", {"reader": "gru"}),
+    ],
+)
+def test_streams_are_exported_as_they_are_read(tmp_path, model, options):
+    sizes = {"width": 8, "heads": 2, "layers": 1}
+    run = train(tmp_path / "run", epochs=1, model=model, model_options=sizes | options)
     assert deadpan.export(run.path).deviation < 1e-5
 
 

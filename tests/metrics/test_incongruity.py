@@ -10,7 +10,6 @@ from deadpan.metrics.incongruity import (
     sign_calibration_error,
     sign_flips,
     sign_reliability,
-    spread,
     view_distance,
 )
 
@@ -49,14 +48,13 @@ def test_the_distance_of_views_is_their_angle():
 
 
 def test_the_degree_of_incongruity_by_hand():
-    assert spread({"text": 1.0, "audio": -1.0, "vision": 0.0}) == 2
-    assert spread({"text": 0.6, "audio": 0.1, "vision": 0.2}) == pytest.approx(0.5)
-    assert [degree(x) for x in (0.0, 0.49, 0.5, 1.99, 2.0)] == [
-        "0.0 to 0.5",
-        "0.0 to 0.5",
-        "0.5 to 1.0",
-        "1.5 to 2.0",
-        "1.5 to 2.0",
+    assert [degree(x) for x in (0.0, 0.01, 0.25, 0.49, 0.5, 1.0)] == [
+        "none",
+        "0.00 to 0.25",
+        "0.25 to 0.50",
+        "0.25 to 0.50",
+        "0.50 to 0.75",
+        "0.75 to 1.00",
     ]
 
 

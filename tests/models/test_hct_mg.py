@@ -307,7 +307,7 @@ def test_each_clip_mixes_its_predictions_under_each_primary(gate):
     torch.testing.assert_close(output.gate, weights.mean(dim=0))
     for clip, clip_weights, predicted in zip(clips, weights, output.prediction, strict=True):
         scale = 3 if gate == "even" else 1
-        streams = model._read(
+        streams = model.recurrent(
             {n: model._project(n, *x) for n, x in model.inputs(pad([clip])).items()}
         )
         by_name = {name: scale * clip_weights[i] for i, name in enumerate(model.modalities)}
@@ -376,3 +376,11 @@ A, B = [0.5, 0.3, 0.2], [0.3, 0.5, 0.2]
 )
 def test_converged(means, expected):
     assert converged(torch.tensor(means).view(len(means), 3)) is expected
+
+
+def test_a_reader_that_is_left_out_reads_in_neither_direction():
+    with pytest.raises(DeadpanError, match="bidirectional is of the GRUs, which reader none"):
+        build(HCTMG, reader="none", bidirectional=True)
+    gru = 6 * 40 * 40 + 6 * 40
+    paper = HCTMG.parameters_at(**PRESETS["MOSI"])
+    assert HCTMG.parameters_at(**PRESETS["MOSI"], reader="none") == paper - 3 * gru

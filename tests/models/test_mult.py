@@ -151,3 +151,9 @@ def test_embedding_dropout_on_all_streams():
     recorded = rates(build(MulT, embedding_dropout=0.2))
     assert {rate[1:] for name, rate in recorded.items() if name in PAIRS} == {(0.2, 0.2)}
     assert {recorded[m] for m in WIDTHS} == {(0.1, 0.2, 0.0)}
+
+
+def test_a_reader_is_a_gru_for_each_modality_of_the_width_of_its_stream():
+    gru = 6 * 30 * 30 + 6 * 30
+    paper = MulT.parameters_at(**PRESETS["MOSI"])
+    assert MulT.parameters_at(**PRESETS["MOSI"], reader="gru") == paper + 3 * gru

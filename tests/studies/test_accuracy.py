@@ -43,7 +43,8 @@ def test_one_run_becomes_the_rows_and_the_summary(accuracy, tmp_path, monkeypatc
     monkeypatch.setattr("sys.argv", ["run.py", "small"])
     accuracy.main()
     rows = list(csv.DictReader((tmp_path / "small.csv").read_text().splitlines()))
-    assert [row["system"] for row in rows] == ["train mean", "ridge", "HCTMG"]
+    baselines = ["train mean", "ridge", "ridge on deviations"]
+    assert [row["system"] for row in rows] == [*baselines, "HCTMG"]
     ours = rows[-1]
     assert ours["command"].startswith("deadpan train --data controlled")
     weights = [float(ours[f"weight_{name}"]) for name in ("text", "audio", "vision")]

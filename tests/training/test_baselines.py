@@ -3,7 +3,7 @@ import pytest
 
 from deadpan.data.dataset import Clip, Dataset
 from deadpan.tasks import make_task
-from deadpan.training.baselines import constant_outputs, ridge_outputs, time_averages
+from deadpan.training.baselines import constant_outputs, ridge_outputs, time_statistics
 
 REGRESSION = make_task("regression", ("sentiment",))
 EMOTIONS = make_task("emotions", ("Happy", "Sad", "Angry"))
@@ -45,7 +45,7 @@ def planted(count=200, noise=0.0, seed=0):
 
 
 def test_averages_are_mean_and_deviation_of_each_modality():
-    rows = time_averages(
+    rows = time_statistics(
         [clip([0], text=[[1], [3]], audio=[[5, 6]]), clip([0], audio=[[1, 1], [3, 7]])],
         {"text": 1, "audio": 2},
     )
@@ -96,7 +96,7 @@ def test_a_missing_modality_counts_as_the_training_mean():
         name="toy", task="regression", labels=("s",), widths=data.widths, splits=splits
     )
     predicted = ridge_outputs(REGRESSION, lacking, "test")[:, 0]
-    means = time_averages(data["train"], data.widths).mean(axis=0)
+    means = time_statistics(data["train"], data.widths).mean(axis=0)
     # The label's part of audio is then that of an average clip.
     expected = [0.7 * c.sequences["text"][:, 1].mean() - 0.9 * means[6 + 2] + 0.4 for c in bare]
     assert np.abs(predicted - expected).max() < 0.05

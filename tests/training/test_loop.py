@@ -87,6 +87,17 @@ def test_one_cycle_is_that_of_torch_over_all_steps(tmp_path):
     assert meta["groups"][1]["max_lr"] == 0.02
 
 
+def test_patience_ends_a_run_that_no_longer_gets_better(tmp_path):
+    """Weights that do not move are as good in every epoch as in the first."""
+    still = {"epochs": 9, "learning_rate": 1e-30, "gate_learning_rate": 0.0, "patience": 3}
+    assert len(rows(train(tmp_path / "still", **still).path / "epochs.csv")) == 4
+    # What is done is not done again.
+    train(tmp_path / "still", resume=True, **still)
+    assert len(rows(tmp_path / "still" / "epochs.csv")) == 4
+    moving = {"epochs": 4, "learning_rate": 0.01, "patience": 3}
+    assert len(rows(train(tmp_path / "moving", **moving).path / "epochs.csv")) == 4
+
+
 def test_steps_are_counted_for_each_process():
     settings = Settings(data="controlled", data_options=DATA, epochs=3, batch_size=4)
     dataset = load_data(settings)

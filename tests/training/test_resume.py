@@ -82,6 +82,7 @@ def test_stopped_over_and_over_it_ends_as_if_it_had_not_been(whole, tmp_path):
         {"normalization": "none", "learning_rate": 0.05, "batch_size": 5},
         {"loss": "distribution", "ema": 0.7, "schedule": "onecycle", "decay_when": 20},
         {"epochs": 8, "gate_learning_rate": 0.0, "ema": 0.5},
+        {"patience": 2},
     ],
     ids=lambda changes: "-".join(changes),
 )

@@ -209,7 +209,7 @@ def test_a_task_without_numbers_builds_no_model_for_intervals(tmp_path, monkeypa
 def test_clips_that_a_model_cannot_read_are_refused_before_a_run_is_made(tmp_path):
     message = refusal(tmp_path / "run", model="EFLSTM", model_options={})
     assert (
-        "clip 'clip00000' has modalities of different lengths (text 14, audio 58, vision 70)"
+        "clip 'clip00000' has modalities of different lengths (text 21, audio 89, vision 107)"
         in message
     )
     assert "--model.ctc true" in message

@@ -123,6 +123,12 @@ def test_losses_and_schedules_are_those_that_are_known():
     assert Settings.from_dict({"data": "x", "loss": None}).loss is None
 
 
+def test_patience_is_above_zero_and_does_not_end_one_cycle():
+    assert "patience must be above 0; got 0" in refusal(patience=0)
+    assert "onecycle must run to its end; got 3" in refusal(schedule="onecycle", patience=3)
+    assert Settings.from_dict({"data": "x", "patience": None}).patience is None
+
+
 def test_decay_when_belongs_to_plateau():
     text = refusal(schedule="onecycle", decay_when=5)
     assert "decay_when belongs to the schedule plateau; got 5 with onecycle: leave it out" in text

@@ -152,10 +152,10 @@ def crossmodal_path(
     fitting = [p for p in paths if source in (None, p.source) and target in (None, p.target)]
     if not fitting:
         pairs = ", ".join(f"{path.source} to {path.target}" for path in paths) or "none"
+        fails = f"{target} does not attend" if target else "no modality attends"
         raise DeadpanError(
-            f"{type(model).__name__}: {target or 'nothing'} does not attend to "
-            f"{source or 'anything'} in this run; give --source and --target of one of its pairs "
-            f"({pairs})"
+            f"{type(model).__name__}: {fails} to {source or 'anything'} in this run; give --source "
+            f"and --target of one of its pairs ({pairs})"
         )
     return min(fitting, key=lambda path: (path.target != TEXT, path.source != VISION))
 

@@ -22,6 +22,9 @@ SMALLEST_EFFECT = 0.05
 """The smallest share of error, and the smallest difference in a rate or in an area under a ROC
 curve, that is worth a claim."""
 
+COIN_LEVEL = 0.05
+"""Level of the test that a system gets signs wrong more often than a coin would."""
+
 ERROR_UNIT = "share of the other's error avoided"
 
 
@@ -40,12 +43,14 @@ class MeasuredRun:
         columns: measures of each test clip, by name.
         valid_loss: the lowest validation loss, which is that of the weights that are kept.
         constant_error: mean error of the constant prediction on the same clips; NaN if unknown.
+        ridge_error: the same of ridge regression.
     """
 
     seed: int
     columns: Columns
     valid_loss: float
     constant_error: float
+    ridge_error: float = math.nan
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -129,8 +134,8 @@ class Evidence:
             unit: unit of the effect, in words.
             null: the value of no effect.
             percent: whether the effect is a share.
-            learned: give no result where one of the systems is no better than the constant
-                prediction: a network that knows nothing shows nothing about the claim.
+            learned: give no result where one of the systems has learned nothing (see
+                :meth:`unlearned`): a network that knows nothing shows nothing about the claim.
         """
         seeds = self.seeds(data, systems)
         finding = Finding(
@@ -220,17 +225,27 @@ class Evidence:
         return finding if outcomes else self._without_runs(finding)
 
     def unlearned(self, data: Sequence[str], systems: Sequence[str]) -> list[str]:
-        """Name the systems whose error is not clearly below that of the constant prediction."""
+        """Name the systems that show nothing about a claim, and why.
+
+        A system has learned something where its error is clearly below those of the constant and
+        of ridge regression, and where it does not get the sign of any kind of clip wrong more often
+        than a coin would (one-sided binomial test, Bonferroni's correction over the kinds).
+        """
         idle: list[str] = []
         for system in systems:
             runs = [run for name in data for run in self.by_seed(name, system).values()]
             error = float(np.mean([run.columns["error"].mean() for run in runs] or [math.nan]))
-            constant = float(np.mean([run.constant_error for run in runs] or [math.nan]))
-            if error > (1 - SMALLEST_EFFECT) * constant:
-                idle.append(
-                    f"{system} has learned nothing here: error {error:.2f}, the train mean's "
-                    f"{constant:.2f}"
-                )
+            for name in ("constant", "ridge"):
+                errors = [getattr(run, f"{name}_error") for run in runs]
+                baseline = float(np.mean(errors or [math.nan]))
+                if error > (1 - SMALLEST_EFFECT) * baseline:
+                    idle.append(
+                        f"{system} has learned nothing here: error {error:.2f}, that of the {name} "
+                        f"baseline {baseline:.2f}"
+                    )
+                    break
+            else:
+                idle += [f"{system} {what}" for what in _worse_than_a_coin(runs)]
         return idle
 
     def best_on_validation(self, data: str, systems: Sequence[str]) -> str | None:
@@ -258,6 +273,23 @@ class Evidence:
             f"no finished run of {', '.join(lacking)}" if lacking else "no data set of this kind"
         )
         return finding.without_result(reason)
+
+
+def _worse_than_a_coin(runs: Sequence[MeasuredRun]) -> list[str]:
+    """The kinds of clips whose sign runs get wrong more often than not, with the share."""
+    wrong: dict[str, list[float]] = {}
+    for run in runs:
+        columns = run.columns
+        if "flip" in columns and "kind" in columns:
+            for kind, flip in zip(columns["kind"], columns["flip"], strict=True):
+                if not math.isnan(flip):
+                    wrong.setdefault(str(kind), []).append(float(flip))
+    return [
+        f"gets the sign of {100 * np.mean(flips):.0f} % of {kind} clips wrong"
+        for kind, flips in wrong.items()
+        if share_interval(int(sum(flips)), len(flips), null=0.5).p_above(0.5)
+        < COIN_LEVEL / len(wrong)
+    ]
 
 
 def _take(columns: Sequence[Columns], sample: np.ndarray) -> list[Columns]:

@@ -18,7 +18,7 @@ from deadpan.errors import RunError
 from deadpan.metrics.significance import holm, sign_flip_test
 from deadpan.tasks import Task
 from deadpan.tasks.task import MetricColumn
-from deadpan.training.baselines import constant_outputs, ridge_outputs
+from deadpan.training.baselines import baseline_outputs
 from deadpan.training.environment import Environment
 from deadpan.training.evaluation import labels_of
 from deadpan.training.opened import RunDirectory, open_run
@@ -301,11 +301,9 @@ def baselines(cases: Sequence[Case], runs: Path) -> tuple[Task, dict[str, dict[s
     for case in cases:
         opened = read_run(runs / case.directory, lambda run: open_run(run.path))
         task, dataset = opened.task, opened.data
-        clips = dataset["test"]
-        truth.append(labels_of(clips))
-        constant = constant_outputs(task, dataset["train"], len(clips))
-        outputs.setdefault(task.constant_name, []).append(constant)
-        outputs.setdefault("ridge", []).append(ridge_outputs(task, dataset, "test"))
+        truth.append(labels_of(dataset["test"]))
+        for name, baseline in baseline_outputs(task, dataset, "test").items():
+            outputs.setdefault(name, []).append(baseline)
     task, labels = read_run(runs / cases[0].directory, RunDirectory.task), np.concatenate(truth)
     rows = {name: task.metrics(np.concatenate(parts), labels) for name, parts in outputs.items()}
     return task, rows

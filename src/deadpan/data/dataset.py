@@ -36,14 +36,29 @@ class Truth:
     """The ground truth of a generated clip; real data has none.
 
     Attributes:
-        kind: ``congruent`` or the kind of incongruity.
-        tendencies: the sentiment each modality shows by itself, in [-1, 1].
-        salient: per modality the steps that decide the label, as indices into its sequence.
+        kind: how what is meant follows from what the modalities show; ``congruent`` where all of
+            them show it.
+        score: the sentiment that is meant, in [-1, 1].
+        tendencies: the sentiment each modality shows by itself, in [-1, 1]; 0 for none.
+        salient: per modality the steps that show it, as indices into its sequence.
     """
 
     kind: str
+    score: float
     tendencies: Mapping[Modality, float]
     salient: Mapping[Modality, tuple[int, ...]]
+
+    @property
+    def right(self) -> tuple[Modality, ...]:
+        """The modalities that show the sign that is meant."""
+        return tuple(name for name, shown in self.tendencies.items() if shown * self.score > 0)
+
+    @property
+    def incongruity(self) -> float:
+        """How much of what is shown has the opposite sign of what is meant, in [0, 1]."""
+        shown = sum(map(abs, self.tendencies.values()))
+        wrong = sum(abs(x) for x in self.tendencies.values() if x * self.score < 0)
+        return wrong / shown if shown else 0.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -152,10 +152,7 @@ def hct_mg(graph: Graph, model: HCTMG, streams: Streams) -> str:
         steps, source_steps = streams[target][1], streams[source][1]
         return encoder_output(graph, encoder, states[target], steps, states[source], source_steps)  # pyright: ignore[reportArgumentType]
 
-    states: dict[Modality, str] = {}
-    for name, (x, own_steps) in streams.items():
-        x = _projected(graph, x, model.projections[name])
-        states[name] = recurrent(graph, x, own_steps, model.recurrent[name])  # pyright: ignore[reportArgumentType]
+    states = _read(graph, model, streams)
     if model.gate_first:
         states = weigh(states)
     if len(others) == 2:
@@ -195,6 +192,17 @@ def _gate(model: HCTMG) -> tuple[dict[Modality, float] | None, Modality]:
     return dict(zip(model.modalities, scaled, strict=True)), model.modalities[index]
 
 
+def _read(graph: Graph, model: HCTMG | MulT | LMFMulT, streams: Streams) -> dict[Modality, str]:
+    """Project every modality, and read its steps in their order if the model does."""
+    states: dict[Modality, str] = {}
+    for name, (x, steps) in streams.items():
+        x = _projected(graph, x, model.projections[name])
+        if name in model.recurrent:
+            x = recurrent(graph, x, steps, model.recurrent[name])  # pyright: ignore[reportArgumentType]
+        states[name] = x
+    return states
+
+
 def _projected(graph: Graph, x: str, layer: nn.Module) -> str:
     assert isinstance(layer, nn.Linear)
     return linear(graph, x, layer)
@@ -208,7 +216,7 @@ def _width(projections: nn.ModuleDict) -> int:
 
 def mult(graph: Graph, model: MulT, streams: Streams) -> str:
     """MulT: every modality attends to every other one, then to the results of that."""
-    x = {name: _projected(graph, x, model.projections[name]) for name, (x, _) in streams.items()}
+    x = _read(graph, model, streams)
     parts: list[str] = []
     for target, (_, steps) in streams.items():
         views = [
@@ -231,7 +239,7 @@ def mult(graph: Graph, model: MulT, streams: Streams) -> str:
 def lmf_mult(graph: Graph, model: LMFMulT, streams: Streams) -> str:
     """LMF-MulT: every modality attends to the low-rank fusion of all, then to itself."""
     width = _width(model.projections)
-    x = {name: _projected(graph, x, model.projections[name]) for name, (x, _) in streams.items()}
+    x = _read(graph, model, streams)
     longest = graph.op("Max", *(steps.lengths for _, steps in streams.values()))
     clips = graph.op("Gather", next(iter(streams.values()))[1].size, graph.whole(0), axis=0)
     most = graph.op("Max", *(

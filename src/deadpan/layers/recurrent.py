@@ -1,7 +1,8 @@
 """Recurrent networks over padded sequences."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -11,6 +12,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from deadpan.layers.native.gru import MAX_SEQUENCES, gru_scan
 from deadpan.layers.native.library import native
+
+Padded = tuple[Float[Tensor, "clip _ width"], Bool[Tensor, "clip _"]]
+"""Steps of one modality, and which of them are real."""
 
 
 class MaskedGRU(nn.Module):
@@ -77,6 +81,41 @@ def read_together(
         gru(x)[0] * mask[:, :, None].to(x.dtype)
         for gru, (x, mask) in zip(grus, streams, strict=True)
     ]
+
+
+Reader = Literal["none", "gru"]
+"""What reads the steps of a modality in their order before any attention."""
+
+
+class Readers(nn.ModuleDict):
+    """One GRU for each modality, or nothing: streams are then left as they are.
+
+    Args:
+        reader: which of the two.
+        names: the modalities.
+        width: channels of every stream, before and after.
+        bidirectional: read backwards as well, half of the channels each way.
+    """
+
+    def __init__(
+        self, reader: Reader, names: Iterable[str], width: int, *, bidirectional: bool = False
+    ) -> None:
+        super().__init__(
+            {name: MaskedGRU(width, width, bidirectional=bidirectional) for name in names}
+            if reader == "gru"
+            else {}
+        )
+
+    def forward(self, streams: Mapping[str, Padded]) -> dict[str, Padded]:
+        """Hidden states of each stream, and its mask."""
+        if not self:
+            return dict(streams)
+        grus = [self[name] for name in streams]
+        states = read_together(grus, list(streams.values()))  # pyright: ignore[reportArgumentType]
+        return {
+            name: (state, mask)
+            for state, (name, (_, mask)) in zip(states, streams.items(), strict=True)
+        }
 
 
 class MaskedLSTM(nn.Module):

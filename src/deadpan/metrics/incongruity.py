@@ -1,6 +1,6 @@
 """Measures of incongruity between modalities and of its effect on a model's predictions."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -57,20 +57,16 @@ def view_distance(
     return float(1 - np.clip(cosines, -1, 1).mean())
 
 
-def spread(tendencies: Mapping[str, float]) -> float:
-    """Degree of a clip's incongruity: the distance between its two most opposed modalities.
+def degree(value: float, edges: Sequence[float] = (0.25, 0.5, 0.75)) -> str:
+    """Name of the bin of a degree of incongruity in [0, 1], such as ``0.25 to 0.50``.
 
-    The largest tendency minus the smallest. Tendencies are in [-1, 1], so the spread is in [0, 2],
-    and above 1 only where signs differ.
+    An edge opens its bin; 0 is ``none``.
     """
-    return max(tendencies.values()) - min(tendencies.values())
-
-
-def degree(value: float, edges: Sequence[float] = (0.5, 1.0, 1.5)) -> str:
-    """Name of the bin that a spread falls in, such as ``1.0 to 1.5``; an edge opens its bin."""
-    bounds = [0.0, *edges, 2.0]
+    if value == 0:
+        return "none"
+    bounds = [0.0, *edges, 1.0]
     index = int(np.searchsorted(edges, value, side="right"))
-    return f"{bounds[index]:.1f} to {bounds[index + 1]:.1f}"
+    return f"{bounds[index]:.2f} to {bounds[index + 1]:.2f}"
 
 
 def sign_flips(
@@ -138,7 +134,8 @@ def disagreement(single: Float[np.ndarray, "modality clip"]) -> Float[np.ndarray
     """Range of each clip's predictions from single modalities: a proxy for its incongruity.
 
     The largest minus the smallest, in the unit of the prediction; 0 with one modality. Where
-    :func:`spread` needs the true tendency of each modality, this uses a model's prediction from it.
+    ``Truth.incongruity`` needs the true tendency of each modality, this uses a model's prediction
+    from it.
     """
     return single.max(axis=0) - single.min(axis=0)
 

@@ -3,12 +3,15 @@
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import stdtr, stdtrit
 
 CONFIDENCE = 0.95
+MOST_UNITS = 1000
+"""The largest number of seeds or trials that is worth naming."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,6 +24,9 @@ class Interval:
         high: upper end of the interval.
         p: two-sided p value of the hypothesis that the effect is ``null``; NaN like ``low``.
         null: the value that stands for no effect.
+        error: standard error of the estimate; NaN like ``low``, and for a share.
+        units: number of seeds, or of trials of a share.
+        successes: of a share; None for a mean.
     """
 
     estimate: float
@@ -28,6 +34,54 @@ class Interval:
     high: float
     p: float
     null: float = 0.0
+    error: float = math.nan
+    units: int = 0
+    successes: int | None = None
+
+    def p_above(self, value: float) -> float:
+        """One-sided p value of the hypothesis that the effect is at most ``value``."""
+        return self._one_sided(value, "greater")
+
+    def p_below(self, value: float) -> float:
+        """One-sided p value of the hypothesis that the effect is at least ``value``."""
+        return self._one_sided(value, "less")
+
+    def units_to_tell_from(self, value: float, *, level: float, power: float = 0.8) -> int | None:
+        """Number of seeds or trials at which a one-sided test would tell the effect from a value.
+
+        As if the estimate and the deviation of one unit were those of the whole population; None
+        where the estimate is that value, or above ``MOST_UNITS``.
+
+        Args:
+            value: what the effect is to be told from.
+            level: of the test.
+            power: probability that it tells them apart.
+        """
+        distance = abs(self.estimate - value)
+        spread = self.error * math.sqrt(self.units)
+        if self.successes is not None:
+            spread = math.sqrt(value * (1 - value))
+        if not distance > 0 or math.isnan(spread):
+            return None
+        for units in range(2, MOST_UNITS + 1):
+            freedom = units - 1
+            wanted = float(stdtrit(freedom, 1 - level) + stdtrit(freedom, power))
+            if distance * math.sqrt(units) >= wanted * spread:
+                return units
+        return None
+
+    def _one_sided(self, value: float, side: Literal["greater", "less"]) -> float:
+        if self.successes is not None:
+            from scipy.stats import binomtest  # here: importing it takes half a second
+
+            share = min(1.0, max(0.0, value))
+            return float(binomtest(self.successes, self.units, share, alternative=side).pvalue)
+        distance = self.estimate - value if side == "greater" else value - self.estimate
+        if math.isnan(self.error) or math.isnan(distance):
+            return math.nan
+        if not self.error:
+            return float(distance <= 0)
+        return float(stdtr(self.units - 1, -distance / self.error))
 
 
 def seed_interval(
@@ -55,7 +109,15 @@ def seed_interval(
     half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
     distance = abs(estimate - null)
     p = 2 * float(stdtr(freedom, -distance / error)) if error > 0 else float(distance == 0)
-    return Interval(estimate=estimate, low=estimate - half, high=estimate + half, p=p, null=null)
+    return Interval(
+        estimate=estimate,
+        low=estimate - half,
+        high=estimate + half,
+        p=p,
+        null=null,
+        error=error,
+        units=len(effects),
+    )
 
 
 def clip_variance(
@@ -96,7 +158,15 @@ def share_interval(successes: int, trials: int, *, null: float) -> Interval:
     test = binomtest(successes, trials, null)
     wilson = test.proportion_ci(CONFIDENCE, method="wilson")
     low, high, p = float(wilson.low), float(wilson.high), float(test.pvalue)
-    return Interval(estimate=successes / trials, low=low, high=high, p=p, null=null)
+    return Interval(
+        estimate=successes / trials,
+        low=low,
+        high=high,
+        p=p,
+        null=null,
+        units=trials,
+        successes=successes,
+    )
 
 
 def weakest(intervals: Sequence[Interval]) -> Interval:

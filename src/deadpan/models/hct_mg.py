@@ -12,7 +12,7 @@ from deadpan.errors import DeadpanError, unknown_name
 from deadpan.layers.dropout import dropout
 from deadpan.layers.mlp import ResidualHead
 from deadpan.layers.pooling import Pool, Pooling, mean_step
-from deadpan.layers.recurrent import MaskedGRU, read_together
+from deadpan.layers.recurrent import Reader, Readers
 from deadpan.layers.transformer import Encoder
 from deadpan.models.base import AttentionPath, Model
 from deadpan.types import TEXT, Batch, Modality, Output
@@ -54,6 +54,8 @@ class HCTMG(Model):
             clip (MODS, Yang et al. 2026, arXiv 2511.06328). Costs as many fusions as modalities.
         sharing: crossmodal transformers tied to the "roles" of the modalities (four) or to each
             ordered "pairs" of them (six).
+        reader: what reads each modality's steps before any fusion: a "gru", as in the paper, or
+            "none", which leaves their order to attention, as in MulT.
         bidirectional: use bidirectional GRUs of the same output width.
         mask_future: MulT's offset mask in the crossmodal transformers and self-attention.
         pooling: the "last" real step of each stream, the "mean" of its real steps, or "attention"
@@ -88,6 +90,7 @@ class HCTMG(Model):
         gate: Literal["post", "pre", "even"] = "post",
         gate_per: Literal["batch", "clip"] = "batch",
         sharing: Literal["roles", "pairs"] = "roles",
+        reader: Reader = "gru",
         bidirectional: bool = False,
         mask_future: bool = False,
         pooling: Pooling = "last",
@@ -106,6 +109,10 @@ class HCTMG(Model):
             raise DeadpanError(
                 f"gate_per clip mixes the primary modalities in each clip; got primary {primary}: "
                 "leave one of the two out"
+            )
+        if bidirectional and reader == "none":
+            raise DeadpanError(
+                "bidirectional is of the GRUs, which reader none leaves out; leave one of them out"
             )
         self.primary = primary
         count = len(self.modalities)
@@ -132,9 +139,7 @@ class HCTMG(Model):
         self.projections = nn.ModuleDict(
             {name: nn.Linear(features, width, bias=False) for name, features in self.widths.items()}
         )
-        self.recurrent = nn.ModuleDict(
-            {name: MaskedGRU(width, width, bidirectional=bidirectional) for name in self.modalities}
-        )
+        self.recurrent = Readers(reader, self.modalities, width, bidirectional=bidirectional)
         self.gate: ModalityGate | ClipGate | None = None
         if primary is None:
             self.gate = ClipGate(count, width) if gate_per == "clip" else ModalityGate(count)
@@ -171,7 +176,7 @@ class HCTMG(Model):
         inputs = self.inputs(batch)
         if self.training and self.modality_dropout:
             inputs = self._drop_modalities(inputs)
-        streams = self._read(
+        streams = self.recurrent(
             {name: self._project(name, x, mask) for name, (x, mask) in inputs.items()}
         )
         if isinstance(self.gate, ClipGate):
@@ -296,13 +301,6 @@ class HCTMG(Model):
         if name == TEXT or self.embedding_dropout_on == "all":
             x = dropout(x, self.embedding_dropout, self.training)
         return self.projections[name](x), mask
-
-    def _read(self, streams: Mapping[Modality, PaddedSequence]) -> dict[Modality, PaddedSequence]:
-        grus = [self.recurrent[name] for name in streams]
-        states = read_together(grus, list(streams.values()))  # pyright: ignore[reportArgumentType]
-        return {
-            name: (h, mask) for h, (name, (_, mask)) in zip(states, streams.items(), strict=True)
-        }
 
     def _select(
         self, streams: Mapping[Modality, PaddedSequence]

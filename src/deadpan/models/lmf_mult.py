@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from deadpan.layers.dropout import dropout
 from deadpan.layers.mlp import ResidualHead
 from deadpan.layers.pooling import Pool, Pooling
+from deadpan.layers.recurrent import Reader, Readers
 from deadpan.layers.tensor_fusion import LowRankFusion
 from deadpan.layers.transformer import Encoder
 from deadpan.models.base import FUSED, AttentionPath, Model
@@ -36,6 +37,8 @@ class LMFMulT(Model):
         heads: attention heads.
         layers: depth of each crossmodal transformer; self-attention has max(layers, 3).
         rank: number of terms of the low-rank fusion.
+        reader: what reads each modality's steps before any fusion: "none", as in the paper, or a
+            "gru" of the same width, as in HCT-MG.
         pooling: the "last" real step of each modality's self-attention, the "mean" of its real
             steps, or "attention" to them by a learned query.
         attention_dropout: rate for all attention weights.
@@ -57,6 +60,7 @@ class LMFMulT(Model):
         heads: int = 5,
         layers: int = 5,
         rank: int = 4,
+        reader: Reader = "none",
         pooling: Pooling = "last",
         attention_dropout: float = 0.1,
         embedding_dropout: float = 0.25,
@@ -71,6 +75,7 @@ class LMFMulT(Model):
         self.projections = nn.ModuleDict(
             {name: nn.Linear(features, width, bias=False) for name, features in self.widths.items()}
         )
+        self.recurrent = Readers(reader, names, width)
         self.fusion = LowRankFusion([width] * len(names), width, rank)
         self.crossmodal = _encoders(names, width, heads, layers, rates)
         self.self_attention = _encoders(names, width, heads, max(layers, 3), rates)
@@ -82,9 +87,9 @@ class LMFMulT(Model):
 
     def forward(self, batch: Batch) -> Output:
         """Predict."""
-        streams = {
-            name: (self._project(name, x), mask) for name, (x, mask) in self.inputs(batch).items()
-        }
+        streams = self.recurrent(
+            {name: (self._project(name, x), mask) for name, (x, mask) in self.inputs(batch).items()}
+        )
         fused, fused_mask = self._fuse(list(streams.values()))
         attention, embedding = self.attention_dropout, self.embedding_dropout
         vectors: list[Tensor] = []

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from deadpan.layers.dropout import dropout
 from deadpan.layers.mlp import ResidualHead
 from deadpan.layers.pooling import Pool, Pooling
+from deadpan.layers.recurrent import Reader, Readers
 from deadpan.layers.transformer import Encoder
 from deadpan.models.base import AttentionPath, Model
 from deadpan.types import TEXT, Batch, Modality, Output
@@ -37,6 +38,8 @@ class MulT(Model):
         layers: depth of each crossmodal transformer; self-attention has max(layers, 3).
         mask_future: the offset mask in the crossmodal transformers and self-attention, counted in
             the real steps of each clip.
+        reader: what reads each modality's steps before any fusion: "none", as in the paper, or a
+            "gru" of the same width, as in HCT-MG.
         pooling: the "last" real step of each modality's self-attention, the "mean" of its real
             steps, or "attention" to them by a learned query.
         attention_dropout: rate for attention weights whose source is text, and for self-attention;
@@ -61,6 +64,7 @@ class MulT(Model):
         heads: int = 5,
         layers: int = 5,
         mask_future: bool = True,
+        reader: Reader = "none",
         pooling: Pooling = "last",
         attention_dropout: float = 0.1,
         embedding_dropout: float = 0.25,
@@ -89,6 +93,7 @@ class MulT(Model):
             {name: nn.Linear(features, width, bias=False) for name, features in self.widths.items()}
         )
         names = self.modalities
+        self.recurrent = Readers(reader, names, width)
         self.crossmodal = nn.ModuleDict(
             {
                 f"{source}_to_{target}": encoder(width, layers)
@@ -109,9 +114,9 @@ class MulT(Model):
 
     def forward(self, batch: Batch) -> Output:
         """Predict."""
-        streams = {
-            name: (self._project(name, x), mask) for name, (x, mask) in self.inputs(batch).items()
-        }
+        streams = self.recurrent(
+            {name: (self._project(name, x), mask) for name, (x, mask) in self.inputs(batch).items()}
+        )
         vectors = [self._encode(streams, target) for target in streams]
         return Output(prediction=self.head(torch.cat(vectors, dim=1)))
 

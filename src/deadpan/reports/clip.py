@@ -77,7 +77,7 @@ def _page(explained: Explanation, panels: Sequence[Panel]) -> str:
         runs=[run.title for run in explained.runs],
         why=f"Of the {explained.split} split; {explained.reason}.",
         closed=[str(run.path) for run in explained.runs if not run.opened.files.evaluated],
-        kind=clip.truth.kind if clip.truth else "",
+        truth=clip.truth,
         facts=_cards(explained.predictions),
         panels=panels,
         modalities=explained.runs[0].model.modalities,

@@ -155,7 +155,7 @@ _ABSENT, _PRESENT = "#8d96a0", "#0072B2"
 
 
 def scatter(figure: "matplotlib.figure.Figure", predictions: Predictions) -> None:
-    """Predicted against true sentiment on a square, by kind of incongruity where any is known."""
+    """Predicted against true sentiment on a square, by kind where any is known."""
     axes = figure.subplots()
     truth, predicted = predictions.truth, predictions.predicted
     # Labels lie in [-3, 3]; a prediction beyond must still be seen.
@@ -214,7 +214,7 @@ def _square(axes: "matplotlib.axes.Axes", low: float, high: float) -> None:
 def _points(
     axes: "matplotlib.axes.Axes", truth: Numbers, predicted: Numbers, kinds: Sequence[str]
 ) -> None:
-    """A point per clip; by kind of incongruity where any is known."""
+    """A point per clip; by kind where any is known."""
     if not any(kinds):
         axes.scatter(truth, predicted, s=16, c=PLAIN.colour, marker=PLAIN.marker, lw=0, alpha=0.55)
         return

@@ -64,7 +64,7 @@ def modality_looks(modalities: Sequence[str]) -> dict[str, Look]:
 
 
 def kind_looks(kinds: Sequence[str]) -> dict[str, Look]:
-    """Colour and marker of each kind of incongruity, muted kinds first, to be drawn underneath."""
+    """Colour and marker of each kind of clips, muted kinds first, to be drawn underneath."""
     quiet = {kind: look for kind, look in _QUIET.items() if kind in kinds}
     loud = sorted(set(kinds) - quiet.keys())
     return quiet | {kind: _KINDS[i % len(_KINDS)] for i, kind in enumerate(loud)}

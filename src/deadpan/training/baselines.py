@@ -1,6 +1,6 @@
-"""The two baselines of every table: a constant, and ridge regression on time averages."""
+"""The baselines of every table: a constant, and ridge regression on statistics over time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from deadpan.types import Modality
 
 STRENGTHS = np.logspace(-1, 6, 15)
 """Ridge penalties, of which the validation split chooses one."""
+STATISTICS: Mapping[str, Callable[..., Any]] = {"mean": np.mean, "deviation": np.std}
+"""Statistics over time that ridge regression reads, by name."""
 
 
 def constant_outputs(
@@ -22,8 +24,28 @@ def constant_outputs(
     return np.tile(task.constant(labels_of(train)), (count, 1))
 
 
-def ridge_outputs(task: Task, dataset: Dataset, split: str) -> Float[np.ndarray, "clip output"]:
-    """Ridge regression from the mean and deviation over time of every feature to the labels.
+def baseline_outputs(
+    task: Task, dataset: Dataset, split: str
+) -> dict[str, Float[np.ndarray, "clip output"]]:
+    """Outputs of each baseline for the clips of a split, by its name in tables.
+
+    On generated clips a ridge regression that sees no more than how much each feature varies stands
+    beside the others: it must not know what a corpus was made to hide from it.
+    """
+    clips = dataset[split]
+    rows = {
+        task.constant_name: constant_outputs(task, dataset["train"], len(clips)),
+        "ridge": ridge_outputs(task, dataset, split),
+    }
+    if len(clips) and clips[0].truth is not None:
+        rows["ridge on deviations"] = ridge_outputs(task, dataset, split, statistics=("deviation",))
+    return rows
+
+
+def ridge_outputs(
+    task: Task, dataset: Dataset, split: str, *, statistics: Sequence[str] = ("mean", "deviation")
+) -> Float[np.ndarray, "clip output"]:
+    """Ridge regression from statistics over time of every feature to the labels.
 
     Features are standardised on the training split; the penalty is the one with the least squared
     error on the validation split. A modality a clip lacks counts as the training mean.
@@ -33,7 +55,8 @@ def ridge_outputs(task: Task, dataset: Dataset, split: str) -> Float[np.ndarray,
     from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
 
     features = {
-        name: time_averages(dataset[name], dataset.widths) for name in {"train", "valid", split}
+        name: time_statistics(dataset[name], dataset.widths, statistics)
+        for name in {"train", "valid", split}
     }
     present = ~np.isnan(features["train"])
     # 0 for a modality that no training clip has: np.nanmean would warn.
@@ -51,16 +74,20 @@ def ridge_outputs(task: Task, dataset: Dataset, split: str) -> Float[np.ndarray,
     return task.from_scores(scores.astype(np.float64))
 
 
-def time_averages(
-    clips: Sequence[Clip], widths: Mapping[Modality, int]
+def time_statistics(
+    clips: Sequence[Clip],
+    widths: Mapping[Modality, int],
+    statistics: Sequence[str] = ("mean", "deviation"),
 ) -> Float[np.ndarray, "clip feature"]:
-    """Mean and deviation over time of every feature; NaN where a clip lacks the modality."""
-    rows = np.full((len(clips), 2 * sum(widths.values())), np.nan)
+    """Statistics over time of every feature; NaN where a clip lacks the modality."""
+    rows = np.full((len(clips), len(statistics) * sum(widths.values())), np.nan)
     for row, clip in zip(rows, clips, strict=True):
         start = 0
         for name, width in widths.items():
             if name in clip.sequences:
                 x = clip.sequences[name].astype(np.float64)
-                row[start : start + 2 * width] = np.concatenate([x.mean(axis=0), x.std(axis=0)])
-            start += 2 * width
+                row[start : start + len(statistics) * width] = np.concatenate(
+                    [STATISTICS[statistic](x, axis=0) for statistic in statistics]
+                )
+            start += len(statistics) * width
     return rows

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -75,6 +75,11 @@ def _batches_by_epoch(
     return lambda epoch: training_batches(lengths, size, seed=seed, epoch=epoch)
 
 
+def _epochs_without_better(rows: Sequence[Mapping[str, int | float]]) -> int:
+    """Number of epochs since the one with the lowest validation loss."""
+    return next((past for past, row in enumerate(reversed(rows)) if row["best"]), 0)
+
+
 def fit(
     fabric: Fabric,
     network: nn.Module,
@@ -108,6 +113,8 @@ def fit(
         # Nothing can follow from weights that are not finite; the best epoch stands. Asked before
         # an epoch: a run that was killed after such a one ends here as well.
         if state.rows and math.isnan(state.rows[-1]["valid_loss"]):
+            break
+        if settings.patience and _epochs_without_better(state.rows) >= settings.patience:
             break
         started, losses, gate = time.perf_counter(), list[float](), list[Tensor]()
         seed_everything(settings.seed, epoch, fabric.global_rank)

@@ -17,7 +17,7 @@ class Predictions:
     Attributes:
         ids: one per clip.
         words: transcript of each clip; empty where unknown.
-        kinds: kind of incongruity of each clip; empty where unknown.
+        kinds: kind of each clip, as its truth names it; empty where unknown.
         labels: names of the columns.
         truth: the labels; for emotions and classes 1 and 0.
         predicted: numbers for regression and scores; probabilities for emotions and classes.
@@ -38,7 +38,7 @@ class HardClip:
     Attributes:
         id: of the clip.
         words: its transcript; empty where unknown.
-        kind: of incongruity; empty where unknown.
+        kind: of the clip; empty where unknown.
         label: the name of the worst label.
         truth: of that label.
         prediction: of that label.

@@ -14,7 +14,7 @@ from deadpan.errors import DataError
 from deadpan.files import read_json, write_csv, write_json
 from deadpan.locks import alone
 from deadpan.tasks import Classes, Regression, Task, make_task
-from deadpan.training.baselines import constant_outputs, ridge_outputs
+from deadpan.training.baselines import baseline_outputs
 from deadpan.training.environment import commit
 from deadpan.training.evaluation import labels_of, predict_clips
 from deadpan.training.opened import RunDirectory, open_run, refuse_other_recipes
@@ -53,8 +53,7 @@ def _score(run: RunDirectory) -> None:
     dataset.require("train", "valid", "test")
     clips, labels = dataset["test"], labels_of(dataset["test"])
     outputs = {
-        task.constant_name: constant_outputs(task, dataset["train"], len(clips)),
-        "ridge": ridge_outputs(task, dataset, "test"),
+        **baseline_outputs(task, dataset, "test"),
         settings.model: predict_clips(model, clips, model.widths),
     }
     if task.predicts_numbers and run.uncertainty() is None:  # of an older version
@@ -144,7 +143,7 @@ def prediction_rows(
     names: tuple[str, ...] | None,
     uncertainty: Uncertainty | None = None,
 ) -> list[dict[str, Any]]:
-    """One row per clip: id, group, words, kind of incongruity, labels, predictions, intervals.
+    """One row per clip: id, group, words, kind, labels, predictions, intervals.
 
     Args:
         task: of the run.

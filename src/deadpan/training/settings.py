@@ -28,6 +28,7 @@ LARGEST: Mapping[str, float] = {
     "seed": 2**63 - 1,
     "batch_size": 2**63 - 1,
     "decay_when": 2**63 - 1,
+    "patience": 2**63 - 1,
     "devices": 1024,
 }
 """The largest value of a setting that has one."""
@@ -64,6 +65,8 @@ class Settings:
             improves; "onecycle" raises them over the first 30 % of all steps and lowers them to
             nothing over the rest (torch's OneCycleLR).
         decay_when: epochs without a better validation loss before plateau lowers the rates.
+        patience: epochs without a better validation loss after which training ends; None = never
+            before the last of ``epochs``.
         ema: decay per step of an exponential moving average of the weights, such as 0.98, which is
             validated and kept in their place; 0 = no average.
         normalization: of every modality that is not ``unscaled``, fitted on the training split.
@@ -91,6 +94,7 @@ class Settings:
     gradient_clip: float = 0.8
     schedule: Schedule = "plateau"
     decay_when: int = DECAY_WHEN
+    patience: int | None = None
     ema: float = 0.0
     normalization: NormalizationMethod = "robust"
     unscaled: list[str] | None = None
@@ -114,11 +118,17 @@ class Settings:
                 f"decay_when belongs to the schedule plateau; got {self.decay_when} with "
                 f"{self.schedule}: leave it out, or set it back to {DECAY_WHEN}"
             )
+        if self.schedule == "onecycle" and self.patience is not None:
+            raise DeadpanError(
+                f"patience ends a run early, and onecycle must run to its end; got "
+                f"{self.patience}: leave one of them out"
+            )
 
     def _check_numbers(self) -> None:
-        for name in ("epochs", "batch_size", "devices", "learning_rate", "gradient_clip"):
-            if not getattr(self, name) > 0:
-                raise DeadpanError(f"{name} must be above 0; got {getattr(self, name)}")
+        positive = ("epochs", "batch_size", "devices", "learning_rate", "gradient_clip", "patience")
+        for name in positive:
+            if (value := getattr(self, name)) is not None and not value > 0:
+                raise DeadpanError(f"{name} must be above 0; got {value}")
         for name in ("seed", "weight_decay", "decay_when", "gate_learning_rate"):
             if (value := getattr(self, name)) is not None and not value >= 0:
                 raise DeadpanError(f"{name} must not be negative; got {value}")

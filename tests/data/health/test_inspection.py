@@ -62,7 +62,7 @@ def test_figures_of_emotions_and_of_a_modality_that_no_clip_has():
 def test_seconds_and_kinds_where_they_are_known():
     def known(name, kind, end):
         times = {"text": np.float32([[0, 0.5], [0.5, end]]), "audio": np.zeros((0, 2), np.float32)}
-        truth = Truth(kind=kind, tendencies={}, salient={})
+        truth = Truth(kind=kind, score=1.0, tendencies={}, salient={})
         return clip(name, [0], text=2, times=times, truth=truth)
 
     clips = [known("a", "sarcasm", 1), known("b", "congruent", 2), known("c", "sarcasm", 6)]

@@ -104,9 +104,15 @@ def test_a_record_is_a_line_of_ascii():
         b'{"id": "a", "group": null, "words": [1]}',
         b'{"id": "a", "group": null, "words": [], "truth": 1}',
         b'{"id": "a", "group": null, "words": [], "transcript": 1}',
-        b'{"id": "a", "group": null, "words": [], "truth": {"kind": "x", "tendencies": {}}}',
+        b'{"id": "a", "group": null, "words": [], "truth": {"kind": "x", "score": 1.0}}',
     ],
 )
 def test_a_damaged_record_is_refused(line):
     with pytest.raises(DataError, match="damaged"):
+        parse_record(line)
+
+
+def test_the_truth_of_the_first_edition_of_controlled_is_refused():
+    line = b'{"id": "a", "group": null, "words": [], "truth": {"kind": "x", "tendencies": {}}}'
+    with pytest.raises(DataError, match="first edition of `controlled`, .* convert it again"):
         parse_record(line)

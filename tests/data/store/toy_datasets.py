@@ -46,6 +46,7 @@ def clips(draw, task, widths, count, dtypes):
     truth = st.fixed_dictionaries(
         {
             "kind": TEXTS,
+            "score": st.floats(-1, 1),
             "tendencies": per(names, st.floats(-1, 1)),
             "salient": per(names, st.lists(st.integers(0, 9), max_size=3).map(tuple)),
         }
@@ -117,7 +118,7 @@ def toy(**changes):
             **more,
         )
 
-    truth = Truth(kind="sarcasm", tendencies={"text": 0.5}, salient={"text": (0, 1)})
+    truth = Truth(kind="sarcasm", score=-0.5, tendencies={"text": 0.5}, salient={"text": (0, 1)})
     values = {
         "name": "toy",
         "task": "regression",

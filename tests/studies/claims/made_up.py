@@ -33,8 +33,8 @@ def columns(
 
     return {
         "id": np.array([f"c{i}" for i in range(clips)], dtype=object),
-        "kind": np.array(["sarcasm" if h else "congruent" for h in hard], dtype=object),
-        "spread": np.where(hard, 1.6, 0.3),
+        "kind": np.array(["majority" if h else "congruent" for h in hard], dtype=object),
+        "incongruity": np.where(hard, 0.4, 0.0),
         "label": np.full(clips, -1.0),
         "prediction": np.full(clips, -1.0),
         "error": around(error, error if hard_error is None else hard_error),
@@ -46,12 +46,13 @@ def columns(
 
 
 def gate(primary="text", *, frozen=True):
-    weights = np.array([[0.5 if name == primary else 0.25 for name in MODALITIES]] * 3)
+    steps = 20  # in each of seven epochs: noise would freeze 45 % of gates
+    weights = np.array([[0.5 if name == primary else 0.25 for name in MODALITIES]] * 7 * steps)
     return GateHistory(
         modalities=MODALITIES,
         weights=weights,
-        epochs=np.array([1, 2, 3]),
-        frozen_epoch=2 if frozen else None,
+        epochs=np.repeat(np.arange(1, 8), steps),
+        frozen_epoch=6 if frozen else None,
     )
 
 
@@ -72,7 +73,7 @@ def run_of(case, columns, *, gate=None, valid_loss=1.0):
         ),
         gate=gate,
         parameters=500_000,
-        ridge_error=1.0,
+        ridge_error=1.2,
         commit="abc",
         place=str(case.directory),
     )

@@ -1,8 +1,10 @@
 """A whole study of seconds, also one that is killed."""
 
 import csv
+import dataclasses
 import json
 import runpy
+import shutil
 import subprocess
 import sys
 
@@ -164,8 +166,8 @@ def test_the_command_shows_its_progress_and_its_verdicts(config, tmp_path, capsy
     command = ["--config", str(config), "--out", str(out), "--workers", "1", "--only", "congruent"]
     script.main(command)
     first = capsys.readouterr()
-    assert "the gate converges: cannot be tested with what is here; effect " in first.out
-    assert "redundancy: cannot be tested with what is here; effect -\n" in first.out
+    assert "the gate converges: " in first.out
+    assert "redundancy: not tested; effect -\n" in first.out
     assert "1/1  congruent, HCT-MG, seed 1" in first.err
     assert "real: skipped, left out by --only" in first.err
     assert f"{out}/claims.html, .md, .csv, .json" in first.err
@@ -246,3 +248,40 @@ def test_the_plan_of_the_study_can_be_read():
             *catalogue.FIXED,
             *catalogue.VARIANTS,
         }
+
+
+def test_a_study_goes_on_with_its_plan_and_its_code_alone(whole, monkeypatch, tmp_path):
+    out, page = whole
+    folder = tmp_path / "study"
+    shutil.copytree(out.parent, folder)
+    fixed = json.loads((folder / "out" / script.PLAN).read_text())
+    assert fixed["plan"] == page.evidence.plan.fixed
+    assert fixed["commit"] == page.commits[0]
+    kept = {path: path.read_bytes() for path in (folder / "out").glob("claims.*")}
+    with pytest.raises(DeadpanError, match="the plan .* changed after the first run: .* then, "):
+        study(folder, systems=FEW, seeds=[1, 2, 4], resume=True)
+    write(folder, systems=FEW)
+    monkeypatch.setattr(script, "commit", lambda: {"commit": "f00", "dirty": False})
+    with pytest.raises(DeadpanError, match="the code changed after the first run: .* f00 now; go"):
+        study(folder, systems=FEW, resume=True)
+    assert kept == {path: path.read_bytes() for path in (folder / "out").glob("claims.*")}
+
+
+def test_a_page_of_several_commits_is_refused(whole):
+    _, page = whole
+    runs = {
+        key: {seed: dataclasses.replace(run, commit=f"c{seed}") for seed, run in by_seed.items()}
+        for key, by_seed in page.evidence.runs.items()
+    }
+    mixed = dataclasses.replace(page, evidence=dataclasses.replace(page.evidence, runs=runs))
+    with pytest.raises(DeadpanError, match=r"the runs are of 3 commits \(c1, c2, c3\), and a page"):
+        script.refuse_several_commits(mixed)
+
+
+def test_a_plan_that_was_not_committed_makes_a_page_exploratory(whole):
+    _, page = whole
+    assert page.evidence.plan.commit is None
+    assert any("exploratory" in fact for fact in page.facts)
+    committed = dataclasses.replace(page.evidence.plan, commit="abc123")
+    known = dataclasses.replace(page, evidence=dataclasses.replace(page.evidence, plan=committed))
+    assert any("as committed in abc123, before the first run" in fact for fact in known.facts)

@@ -1,42 +1,45 @@
 """The ``controlled`` corpus: generated clips with ground truth.
 
-Every clip has a few *beats*. At each one a word with valence is spoken (a negator before it flips
-it), the pitch of the voice rises or falls, and an expression flows over the face, 120 ms ahead of
-the voice. The beats of one phrase are emphasised, by bursts of energy in the voice or by raised
-brows: only these count for the label; the others are decoys of random sign. In a congruent clip the
-carrying modality decides the label and the others show the same sign weakly. In an incongruent clip
-two modalities clearly contradict each other, and the negative one decides the label.
+Every clip has a few *beats*. At a beat each modality shows two things of sign + or -: a word has a
+polarity and stands behind an intensifier or a negator; the voice moves in pitch and in quality; the
+face moves at the mouth and at the eyes. Where the two come together their product is what the
+modality means: ``really good`` and ``never bad`` are positive, a smile without the eyes is not.
+Where they come apart they mean nothing: the beat is a decoy.
 
-By construction, averages over time carry no information about the label: half of the valence words
-follow a negator, whatever the label, so the mean valence of the words is independent of it; and a
-rising pitch has the same frames as a falling one in another order, as have the expressions of the
-face.
+What the clip means follows from what its modalities show, by its kind: ``KINDS``.
+
+By construction no statistic of single features knows the sign or the kind. Within a clip both
+things have each sign equally often, in every modality, whatever it means, and a modality that shows
+nothing has as many of them, as strong, at other moments. So averages, deviations, extremes, counts
+and lengths are distributed alike; only what comes together tells them apart. The two live in
+different features, and need no order: recurrence, attention and networks of single steps can all
+read them.
 """
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from deadpan.data.dataset import Clip, Dataset, Truth
 from deadpan.errors import DataError
 from deadpan.types import AUDIO, MODALITIES, TEXT, VISION, Modality
 
-BURST = 0.48  # seconds that a gesture of voice or face lasts
+BURST = 0.32  # seconds that a movement of voice or face lasts
 NOISE = 0.3  # deviation of each feature
-DECOY = 0.3  # strongest decoy
-MOST_CLIPS, LARGEST_WIDTH = 1_000_000, 10_000
+MOST_CLIPS, LARGEST_WIDTH, MOST_DECOYS = 1_000_000, 10_000, 0.9
 VOCABULARY_SEED = 20230523  # words and axes are the same whatever the seed of the clips
 
 FILLERS = tuple(
     (
-        "the a this that it and so but i we you they he she movie story film scene actor plot part "
-        "music was is were had um uh like just really kind of to in on with about for from when "
+        "the a this that it and but i we you they he she movie story film scene actor plot part "
+        "music was is were had um uh like just kind of to in on with about for from when "
         "then there what who all one two time way thing people think know mean see watch said went "
         "came made looks"
     ).split()
 )
+INTENSIFIERS = ("really", "so", "truly")
 NEGATORS = ("not", "never", "hardly")
 POSITIVE = tuple(
     (
@@ -50,32 +53,41 @@ NEGATIVE = tuple(
         "unbearable"
     ).split()
 )
-STRENGTHS = np.linspace(0.15, 1.0, len(POSITIVE))  # of the words above, weakest first
+WEAKEST = 0.3  # amplitude that a modality shows; the strongest is 1
+STRENGTHS = np.linspace(WEAKEST, 1.0, len(POSITIVE))  # of the words above, weakest first
+
+WORD_RATE, AUDIO_RATE, VISION_RATE = 2.9, 12.5, 15.0  # per second
+VISION_LEAD = 0.12  # seconds by which the face precedes the voice (Grant and Greenberg 2001)
+MEAN_DURATION, SHORTEST, LONGEST = 4.4, 2.8, 14.0  # seconds
+WORDS_PER_BEAT = 3
+
+KINDS = ("congruent", "single", "majority", "combination")
+"""What the modalities of a clip show, and what follows.
+
+- congruent: all show the sign that is meant.
+- single: one shows it, the others nothing.
+- majority: two show it, the third shows the opposite.
+- combination: two show signs of their own, whose product is meant; the third shows nothing. The
+  sign of neither tells anything without the other's.
+"""
+INCONGRUENT = KINDS[2:]
+LABEL_NOISE = 0.15  # deviation of the label around the truth, on the scale [-3, 3]
+CARRIED = 0.6  # share of clips with a single modality in which it is the carrier
+CLARITY = 1.6  # of the carrier: its signal, relative to that of the others
 
 
 @dataclasses.dataclass(frozen=True)
 class World:
-    """Word vectors, and the directions in feature space of pitch, energy, expression and brows."""
+    """Word vectors, and two directions per modality: of what is shown and of what turns its sign.
+
+    The first are polarity, pitch and mouth, the second the scope of intensifiers and negators,
+    voice quality and eyes. The first lie in the first half of a modality's features, the second in
+    the other: no feature mixes them.
+    """
 
     words: Mapping[str, Float[np.ndarray, " text"]]
-    pitch: Float[np.ndarray, " audio"]
-    energy: Float[np.ndarray, " audio"]
-    expression: Float[np.ndarray, " vision"]
-    brows: Float[np.ndarray, " vision"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Beat:
-    """A moment at which every modality shows valence; voice or face may emphasise it."""
-
-    word: int  # index of the word with valence; the one before it may negate it
-    voice: bool
-    face: bool
-
-    @property
-    def counts(self) -> bool:
-        """Whether the beat is emphasised; only such beats count for the label."""
-        return self.voice or self.face
+    shown: Mapping[Modality, Float[np.ndarray, " width"]]
+    turning: Mapping[Modality, Float[np.ndarray, " width"]]
 
 
 def make_world(widths: Mapping[Modality, int], carrier: Modality) -> World:
@@ -83,115 +95,51 @@ def make_world(widths: Mapping[Modality, int], carrier: Modality) -> World:
 
     The carrying modality has the highest signal-to-noise ratio.
     """
-    clarity = {name: 2.5 if name == carrier else 1.0 for name in widths}
     random = np.random.default_rng(VOCABULARY_SEED)
-
-    def axes(width: int) -> Float[np.ndarray, "axis width"]:
-        return np.linalg.qr(random.normal(size=(width, 2)))[0].T
-
-    valence, negation = 3.2 * clarity[TEXT] * axes(widths[TEXT])
-    words = {word: random.normal(0, NOISE, widths[TEXT]) for word in (*FILLERS, *NEGATORS)}
-    # Words with valence differ in their valence alone. If each had a direction of its own, an
+    shown: dict[Modality, np.ndarray] = {}
+    turning: dict[Modality, np.ndarray] = {}
+    for name, width in widths.items():
+        scale = 3.0 * (CLARITY if name == carrier else 1.0)
+        half = width // 2
+        for axes, columns in ((shown, slice(half)), (turning, slice(half, width))):
+            axis = np.zeros(width)
+            axis[columns] = random.normal(size=len(axis[columns]))
+            axes[name] = scale * axis / np.linalg.norm(axis)
+    half = widths[TEXT] // 2
+    words = {}
+    for word in (*FILLERS, *INTENSIFIERS, *NEGATORS):
+        # Nothing in the second half: which word stands in a scope would show in its extremes.
+        words[word] = np.concatenate([random.normal(0, NOISE, half), np.zeros(widths[TEXT] - half)])
+    # Words with polarity differ in their polarity alone. If each had a direction of its own, an
     # average over time could tell how strong the words are, and so how strong the label is.
-    common = random.normal(0, NOISE, widths[TEXT])
     for sign, names in ((1, POSITIVE), (-1, NEGATIVE)):
         for name, strength in zip(names, STRENGTHS, strict=True):
-            words[name] = common + sign * strength * valence
-    for name in NEGATORS:
-        words[name] = words[name] + negation
-    pitch, energy = 2.0 * axes(widths[AUDIO])
-    expression, brows = 2.0 * axes(widths[VISION])
-    pitch, expression = clarity[AUDIO] * pitch, clarity[VISION] * expression
-    return World(words=words, pitch=pitch, energy=energy, expression=expression, brows=brows)
+            words[name] = sign * strength * shown[TEXT]
+    return World(words=words, shown=shown, turning=turning)
 
 
-def _generate_words(
-    random: np.random.Generator, beats: Sequence[Beat], count: int, tendency: float
-) -> tuple[list[str], tuple[int, ...]]:
-    """Generate the words of a clip, and the indices of those that are emphasised."""
-    words = [str(word) for word in random.choice(FILLERS, count)]
-    salient: list[int] = []
-    for beat in beats:
-        meant = _amplitude(random, tendency, beat.counts)
-        negated = random.random() < 0.5
-        level = int(np.abs(STRENGTHS - abs(meant)).argmin())
-        words[beat.word] = (POSITIVE if (meant > 0) != negated else NEGATIVE)[level]
-        if negated:
-            words[beat.word - 1] = str(random.choice(NEGATORS))
-        if beat.counts:
-            salient += [beat.word - 1, beat.word] if negated else [beat.word]
-    return words, tuple(salient)
+@dataclasses.dataclass(frozen=True)
+class ShownCue:
+    """What one modality shows at a beat.
 
-
-def _generate_frames(
-    random: np.random.Generator,
-    gesture: Float[np.ndarray, " width"],  # direction of pitch or expression
-    emphasis: Float[np.ndarray, " width"],  # direction of energy or brows
-    duration: float,  # of the clip in seconds
-    rate: float,  # frames per second
-    moments: Float[np.ndarray, " beat"],  # middle of each gesture in seconds
-    tendency: float,  # the sentiment that the modality shows, in [-1, 1]
-    counts: list[bool],  # whether each beat counts for the label
-    emphasised: list[bool],  # whether this modality emphasises each beat
-) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
-    """Generate the frames of voice or face, their times, and the indices of those that count."""
-    steps = max(2, round(duration * rate))
-    frames = random.normal(0, NOISE, (steps, len(gesture)))
-    half = max(1, round(BURST * rate / 2))
-    salient: list[int] = []
-    for moment, real, marked in zip(moments, counts, emphasised, strict=True):
-        # The whole gesture must fit, or its two halves would not cancel in the average over time.
-        middle = int(np.clip(round(moment * rate), half, max(half, steps - half)))
-        before, after = slice(middle - half, middle), slice(middle, middle + half)
-        size = _amplitude(random, tendency, real)
-        frames[before] -= size * gesture
-        frames[after] += size * gesture
-        if marked:
-            frames[middle - half : middle + half] += emphasis
-        if real:
-            salient += range(middle - half, min(middle + half, steps))
-    starts = np.arange(steps) / rate
-    times = np.stack([starts, starts + 1 / rate], axis=1)
-    return frames.astype(np.float32), times.astype(np.float32), tuple(sorted(set(salient)))
-
-
-def _amplitude(random: np.random.Generator, tendency: float, counts: bool) -> float:
-    """The valence that a modality shows at a beat: its tendency if the beat counts, else a decoy.
-
-    A modality without a tendency, in a clip whose other two contradict each other, shows decoys.
+    Attributes:
+        word: index of the word at the middle of the beat.
+        sign: sign of the word's polarity, of the movement of pitch or of the mouth.
+        turn: sign of the scope (- for a negator), of voice quality or of the eyes.
+        together: whether the two come together and so mean ``sign * turn``.
     """
-    if counts and tendency:
-        return tendency
-    return float(random.choice((-1, 1)) * random.uniform(0.15, DECOY))
 
-
-WORD_RATE, AUDIO_RATE, VISION_RATE = 2.9, 12.5, 15.0  # per second
-VISION_LEAD = 0.12  # seconds by which the face precedes the voice (Grant and Greenberg 2001)
-MEAN_DURATION, SHORTEST, LONGEST = 4.4, 1.6, 14.0  # seconds
-
-KINDS: dict[str, tuple[Modality, dict[Modality, float]]] = {
-    "sarcasm": (AUDIO, {TEXT: 1.0, AUDIO: -1.0, VISION: 0.0}),
-    "politeness": (TEXT, {TEXT: -1.0, AUDIO: 0.0, VISION: 1.0}),
-    "masking": (AUDIO, {TEXT: 0.0, AUDIO: -1.0, VISION: 1.0}),
-    "eye-roll": (VISION, {TEXT: 1.0, AUDIO: 0.0, VISION: -1.0}),
-    "backhanded": (TEXT, {TEXT: -1.0, AUDIO: 1.0, VISION: 0.0}),
-    "grimace": (VISION, {TEXT: 0.0, AUDIO: 1.0, VISION: -1.0}),
-}
-"""Kinds of incongruity: the modality that agrees with the label, and the sign each one shows."""
-
-EMPHASIS = ((True, False), (False, True), (True, True))
-"""Whether voice and face emphasise a phrase; one of these is drawn."""
-
-LED_BY_CARRIER = 0.5  # share of incongruent clips whose label agrees with the carrying modality
-QUIET = 0.15  # amplitude of the other modalities in congruent clips, relative to the carrier's
-POSITIVE_SHARE = 0.75  # of congruent clips; incongruent ones are negative
-LABEL_NOISE = 0.15  # deviation of the label around the truth, on the scale [-3, 3]
+    word: int
+    sign: int
+    turn: int
+    together: bool
 
 
 def controlled(
     *,
     carrier: Modality = TEXT,
     incongruity: float = 0.3,
+    decoys: float = 0.3,
     clips: int = 2000,
     seed: int = 0,
     text_width: int = 300,
@@ -201,11 +149,12 @@ def controlled(
     """Generate the ``controlled`` corpus; the same arguments give the same bytes.
 
     Args:
-        carrier: the modality that carries most of the information: it alone decides the label of
-            congruent clips and of half of the incongruent ones, and has the highest signal-to-noise
-            ratio.
-        incongruity: share of clips, in [0, 1], whose modalities contradict each other in one of the
-            ways of ``KINDS``; the negative modality decides their label.
+        carrier: the modality that carries most of the information: it is the one that shows
+            something in most clips of kind ``single``, tells how strong the sentiment is, and has
+            the highest signal-to-noise ratio.
+        incongruity: share of clips, in [0, 1], of the kinds ``majority`` and ``combination``, half
+            of them each. Half of the others are ``congruent``, half ``single``.
+        decoys: share of beats, in [0, 0.9], that mean nothing; at least two mean something.
         clips: number of clips, 10 to 1,000,000; 60 % train, 15 % valid, 25 % test.
         seed: seed of the clips; words and feature directions do not depend on it.
         text_width: features per word, 4 to 10,000.
@@ -219,6 +168,8 @@ def controlled(
         raise DataError(f"carrier must be one of {', '.join(MODALITIES)}; got '{carrier}'")
     if not 0 <= incongruity <= 1:
         raise DataError(f"incongruity is a share of clips in [0, 1]; got {incongruity}")
+    if not 0 <= decoys <= MOST_DECOYS:
+        raise DataError(f"decoys is a share of beats in [0, {MOST_DECOYS}]; got {decoys}")
     if not 0 <= seed < 2**63:
         raise DataError(f"seed must not be negative, and below 2^63; got {seed}")
     if not 10 <= clips <= MOST_CLIPS:
@@ -235,7 +186,12 @@ def controlled(
     world = make_world(widths, carrier)
     corpus = [
         _generate_clip(
-            np.random.default_rng((seed, index)), world, f"clip{index:05d}", carrier, incongruity
+            np.random.default_rng((seed, index)),
+            world,
+            f"clip{index:05d}",
+            carrier,
+            incongruity,
+            decoys,
         )
         for index in range(clips)
     ]
@@ -251,10 +207,60 @@ def controlled(
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class Meaning:
+    """What a clip means.
+
+    Attributes:
+        kind: one of ``KINDS``.
+        signs: the sign that each modality shows; 0 for nothing.
+        strengths: the amplitude of each modality's cues, whether they mean something or not.
+        score: the sentiment that is meant, in [-1, 1].
+    """
+
+    kind: str
+    signs: Mapping[Modality, int]
+    strengths: Mapping[Modality, float]
+    score: float
+
+
+def draw_meaning(random: np.random.Generator, carrier: Modality, incongruity: float) -> Meaning:
+    """Draw the kind of a clip, what each modality shows, and what follows.
+
+    The strengths are drawn alike in every kind and for both signs; so is the strength of the score.
+    """
+    odd, kinds = random.random() < incongruity, KINDS[:2]
+    kind = str(random.choice(INCONGRUENT if odd else kinds))
+    sign = int(random.choice((-1, 1)))
+    strengths = {name: float(random.uniform(WEAKEST, 1.0)) for name in MODALITIES}
+    signs = dict.fromkeys(MODALITIES, sign)
+    others = [name for name in MODALITIES if name != carrier]
+    # The odd one: which shows something alone, is outvoted, or shows nothing beside the other two.
+    share = CARRIED if kind == "single" else 1 / 3
+    one = str(random.choice((carrier, *others), p=(share, *2 * [(1 - share) / 2])))
+    rest = [name for name in MODALITIES if name != one]
+    if kind == "single":
+        signs |= dict.fromkeys(rest, 0)
+    elif kind == "majority":
+        signs[one] = -sign
+    elif kind == "combination":
+        first = int(random.choice((-1, 1)))
+        signs |= {one: 0, rest[0]: first, rest[1]: first * sign}
+    telling = [name for name in (carrier, *others) if signs[name]]
+    if kind == "majority":
+        telling.remove(one)
+    return Meaning(kind=kind, signs=signs, strengths=strengths, score=sign * strengths[telling[0]])
+
+
 def _generate_clip(
-    random: np.random.Generator, world: World, clip_id: str, carrier: Modality, incongruity: float
+    random: np.random.Generator,
+    world: World,
+    clip_id: str,
+    carrier: Modality,
+    incongruity: float,
+    decoys: float,
 ) -> Clip:
-    kind, tendencies, score = _draw_meaning(random, carrier, incongruity)
+    meaning = draw_meaning(random, carrier, incongruity)
     sigma = 0.45
     duration = float(
         np.clip(random.lognormal(np.log(MEAN_DURATION) - sigma**2 / 2, sigma), SHORTEST, LONGEST)
@@ -263,29 +269,25 @@ def _generate_clip(
     ends = np.cumsum(random.uniform(0.7, 1.3, count))
     ends *= duration / ends[-1]
     times = np.stack([np.concatenate([[0.0], ends[:-1]]), ends], axis=1)
-    beats = _draw_beats(random, count)
-    words, text_salient = _generate_words(random, beats, count, tendencies[TEXT])
-    text = np.stack([world.words[word] for word in words]).astype(np.float32)
+    beats, real = _draw_beats(random, count, decoys)
+    cues = {name: _draw_cues(random, beats, real, meaning.signs[name]) for name in MODALITIES}
+    words, text, text_salient = _generate_words(
+        random, world, cues[TEXT], count, meaning.strengths[TEXT]
+    )
     sequences, steps = {TEXT: text}, {TEXT: times.astype(np.float32)}
     salient = {TEXT: text_salient}
-    middles = times.mean(axis=1)
-    moments = np.array([middles[beat.word] for beat in beats])
-    voice, face = [beat.voice for beat in beats], [beat.face for beat in beats]
-    for name, directions, rate, lead, emphasised in (
-        (AUDIO, (world.pitch, world.energy), AUDIO_RATE, 0.0, voice),
-        (VISION, (world.expression, world.brows), VISION_RATE, VISION_LEAD, face),
-    ):
+    moments = times.mean(axis=1)[beats]
+    for name, rate, lead in ((AUDIO, AUDIO_RATE, 0.0), (VISION, VISION_RATE, VISION_LEAD)):
         sequences[name], steps[name], salient[name] = _generate_frames(
             random,
-            *directions,
+            meaning.strengths[name] * world.shown[name],
+            world.turning[name],
             duration,
             rate,
             moments - lead,
-            tendencies[name],
-            [beat.counts for beat in beats],
-            emphasised,
+            cues[name],
         )
-    label = np.clip(3.0 * score + random.normal(0, LABEL_NOISE), -3.0, 3.0)
+    label = np.clip(3.0 * meaning.score + random.normal(0, LABEL_NOISE), -3.0, 3.0)
     return Clip(
         id=clip_id,
         sequences=sequences,
@@ -293,37 +295,98 @@ def _generate_clip(
         group=clip_id,
         words=tuple(words),
         times=steps,
-        truth=Truth(kind=kind, tendencies=tendencies, salient=salient),
+        truth=Truth(
+            kind=meaning.kind,
+            score=meaning.score,
+            tendencies={
+                name: float(sign * meaning.strengths[name]) for name, sign in meaning.signs.items()
+            },
+            salient=salient,
+        ),
     )
 
 
-def _draw_meaning(
-    random: np.random.Generator, carrier: Modality, incongruity: float
-) -> tuple[str, dict[Modality, float], float]:
-    """Draw the kind of a clip, the tendency of each modality, and the score in [-1, 1]."""
-    if random.random() >= incongruity:
-        sign = random.choice((-1.0, 1.0), p=(1 - POSITIVE_SHARE, POSITIVE_SHARE))
-        tendencies = {
-            name: sign * random.uniform(0.15, 1.0) * (1.0 if name == carrier else QUIET)
-            for name in MODALITIES
-        }
-        return "congruent", tendencies, tendencies[carrier]
-    leads = random.random() < LED_BY_CARRIER
-    kinds = [kind for kind, (leader, _) in KINDS.items() if (leader == carrier) == leads]
-    kind = str(random.choice(kinds))
-    leader, signs = KINDS[kind]
-    tendencies = {name: sign * random.uniform(0.5, 1.0) for name, sign in signs.items()}
-    return kind, tendencies, tendencies[leader]
+def _draw_beats(
+    random: np.random.Generator, words: int, decoys: float
+) -> tuple[Int[np.ndarray, " beat"], list[bool]]:
+    """Draw the words of the beats, an even number, and which of them mean something, even too."""
+    positions = np.arange(int(random.integers(1, 3)), words - 1, WORDS_PER_BEAT)
+    pairs = len(positions) // 2
+    first = int(random.integers(0, len(positions) - 2 * pairs + 1))
+    meant = max(1, pairs - round(decoys * pairs))
+    real = random.permutation(2 * pairs) < 2 * meant
+    return positions[first : first + 2 * pairs], [bool(x) for x in real]
 
 
-def _draw_beats(random: np.random.Generator, words: int) -> list[Beat]:
-    """Draw a beat for every third word; those of one phrase, about half, are emphasised."""
-    positions = range(int(random.integers(1, 3)), words, 3)
-    size = max(1, round(len(positions) / 2))
-    start = int(random.integers(0, len(positions) - size + 1))
-    voice, face = EMPHASIS[random.integers(len(EMPHASIS))]
+def _draw_cues(
+    random: np.random.Generator, beats: Int[np.ndarray, " beat"], real: Sequence[bool], sign: int
+) -> list[ShownCue]:
+    """Draw what a modality shows, both signs equally often among real beats and among decoys."""
+    signs = np.zeros(len(beats), dtype=int)
+    turns = np.zeros(len(beats), dtype=int)
+    for which in (np.flatnonzero(real), np.flatnonzero(~np.array(real))):
+        balanced = np.repeat((-1, 1), len(which) // 2)
+        signs[which] = random.permutation(balanced)
+        # Drawn apart where nothing is meant: there they may agree or not.
+        turns[which] = random.permutation(balanced)
+    if sign:
+        turns = np.where(real, sign * signs, turns)
     return [
-        Beat(word=word, voice=voice and real, face=face and real)
-        for index, word in enumerate(positions)
-        for real in [start <= index < start + size]
+        ShownCue(word=int(word), sign=int(a), turn=int(b), together=bool(counts and sign))
+        for word, a, b, counts in zip(beats, signs, turns, real, strict=True)
     ]
+
+
+def _generate_words(
+    random: np.random.Generator, world: World, cues: Sequence[ShownCue], count: int, strength: float
+) -> tuple[list[str], Float[np.ndarray, "word text"], tuple[int, ...]]:
+    """Generate the words of a clip, their vectors in context, and the indices of those that count.
+
+    The word that follows an intensifier or a negator stands in its scope, and its vector shows so,
+    as those of contextual encoders do.
+    """
+    words = [str(word) for word in random.choice(FILLERS, count)]
+    level = int(np.abs(STRENGTHS - strength).argmin())
+    scope = np.zeros(count)
+    salient: list[int] = []
+    for cue in cues:
+        marker = str(random.choice(INTENSIFIERS if cue.turn > 0 else NEGATORS))
+        word = (POSITIVE if cue.sign > 0 else NEGATIVE)[level]
+        if cue.together:
+            words[cue.word - 1], words[cue.word] = marker, word
+            scope[cue.word] = cue.turn
+            salient += [cue.word - 1, cue.word]
+        else:
+            words[cue.word - 1], words[cue.word] = word, marker
+            scope[cue.word + 1] = cue.turn
+    vectors = np.stack([world.words[word] for word in words])
+    vectors += scope[:, None] * world.turning[TEXT] + random.normal(0, NOISE, vectors.shape)
+    return words, vectors.astype(np.float32), tuple(salient)
+
+
+def _generate_frames(
+    random: np.random.Generator,
+    shown: Float[np.ndarray, " width"],  # movement of pitch or mouth, as strong as in this clip
+    turning: Float[np.ndarray, " width"],  # movement of voice quality or eyes
+    duration: float,  # of the clip in seconds
+    rate: float,  # frames per second
+    moments: Float[np.ndarray, " beat"],  # middle of each beat in seconds
+    cues: Sequence[ShownCue],
+) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
+    """Generate the frames of voice or face, their times, and the indices of those that count."""
+    steps = round(duration * rate)
+    frames = random.normal(0, NOISE, (steps, len(shown)))
+    half = round(BURST * rate / 2)
+    salient: list[int] = []
+    for moment, cue in zip(moments, cues, strict=True):
+        # Both movements must fit, whether they come together or one after the other.
+        middle = int(np.clip(round(moment * rate), 2 * half, steps - 2 * half))
+        early, late = slice(middle - 2 * half, middle), slice(middle, middle + 2 * half)
+        both = slice(middle - half, middle + half)
+        frames[both if cue.together else early] += cue.sign * shown
+        frames[both if cue.together else late] += cue.turn * turning
+        if cue.together:
+            salient += range(both.start, both.stop)
+    starts = np.arange(steps) / rate
+    times = np.stack([starts, starts + 1 / rate], axis=1)
+    return frames.astype(np.float32), times.astype(np.float32), tuple(sorted(set(salient)))

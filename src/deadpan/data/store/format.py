@@ -74,6 +74,7 @@ order. ``figures``, ``alignment``, ``recipes`` and ``unscaled`` are missing in o
 RECORD_SCHEMA: Mapping[str, object] = {"id": str, "group": (str, NoneType), "words": [str]}
 TRUTH_SCHEMA: Mapping[str, object] = {
     "kind": str,
+    "score": float,
     "tendencies": {str: float},
     "salient": {str: [int]},
 }
@@ -139,6 +140,7 @@ def dump_record(clip: Clip) -> bytes:
     """Serialise the attributes of a clip that are no arrays, as JSON on a line."""
     truth = clip.truth and {
         "kind": clip.truth.kind,
+        "score": float(clip.truth.score),
         "tendencies": {name: float(x) for name, x in clip.truth.tendencies.items()},
         "salient": {name: list(map(int, steps)) for name, steps in clip.truth.salient.items()},
     }
@@ -157,6 +159,10 @@ def parse_record(line: bytes) -> dict[str, Any]:
     """
     fields = _json(line)
     truth = fields.get("truth") if isinstance(fields, dict) else None
+    if isinstance(truth, dict) and "score" not in truth:
+        raise DataError(
+            "holds clips of the first edition of `controlled`, which is gone; convert it again"
+        )
     if (
         not matches_schema(fields, RECORD_SCHEMA)
         or not matches_schema(fields.get("transcript", ""), str)
@@ -171,6 +177,7 @@ def parse_record(line: bytes) -> dict[str, Any]:
         "truth": truth
         and Truth(
             kind=truth["kind"],
+            score=float(truth["score"]),
             tendencies={name: float(x) for name, x in truth["tendencies"].items()},
             salient={name: tuple(steps) for name, steps in truth["salient"].items()},
         ),

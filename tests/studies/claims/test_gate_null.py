@@ -1,0 +1,30 @@
+import torch
+from gate_null import frozen_by_noise
+
+from deadpan.models.hct_mg import ModalityGate, converged
+
+
+def test_noise_freezes_many_gates_and_more_of_them_in_more_epochs():
+    assert frozen_by_noise(3, 6, 20, 0.001) == 0  # the rule asks for six epochs before
+    shares = [frozen_by_noise(3, epochs, 20, 0.001) for epochs in (7, 10, 20, 40)]
+    assert shares == sorted(shares)
+    assert shares[0] > 0.3 and shares[-1] > 0.95
+
+
+def test_the_simulation_is_torchs_adam_on_a_gate():
+    torch.manual_seed(0)
+    runs, epochs, steps, rate, frozen = 60, 8, 10, 0.001, 0
+    for _ in range(runs):
+        gate = ModalityGate(3)
+        optimizer = torch.optim.Adam(gate.parameters(), lr=rate)
+        means, weights = [], []
+        for _ in range(epochs):
+            weights.clear()
+            for _ in range(steps):
+                weights.append(gate()[0].detach())
+                gate.logits.grad = torch.randn(3)
+                gate.logits.grad -= gate.logits.grad.mean()
+                optimizer.step()
+            means.append(torch.stack(weights).mean(dim=0))
+        frozen += any(converged(torch.stack(means[:epoch])) for epoch in range(1, epochs))
+    assert abs(frozen / runs - frozen_by_noise(3, epochs, steps, rate)) < 0.2  # 3 deviations
