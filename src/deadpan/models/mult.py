@@ -31,7 +31,8 @@ class MulT(Model):
     The defaults are those of the authors' code, but for ``initialization``; the paper's own
     settings are width 40, layers 4. With the same weights outputs and gradients are those of that
     code (``studies/parity``) where no clip is padded. It pads on the left, attends to the padding
-    and counts its offset mask in padded steps.
+    and counts its offset mask in padded steps, and its softmax is in float32 in any type. MMSA's
+    copy has no positions.
 
     Args:
         widths: features per step of each modality.
