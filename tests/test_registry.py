@@ -115,8 +115,8 @@ CHOICES = {
         "pooling",
         "embedding_dropout_on",
     },
-    "MulT": {"mask_future", "pooling", "reader", "embedding_dropout_on"},
-    "RAVEN": {"ctc", "pooling"},
+    "MulT": {"mask_future", "pooling", "reader", "embedding_dropout_on", "initialization"},
+    "RAVEN": {"ctc", "pooling", "formula"},
 }
 """What each model lets choose, by hand; a model that is not listed has sizes and rates only."""
 

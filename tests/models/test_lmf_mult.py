@@ -1,12 +1,17 @@
 """What only LMF-MulT has; the contract is in tests/contracts, the equations in tests/parity."""
 
+from pathlib import Path
+
 import pytest
 import torch
+import yaml
 
 from deadpan.catalogue import PRESETS
 from deadpan.models import LMFMulT
 
 from ..contracts.small import build, pad, random_clips
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.mark.parametrize(
@@ -14,6 +19,17 @@ from ..contracts.small import build, pad, random_clips
 )
 def test_sizes_at_the_defaults(preset, size):
     assert LMFMulT.parameters_at(**PRESETS[preset]) == size
+
+
+@pytest.mark.parametrize(
+    ("preset", "size"), [("MOSI", 835_882), ("MOSEI", 839_662), ("IEMOCAP", 840_614)]
+)
+def test_the_published_size(preset, size):
+    """That of the rows LMF-MulT .84M in configs/; IEMOCAP's printed size is 0.86M."""
+    grid = yaml.safe_load((CONFIGS / f"table2_{preset.lower()}.yaml").read_text())
+    options = grid["systems"]["LMF-MulT .84M"]["model_options"]
+    assert LMFMulT.parameters_at(**PRESETS[preset], **options) == size
+    assert f"{size / 1e6:.2f}" == "0.84"
 
 
 def test_the_fused_stream_is_as_long_as_the_longest_modality_and_cuts_nothing():

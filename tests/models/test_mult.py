@@ -26,6 +26,19 @@ def test_the_authors_defaults():
     assert defaults["mask_future"]
 
 
+def test_stacked_projections_are_drawn_as_one_matrix():
+    square, stacked = (
+        build(MulT, initialization=name).state_dict() for name in ("square", "stacked")
+    )
+    for name, weight in square.items():
+        inward = name.endswith(("query.weight", "key_value.weight"))
+        torch.testing.assert_close(stacked[name], weight * (0.5**0.5 if inward else 1))
+    bound = (6 / (4 * 8)) ** 0.5  # of a matrix [24, 8]
+    weights = [x for name, x in stacked.items() if name.endswith(("query.weight", "value.weight"))]
+    narrow = torch.cat([x.flatten() for x in weights if x.shape[1] == 8])
+    assert 0.95 * bound < narrow.abs().max() <= bound
+
+
 def test_every_ordered_pair_has_a_transformer():
     model = build(MulT)
     assert set(model.crossmodal) == PAIRS

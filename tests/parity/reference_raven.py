@@ -26,7 +26,7 @@ class WholeLSTM:
         return self.held[name]
 
 
-def raven(state, clip, names, *, shift_limit, widths):
+def raven(state, clip, names, *, shift_limit, widths, formula="paper"):
     w = Weights(state)
     text, *nonverbal = names
     steps = max(len(clip[m]) for m in names)
@@ -39,10 +39,12 @@ def raven(state, clip, names, *, shift_limit, widths):
             # As many frames as the word has of this modality: one, or none where it is missing.
             frames = clip[m][t : t + 1]
             h = lstm(cell, frames)[-1] if len(frames) else np.zeros(cell("weight_hh_l0").shape[1])
-            weighted.append(sigmoid(w["gates"].linear(m, np.concatenate([h, e]))) * h)
+            gate = w["gates"].linear(m, np.concatenate([h, e]))
+            weighted.append((gate if formula == "code" else sigmoid(gate)) * h)
         if weighted:
             s = w.linear("shift", np.concatenate(weighted))
-            alpha = min(shift_limit * np.linalg.norm(e) / np.linalg.norm(s), 1)
+            longest, length = shift_limit * np.linalg.norm(e), np.linalg.norm(s)
+            alpha = longest / max(length, 1) if formula == "code" else min(longest / length, 1)
             e = e + alpha * s
         shifted.append(e)
     read = np.reshape(shifted, (steps, widths[text]))

@@ -8,14 +8,18 @@ from .padded import ONE, THREE, TWO, WIDTHS, assert_parity, randomised
 from .reference_raven import raven
 
 
-# Shifts that are never, some and all as long as their words allow.
-@pytest.mark.parametrize("shift_limit", [0.0, 0.2, 0.6, 1e9])
+# Shifts that are never, some and all as long as their words allow; the code's grow with the limit.
+@pytest.mark.parametrize(
+    ("formula", "shift_limit"),
+    [("paper", 0.0), ("paper", 0.2), ("paper", 0.6), ("paper", 1e9), ("code", 0.2), ("code", 3.0)],
+)
 @pytest.mark.parametrize("names", [THREE, TWO, ONE], ids=len)
-def test_raven(names, shift_limit):
+def test_raven(names, formula, shift_limit):
     widths = {m: WIDTHS[m] for m in names}
-    model = RAVEN(widths=widths, outputs=2, hidden=5, frame_hidden=4, shift_limit=shift_limit)
+    options = {"shift_limit": shift_limit, "formula": formula}
+    model = RAVEN(widths=widths, outputs=2, hidden=5, frame_hidden=4, **options)
     assert_parity(
         randomised(model),
-        lambda state, clip: raven(state, clip, names, shift_limit=shift_limit, widths=widths),
+        lambda state, clip: raven(state, clip, names, widths=widths, **options),
         aligned=True,
     )

@@ -1,6 +1,7 @@
-"""Scripts of the accuracy study import what they share from their own folder."""
+"""Scripts of the accuracy and parity studies import what they share from their own folders."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "studies" / "accuracy"))
+STUDIES = Path(__file__).parents[2] / "studies"
+sys.path[:0] = [str(STUDIES / "accuracy"), str(STUDIES / "parity")]

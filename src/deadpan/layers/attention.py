@@ -20,8 +20,9 @@ Maps = dict[str, list[Float[Tensor, "clip head step source_step"]]]
 class Attention(nn.Module):
     """Scaled dot-product attention from a target sequence to a source sequence.
 
-    Vaswani et al. 2017, with Xavier-uniform projections and zero biases as in MulT. On a CPU
-    ``EncoderLayer`` computes the same in C (``deadpan.layers.native``), unless it is recorded.
+    Vaswani et al. 2017, with zero biases and Xavier-uniform projections, each of query, key and
+    value a matrix of its own; see ``stack_projections`` for MulT's. On a CPU ``EncoderLayer``
+    computes the same in C (``deadpan.layers.native``), unless it is recorded.
 
     Args:
         width: channels of both sequences.
@@ -47,6 +48,16 @@ class Attention(nn.Module):
         nn.init.xavier_uniform_(self.output.weight)
         for linear in (self.query, self.key_value, self.output):
             nn.init.zeros_(linear.bias)
+
+    def stack_projections(self) -> None:
+        """Scale untrained query, key and value weights as MulT's code draws them: by sqrt(1/2).
+
+        MulT fills one matrix of shape [3 width, width], whose Xavier bound is sqrt(6 / (4 width))
+        where that of a square matrix is sqrt(6 / (2 width)).
+        """
+        with torch.no_grad():
+            for linear in (self.query, self.key_value):
+                linear.weight *= 0.5**0.5
 
     def forward(
         self,

@@ -18,7 +18,8 @@ class EFLSTM(AlignedModel):
     The MLP reads the hidden state at the last real step, wherever the padding stands. Any number of
     modalities. One missing in a clip is zeros at every step; a clip without any has hidden state 0.
     The paper's CTC + EF-LSTM is this model with ``ctc``. The sizes are those of LF-LSTM: our
-    choice, because no publication gives those of EF-LSTM.
+    choice, because no publication gives those of EF-LSTM. MMSA's code is this network behind a
+    batch normalization by step, which padding would reach (``studies/parity``).
 
     Args:
         widths: features per step of each modality.

@@ -23,6 +23,11 @@ class GraphMFN(AlignedModel):
     12 + 7 = 19 for three modalities. The output tau, an MLP of all scaled vertices, is the input of
     MFN's memory.
 
+    MMSA's code has the same graph (``studies/parity``) of other parts: a singleton is a ReLU map of
+    the hidden states [h(t-1); h(t)], vertices and efficacies are linear maps of linear maps, and no
+    sigmoid bounds an efficacy. It keeps the graph's networks in a dict, where no optimizer sees
+    them.
+
     Any number of modalities; one that a clip lacks is read as zeros.
 
     Args:

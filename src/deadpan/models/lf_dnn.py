@@ -16,9 +16,10 @@ from deadpan.types import Batch, Modality, Output
 class LFDNN(Model):
     """Average each modality, map each mean by a network of its own, concatenate, predict by an MLP.
 
-    Means are over the real steps, so the order of steps does not matter, in text either (MMSA's
-    code reads text by an LSTM, as LFLSTM and LMF do here). Any number of modalities. One that is
-    missing in a clip has the vector 0.
+    Means are over the real steps, so the order of steps does not matter, in text either. MMSA's
+    code reads text by an LSTM, as LFLSTM and LMF do here, and batch-normalizes the other means;
+    with these two changed its outputs and gradients are ours (``studies/parity``). Any number of
+    modalities. One that is missing in a clip has the vector 0.
 
     Args:
         widths: features per step of each modality.

@@ -20,7 +20,8 @@ class LMF(Model):
     Any number of modalities; with fewer than three the product has fewer factors. A modality
     missing in a clip has the vector 0, so that the products of the other vectors remain. There is
     no batch normalization: the authors' code has it, but it would make a prediction depend on the
-    other clips of the batch.
+    other clips of the batch. Without it outputs and gradients are those of MMSA's copy of the code
+    with the same weights (``studies/parity``), whose optimizer is not given w and b.
 
     Args:
         widths: features per step of each modality.

@@ -21,7 +21,8 @@ class MARN(AlignedModel):
     they are z(t), which every gate of the next step reads (``V z(t-1)``). An MLP predicts from
     [h(T); z(T)].
 
-    Any number of modalities; one that a clip lacks is read as zeros.
+    Any number of modalities; one that a clip lacks is read as zeros. The authors' repository holds
+    no code to compare with.
 
     Args:
         widths: features per step of each modality.

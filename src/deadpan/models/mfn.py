@@ -18,7 +18,8 @@ class MFN(AlignedModel):
     ``a = softmax(MLP [c(t-1); c(t)])``, and the gated memory u reads the weighted memories. An MLP
     predicts from the last hidden states of all cells and u.
 
-    Any number of modalities; one that a clip lacks is read as zeros.
+    Any number of modalities; one that a clip lacks is read as zeros. With the same weights outputs
+    and gradients are those of MMSA's copy of the authors' code (``studies/parity``).
 
     Args:
         widths: features per step of each modality.

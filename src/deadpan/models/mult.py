@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from deadpan.layers.attention import Attention
 from deadpan.layers.dropout import dropout
 from deadpan.layers.mlp import ResidualHead
 from deadpan.layers.pooling import Pool, Pooling
@@ -28,7 +29,11 @@ class MulT(Model):
     modality missing in a clip has no real step: as a source it is not attended to (a learned bias
     takes its place), as a target its part of the concatenation is zero.
 
-    The defaults are those of the authors' code; the paper's own settings are width 40, layers 4.
+    The defaults are those of the authors' code, but for ``initialization``; the paper's own
+    settings are width 40, layers 4. With the same weights outputs and gradients are those of that
+    code (``studies/parity``) where no clip is padded. It pads on the left, attends to the padding
+    and counts its offset mask in padded steps, and its softmax is in float32 in any type. MMSA's
+    copy has no positions.
 
     Args:
         widths: features per step of each modality.
@@ -51,6 +56,9 @@ class MulT(Model):
         residual_dropout: rate after each attention and feed-forward part.
         relu_dropout: rate inside each feed-forward part.
         output_dropout: rate inside the head.
+        initialization: the query, key and value projections are drawn as "square" matrices, or
+            as rows of one "stacked" matrix, which makes them smaller by sqrt(1/2), as in the
+            authors' code.
     """
 
     paper = "Tsai et al. 2019, Multimodal Transformer for Unaligned Multimodal Language Sequences"
@@ -72,6 +80,7 @@ class MulT(Model):
         residual_dropout: float = 0.1,
         relu_dropout: float = 0.1,
         output_dropout: float = 0.0,
+        initialization: Literal["square", "stacked"] = "square",
     ) -> None:
         super().__init__(widths=widths, outputs=outputs)
         self.attention_dropout = attention_dropout
@@ -111,6 +120,10 @@ class MulT(Model):
         self.head = ResidualHead(
             len(names) * views_width, outputs, blocks=1, output_dropout=output_dropout
         )
+        if initialization == "stacked":
+            for module in self.modules():
+                if isinstance(module, Attention):
+                    module.stack_projections()
 
     def forward(self, batch: Batch) -> Output:
         """Predict."""

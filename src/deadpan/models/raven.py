@@ -1,7 +1,7 @@
 """RAVEN, the recurrent attended variation embedding network: words shifted by behaviour."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -49,8 +49,13 @@ class RAVEN(AlignedModel):
         s = Linear([w_m h_m of every m])
         alpha = min(beta |e| / |s|, 1)
 
-    and an LSTM reads e + alpha s; a linear map of its last state predicts. The task loss trains the
-    nonverbal networks too; in the authors' code it does not reach them.
+    and an LSTM reads e + alpha s; a linear map of its last state predicts. That is the paper's
+    ``formula``. The authors' code departs from it twice: its w_m has no sigmoid, so that it may be
+    of any size and sign; and it adds ``beta |e| s / max(|s|, 1)``, which is longer than alpha s
+    where beta |e| > max(|s|, 1), shorter where beta |e| and |s| are below 1, else the same.
+
+    The task loss trains the nonverbal networks too, under either formula; in the authors' code it
+    does not reach them, nor does it reach the gates and the shift.
 
     The words are the first modality (text, where there is text); all others are nonverbal. With two
     modalities there is one w_m; with one the words are not shifted. Nonverbal frames that are all
@@ -58,7 +63,9 @@ class RAVEN(AlignedModel):
     and so is alpha: only the number of steps of the other modalities reaches the prediction.
 
     Sizes, ``shift_limit`` and the dropout are those of the authors' code. Unlike there, frames are
-    not mapped linearly before their LSTM and nothing is batch-normalized.
+    not mapped linearly before their LSTM, which its input gates' own map could do as well, and
+    nothing is batch-normalized. Apart from that, the formula of the "code" gives the code's outputs
+    where words have one frame (``studies/parity``).
 
     Args:
         widths: features per step of each modality.
@@ -69,6 +76,7 @@ class RAVEN(AlignedModel):
         frame_hidden: channels of the LSTM over the frames of a word, one for each modality.
         shift_limit: beta, the greatest length of a shift relative to its word's vector.
         input_dropout: rate for the nonverbal frames and the shifted words.
+        formula: gates and shift of the "paper", or those of the authors' "code".
     """
 
     paper = (
@@ -86,10 +94,11 @@ class RAVEN(AlignedModel):
         frame_hidden: int = 150,
         shift_limit: float = 0.2,
         input_dropout: float = 0.2,
+        formula: Literal["paper", "code"] = "paper",
         **alignment: Any,
     ) -> None:
         super().__init__(widths=widths, outputs=outputs, **alignment)
-        self.shift_limit, self.input_dropout = shift_limit, input_dropout
+        self.shift_limit, self.input_dropout, self.formula = shift_limit, input_dropout, formula
         words, *nonverbal = self.modalities
         width = self.widths[words]
         self.frames = nn.ModuleDict(
@@ -117,14 +126,17 @@ class RAVEN(AlignedModel):
         words: Float[Tensor, "clip step width"],
         frames: Mapping[Modality, Float[Tensor, "clip step _"]],
     ) -> Float[Tensor, "clip step width"]:
-        """Shift each word: e + alpha s."""
+        """Shift each word: e + alpha s, or as the authors' code does."""
         weighted: list[Tensor] = []
         for name, frame in frames.items():
             state = self.frames[name](dropout(frame, self.input_dropout, self.training))
             state = state * frame.any(dim=2, keepdim=True)
-            gate = self.gates[name](torch.cat([state, words], dim=2)).sigmoid()
-            weighted.append(gate * state)
+            gate = self.gates[name](torch.cat([state, words], dim=2))
+            weighted.append((gate if self.formula == "code" else gate.sigmoid()) * state)
         shift = self.shift(torch.cat(weighted, dim=2))
         longest = self.shift_limit * vector_norm(words, dim=2, keepdim=True)
-        length = vector_norm(shift, dim=2, keepdim=True).clamp(min=1e-12)
+        length = vector_norm(shift, dim=2, keepdim=True)
+        if self.formula == "code":
+            return words + longest / length.clamp(min=1) * shift
+        length = length.clamp(min=1e-12)
         return words + (longest / length).clamp(max=1) * shift

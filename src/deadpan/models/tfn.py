@@ -17,7 +17,9 @@ class TFN(Model):
     Text is read by an LSTM whose hidden state at the last real step is mapped linearly; any other
     modality is averaged over its real steps and mapped by three layers with ReLU. With a 1 in front
     of every vector their outer product holds each vector, each product of two, and that of all
-    three; an MLP predicts from it. The output is linear, because the range depends on the task.
+    three; an MLP predicts from it. The output is linear, because the range depends on the task; in
+    the authors' code one number is a sigmoid scaled to [-3, 3], and the means are batch-normalized.
+    Without these outputs and gradients are MMSA's with the same weights (``studies/parity``).
 
     One to three modalities; with two or one the tensor has as many indices. A modality missing in a
     clip has the vector 0, so that the products of the other vectors remain.
