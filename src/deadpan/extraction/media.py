@@ -354,8 +354,8 @@ def _orientation(frame: Av) -> tuple[bool, bool, bool]:
     A display matrix (ISO/IEC 14496-12, 6.2.2) has x' = a x + c y and y' = b x + d y.
     """
     try:
-        # `frame.side_data` is the same, but frame and mapping then hold each other, and wait for the
-        # garbage collector: 80 MB of them at 640 x 360, 390 MB in 10 s of 1920 x 1080.
+        # `frame.side_data` is the same, but frame and mapping then hold each other, and wait for
+        # the garbage collector: 80 MB of them at 640 x 360, 390 MB in 10 s of 1920 x 1080.
         matrix = _av().sidedata.sidedata.SideDataContainer(frame).get("DISPLAYMATRIX")
     except ValueError:  # PyAV lists no side data at all where it does not know one kind of them
         angle = math.radians(frame.rotation)
