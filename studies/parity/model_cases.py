@@ -549,8 +549,8 @@ DIFFERENT: Mapping[str, Mapping[str, str]] = {
     "mmsa": {
         "MCTN": (
             "another network: its LSTMs read both ways, the decoder attends to the encoding and is "
-            "fed the target, and an LSTM with attention predicts; ours decodes the aligned encoding "
-            "step by step"
+            "fed the target, and an LSTM with attention predicts; ours decodes the aligned "
+            "encoding step by step"
         ),
         "Graph-MFN": (
             "the whole is another network: singletons are a ReLU map of [h(t-1); h(t)], not of the "
