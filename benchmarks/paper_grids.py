@@ -1,7 +1,7 @@
 """The paper's tables, one epoch of each system, on noise in files of the official layout and sizes.
 
-Shows that each configs/table*.yaml runs from end to end at full size, and what an epoch of each
-system costs here: a process and a thread a run. The files are noise, so no score is told. An
+Shows that each configs/table[24]_*.yaml runs from end to end at full size, and what an epoch of
+each system costs here: a process and a thread a run. The files are noise, so no score is told. An
 interrupted run goes on where it was.
 
     python benchmarks/paper_grids.py [GRID ...] [--clips N] [--out benchmarks/results/paper_grids]
@@ -26,7 +26,7 @@ from deadpan.threads import processors
 from deadpan.training.environment import commit, commit_name
 
 ROOT = Path(__file__).resolve().parents[1]
-GRIDS = {path.stem: path for path in sorted((ROOT / "configs").glob("table*.yaml"))}
+GRIDS = {path.stem: path for path in sorted((ROOT / "configs").glob("table[24]_*.yaml"))}
 
 
 def prepare(grid: Path, folder: Path, *, clips: int | None = None) -> Path:

@@ -203,7 +203,7 @@ CONFIGS = [
 
 
 def test_how_many_settings_there_are():
-    assert len(CONFIGS) == 4
+    assert len(CONFIGS) == 6
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)

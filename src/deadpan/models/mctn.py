@@ -28,9 +28,9 @@ class MCTN(AlignedModel):
     The source is text, or else the first modality; vision comes before the other targets. Two
     modalities: one network; one: an encoder alone. A source that a clip lacks is read as zeros.
     Encoder and decoder are LSTMs; the decoder reads the encoding step by step, because steps are
-    aligned. In the authors' code (Keras) the decoder attends to the encoding. In MMSA's it does too
-    and is fed the target, all LSTMs of the translations read both ways, and an LSTM with attention
-    predicts: another network, whose weights have no place here.
+    aligned. In the authors' code (Keras) and MMSA's the decoder attends to the encoding and an LSTM
+    with attention predicts; MMSA's LSTMs also read both ways and its decoder is fed the target.
+    These are other networks, whose weights have no place here.
 
     Args:
         widths: features per step of each modality.
