@@ -40,6 +40,19 @@ def test_what_was_kept_comes_back_as_it_was(tmp_path, steps):
         assert getattr(value, "dtype", None) == getattr(wanted, "dtype", None)
 
 
+def test_views_of_larger_arrays_come_back_as_they_were(tmp_path):
+    numbers = np.arange(20, dtype=np.float32).reshape(4, 5) / 20
+    view = dataclasses.replace(
+        sequence(4), values=numbers[:, :2], confidence=numbers[:, 3], present=np.ones(8, bool)[::2]
+    )
+    cache = FeatureCache(tmp_path)
+    cache.save(RECORDING, RECIPE, view, ())
+    loaded, _ = cache.load(RECORDING, RECIPE)
+    assert np.array_equal(loaded.values, numbers[:, :2])
+    assert np.array_equal(loaded.confidence, numbers[:, 3])
+    assert loaded.present.all()
+
+
 def test_nothing_is_kept_of_another_recording_or_recipe(tmp_path):
     cache = FeatureCache(tmp_path / "cache")
     assert cache.load(RECORDING, RECIPE) is None

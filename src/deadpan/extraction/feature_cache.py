@@ -20,6 +20,9 @@ TAG_TEXT = """Signature: 8a477f597d28d172789f06886806bc55
 # What 'deadpan extract' has measured, so that it need not measure it again. It may be removed.
 """
 
+VERSION = 2
+"""Of what files hold; those of version 1, whose names have none, may have scrambled faces."""
+
 
 class FeatureCache:
     """What was measured of recordings, in a file for each recording, modality and recipe.
@@ -53,12 +56,14 @@ class FeatureCache:
 
         self._make_folder()
         about = {"rate": sequence.rate, "first": sequence.first, "warnings": warnings}
+        tensors = {
+            "values": sequence.values,
+            "present": sequence.present,
+            "confidence": sequence.confidence,
+        }
         content = safetensors.numpy.save(
-            {
-                "values": sequence.values,
-                "present": sequence.present,
-                "confidence": sequence.confidence,
-            },
+            # Of a view of some columns it would write the memory, which holds all.
+            {name: np.ascontiguousarray(x) for name, x in tensors.items()},
             {"about": json.dumps(about)},
         )
         write_atomically(self._file(recording, recipe), content)
@@ -110,4 +115,4 @@ class FeatureCache:
             write_atomically(tag, TAG_TEXT.encode())
 
     def _file(self, recording: str, recipe: FeatureRecipe, suffix: str = ".safetensors") -> Path:
-        return self._folder / f"{recording[:40]}-{recipe.digest[:24]}{suffix}"
+        return self._folder / f"{recording[:40]}-{recipe.digest[:24]}-{VERSION}{suffix}"
