@@ -439,7 +439,7 @@ def extract(
         folder: the folder of the recordings, which may be in further folders in it.
         labels: the table, in any format of a clip table.
         out: the file to write, which must not exist; usually ``NAME.safetensors``.
-        recipe: the recipe of the features.
+        recipe: the recipe of the features: ``open-1``, ``glove-covarep-facet`` or ``egemaps``.
         modalities: those of the recipe to measure, as in ``audio,vision``; by default all.
         workers: recordings measured at the same time, a process and a thread each; by default one
             for each processor.

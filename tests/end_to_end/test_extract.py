@@ -22,13 +22,28 @@ def command(folder, out, *more):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
-def test_an_extraction_that_was_killed_goes_on_and_what_it_makes_is_trained_on(tmp_path, capfd):
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ("open-1", "audio: 25 features per step, open-1, 12.5 steps per second"),
+        (
+            "glove-covarep-facet",
+            "audio: 29 features per step, glove-covarep-facet, 100 steps per second",
+        ),
+    ],
+)
+def test_an_extraction_that_was_killed_goes_on_and_what_it_makes_is_trained_on(
+    tmp_path, capfd, recipe, said
+):
+    def measuring(out):
+        return command(tmp_path, out, "--recipe", recipe)
+
     labelled_clips(tmp_path / "clips", CLIPS)
     waits = tmp_path / "clips" / "clip13.wav"  # the 13th: eight are of the train split
     waits.unlink()
     os.mkfifo(waits)  # who opens it waits for a writer, and there is none
     process = subprocess.Popen(
-        [sys.executable, "-m", "deadpan", *command(tmp_path, "a")],
+        [sys.executable, "-m", "deadpan", *measuring("a")],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -43,10 +58,10 @@ def test_an_extraction_that_was_killed_goes_on_and_what_it_makes_is_trained_on(t
 
     waits.unlink()
     write_wav(waits, tone(135))
-    assert main(command(tmp_path, "a")) == 0
-    assert "audio: 25 features per step, open-1, 12.5 steps per second" in capfd.readouterr().out
+    assert main(measuring("a")) == 0
+    assert said in capfd.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert main(command(tmp_path, "b")) == 0
+    assert main(measuring("b")) == 0
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
     run, small = str(tmp_path / "run"), ["--model", "LFDNN", "--epochs", "2"]
@@ -54,6 +69,11 @@ def test_an_extraction_that_was_killed_goes_on_and_what_it_makes_is_trained_on(t
     assert main(["evaluate", run]) == 0
     assert main(["predict", run, "--data", str(tmp_path / "b"), "--json"]) == 0
     assert capfd.readouterr().out.count('"id"') == CLIPS
+
+    other = "glove-covarep-facet" if recipe == "open-1" else "open-1"
+    assert main(command(tmp_path, "c", "--recipe", other)) == 0
+    assert main(["predict", run, "--data", str(tmp_path / "c")]) == 2
+    assert f"(recipe {other}, not {recipe})" in capfd.readouterr().err
 
 
 def test_what_is_wrong_with_recordings_is_said_and_listed(tmp_path, capfd):

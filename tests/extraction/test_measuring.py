@@ -11,6 +11,7 @@ from deadpan.errors import DataError, DeadpanError
 from deadpan.extraction import measuring
 from deadpan.extraction.feature_cache import FeatureCache
 from deadpan.extraction.measuring import (
+    METERS,
     JobMeasurer,
     Models,
     Outcome,
@@ -19,7 +20,7 @@ from deadpan.extraction.measuring import (
     measure_recording,
 )
 from deadpan.extraction.media import AudioBlock
-from deadpan.extraction.recipes import feature_recipes
+from deadpan.extraction.recipes import feature_recipes, named_recipes
 from deadpan.extraction.voice import VoiceMeter
 
 from ..recordings.sounds import tone, write_wav
@@ -42,12 +43,37 @@ def outcome_of(path, folder):
 
 def test_a_recording_is_measured_as_its_sound_is(tmp_path):
     path = write_wav(tmp_path / "a.wav", tone())
-    sequences, warnings = measure_recording(path, ["audio"], NOWHERE)
+    sequences, warnings = measure_recording(path, {"audio": METERS["open-1"]["audio"]}, NOWHERE)
     meter = VoiceMeter()
     meter.push(AudioBlock(time=0.0, samples=(tone() * 32767).astype("<i2").astype("f4") / 32768))
     assert np.array_equal(sequences["audio"].values, meter.finish().values)
     assert sequences["audio"].values.shape == (6, 25)
     assert warnings == ()
+
+
+@pytest.mark.parametrize("name", named_recipes())
+def test_what_the_meters_measure_is_what_the_recipe_says(name, component, shared, tmp_path):
+    pytest.importorskip("ai_edge_litert", reason="needs LiteRT, of the extra video")
+    if name == "egemaps":
+        pytest.importorskip("opensmile", reason="needs openSMILE, of the extra egemaps")
+    models = Models(component("face-landmarker").parent)
+    recipes = feature_recipes(name)
+    cache = FeatureCache(tmp_path / "cache")
+    measurer = JobMeasurer(recipes, cache, models)
+    for path in (shared / "media" / "pyfeat_single_face.mp4", write_wav(tmp_path / "a", tone())):
+        wanted = WantedRecording(path=path, modalities=("audio", "vision"))
+        (outcome,) = measurer.outcomes([wanted])
+        assert outcome.failure == outcome.remedy == ""
+        for modality in ("audio", "vision"):
+            recipe = recipes[modality]
+            sequence, _ = cache.load(outcome.recording, recipe)
+            assert (sequence.columns, sequence.rate) == (recipe.columns, recipe.rate)
+            is_there = modality == "audio" or path.suffix == ".mp4"
+            assert sequence.present.any() == is_there
+            values = sequence.values[sequence.present]
+            for number, column in enumerate(recipe.columns if is_there else ()):
+                assert values[:, number].min() >= column.low - 1e-3, column.name
+                assert values[:, number].max() <= column.high + 1e-3, column.name
 
 
 def test_a_recording_is_measured_once(tmp_path, monkeypatch):
@@ -64,7 +90,7 @@ def test_a_recording_is_measured_once(tmp_path, monkeypatch):
 def test_warnings_are_kept_with_what_was_measured(tmp_path, monkeypatch):
     path = write_wav(tmp_path / "a.wav", tone())
     cache = tmp_path / "cache"
-    sequences, _ = measure_recording(path, ["audio"], NOWHERE)
+    sequences, _ = measure_recording(path, {"audio": METERS["open-1"]["audio"]}, NOWHERE)
     monkeypatch.setattr(measuring, "measure_recording", lambda *_: (sequences, ("cut off",)))
     assert outcome_of(path, cache).warnings == ("cut off",)
     monkeypatch.undo()

@@ -293,7 +293,7 @@ def test_at_most_five_seconds_of_audio_are_held():
 
 def test_another_model_of_swift_f0_is_refused(monkeypatch):
     monkeypatch.setattr(voice, "SWIFT_F0_SHA256", "0" * 64)
-    voice._detector.cache_clear()
+    voice.pitch_detector.cache_clear()
     with pytest.raises(
         DeadpanError, match=r"model\.onnx: is not the model of .* pip install swift"
     ):
@@ -302,6 +302,6 @@ def test_another_model_of_swift_f0_is_refused(monkeypatch):
 
 def test_a_missing_extra_names_its_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "swift_f0", None)
-    voice._detector.cache_clear()
+    voice.pitch_detector.cache_clear()
     with pytest.raises(DeadpanError, match=r"pip install 'deadpan\[video\]'"):
         VoiceMeter()

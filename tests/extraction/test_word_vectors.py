@@ -49,6 +49,15 @@ def test_a_word_without_a_vector_is_zeros(folder, word):
     assert (vectors[word] == 0).all()
 
 
+def test_a_file_of_vectors_is_looked_up_likewise(tmp_path):
+    path = tmp_path / "tiny.txt"
+    path.write_text("do 1 2 3\nn't 3 2 1\n")
+    vectors = GloveVectors(path, ["Don't", "xqz"])
+    assert vectors["Don't"].tolist() == [2, 2, 2]
+    assert vectors["xqz"].tolist() == [0, 0, 0]
+    assert "xqz" not in vectors
+
+
 def test_a_damaged_component_is_refused(folder):
     np.save(folder / "glove_6B_50d_emb.npy", np.zeros((3, 40), np.float32))
     with pytest.raises(DataError, match="missing or damaged; run: deadpan components fetch glove"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deadpan.data.store.reading import store_source
-from deadpan.errors import DataError
+from deadpan.errors import DataError, DeadpanError
 from deadpan.extraction.media import AudioBlock
 from deadpan.extraction.recipes import feature_recipes
 from deadpan.extraction.voice import VoiceMeter
@@ -80,6 +80,37 @@ def test_words_of_transcripts_are_steps_of_text(component, tmp_path):
         assert np.array_equal(step[:50], vectors[word])
         assert step[50] == 1
     assert (clips_of(dataset)["clip2"].sequences["text"][0, :50] == 0).all()
+
+
+def test_own_vectors_are_the_words_of_a_recipe_that_takes_them(tmp_path):
+    labelled_clips(tmp_path / "clips", 3, text=True)
+    vectors = tmp_path / "tiny.txt"
+    vectors.write_text("like 0.5 1 2\ndo -1 0 3\nn't 1 0 1\n")
+    options = {"recipe": "glove-covarep-facet", "modalities": ["text", "audio"]}
+    components = tmp_path / "components"
+    dataset = extract(tmp_path, components=components, vectors=vectors, **options)
+    assert dataset.widths == {"text": 3, "audio": 29}
+    assert dataset.recipes["text"] == feature_recipes("glove-covarep-facet", vectors)["text"]
+    steps = clips_of(dataset)["clip0"].sequences["text"].tolist()
+    assert steps == [[0, 0, 0], [0, 0, 2], [0.5, 1, 2], [0, 0, 0]]  # i don't like 0
+    assert dataset.repairs == {"text: words without a vector set to 0": 6}
+    assert "tiny.txt" in str(store_source(tmp_path / "out.safetensors")["options"])
+    with pytest.raises(DataError, match="the recipe open-1 has vectors of its own"):
+        extract(tmp_path, "b", components=components, vectors=vectors)
+    assert not (tmp_path / "b").exists()
+
+
+def test_opensmiles_licence_is_said_where_it_is_chosen(table, tmp_path):
+    licence = "openSMILE is for private, research and educational use"
+    try:
+        import opensmile  # noqa: F401
+    except ImportError:
+        with pytest.raises(DeadpanError, match=licence):
+            extract(tmp_path, recipe="egemaps")
+        return
+    dataset = extract(tmp_path, recipe="egemaps")
+    assert dataset.widths == {"audio": 25}
+    assert licence in dataset.warnings[0]
 
 
 def test_words_are_recognised_where_there_is_no_transcript(component, tmp_path):

@@ -24,6 +24,9 @@ from deadpan.training.opened import OpenedRun
 from deadpan.training.uncertainty import uncertain_columns
 from deadpan.types import AUDIO, TEXT, VISION, Modality
 
+READ_BY = "open-1"
+"""The recipe by which recordings are read to be analysed."""
+
 
 def fused_timeline(
     timeline: Timeline, recording: ReadRecording, run: OpenedRun, components: Path
@@ -78,10 +81,10 @@ def check_recording_run(run: OpenedRun, components: Path) -> None:
                 f"{path}: was trained on {name} {source}, not on what recordings are measured for; "
                 "train on a store of 'deadpan extract'"
             )
-        if difference := recipe.difference(feature_recipes(recipe.name)[name]):
+        if difference := recipe.difference(feature_recipes(READ_BY)[name]):
             raise DataError(
                 f"{path}: was trained on {name} of another recipe ({difference}); make the store "
-                "again with 'deadpan extract', and train on that"
+                f"again with 'deadpan extract --recipe {READ_BY}', and train on that"
             )
         check_components(recipe_components({name: recipe}, recognition=False), components)
 

@@ -13,7 +13,7 @@ from deadpan.errors import DataError
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Column:
-    """What one number of every step is.
+    """What a number of every step is, or several numbers of one kind side by side.
 
     Attributes:
         name: unique within a modality.
@@ -21,6 +21,7 @@ class Column:
         source: what computes it, with the version of any model.
         low: the least value that can be right.
         high: the largest likewise.
+        count: how many numbers it consists of: those of a hidden state.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Column:
     source: str
     low: float
     high: float
+    count: int = 1
 
     def __post_init__(self) -> None:
         """Refuse bounds that JSON, in which recipes are stored, cannot write."""
@@ -63,10 +65,19 @@ class FeatureRecipe:
         """The type of the stored numbers, as numpy names it."""
         return "<f4"
 
+    @property
+    def width(self) -> int:
+        """Numbers in a step."""
+        return sum(column.count for column in self.columns)
+
     @cached_property
     def digest(self) -> str:
         """Hash of the whole recipe, in hexadecimal."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        values = dataclasses.asdict(self)
+        for column in values["columns"]:
+            if column["count"] == 1:  # older recipes, which have none, keep their digest
+                del column["count"]
+        text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def difference(self, other: "FeatureRecipe") -> str:

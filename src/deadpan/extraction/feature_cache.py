@@ -89,7 +89,7 @@ class FeatureCache:
             return None
         steps = len(sequence.values)
         fits = (
-            sequence.values.shape == (steps, len(recipe.columns))
+            sequence.values.shape == (steps, recipe.width)
             and sequence.present.shape == sequence.confidence.shape == (steps,)
             and np.isfinite(sequence.values).all()
         )

@@ -9,22 +9,23 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
+from typing import Protocol, runtime_checkable
 
 from deadpan.data.containers.files import file_sha256
 from deadpan.data.feature_recipe import FeatureRecipe
 from deadpan.errors import DataError, DeadpanError, os_failure
+from deadpan.extraction.covarep import covarep_meter
+from deadpan.extraction.egemaps import egemaps_meter
 from deadpan.extraction.faces import FACE_COLUMNS, FaceLandmarker
+from deadpan.extraction.facet import FACET_RATE, like_facet
 from deadpan.extraction.feature_cache import FeatureCache
 from deadpan.extraction.media import AudioBlock, Frame, read
 from deadpan.extraction.recipes import AUDIO, TEXT, VISION
 from deadpan.extraction.recording_reader import SIDE
-from deadpan.extraction.sequences import MeasuredSequence
+from deadpan.extraction.sequences import MeasuredSequence, absent
 from deadpan.extraction.speakers import speakers_of
 from deadpan.extraction.speech import SpeechAudio, SpeechDetector
-from deadpan.extraction.tracks import FACE_RATE, FaceTracker
+from deadpan.extraction.tracks import FACE_RATE, FaceTrack, FaceTracker, thinned
 from deadpan.extraction.utterances import Word
 from deadpan.extraction.voice import VoiceMeter
 from deadpan.extraction.words import Recognition, Recognizer
@@ -97,63 +98,117 @@ def _ignore(speech: SpeechAudio) -> None:
     """Take a window of speech and do nothing with it."""
 
 
-class _Meter(Protocol):
-    """Measures one modality of a recording as its frames and blocks come."""
+@runtime_checkable
+class Meter(Protocol):
+    """Measures one modality of a recording as its frames and blocks come.
 
-    def push(self, item: AudioBlock | Frame) -> None: ...
+    Attributes:
+        fps: frames per second that it looks at.
+    """
+
+    fps: float
+
+    def push(self, item: AudioBlock | Frame) -> None:
+        """Take the next frame or block."""
+        ...
+
+    def finish(self) -> MeasuredSequence:
+        """What was measured, once nothing more comes."""
+        ...
+
+
+@runtime_checkable
+class _SoundMeter(Protocol):
+    """Measures blocks of audio."""
+
+    def push(self, block: AudioBlock) -> None: ...
     def finish(self) -> MeasuredSequence: ...
 
 
-class _Voice:
-    def __init__(self, _: Models) -> None:
-        self._meter = VoiceMeter()
+class Hearing:
+    """Measures the sound of a recording and looks at no frame.
+
+    Args:
+        meter: of blocks of audio.
+    """
+
+    fps = FRAMES_UNSEEN
+
+    def __init__(self, meter: _SoundMeter) -> None:
+        self._meter = meter
 
     def push(self, item: AudioBlock | Frame) -> None:
+        """Measure a block."""
         if isinstance(item, AudioBlock):
             self._meter.push(item)
 
     def finish(self) -> MeasuredSequence:
+        """What the meter has measured."""
         return self._meter.finish()
 
 
-class _Face:
-    """The face of who speaks: whose mouth moves most, or else of who is seen longest."""
+class SpeakersFace:
+    """Measures the face of who speaks: whose mouth moves most, or else of who is seen longest.
 
-    def __init__(self, models: Models) -> None:
-        self._tracker, self._end = FaceTracker(models.landmarker), 0.0
+    Args:
+        models: of which one finds faces.
+        fps: frames and steps per second, a multiple of ``FACE_RATE``.
+        columns: makes of all numbers of a face those that are wanted.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        *,
+        fps: float = FACE_RATE,
+        columns: Callable[[MeasuredSequence], MeasuredSequence] = lambda face: face,
+    ) -> None:
+        self.fps, self._columns = fps, columns
+        self._tracker, self._end = FaceTracker(models.landmarker, rate=fps), 0.0
 
     def push(self, item: AudioBlock | Frame) -> None:
+        """Measure the faces of a frame."""
         if isinstance(item, Frame):
             self._tracker.push(item)
             self._end = item.time
 
     def finish(self) -> MeasuredSequence:
+        """The numbers of that face; no step if there is none."""
+        track = self.track()
+        return self._columns(track.sequence if track else absent(FACE_COLUMNS, self.fps))
+
+    def track(self) -> FaceTrack | None:
+        """The face over the recording."""
         tracks = self._tracker.tracks()
         if not tracks:
-            return MeasuredSequence(
-                columns=FACE_COLUMNS,
-                rate=FACE_RATE,
-                first=0,
-                values=np.zeros((0, len(FACE_COLUMNS)), np.float32),
-                present=np.zeros(0, bool),
-                confidence=np.zeros(0, np.float32),
-            )
-        (speaker,) = speakers_of(tracks, [(0.0, self._end)])
-        return tracks[speaker or 0].sequence
+            return None
+        # Mouths move less from step to step where steps are shorter.
+        alike = [thinned(track, round(self.fps / FACE_RATE)) for track in tracks]
+        (speaker,) = speakers_of(alike, [(0.0, self._end)])
+        return tracks[speaker or 0]
 
 
-METERS: Mapping[str, Callable[[Models], _Meter]] = {AUDIO: _Voice, VISION: _Face}
-"""What measures each modality but text, whose words are recognised."""
+Meters = Mapping[str, Callable[[Models], Meter]]
+"""What makes the meter of each modality but text, whose words are recognised."""
+METERS: Mapping[str, Meters] = {
+    "open-1": {AUDIO: lambda _: Hearing(VoiceMeter()), VISION: SpeakersFace},
+    "egemaps": {AUDIO: lambda _: Hearing(egemaps_meter()), VISION: SpeakersFace},
+    "glove-covarep-facet": {
+        AUDIO: lambda _: Hearing(covarep_meter()),
+        VISION: lambda models: SpeakersFace(models, fps=FACET_RATE, columns=like_facet),
+    },
+}
+"""The meters of each recipe, by name; those of ``encoders`` need torch and are made elsewhere."""
 
 
 def measure_recording(
-    path: Path, modalities: Sequence[str], models: Models, hear: Hear | None = None
+    path: Path, meters: Meters, models: Models, hear: Hear | None = None
 ) -> tuple[dict[str, MeasuredSequence], tuple[str, ...]]:
     """Measure some modalities of a recording in one pass.
 
     Args:
         path: of the media file.
-        modalities: of ``METERS``.
+        meters: of these modalities.
         models: that may be needed.
         hear: takes each window of speech.
 
@@ -165,13 +220,13 @@ def measure_recording(
         DataError: the file cannot be read.
         DeadpanError: a package of the extra ``video`` is missing.
     """
-    meters = {name: METERS[name](models) for name in modalities}
-    fps = FACE_RATE if VISION in modalities else FRAMES_UNSEEN
+    made = {name: make(models) for name, make in meters.items()}
+    fps = max((meter.fps for meter in made.values()), default=FRAMES_UNSEEN)
     rest: list[SpeechAudio] = []
     with read(path, fps=fps, side=SIDE) as reader:
         try:
             for item in reader:
-                for meter in meters.values():
+                for meter in made.values():
                     meter.push(item)
                 if hear and isinstance(item, AudioBlock):
                     for window in models.detector.push(item):
@@ -182,7 +237,7 @@ def measure_recording(
     if hear:
         for window in rest:
             hear(window)
-    return {name: meter.finish() for name, meter in meters.items()}, tuple(reader.warnings)
+    return {name: meter.finish() for name, meter in made.items()}, tuple(reader.warnings)
 
 
 class _JobWords:
@@ -216,15 +271,23 @@ class JobMeasurer:
     all are recognised anew, so that they are those of a job that was never interrupted.
 
     Args:
-        recipes: of the modalities, by name.
+        recipes: of the modalities, by name; that of text is of its words.
         cache: what it has is not measured again.
         models: that may be needed.
+        meters: of the modalities; None: those of the recipes in ``METERS``.
     """
 
     def __init__(
-        self, recipes: Mapping[str, FeatureRecipe], cache: FeatureCache, models: Models
+        self,
+        recipes: Mapping[str, FeatureRecipe],
+        cache: FeatureCache,
+        models: Models,
+        meters: Meters | None = None,
     ) -> None:
         self._recipes, self._cache, self._models = recipes, cache, models
+        self._meters = meters or {
+            name: METERS[recipe.name][name] for name, recipe in recipes.items() if name != TEXT
+        }
 
     def outcomes(self, job: Sequence[WantedRecording]) -> list[Outcome]:
         """Measure what the cache lacks of a job; whatever goes wrong is in the outcomes."""
@@ -273,9 +336,9 @@ class JobMeasurer:
             cached = {
                 name: self._cache.load(recording, self._recipes[name])
                 for name in wanted.modalities
-                if name in METERS
+                if name != TEXT
             }
-            missing = [name for name, entry in cached.items() if entry is None]
+            missing = {name: self._meters[name] for name, entry in cached.items() if entry is None}
             warnings = [text for entry in cached.values() if entry for text in entry[1]]
             if missing or hear:
                 sequences, texts = measure_recording(wanted.path, missing, self._models, hear)
@@ -309,7 +372,11 @@ def _fault(path: Path, error: Exception) -> Outcome:
 
 
 def measure_on_demand(
-    pipe: Connection, recipes: Mapping[str, FeatureRecipe], cache: Path, components: Path
+    pipe: Connection,
+    recipes: Mapping[str, FeatureRecipe],
+    cache: Path,
+    components: Path,
+    meters: Meters | None = None,
 ) -> None:
     """Measure the jobs that come through a pipe, and send back the outcomes of each.
 
@@ -318,8 +385,9 @@ def measure_on_demand(
         recipes: of the modalities to measure.
         cache: folder of the cache.
         components: folder of all components.
+        meters: of the modalities; None: those of the recipes in ``METERS``.
     """
-    measurer = JobMeasurer(recipes, FeatureCache(cache), Models(components))
+    measurer = JobMeasurer(recipes, FeatureCache(cache), Models(components), meters)
     try:
         while True:
             pipe.send(measurer.outcomes(pipe.recv()))

@@ -27,7 +27,7 @@ class MeasuredSequence:
     columns: tuple[Column, ...]
     rate: float
     first: int
-    values: Float32[np.ndarray, "step column"]
+    values: Float32[np.ndarray, "step number"]
     present: Bool[np.ndarray, " step"]
     confidence: Float32[np.ndarray, " step"]
 
@@ -35,3 +35,15 @@ class MeasuredSequence:
         """Start and end of each step in seconds from the recording's start."""
         edges = (self.first + np.arange(len(self.values) + 1)) / self.rate
         return np.stack([edges[:-1], edges[1:]], axis=1)
+
+
+def absent(columns: tuple[Column, ...], rate: float) -> MeasuredSequence:
+    """A sequence without a step: there was nothing to measure."""
+    return MeasuredSequence(
+        columns=columns,
+        rate=rate,
+        first=0,
+        values=np.zeros((0, sum(column.count for column in columns)), np.float32),
+        present=np.zeros(0, bool),
+        confidence=np.zeros(0, np.float32),
+    )

@@ -59,6 +59,27 @@ class FaceTrack:
     mouth_openings: Float32[np.ndarray, " step"]
 
 
+def thinned(track: FaceTrack, factor: int) -> FaceTrack:
+    """A track of every so many steps of the clock; itself where the factor is 1."""
+    if factor == 1:
+        return track
+    sequence = track.sequence
+    first = -(-sequence.first // factor)
+    steps = slice(first * factor - sequence.first, None, factor)
+    return FaceTrack(
+        sequence=dataclasses.replace(
+            sequence,
+            rate=sequence.rate / factor,
+            first=first,
+            values=sequence.values[steps],
+            present=sequence.present[steps],
+            confidence=sequence.confidence[steps],
+        ),
+        boxes=track.boxes[steps],
+        mouth_openings=track.mouth_openings[steps],
+    )
+
+
 class FaceTracker:
     """Measures the faces of a video, given its frames one after the other.
 

@@ -124,7 +124,7 @@ class VoiceMeter:
     """
 
     def __init__(self) -> None:
-        self._detector = _detector()
+        self._detector = pitch_detector()
         self._pending: list[Float32[np.ndarray, " sample"]] = []
         self._start = 0  # where the first pending sample stands on the clock, in samples
         self._end = 0  # where the next sample would stand
@@ -328,7 +328,7 @@ def _cosines() -> Float[np.ndarray, "coefficient band"]:
 
 
 @cache
-def _detector() -> "SwiftF0":
+def pitch_detector() -> "SwiftF0":
     """swift-f0 on one thread, which does not spin; DeadpanError if its model is another."""
     swift_f0 = _swift_f0()
     model = Path(swift_f0.__path__[0]) / "model.onnx"

@@ -14,11 +14,18 @@ from deadpan.errors import DataError
 MATRIX, INDEX = "glove_6B_50d_emb.npy", "glove_6B_index.parquet"
 """Files of the component glove-6b-50d: vectors, and the word of each."""
 WIDTH = 50
-GLOVE_COLUMNS = tuple(
-    Column(name=f"glove_{number}", unit="", source="GloVe 6B", low=-6.0, high=6.0)
-    for number in range(1, WIDTH + 1)
-)
-"""The numbers of a word; 0 for a word without a vector."""
+
+
+def glove_columns(width: int, source: str, bound: float) -> tuple[Column, ...]:
+    """The numbers of a word; 0 for a word without a vector."""
+    return tuple(
+        Column(name=f"glove_{number}", unit="", source=source, low=-bound, high=bound)
+        for number in range(1, width + 1)
+    )
+
+
+GLOVE_COLUMNS = glove_columns(WIDTH, "GloVe 6B", 6.0)
+"""Those of the component."""
 
 APOSTROPHE = re.compile("[\u2018\u2019\u02bc`]")
 EDGES = re.compile(r"^[^\w']+|[^\w]+$")
@@ -33,23 +40,27 @@ class GloveVectors:
     what is split is the mean of its parts.
 
     Args:
-        folder: of the component glove-6b-50d.
-        words: that will be asked for, as they are written. The index is read once, for these.
+        source: the folder of the component glove-6b-50d, or a file in GloVe's text format.
+        words: that will be asked for, as they are written. The source is read once, for these.
 
     Raises:
-        DataError: the component is not in the folder, or damaged.
-        DeadpanError: pyarrow, which reads the index, is not installed.
+        DataError: the component is not in the folder, or it or the file is damaged.
+        DeadpanError: pyarrow, which reads the component's index, is not installed.
     """
 
-    def __init__(self, folder: Path, words: Iterable[str]) -> None:
+    def __init__(self, source: Path, words: Iterable[str]) -> None:
         spellings = {word: tuple(_spellings(word)) for word in words}
         wanted = {part for each in spellings.values() for parts in each for part in parts}
-        rows = _rows(folder, wanted)
-        matrix = _matrix(folder)
+        if source.is_file():
+            from deadpan.data.formats.word_vectors import read_word_vectors  # its package: torch
+
+            known, self._width = read_word_vectors(source, wanted)
+        else:
+            known, self._width = _component_vectors(source, wanted), WIDTH
         self._vectors: dict[str, Float32[np.ndarray, " width"]] = {}
         for word, each in spellings.items():
-            if parts := next((parts for parts in each if all(part in rows for part in parts)), ()):
-                vectors = [matrix[rows[part]] for part in parts]
+            if parts := next((parts for parts in each if all(part in known for part in parts)), ()):
+                vectors = [known[part] for part in parts]
                 self._vectors[word] = np.stack(vectors).mean(axis=0, dtype=np.float32)
 
     def __contains__(self, word: str) -> bool:
@@ -58,7 +69,7 @@ class GloveVectors:
 
     def __getitem__(self, word: str) -> Float32[np.ndarray, " width"]:
         """The vector of a word; zeros if it has none."""
-        return self._vectors.get(word, np.zeros(WIDTH, np.float32))
+        return self._vectors.get(word, np.zeros(self._width, np.float32))
 
     def features(
         self, words: Sequence[str], probabilities: Float32[np.ndarray, " word"]
@@ -82,10 +93,13 @@ def _spellings(word: str) -> Iterator[tuple[str, ...]]:
         yield pieces
 
 
-def _rows(folder: Path, words: set[str]) -> dict[str, int]:
-    """The row of each of the words that GloVe has."""
+def _component_vectors(folder: Path, words: set[str]) -> dict[str, Float32[np.ndarray, " width"]]:
+    """The vectors of those words that the component has."""
     _, rows, _ = read_parquet_texts(folder / INDEX)
-    return {fields[0]: row for row, fields in enumerate(rows) if fields and fields[0] in words}
+    matrix = _matrix(folder)
+    return {
+        fields[0]: matrix[row] for row, fields in enumerate(rows) if fields and fields[0] in words
+    }
 
 
 def _matrix(folder: Path) -> Float32[np.ndarray, "word width"]:

@@ -23,16 +23,22 @@ from deadpan.data.store.writing import write_store
 from deadpan.errors import DataError, count_of, unknown_name
 from deadpan.extraction.feature_cache import FeatureCache
 from deadpan.extraction.measuring import Outcome, WantedRecording
-from deadpan.extraction.recipes import check_components, feature_recipes, recipe_components
+from deadpan.extraction.recipes import (
+    check_components,
+    feature_recipes,
+    find_recipe,
+    recipe_components,
+    words_recipe,
+)
 from deadpan.extraction.sequences import MeasuredSequence
 from deadpan.extraction.word_vectors import GloveVectors
 from deadpan.files import home_path, write_csv
 from deadpan.recordings.files import recordings_of
 from deadpan.recordings.workers import ExtractionWatch, measure_all
-from deadpan.types import TEXT, Modality, in_order
+from deadpan.types import AUDIO, TEXT, Modality, in_order
 
-TABLE_OPTIONS = ("id", "label", "labels", "text", "group", "split", "task")
-"""The options of a table of labelled recordings; see ``own_dataset``."""
+TABLE_OPTIONS = ("id", "label", "labels", "text", "group", "split", "task", "vectors")
+"""The options of a table of labelled recordings; see ``own_dataset``. Not all take vectors."""
 NOTHING_MEASURED = "has no modality: no face, no sound and no word"
 
 
@@ -79,12 +85,14 @@ def extract_dataset(
     for name in table_options:
         if name not in TABLE_OPTIONS:
             raise DataError(unknown_name("option of a table of recordings", name, TABLE_OPTIONS))
-    recipes = _chosen(recipe, modalities)
+    own_vectors = table_options.get("vectors")
+    vectors = home_path(own_vectors) if own_vectors else None
+    recipes = _chosen(recipe, modalities, vectors)
     table = home_path(labels)
     with new_store(folder, out, table_options) as path:
         if not table.is_file():
             raise DataError(f"{labels}: no such table; give a clip table such as labels.csv")
-        options = {name: str(value) for name, value in table_options.items()}
+        options = {k: str(x) for k, x in table_options.items() if k != "vectors"}
         dataset, files = labelled_recordings(table, **options)
         recordings = recordings_of(home_path(folder), _ids(dataset), files, table)
         transcripts = _transcripts(dataset) if TEXT in recipes else {}
@@ -92,8 +100,9 @@ def extract_dataset(
         recognition = any(TEXT in each.modalities for each in wanted)
         check_components(recipe_components(recipes, recognition=recognition), components)
         cache = cache or cache_folder(path)
+        measured = {name: words_recipe() if name == TEXT else x for name, x in recipes.items()}
         outcomes = measure_all(
-            wanted, recipes, cache=cache, components=components, workers=workers, watch=watch
+            wanted, measured, cache=cache, components=components, workers=workers, watch=watch
         )
         hashes = {clip: outcomes[file].recording for clip, file in recordings.items()}
         spoken = _spoken(dataset, transcripts, hashes, FeatureCache(cache), recipes)
@@ -102,7 +111,7 @@ def extract_dataset(
             hashes=hashes,
             cache=FeatureCache(cache),
             spoken=spoken,
-            vectors=_vectors(components, spoken),
+            vectors=_vectors(vectors or components / "glove-6b-50d", spoken),
         )
         problems = _problems(dataset, recordings, outcomes, features)
         _write_failures(failures_file(path), problems, recordings)
@@ -121,9 +130,11 @@ def failures_file(out: Path) -> Path:
     return out.with_name(f"{out.name}.failures.csv")
 
 
-def _chosen(recipe: str, modalities: Sequence[Modality]) -> dict[Modality, FeatureRecipe]:
+def _chosen(
+    recipe: str, modalities: Sequence[Modality], vectors: Path | None
+) -> dict[Modality, FeatureRecipe]:
     """The recipe of each modality that is to be measured."""
-    recipes = feature_recipes(recipe)
+    recipes = feature_recipes(recipe, vectors)
     for name in modalities:
         if name not in recipes:
             raise DataError(unknown_name(f"modality of {recipe}", name, recipes))
@@ -191,7 +202,7 @@ def _spoken(
     for clip in _ids(dataset) if TEXT in recipes else ():
         if clip in spoken or not hashes.get(clip):
             continue
-        if words := cache.load_words(hashes[clip], recipes[TEXT]):
+        if words := cache.load_words(hashes[clip], words_recipe()):
             spoken[clip] = _Spoken(
                 words=tuple(word.text for word in words),
                 probabilities=np.array([word.probability for word in words], np.float32),
@@ -201,12 +212,11 @@ def _spoken(
     return spoken
 
 
-def _vectors(components: Path, spoken: Mapping[str, _Spoken]) -> GloveVectors | None:
+def _vectors(source: Path, spoken: Mapping[str, _Spoken]) -> GloveVectors | None:
     """The vectors of all words; None if there is no word."""
     if not spoken:
         return None
-    words = {word for each in spoken.values() for word in each.words}
-    return GloveVectors(components / "glove-6b-50d", words)
+    return GloveVectors(source, {word for each in spoken.values() for word in each.words})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -233,7 +243,8 @@ class _Features:
         times: dict[Modality, np.ndarray] = {}
         spoken = self.spoken.get(clip.id)
         if spoken and self.vectors is not None:
-            sequences[TEXT] = self.vectors.features(spoken.words, spoken.probabilities)
+            features = self.vectors.features(spoken.words, spoken.probabilities)
+            sequences[TEXT] = features[:, : self.recipes[TEXT].width]  # some without probability
             if spoken.times is not None:
                 times[TEXT] = spoken.times
         for name in self.recipes:
@@ -344,9 +355,9 @@ def _with_features(
         )
     changed = {name: ChangedClips(clips, features.add_to) for name, clips in splits.items()}
     present = {name for clips in changed.values() for clip in clips for name in clip.sequences}
-    widths = {
-        name: len(features.recipes[name].columns) for name in features.recipes if name in present
-    }
+    widths = {name: x.width for name, x in features.recipes.items() if name in present}
+    if AUDIO in widths and (licence := find_recipe(recipe).licence):
+        warnings.append(f"{AUDIO}: {licence}")
     return dataclasses.replace(
         dataset,
         name=folder.resolve().name or dataset.name,

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from deadpan.data.feature_recipe import FeatureRecipe
 from deadpan.errors import DeadpanError
-from deadpan.extraction.measuring import Outcome, WantedRecording, measure_on_demand
+from deadpan.extraction.measuring import Meters, Outcome, WantedRecording, measure_on_demand
 from deadpan.extraction.recipes import TEXT
 from deadpan.processes import ProcessContext, interrupts_blocked, process_context
 
@@ -44,12 +44,13 @@ class _Worker:
         recipes: Mapping[str, FeatureRecipe],
         cache: Path,
         components: Path,
+        meters: Meters | None,
     ) -> None:
         self.pipe: Connection
         self.pipe, other_end = context.Pipe()  # pyright: ignore[reportAttributeAccessIssue]
         self.process: BaseProcess = context.Process(
             target=measure_on_demand,
-            args=(other_end, dict(recipes), cache, components),
+            args=(other_end, dict(recipes), cache, components, meters),
             daemon=True,
         )
         with interrupts_blocked():
@@ -86,6 +87,7 @@ def measure_all(
     cache: Path,
     components: Path,
     workers: int,
+    meters: Meters | None = None,
     watch: ExtractionWatch | None = None,
 ) -> dict[Path, Outcome]:
     """Measure recordings, but for what the cache has of them.
@@ -98,6 +100,7 @@ def measure_all(
         cache: folder of the :class:`~deadpan.extraction.feature_cache.FeatureCache`.
         components: folder of all components.
         workers: processes at once, one thread each.
+        meters: of the modalities, which go to other processes; None: those of the recipes.
         watch: is called as recordings are done.
 
     Raises:
@@ -115,7 +118,9 @@ def measure_all(
         while waiting or busy:
             while waiting and len(busy) < workers:
                 idle = [worker for worker in idle if worker.process.is_alive()]
-                worker = idle.pop() if idle else _Worker(context, recipes, cache, components)
+                worker = (
+                    idle.pop() if idle else _Worker(context, recipes, cache, components, meters)
+                )
                 busy.append(worker)
                 worker.measure(waiting.pop())
             ready = wait([worker.pipe for worker in busy])

@@ -101,12 +101,11 @@ def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str
         **options: of the data set.
 
     Raises:
-        DataError: no modality in common, or other widths than those trained on.
+        DataError: no modality in common, or another recipe or width than that trained on.
     """
     opened = open_run(run.path)
     model, task = opened.model, opened.task
     dataset = _common_modalities(load(source, **options), model.widths, run)
-    refuse_other_recipes(run.path, run.environment().dataset, dataset)
     dataset, uncertainty = opened.normalizer(dataset), run.uncertainty()
     rows: list[dict[str, Any]] = []
     for split in SPLITS:
@@ -177,10 +176,13 @@ def _common_modalities(dataset: Dataset, widths: dict[str, int], run: RunDirecto
             f"{dataset.name}: has {', '.join(dataset.widths) or 'no modality'}, but {run.path} was "
             f"trained on {', '.join(widths)}; give data with one of these"
         )
+    found = dataset.only(common)
+    # Before their widths: a recipe says more.
+    refuse_other_recipes(run.path, run.environment().dataset, found)
     for name in common:
         if dataset.widths[name] != widths[name]:
             raise DataError(
                 f"{dataset.name}: {name} has {dataset.widths[name]} features per step, but "
                 f"{run.path} was trained on {widths[name]}; extract the same features"
             )
-    return dataset.only(common)
+    return found
