@@ -178,7 +178,7 @@ def page(found: Mapping[str, Any]) -> str:
         lines += ["", "## Metrics", ""]
         lines += [
             f"{found['vectors']:,} predictions with labels for each function, random and "
-            "degenerate, a tenth or so of each kind. Each explanation was checked on every vector "
+            "degenerate, as many of each kind. Each explanation was checked on every vector "
             "it stands for. MMSA rounds to four places."
         ]
         lines += ["", "| function | metric | vectors | largest difference | kinds | explanation |"]
