@@ -563,8 +563,8 @@ DIFFERENT: Mapping[str, Mapping[str, str]] = {
 NO_CODE: Mapping[str, str] = {
     "RMFN": "no code of its authors is known to us",
     "CIA": "no repository of its authors is known to us that runs here",
-    "LMF-MulT": "its authors released no code",
-    "HCT-MG": "its authors released no code",
+    "LMF-MulT": "no code of its authors is known to us",
+    "HCT-MG": "no code of its authors is known to us",
 }
 """Models that no repository of ours to compare with holds."""
 

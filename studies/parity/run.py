@@ -101,6 +101,7 @@ def study(folders: Mapping[str, Path | None], *, vectors: int, seed: int) -> dic
     given = {option: folder for option, folder in folders.items() if folder is not None}
     for option, folder in given.items():
         check(option, folder)
+    ours = commit_name(**our_commit())
     rows: list[dict[str, Any]] = []
     metrics: list[dict[str, Any]] = []
     for option, repository in REPOSITORIES.items():
@@ -122,7 +123,7 @@ def study(folders: Mapping[str, Path | None], *, vectors: int, seed: int) -> dic
         for name, why in NO_CODE.items()
     ]
     return {
-        "commit": commit_name(**our_commit()),
+        "commit": ours,
         "torch": torch.__version__,
         "vectors": vectors,
         "seed": seed,

@@ -29,8 +29,8 @@ class LMFMulT(Model):
     Any number of modalities. One missing in a clip enters the fusion as zeros ([1; 0]), and its
     part of the head's input is zero. The defaults are MulT's. They give 373,475 parameters at
     MOSI's widths where the HCT-MG paper prints 0.84M; neither paper defines the difference, and no
-    code was released. ``width`` 45 and ``rank`` 6 give that size: 835,882 at MOSI's widths, 839,662
-    at MOSEI's and 840,614 with IEMOCAP's eight outputs, for which 0.86M is printed.
+    code of its authors is known. ``width`` 45 and ``rank`` 6 give that size: 835,882 at MOSI's
+    widths, 839,662 at MOSEI's and 840,614 with IEMOCAP's eight outputs, for which 0.86M is printed.
 
     Args:
         widths: features per step of each modality.
