@@ -49,6 +49,8 @@ def _overview() -> Iterator[str]:
 
 def _kind(recipe: NamedRecipe, modality: str) -> str:
     rate = recipe.rates[modality]
+    if modality not in recipe.columns:
+        return "states a token" if rate is None else f"states at {rate:g} Hz"
     count = len(recipe.columns[modality])
     return f"{count} a word" if rate is None else f"{count} at {rate:g} Hz"
 
@@ -69,7 +71,8 @@ def _section(name: str, recipe: NamedRecipe) -> Iterator[str]:
         yield f"{recipe.licence}.\n"
     for modality in MODALITIES:
         yield f"- {modality}, {_kind(recipe, modality)}"
-        for source, group in itertools.groupby(recipe.columns[modality], lambda x: x.source):
+        columns = recipe.columns.get(modality, ())
+        for source, group in itertools.groupby(columns, lambda x: x.source):
             yield f"  - {source}: {_names(list(group))}"
     yield ""
     for modality, reasons in recipe.lacks.items():

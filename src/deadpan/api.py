@@ -419,6 +419,12 @@ def extract(
     out: str | Path,
     recipe: str = "open-1",
     modalities: str | Sequence[str] = (),
+    text_encoder: str | Path | None = None,
+    audio_encoder: str | Path | None = None,
+    vision_encoder: str | Path | None = None,
+    text_layers: str | None = None,
+    audio_layers: str | None = None,
+    vision_layers: str | None = None,
     workers: int | None = None,
     cache: str | Path | None = None,
     components: str | Path | None = None,
@@ -439,8 +445,17 @@ def extract(
         folder: the folder of the recordings, which may be in further folders in it.
         labels: the table, in any format of a clip table.
         out: the file to write, which must not exist; usually ``NAME.safetensors``.
-        recipe: the recipe of the features: ``open-1``, ``glove-covarep-facet`` or ``egemaps``.
+        recipe: the recipe of the features: ``open-1``, ``glove-covarep-facet``, ``egemaps``
+            or ``encoders``.
         modalities: those of the recipe to measure, as in ``audio,vision``; by default all.
+        text_encoder: the folder of an encoder of text for ``encoders``, such as BERT, or its name
+            on the hub.
+        audio_encoder: that of an encoder of sound, such as WavLM.
+        vision_encoder: that of an encoder of pictures, such as CLIP.
+        text_layers: the hidden states to keep, as for ``deadpan encode``; by default 20, the best
+            of BERT-large. ``all`` keeps each, for ``--layer_blocks``.
+        audio_layers: likewise; by default 21, the best of WavLM-Large.
+        vision_layers: likewise; by default 15, the best of CLIP ViT-L/14.
         workers: recordings measured at the same time, a process and a thread each; by default one
             for each processor.
         cache: the folder of what was measured; by default ``OUT.cache``.
@@ -455,8 +470,11 @@ def extract(
         DataError: the table or the folder does not fit, no recording could be measured, or the file
             cannot be written.
     """
+    from deadpan.recordings.encoders import encoder_choices
     from deadpan.recordings.run import extract_dataset
 
+    encoders = {"text": text_encoder, "audio": audio_encoder, "vision": vision_encoder}
+    layers = {"text": text_layers, "audio": audio_layers, "vision": vision_layers}
     count = processors() if workers is None else workers
     if count < 1:
         raise DeadpanError(f"workers must be 1 or more; got {count}")
@@ -467,6 +485,7 @@ def extract(
         out,
         recipe=recipe,
         modalities=[name.strip() for name in names if name.strip()],
+        encoders=encoder_choices(encoders, layers),
         cache=_home_path(cache) if cache else None,
         components=_components_folder(components),
         workers=count,

@@ -53,3 +53,14 @@ def test_an_encoded_modality_is_no_measured_one():
 def test_bounds_that_json_cannot_hold_are_refused(low, high):
     with pytest.raises(DataError, match="column pitch: low .* wanted low <= high, finite"):
         dataclasses.replace(PITCH, low=low, high=high)
+
+
+def test_hidden_states_are_blocks_of_numbers_and_other_columns_are_one():
+    state = Column(name="layer_1", unit="", source="wavlm", low=-1.0, high=1.0, count=8)
+    columns = (state, dataclasses.replace(state, name="layer_2"))
+    states = dataclasses.replace(MEASURED, columns=columns, precision="half")
+    assert (states.width, states.blocks, states.dtype) == (16, 2, "<f2")
+    assert (MEASURED.width, MEASURED.blocks, MEASURED.dtype) == (2, 1, "<f4")
+    wider = dataclasses.replace(states, columns=(dataclasses.replace(state, count=9), columns[1]))
+    assert wider.digest != states.digest
+    assert states.digest != dataclasses.replace(states, precision="single").digest

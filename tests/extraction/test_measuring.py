@@ -20,7 +20,7 @@ from deadpan.extraction.measuring import (
     measure_recording,
 )
 from deadpan.extraction.media import AudioBlock
-from deadpan.extraction.recipes import feature_recipes, named_recipes
+from deadpan.extraction.recipes import feature_recipes
 from deadpan.extraction.voice import VoiceMeter
 
 from ..recordings.sounds import tone, write_wav
@@ -51,7 +51,7 @@ def test_a_recording_is_measured_as_its_sound_is(tmp_path):
     assert warnings == ()
 
 
-@pytest.mark.parametrize("name", named_recipes())
+@pytest.mark.parametrize("name", METERS)
 def test_what_the_meters_measure_is_what_the_recipe_says(name, component, shared, tmp_path):
     pytest.importorskip("ai_edge_litert", reason="needs LiteRT, of the extra video")
     if name == "egemaps":

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from functools import cached_property
 
-from deadpan.data.recipe import Recipe
+from deadpan.data.recipe import Recipe, StoredPrecision
 from deadpan.errors import DataError
 
 
@@ -53,17 +53,25 @@ class FeatureRecipe:
         columns: what the numbers of a step are.
         files: SHA-256 of every file of a model or of word vectors that they come from, by the
             component's name and the file's, as in ``silero-vad/silero_vad.onnx``.
+        precision: ``half`` stores float16, ``single`` float32.
     """
 
     name: str
     rate: float | None
     columns: tuple[Column, ...]
     files: Mapping[str, str]
+    precision: StoredPrecision = "single"
 
     @property
     def dtype(self) -> str:
         """The type of the stored numbers, as numpy names it."""
-        return "<f4"
+        return "<f2" if self.precision == "half" else "<f4"
+
+    @property
+    def blocks(self) -> int:
+        """Equally wide blocks of hidden states in a step, one per column; 1 for other columns."""
+        counts = {column.count for column in self.columns}
+        return len(self.columns) if len(counts) == 1 and counts != {1} else 1
 
     @property
     def width(self) -> int:
@@ -74,6 +82,8 @@ class FeatureRecipe:
     def digest(self) -> str:
         """Hash of the whole recipe, in hexadecimal."""
         values = dataclasses.asdict(self)
+        if self.precision == "single":
+            del values["precision"]
         for column in values["columns"]:
             if column["count"] == 1:  # older recipes, which have none, keep their digest
                 del column["count"]

@@ -57,7 +57,7 @@ class FeatureCache:
         self._make_folder()
         about = {"rate": sequence.rate, "first": sequence.first, "warnings": warnings}
         tensors = {
-            "values": sequence.values,
+            "values": sequence.values.astype(recipe.dtype),
             "present": sequence.present,
             "confidence": sequence.confidence,
         }
@@ -79,6 +79,7 @@ class FeatureCache:
             with safetensors.safe_open(path, framework="numpy") as file:
                 about = json.loads(file.metadata()["about"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors["values"] = tensors["values"].astype(np.float32)
             sequence = MeasuredSequence(
                 columns=recipe.columns,
                 rate=about["rate"],

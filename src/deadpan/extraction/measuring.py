@@ -150,6 +150,9 @@ class Hearing:
 class SpeakersFace:
     """Measures the face of who speaks: whose mouth moves most, or else of who is seen longest.
 
+    Attributes:
+        tracker: of all faces.
+
     Args:
         models: of which one finds faces.
         fps: frames and steps per second, a multiple of ``FACE_RATE``.
@@ -164,12 +167,12 @@ class SpeakersFace:
         columns: Callable[[MeasuredSequence], MeasuredSequence] = lambda face: face,
     ) -> None:
         self.fps, self._columns = fps, columns
-        self._tracker, self._end = FaceTracker(models.landmarker, rate=fps), 0.0
+        self.tracker, self._end = FaceTracker(models.landmarker, rate=fps), 0.0
 
     def push(self, item: AudioBlock | Frame) -> None:
         """Measure the faces of a frame."""
         if isinstance(item, Frame):
-            self._tracker.push(item)
+            self.tracker.push(item)
             self._end = item.time
 
     def finish(self) -> MeasuredSequence:
@@ -179,7 +182,7 @@ class SpeakersFace:
 
     def track(self) -> FaceTrack | None:
         """The face over the recording."""
-        tracks = self._tracker.tracks()
+        tracks = self.tracker.tracks()
         if not tracks:
             return None
         # Mouths move less from step to step where steps are shorter.

@@ -111,6 +111,15 @@ def named_recipes() -> Mapping[str, NamedRecipe]:
             needs="92 MB: openSMILE and pandas, which it needs",
             licence=EGEMAPS_LICENCE,
         ),
+        "encoders": NamedRecipe(
+            about="hidden states of frozen encoders that you name, as of the paper's second set",
+            rates={TEXT: None, AUDIO: 5.0, VISION: 3.0},
+            files={TEXT: component_files(*RECOGNITION), VISION: face},
+            extras=("video", "encoders"),
+            needs=(
+                "BERT-large 1.3 GB, WavLM-Large 1.3 GB, CLIP ViT-L/14 1.2 GB without its text half"
+            ),
+        ),
     }
 
 

@@ -127,6 +127,12 @@ class FaceTracker:
             seen += self._search(frame.image, step, seen)
             self._search_at = step + round((SEARCH if seen else RETRY) * self._rate)
 
+    def in_view(self) -> tuple[int, list[Face]]:
+        """The step of the last frame, and the faces that were measured in it."""
+        if self._step is None:
+            return 0, []
+        return self._step, [run.face for run in self._followed if run.steps[-1] == self._step]
+
     def tracks(self) -> list[FaceTrack]:
         """The people seen so far, first who was seen longest."""
         shortest = 0 if self._step is None else min(SHORTEST, self._step - self._first + 1)

@@ -3,7 +3,8 @@
 import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from deadpan.data.assembly import WORD_VECTORS
 from deadpan.data.containers.files import printable
 from deadpan.data.conversion import new_store, provenance
 from deadpan.data.dataset import ChangedClips, Clip, Dataset
-from deadpan.data.feature_recipe import FeatureRecipe
+from deadpan.data.feature_recipe import FeatureRecipe, ModalityRecipe
 from deadpan.data.formats.own.dataset import labelled_recordings
 from deadpan.data.formats.word_vectors import WITHOUT_VECTOR, tokenize
 from deadpan.data.store.reading import store_dataset
@@ -33,6 +34,7 @@ from deadpan.extraction.recipes import (
 from deadpan.extraction.sequences import MeasuredSequence
 from deadpan.extraction.word_vectors import GloveVectors
 from deadpan.files import home_path, write_csv
+from deadpan.recordings.encoders import ENCODERS, EncoderChoice, OpenedEncoders, open_recipes
 from deadpan.recordings.files import recordings_of
 from deadpan.recordings.workers import ExtractionWatch, measure_all
 from deadpan.types import AUDIO, TEXT, Modality, in_order
@@ -50,6 +52,7 @@ def extract_dataset(
     components: Path,
     recipe: str = "open-1",
     modalities: Sequence[Modality] = (),
+    encoders: Mapping[Modality, EncoderChoice] | None = None,
     cache: Path | None = None,
     workers: int = 1,
     watch: ExtractionWatch | None = None,
@@ -69,6 +72,7 @@ def extract_dataset(
         components: the folder of all components.
         recipe: name of the recipe of the features.
         modalities: those of the recipe that are measured; all if none is named.
+        encoders: those of the recipe ``encoders``, by modality.
         cache: folder of what was measured; see :func:`cache_folder`.
         workers: processes at once.
         watch: is called as recordings are measured.
@@ -87,7 +91,8 @@ def extract_dataset(
             raise DataError(unknown_name("option of a table of recordings", name, TABLE_OPTIONS))
     own_vectors = table_options.get("vectors")
     vectors = home_path(own_vectors) if own_vectors else None
-    recipes = _chosen(recipe, modalities, vectors)
+    plan = _plan(recipe, modalities, vectors, encoders or {})
+    recipes = plan.recipes
     table = home_path(labels)
     with new_store(folder, out, table_options) as path:
         if not table.is_file():
@@ -98,25 +103,29 @@ def extract_dataset(
         transcripts = _transcripts(dataset) if TEXT in recipes else {}
         wanted = _wanted(recordings, recipes, transcripts)
         recognition = any(TEXT in each.modalities for each in wanted)
-        check_components(recipe_components(recipes, recognition=recognition), components)
+        check_components(plan.components(recognition=recognition), components)
         cache = cache or cache_folder(path)
-        measured = {name: words_recipe() if name == TEXT else x for name, x in recipes.items()}
+        if plan.encoders and watch:
+            watch.say(plan.encoders.size([each.path for each in wanted]))
         outcomes = measure_all(
-            wanted, measured, cache=cache, components=components, workers=workers, watch=watch
+            wanted,
+            plan.measured,
+            cache=cache,
+            components=components,
+            workers=workers,
+            meters=plan.encoders and plan.encoders.meters,
+            watch=watch,
         )
         hashes = {clip: outcomes[file].recording for clip, file in recordings.items()}
         spoken = _spoken(dataset, transcripts, hashes, FeatureCache(cache), recipes)
-        features = _Features(
-            recipes=recipes,
-            hashes=hashes,
-            cache=FeatureCache(cache),
-            spoken=spoken,
-            vectors=_vectors(vectors or components / "glove-6b-50d", spoken),
-        )
-        problems = _problems(dataset, recordings, outcomes, features)
-        _write_failures(failures_file(path), problems, recordings)
-        result = _with_features(dataset, features, problems, Path(folder), recipe)
-        write_store(result, path, source=_source(table, table_options, features))
+        with _text(plan, cache, vectors or components / "glove-6b-50d", spoken) as text:
+            features = _Features(
+                plan=plan, hashes=hashes, cache=FeatureCache(cache), spoken=spoken, text=text
+            )
+            problems = _problems(dataset, recordings, outcomes, features)
+            _write_failures(failures_file(path), problems, recordings)
+            result = _with_features(dataset, features, problems, Path(folder), recipe)
+            write_store(result, path, source=_source(table, table_options, features))
         return store_dataset(path)
 
 
@@ -130,15 +139,55 @@ def failures_file(out: Path) -> Path:
     return out.with_name(f"{out.name}.failures.csv")
 
 
-def _chosen(
-    recipe: str, modalities: Sequence[Modality], vectors: Path | None
-) -> dict[Modality, FeatureRecipe]:
-    """The recipe of each modality that is to be measured."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What is to be measured.
+
+    Attributes:
+        recipes: of the modalities, as the store has them.
+        measured: of what recordings are measured for; that of text is of its words.
+        widths: numbers in a step.
+        encoders: of the recipe ``encoders``; None for others.
+    """
+
+    recipes: Mapping[Modality, ModalityRecipe]
+    measured: Mapping[Modality, FeatureRecipe]
+    widths: Mapping[Modality, int]
+    encoders: OpenedEncoders | None = None
+
+    def components(self, *, recognition: bool) -> dict[str, str]:
+        """The files of components that are needed, ``recognition`` if words are recognised."""
+        features = {k: x for k, x in self.recipes.items() if isinstance(x, FeatureRecipe)}
+        both = {**features, **{f"measured {k}": x for k, x in self.measured.items()}}
+        return recipe_components(both, recognition=recognition)
+
+
+def _plan(
+    recipe: str,
+    modalities: Sequence[Modality],
+    vectors: Path | None,
+    choices: Mapping[Modality, EncoderChoice],
+) -> _Plan:
+    """What is to be measured; DataError if the options do not fit each other."""
     recipes = feature_recipes(recipe, vectors)
-    for name in modalities:
-        if name not in recipes:
-            raise DataError(unknown_name(f"modality of {recipe}", name, recipes))
-    return {name: recipes[name] for name in in_order(modalities or recipes)}
+    if recipe == ENCODERS:
+        encoders = open_recipes(choices, modalities)
+        chosen, widths = encoders.recipes, encoders.widths
+    else:
+        if choices:
+            raise DataError(
+                f"the recipe {recipe} reads no encoder for {', '.join(choices)}; give --recipe "
+                f"{ENCODERS}, or no --{next(iter(choices))}_encoder"
+            )
+        for name in modalities:
+            if name not in recipes:
+                raise DataError(unknown_name(f"modality of {recipe}", name, recipes))
+        chosen = {name: recipes[name] for name in in_order(modalities or recipes)}
+        encoders, widths = None, {name: x.width for name, x in chosen.items()}
+    measured = {name: x for name, x in chosen.items() if isinstance(x, FeatureRecipe)}
+    if TEXT in chosen:
+        measured = {TEXT: words_recipe(), **{k: x for k, x in measured.items() if k != TEXT}}
+    return _Plan(recipes=chosen, measured=measured, widths=widths, encoders=encoders)
 
 
 def _ids(dataset: Dataset) -> list[str]:
@@ -176,7 +225,7 @@ def _transcripts(dataset: Dataset) -> dict[str, _Spoken]:
 
 def _wanted(
     recordings: Mapping[str, Path],
-    recipes: Mapping[Modality, FeatureRecipe],
+    recipes: Mapping[Modality, ModalityRecipe],
     transcripts: Mapping[str, _Spoken],
 ) -> list[WantedRecording]:
     """Each recording with its modalities; words are recognised where a clip has no transcript."""
@@ -195,7 +244,7 @@ def _spoken(
     transcripts: Mapping[str, _Spoken],
     hashes: Mapping[str, str],
     cache: FeatureCache,
-    recipes: Mapping[Modality, FeatureRecipe],
+    recipes: Mapping[Modality, ModalityRecipe],
 ) -> dict[str, _Spoken]:
     """The words of each clip, of its transcript or recognised; by id."""
     spoken = dict(transcripts)
@@ -212,11 +261,37 @@ def _spoken(
     return spoken
 
 
-def _vectors(source: Path, spoken: Mapping[str, _Spoken]) -> GloveVectors | None:
-    """The vectors of all words; None if there is no word."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Text:
+    """What makes features of the words of clips.
+
+    Attributes:
+        steps: gives those of a clip, by word, or by token if they are of an encoder.
+        vectors: of the words; None if there are none.
+    """
+
+    steps: Callable[[_Spoken], Float32[np.ndarray, "step number"]]
+    vectors: GloveVectors | None
+
+
+@contextmanager
+def _text(
+    plan: _Plan, cache: Path, vectors: Path, spoken: Mapping[str, _Spoken]
+) -> Generator[_Text | None, None, None]:
+    """What makes features of all words; None if there are none."""
     if not spoken:
-        return None
-    return GloveVectors(source, {word for each in spoken.values() for word in each.words})
+        yield None
+    elif plan.encoders:
+        texts = list(dict.fromkeys(each.transcript for each in spoken.values()))
+        with plan.encoders.encoded_texts(cache, texts) as steps_of:
+            yield _Text(steps=lambda each: steps_of(each.transcript), vectors=None)
+    else:
+        found = GloveVectors(vectors, {word for each in spoken.values() for word in each.words})
+        width = plan.widths[TEXT]  # some recipes leave the probability out
+        yield _Text(
+            steps=lambda each: found.features(each.words, each.probabilities)[:, :width],
+            vectors=found,
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -224,30 +299,34 @@ class _Features:
     """What was measured of all clips.
 
     Attributes:
-        recipes: of the modalities.
+        plan: of what was measured.
         hashes: SHA-256 of each clip's recording, by id; "" where it could not be measured.
         cache: has what was measured of recordings.
         spoken: the words of each clip, by id.
-        vectors: of the words; None if there are none.
+        text: makes features of words; None if there are none.
     """
 
-    recipes: Mapping[Modality, FeatureRecipe]
+    plan: _Plan
     hashes: Mapping[str, str]
     cache: FeatureCache
     spoken: Mapping[str, _Spoken]
-    vectors: GloveVectors | None
+    text: _Text | None
 
     def add_to(self, clip: Clip) -> Clip:
         """The clip with its sequences, their times, and the words that are steps of text."""
         sequences: dict[Modality, np.ndarray] = {}
         times: dict[Modality, np.ndarray] = {}
         spoken = self.spoken.get(clip.id)
-        if spoken and self.vectors is not None:
-            features = self.vectors.features(spoken.words, spoken.probabilities)
-            sequences[TEXT] = features[:, : self.recipes[TEXT].width]  # some without probability
-            if spoken.times is not None:
+        words = () if spoken is None else spoken.words
+        if spoken and self.text is not None:
+            steps = self.text.steps(spoken)
+            if len(steps):
+                sequences[TEXT] = steps
+            if self.text.vectors is None:
+                words = ()  # tokens are no words
+            elif spoken.times is not None:
                 times[TEXT] = spoken.times
-        for name in self.recipes:
+        for name in self.plan.recipes:
             if name == TEXT:
                 continue
             sequence = self._measured(clip, name)
@@ -258,13 +337,13 @@ class _Features:
             clip,
             sequences=sequences,
             times=times,
-            words=spoken.words if spoken else (),
+            words=words,
             transcript=spoken.transcript if spoken else clip.transcript,
         )
 
     def _measured(self, clip: Clip, name: Modality) -> MeasuredSequence:
         """What was measured of a clip's recording."""
-        entry = self.cache.load(self.hashes[clip.id], self.recipes[name])
+        entry = self.cache.load(self.hashes[clip.id], self.plan.measured[name])
         if entry is None:
             raise DataError(
                 f"clip '{printable(clip.id)}': what was measured of it has gone from the cache; "
@@ -355,7 +434,11 @@ def _with_features(
         )
     changed = {name: ChangedClips(clips, features.add_to) for name, clips in splits.items()}
     present = {name for clips in changed.values() for clip in clips for name in clip.sequences}
-    widths = {name: x.width for name, x in features.recipes.items() if name in present}
+    recipes = features.plan.recipes
+    widths = {name: width for name, width in features.plan.widths.items() if name in present}
+    unscaled = WORD_VECTORS
+    if features.plan.encoders:
+        unscaled = dict.fromkeys(recipes, "states of an encoder")
     if AUDIO in widths and (licence := find_recipe(recipe).licence):
         warnings.append(f"{AUDIO}: {licence}")
     return dataclasses.replace(
@@ -364,29 +447,33 @@ def _with_features(
         layout=f"recordings measured by {recipe}",
         widths=widths,
         splits=changed,
-        alignment=_alignment(features.recipes, widths),
-        recipes={name: features.recipes[name] for name in widths},
-        unscaled={name: why for name, why in WORD_VECTORS.items() if name in widths},
+        alignment=_alignment(recipes, widths),
+        recipes={name: recipes[name] for name in widths},
+        unscaled={name: why for name, why in unscaled.items() if name in widths},
         repairs=_repairs(dataset, features),
         warnings=tuple(warnings),
     )
 
 
 def _alignment(
-    recipes: Mapping[Modality, FeatureRecipe], modalities: Mapping[Modality, int]
+    recipes: Mapping[Modality, ModalityRecipe], modalities: Mapping[Modality, int]
 ) -> str:
     """Why steps are not aligned; "" for a single modality."""
-    rates = [
-        f"{name} has a step per word" if rate is None else f"{name} {rate:g} steps per second"
-        for name, rate in ((name, recipes[name].rate) for name in modalities)
-    ]
+    rates: list[str] = []
+    for name in modalities:
+        recipe = recipes[name]
+        if isinstance(recipe, FeatureRecipe) and recipe.rate is not None:
+            rates.append(f"{name} {recipe.rate:g} steps per second")
+        else:
+            step = "word" if isinstance(recipe, FeatureRecipe) else recipe.states
+            rates.append(f"{name} has a step per {step}")
     return f"steps are not aligned: {', '.join(rates)}" if len(rates) > 1 else ""
 
 
 def _repairs(dataset: Dataset, features: _Features) -> dict[str, int]:
     """The repairs of the table, and the words without a vector."""
     repairs = Counter(dataset.repairs)
-    vectors = features.vectors
+    vectors = None if features.text is None else features.text.vectors
     if vectors is not None:
         repairs[WITHOUT_VECTOR] += sum(
             word not in vectors for each in features.spoken.values() for word in each.words

@@ -171,17 +171,18 @@ def _check_layer_blocks(settings: Settings, dataset: Dataset) -> None:
     """Raise DataError if a recipe says that the features hold another number of layers."""
     for name, count in settings.layer_blocks.items():
         recipe = dataset.recipes.get(name)
-        if isinstance(recipe, FeatureRecipe):
+        if isinstance(recipe, FeatureRecipe) and recipe.blocks == 1:
             raise DataError(
                 f"{dataset.name}: layer_blocks names {name}, which was measured by {recipe.name} "
                 "and has no layers; leave it out"
             )
         if recipe and count != recipe.blocks:
+            measured = isinstance(recipe, FeatureRecipe)
+            layers = str(recipe) if measured else f"layers {recipe.layers} of {recipe.name}"
             blocks = f"give --layer_blocks.{name} {recipe.blocks}, or " if recipe.blocks > 1 else ""
             raise DataError(
                 f"{dataset.name}: layer_blocks says that {name} holds {count} layers, but it was "
-                f"encoded with {count_of(recipe.blocks, 'block')} (layers {recipe.layers} of "
-                f"{recipe.name}); {blocks}leave it out"
+                f"encoded with {count_of(recipe.blocks, 'block')} ({layers}); {blocks}leave it out"
             )
 
 
