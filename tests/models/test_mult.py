@@ -24,6 +24,7 @@ def test_the_authors_defaults():
     defaults = {name: p.default for name, p in hyperparameters(MulT).items()}
     assert (defaults["width"], defaults["heads"], defaults["layers"]) == (30, 5, 5)
     assert defaults["mask_future"]
+    assert defaults["initialization"] == "stacked"
 
 
 def test_stacked_projections_are_drawn_as_one_matrix():

@@ -29,7 +29,7 @@ class MulT(Model):
     modality missing in a clip has no real step: as a source it is not attended to (a learned bias
     takes its place), as a target its part of the concatenation is zero.
 
-    The defaults are those of the authors' code, but for ``initialization``; the paper's own
+    The defaults are those of the authors' code; the paper's own
     settings are width 40, layers 4. With the same weights outputs and gradients are those of that
     code (``studies/parity``) where no clip is padded. It pads on the left, attends to the padding
     and counts its offset mask in padded steps, and its softmax is in float32 in any type. MMSA's
@@ -56,9 +56,9 @@ class MulT(Model):
         residual_dropout: rate after each attention and feed-forward part.
         relu_dropout: rate inside each feed-forward part.
         output_dropout: rate inside the head.
-        initialization: the query, key and value projections are drawn as "square" matrices, or
-            as rows of one "stacked" matrix, which makes them smaller by sqrt(1/2), as in the
-            authors' code.
+        initialization: the query, key and value projections are drawn as rows of one "stacked"
+            matrix, as in the authors' code, or as "square" matrices, which makes them larger by
+            sqrt(2).
     """
 
     paper = "Tsai et al. 2019, Multimodal Transformer for Unaligned Multimodal Language Sequences"
@@ -80,7 +80,7 @@ class MulT(Model):
         residual_dropout: float = 0.1,
         relu_dropout: float = 0.1,
         output_dropout: float = 0.0,
-        initialization: Literal["square", "stacked"] = "square",
+        initialization: Literal["stacked", "square"] = "stacked",
     ) -> None:
         super().__init__(widths=widths, outputs=outputs)
         self.attention_dropout = attention_dropout
