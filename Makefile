@@ -12,7 +12,7 @@ JOBS ?= 2
 # Measuring coverage takes half as long again; CI does, and holds it to the bound in pyproject.toml.
 COVERAGE ?= $(if $(CI),--cov)
 
-.PHONY: help demo demo-video test check bench clean
+.PHONY: help demo demo-video test check bench studies clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 19
@@ -36,6 +36,9 @@ bench: $(VENV)/.installed  ## every script in benchmarks/
 	@shopt -s nullglob; scripts=(benchmarks/*.py); \
 	if (( ! $${#scripts[@]} )); then echo "benchmarks/ holds no script yet"; fi; \
 	for script in "$${scripts[@]}"; do echo "$$script"; $(BIN)/python "$$script"; done
+
+studies: $(VENV)/.installed-dev  ## make every study again, hours; may be stopped and goes on (studies/rerun.py --list)
+	@$(BIN)/python studies/rerun.py
 
 clean:  ## remove the environment, the caches and the build products; runs/ stays
 	@rm -rf $(VENV) build dist .coverage .coverage.* coverage.xml .hypothesis .import_linter_cache \

@@ -1,0 +1,82 @@
+"""Train every system of ``compare.yaml`` and keep the tables here.
+
+    python studies/compare/run.py [--only controlled,mosi_text] [--workers N]
+
+Writes DATA.md and DATA.csv, tables.json, and the costs in README.md. Finished runs are skipped;
+data sets that were not asked for stay as they are.
+"""
+
+import argparse
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import deadpan
+from deadpan.cli.progress import watching_grid
+from deadpan.files import write_atomically
+
+HERE = Path(__file__).resolve().parent
+START, END = "<!-- costs -->\n", "<!-- end -->"
+
+
+def costs(tables: Sequence[Mapping[str, Any]]) -> str:
+    """Minutes of one core that each system took on each data set, over all seeds and folds."""
+    names = [table["data"] for table in tables]
+    minutes: dict[str, dict[str, float]] = {}
+    for table in tables:
+        for row in table["rows"]:
+            if row["seeds"] and row["seconds"] is not None:
+                spent = row["seconds"] * row["seeds"] / 60
+                minutes.setdefault(row["system"], {})[table["data"]] = spent
+    everything = {name: sum(each.get(name, 0) for each in minutes.values()) for name in names}
+    lines = [f"| system | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
+    for system, each in minutes.items():
+        cells = [f"{each[name]:.1f}" if name in each else "" for name in names]
+        lines.append(f"| {system} | {' | '.join(cells)} |")
+    lines.append(f"| **all** | {' | '.join(f'**{everything[name]:.0f}**' for name in names)} |")
+    return "\n".join(lines) + "\n"
+
+
+def with_costs(text: str, tables: Sequence[Mapping[str, Any]]) -> str:
+    """The README with today's costs between its marks."""
+    before, rest = text.split(START)
+    return before + START + costs(tables) + END + rest.split(END, 1)[1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="controlled", help="data sets of the grid, as in a,b")
+    parser.add_argument("--workers", type=int, help="runs at once")
+    parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")
+    parser.add_argument("--runs", type=Path, default=HERE.parents[1] / "runs" / "compare")
+    arguments = parser.parse_args()
+    with watching_grid() as watch:
+        deadpan.benchmark(
+            HERE / "compare.yaml",
+            out=arguments.runs,
+            only=arguments.only.split(","),
+            workers=arguments.workers,
+            resume=arguments.runs.exists(),
+            watch=watch,
+        )
+    tables = json.loads((arguments.runs / "tables.json").read_text(encoding="utf-8"))
+    for table in tables:
+        for suffix in ("md", "csv"):
+            shutil.copyfile(
+                arguments.runs / f"{table['data']}.{suffix}",
+                arguments.out / f"{table['data']}.{suffix}",
+            )
+    if (before := arguments.out / "tables.json").exists():
+        new = {table["data"] for table in tables}
+        old = json.loads(before.read_text(encoding="utf-8"))
+        tables = [table for table in old if table["data"] not in new] + tables
+    write_atomically(arguments.out / "tables.json", (json.dumps(tables, indent=1) + "\n").encode())
+    if (readme := arguments.out / "README.md").exists():
+        text = with_costs(readme.read_text(encoding="utf-8"), tables)
+        write_atomically(readme, text.encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""``make studies``: that each study's script is there, and that bad calls are refused."""
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = runpy.run_path(str(ROOT / "studies" / "rerun.py"))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_every_study_has_its_script_and_known_options(shared):
+    made = SCRIPT["commands"]([], shared=shared)
+    assert len(made) >= 8
+    for _, command in made:
+        assert (ROOT / command[1]).is_file()
+
+
+def test_without_shared_data_what_needs_them_is_left_out_and_said(capsys):
+    names = {study.name for study, _ in SCRIPT["commands"]([], shared=False)}
+    assert {"options", "claims", "compare"} <= names
+    assert names.isdisjoint({"materials", "lexicon", "attributes"})
+    assert "lexicon: left out, it needs" in capsys.readouterr().out
+
+
+def test_a_study_that_is_not_there_is_refused():
+    done = subprocess.run(
+        [sys.executable, ROOT / "studies" / "rerun.py", "--only", "option", "--list"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "no such study: option; there are demo, accuracy" in done.stderr
