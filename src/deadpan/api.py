@@ -551,6 +551,7 @@ def analyze(
     run: str | Path | None = None,
     transcript: str | Path | None = None,
     language: str = "en",
+    overlay: bool = False,
     components: str | Path | None = None,
     watch: "RecordingWatch | None" = None,
 ) -> "list[Path]":
@@ -570,6 +571,7 @@ def analyze(
         transcript: what is said in the recording, if it is one: a .srt, .vtt or .txt file. Words
             take their times from those that are recognised.
         language: that is spoken, as ISO 639-1 writes it. The lexicon is English.
+        overlay: write ``overlay.mp4`` too: the recording with faces, mouths and who speaks marked.
         components: the folder of components; by default ``data/components``.
         watch: is called as the reading proceeds.
 
@@ -578,13 +580,15 @@ def analyze(
 
     Raises:
         DataError: a recording or the transcript cannot be read, they do not match, a component is
-            missing, or the run was trained on other features. Recordings before it have their
-            pages.
+            missing, the run was trained on other features, or there is no video to draw an
+            overlay on. Recordings before it have their pages.
         RunError: there is no such run, or it has not finished.
         DeadpanError: a library is not installed, or a page cannot be written.
     """
+    from deadpan.extraction.media import probe
+    from deadpan.extraction.overlay import OVERLAY, write_overlay
     from deadpan.extraction.recording_reader import RecordingReader
-    from deadpan.extraction.training_free import training_free_timeline
+    from deadpan.extraction.training_free import tracks_by_name, training_free_timeline
     from deadpan.extraction.transcripts import read_transcript
     from deadpan.reports.timeline import write_timeline
 
@@ -602,6 +606,9 @@ def analyze(
         )
     home = _components_folder(components)
     opened = None if run is None else _recording_run(_home_path(run), home)
+    for path in paths if overlay else []:
+        if probe(path).video is None:
+            raise DataError(f"{path}: has no video to draw on; leave out --overlay")
     reader = RecordingReader(home, language=language)
     read = (
         reader.read_each([*folders], watch=watch)
@@ -616,6 +623,9 @@ def analyze(
 
             timeline = fused_timeline(timeline, recording, opened, home)
         pages.append(write_timeline(timeline, path, its_folder))
+        if overlay:
+            tracks = tracks_by_name(recording.tracks)
+            write_overlay(timeline, tracks, path, its_folder / OVERLAY, watch=watch)
     return pages
 
 

@@ -98,11 +98,14 @@ def test_a_film_becomes_a_page_and_tables(film, components, deadpan, no_network,
 
 def test_a_silent_film_shows_its_faces_alone(images, components, deadpan, tmp_path):
     path = write_film(tmp_path / "silent.mp4", images[:15], [])
-    assert deadpan("analyze", path, "--out", tmp_path, "--components", components)[0] == 0
+    arguments = ["--overlay", "--out", tmp_path, "--components", components]
+    assert deadpan("analyze", path, *arguments)[0] == 0
     timeline = json.loads((tmp_path / "silent-timeline" / "timeline.json").read_text())
     assert timeline["utterances"] == []
     assert len(timeline["persons"]) == 1
     assert not timeline["recording"]["has_audio"]
+    with read(tmp_path / "silent-timeline" / "overlay.mp4") as media:
+        assert len([*media]) == 15  # frames alone
 
 
 def test_music_says_nothing(components, deadpan, tmp_path):
@@ -156,5 +159,8 @@ def test_what_cannot_be_meant_is_refused(components, refused, tmp_path):
     assert "needs a recording" in refused("analyze")
     absent = refused("analyze", SPEECH, "--components", tmp_path)
     assert "deadpan components fetch face-landmarker silero-vad whisper-base" in absent
+    unseen = refused("analyze", SPEECH, "--overlay", "--out", tmp_path / "out")
+    assert "has no video to draw on; leave out --overlay" in unseen
+    assert not (tmp_path / "out").exists()
     arguments = ["--language", "eng", "--components", components]
     assert "unknown language 'eng'; did you mean 'en'?" in refused("analyze", SPEECH, *arguments)

@@ -23,6 +23,7 @@ def track(openings, *, present=None, first=0):
         ),
         boxes=np.zeros((len(openings), 4), np.float32),
         mouth_openings=openings,
+        mouths=np.zeros((len(openings), 2), np.float32),
     )
 
 

@@ -49,6 +49,7 @@ def face(smile, *, speaks, first=0.0):
         ),
         boxes=np.zeros((count, 4), np.float32),
         mouth_openings=moving.astype(np.float32),
+        mouths=np.zeros((count, 2), np.float32),
     )
 
 

@@ -154,6 +154,11 @@ class Face:
         across = np.subtract(*self.landmarks[list(EYE_CORNERS)])
         return float(apart.mean() / np.linalg.norm(across))
 
+    def mouth(self, height: int, width: int) -> Float[np.ndarray, "2"]:
+        """The middle of the lips' inner edges as shares of the image, cut at its edges."""
+        middle = self.landmarks[[*UPPER_LIP, *LOWER_LIP], :2].mean(0)
+        return np.clip(middle / [width, height], 0.0, 1.0)
+
     def box(self, height: int, width: int) -> Float[np.ndarray, "4"]:
         """The landmarks' left, top, right and bottom as shares of the image, cut at its edges."""
         mesh = self.landmarks[:MESH, :2]

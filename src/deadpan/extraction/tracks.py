@@ -52,11 +52,13 @@ class FaceTrack:
             (blendshapes to .0005); a step in which the face was not seen is absent.
         boxes: left, top, right and bottom as shares of the frame; 0 where absent.
         mouth_openings: distance of the lips over that of the eyes' outer corners; 0 where absent.
+        mouths: x and y of the lips' middle as shares of the frame; 0 where absent.
     """
 
     sequence: MeasuredSequence
     boxes: Float32[np.ndarray, "step 4"]
     mouth_openings: Float32[np.ndarray, " step"]
+    mouths: Float32[np.ndarray, "step 2"]
 
 
 def thinned(track: FaceTrack, factor: int) -> FaceTrack:
@@ -77,13 +79,14 @@ def thinned(track: FaceTrack, factor: int) -> FaceTrack:
         ),
         boxes=track.boxes[steps],
         mouth_openings=track.mouth_openings[steps],
+        mouths=track.mouths[steps],
     )
 
 
 class FaceTracker:
     """Measures the faces of a video, given its frames one after the other.
 
-    It holds, of the frame before, the crops of its faces; of all frames before, 136 bytes for each
+    It holds, of the frame before, the crops of its faces; of all frames before, 140 bytes for each
     face and step. Any number of people may be in view. Each costs 8 to 10 ms of a processor a frame
     at 640 x 360 pixels, the search for others 2 ms; at 1920 x 1080 both together cost 32 ms, for
     there is more to copy: :func:`~deadpan.extraction.media.read` reduces frames.
@@ -210,7 +213,9 @@ class _Run:
         self.thumbnails, self.count = self.thumbnails + face.thumbnail, self.count + 1
         left, top, right, bottom = box = face.box(shape[0], shape[1])
         middle = [(left + right) / 2, (top + bottom) / 2, right - left]
-        row = [*face.blendshapes, *face.pose, *middle, face.presence, *box, face.mouth_opening]
+        mouth = face.mouth(shape[0], shape[1])
+        row = [*face.blendshapes, *face.pose, *middle, face.presence]
+        row += [*box, face.mouth_opening, *mouth]
         self.steps.append(step)
         self._rows += np.array(row, np.float16).tobytes()
 
@@ -235,7 +240,7 @@ class _Run:
         return is_near and self.likeness(face) >= LIKENESS
 
     def rows(self) -> Float16[np.ndarray, "step number"]:
-        """The columns, the box and the mouth's opening of each step."""
+        """The columns, the box, and the mouth's opening and place of each step."""
         return np.frombuffer(bytes(self._rows), np.float16).reshape(len(self.steps), -1)
 
 
@@ -268,7 +273,7 @@ class _Person:
         """The steps of all stays in one sequence."""
         first, last = min(self.steps), max(self.steps)
         columns = len(FACE_COLUMNS)
-        numbers = np.zeros((last - first + 1, columns + 5), np.float32)
+        numbers = np.zeros((last - first + 1, columns + 7), np.float32)
         present = np.zeros(len(numbers), bool)
         for run in self.runs:
             steps = np.array(run.steps) - first
@@ -283,7 +288,8 @@ class _Person:
                 confidence=numbers[:, CONFIDENCE],
             ),
             boxes=numbers[:, columns : columns + 4],
-            mouth_openings=numbers[:, -1],
+            mouth_openings=numbers[:, columns + 4],
+            mouths=numbers[:, columns + 5 :],
         )
 
 
