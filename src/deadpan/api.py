@@ -42,6 +42,7 @@ def train(
     out: str | Path | None = None,
     config: str | Path | None = None,
     resume: bool = False,
+    log: str | None = None,
     watch: "Watch | None" = None,
     **settings: Any,
 ) -> "RunDirectory":
@@ -54,6 +55,9 @@ def train(
         config: a YAML file of settings, or ``recommended``, the settings that deadpan recommends;
             those that are given override it.
         resume: continue the run in ``out``; its result is that of a run never interrupted.
+        log: what follows the run besides, epoch by epoch: ``tensorboard``, ``wandb``, ``mlflow``,
+            each an extra, or ``csv``. Files are written to ``log/`` in the run; services are
+            reached as their own variables say (``WANDB_MODE=offline``, ``MLFLOW_TRACKING_URI``).
         watch: is called as training proceeds.
         **settings: see ``deadpan.training.settings.Settings``.
 
@@ -71,7 +75,12 @@ def train(
         values = RunDirectory(_home_path(out)).settings().to_dict() | values
     resolved = Settings.from_dict(values)
     folder = _home_path(out) if out else default_run(resolved)
-    return train_run(resolved, folder, resume=resume, watch=watch)
+    if log is None:
+        return train_run(resolved, folder, resume=resume, watch=watch)
+    from deadpan.training.loggers import EpochLogger
+
+    with EpochLogger(log, folder, resolved, watch) as logger:
+        return train_run(resolved, folder, resume=resume, watch=logger)
 
 
 def default_run(settings: "Settings") -> Path:

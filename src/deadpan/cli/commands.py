@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+import warnings
 import webbrowser
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -52,6 +53,11 @@ def run_command(name: str, command: Command, arguments: Sequence[str]) -> None:
     return SHOWN[name](result, options | {"again": again}, outputs)
 
 
+def _note_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Show a warning, of a logger that fails, as any other note."""
+    note(str(message))
+
+
 def _train(arguments: Sequence[str]) -> None:
     from deadpan.cli.training_options import training_options
 
@@ -63,9 +69,11 @@ def _train(arguments: Sequence[str]) -> None:
 
     out = training.out
     again = f"deadpan train --resume --out {shlex.quote(str(out))}"
+    again += f" --log {shlex.quote(training.log)}" if training.log else ""
+    warnings.showwarning = _note_warning
     with resumable(again, out / CONFIG_FILE), watching_training(out) as watch:
         values = training.settings.to_dict()
-        run = api.train(**values, out=out, resume=training.resume, watch=watch)
+        run = api.train(**values, out=out, resume=training.resume, log=training.log, watch=watch)
         if not watch.started:
             note(f"{run.path}: had finished already; nothing was left to train")
         print("\n".join(training_summary(run.path)), flush=True)

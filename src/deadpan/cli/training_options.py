@@ -39,6 +39,7 @@ class Training:
     settings: Settings
     out: Path  # the run directory
     resume: bool  # whether to continue the run in ``out``
+    log: str | None  # what follows it besides
 
 
 def training_options(arguments: Sequence[str]) -> Training:
@@ -81,12 +82,12 @@ def training_options(arguments: Sequence[str]) -> Training:
     # jsonargparse has a --print_config of its own and would refuse this one; it is only for help.
     others = [argument for argument in arguments if argument != PRINT_CONFIG]
     values = parse(parser, [*_as_options(stored), *others], alias=MODEL)
-    own = {key: values.pop(key) for key in ("out", "config", "resume", "print_config")}
+    own = {key: values.pop(key) for key in ("out", "config", "resume", "log", "print_config")}
     settings = Settings.from_dict(values)
     if PRINT_CONFIG in arguments:
         raise Reply(yaml.safe_dump(settings.to_dict(), sort_keys=False).rstrip())
     run = home_path(own["out"]) if own["out"] else default_run(settings)
-    return Training(settings=settings, out=run, resume=own["resume"])
+    return Training(settings=settings, out=run, resume=own["resume"], log=own["log"])
 
 
 def _add_hyperparameters(parser: ArgumentParser, model: ModelEntry) -> None:
