@@ -30,6 +30,15 @@ DEMO: Mapping[str, Any] = {"epochs": 20}
 """Settings of the demo: it trains for less than five minutes on two cores."""
 
 
+def _run_folder(run: str | Path) -> Path:
+    """The directory of a run, which may be on the Hub."""
+    if not str(run).startswith("hf://"):
+        return _home_path(run)
+    from deadpan.exporting.hub import fetch_run
+
+    return fetch_run(str(run))
+
+
 def _home_path(path: str | Path) -> Path:
     from deadpan.files import home_path  # and with it yaml: not before a command runs
 
@@ -109,7 +118,7 @@ def predict(run: str | Path, data: str | Path, **data_options: Any) -> list[dict
     """Predict every clip of another data set with a finished run.
 
     Args:
-        run: the directory of a finished run.
+        run: the directory of a finished run, or ``hf://OWNER/NAME`` for one on the Hub.
         data: a data set's name or a path.
         **data_options: arguments of the data set, as in ``--data_options.carrier audio``.
 
@@ -121,7 +130,7 @@ def predict(run: str | Path, data: str | Path, **data_options: Any) -> list[dict
     from deadpan.training.opened import RunDirectory
     from deadpan.training.scoring import predict_run
 
-    return predict_run(RunDirectory(_home_path(run)), str(data), **data_options)
+    return predict_run(RunDirectory(_run_folder(run)), str(data), **data_options)
 
 
 def report(run: str | Path) -> Path:
@@ -205,6 +214,32 @@ def export(run: str | Path, *, int8: bool = False, out: str | Path | None = None
 
     file = _home_path(out) if out else None
     return export_run(RunDirectory(_home_path(run)), int8=int8, out=file)
+
+
+def push(
+    run: str | Path, repository: str, *, licence: str | None = None, private: bool = False
+) -> str:
+    """Push a finished run to the Hugging Face Hub, with a model card.
+
+    Settings, epochs, weights and scores are pushed; predictions, in which there may be words of
+    clips, and checkpoints are not. Weights trained on a corpus that must not be passed on are
+    refused.
+
+    Args:
+        run: the directory of a finished run.
+        repository: OWNER/NAME on the Hub; made where it is not there.
+        licence: of the weights, as the Hub names it, such as ``cc-by-nc-4.0``: you say that the
+            owners of the data let them be shared.
+        private: make a repository that is new a private one.
+
+    Returns:
+        The address of the commit.
+    """
+    from deadpan.exporting.hub import push_run
+    from deadpan.training.opened import RunDirectory
+
+    run_directory = RunDirectory(_home_path(run))
+    return push_run(run_directory, repository, licence=licence, private=private)
 
 
 def benchmark(
@@ -614,7 +649,7 @@ def analyze(
             "rename one, or analyze them one by one with another --out"
         )
     home = _components_folder(components)
-    opened = None if run is None else _recording_run(_home_path(run), home)
+    opened = None if run is None else _recording_run(_run_folder(run), home)
     for path in paths if overlay else []:
         if probe(path).video is None:
             raise DataError(f"{path}: has no video to draw on; leave out --overlay")

@@ -43,6 +43,7 @@ COMMANDS = {
     "explain": Command("explain", ("run", "seeds")),
     "report": Command("report", ("run",)),
     "export": Command("export", ("run",)),
+    "push": Command("push", ("run", "repository")),
     "benchmark": Command("benchmark", ("config",)),
     "models": Command("list_models", (), ("json",)),  # ``deadpan.models`` is a package
     "encode": Command("encode", ("source",)),

@@ -250,6 +250,7 @@ SHOWN: Mapping[str, Callable[[Any, Options, Outputs], None]] = {
     "explain": _path,
     "report": _path,
     "export": _export,
+    "push": lambda address, options, outputs: print(address),
     "benchmark": _benchmark,
     "models": _list_models,
     "encode": _encode,
