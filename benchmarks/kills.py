@@ -38,13 +38,10 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: threads would only wait for each other
 
 import numpy as np
-
-# Here once, rather than in every child.
-import sklearn.linear_model
-import sklearn.metrics  # noqa: F401
 import yaml
 from workloads.reporting import about, keep, table
 
+# Here once, rather than in every child.
 import deadpan.analysis.explanation
 import deadpan.cli.training_options
 import deadpan.data.conversion

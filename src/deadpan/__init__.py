@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from deadpan.data import load
     from deadpan.errors import DeadpanError
 
+    __version__: str
+
 __all__ = [
     "DeadpanError",
     "analyze",
@@ -69,6 +71,8 @@ set_thread_defaults()  # OpenMP reads them when torch is loaded, and never again
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - as PEP 562 has it
     """Load the library at the first use of one of its functions."""
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("deadpan")
     if name not in __all__:
         raise AttributeError(
             f"module 'deadpan' has no attribute '{name}'; it has {', '.join(__all__)}"

@@ -12,10 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-# Here once, rather than in every child: also what the metrics import when they are called.
-import sklearn.metrics  # noqa: F401
-
-import deadpan.api  # noqa: F401
+import deadpan.api  # noqa: F401 - here once, rather than in every child
 
 try:
     from .tiny import train

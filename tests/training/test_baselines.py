@@ -1,9 +1,17 @@
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from deadpan.data.dataset import Clip, Dataset
 from deadpan.tasks import make_task
-from deadpan.training.baselines import constant_outputs, ridge_outputs, time_statistics
+from deadpan.training.baselines import (
+    STRENGTHS,
+    constant_outputs,
+    ridge_outputs,
+    time_statistics,
+)
 
 REGRESSION = make_task("regression", ("sentiment",))
 EMOTIONS = make_task("emotions", ("Happy", "Sad", "Angry"))
@@ -60,6 +68,27 @@ def test_ridge_recovers_a_planted_linear_relation():
     labels = np.stack([c.label for c in data["test"]])
     assert predicted.shape == labels.shape
     assert np.abs(predicted - labels).max() < 0.05
+
+
+@pytest.mark.parametrize("count", [30, 200])  # fewer clips than features, and more
+def test_ridge_is_that_of_sklearn_with_the_penalty_that_is_best_on_valid(count):
+    random = np.random.default_rng(0)
+    widths = {"text": 12, "audio": 2}
+    clips = []
+    for _ in range(count):
+        text, audio = random.normal(size=(4, 12)), random.normal(size=(random.integers(3, 9), 2))
+        audio[:, 1] = 0.1  # a constant: its average differs from clip to clip by rounding alone
+        clips.append(clip([text[:, 0].mean() + random.normal()], text=text, audio=audio))
+    data = dataset(clips, widths=widths)
+    x = {k: time_statistics(data[k], widths) for k in data.splits}
+    y = {k: np.stack([c.label for c in data[k]]) for k in data.splits}
+    models = [
+        make_pipeline(StandardScaler(), Ridge(alpha=strength)).fit(x["train"], y["train"])
+        for strength in STRENGTHS
+    ]
+    best = min(models, key=lambda m: np.square(m.predict(x["valid"]) - y["valid"].ravel()).mean())
+    predicted = ridge_outputs(REGRESSION, data, "test")
+    np.testing.assert_allclose(predicted.ravel(), best.predict(x["test"]).ravel(), atol=1e-9)
 
 
 def test_ridge_learns_from_train_alone_and_chooses_by_valid():

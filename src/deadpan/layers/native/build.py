@@ -27,7 +27,9 @@ INSTRUCTIONS = {
 }
 """Sets of x86 instructions, best first, with the compiler's options; ``processor.c`` chooses. Other
 processors have only the last one."""
-FLAGS = "-std=gnu11 -O3 -fno-math-errno -fno-trapping-math -fopenmp -fPIC -Wno-psabi"
+FLAGS = "-std=gnu11 -O3 -fno-math-errno -fno-trapping-math -fPIC -Wno-psabi"
+OPENMP = "-fopenmp" if sys.platform == "linux" else ""
+"""Only Linux's torch brings GNU's OpenMP; elsewhere one thread computes."""
 TIMEOUT = 120
 """Seconds that one call of the compiler may take; it takes about 3."""
 
@@ -87,7 +89,7 @@ def _compiled(options: Sequence[str]) -> bytes:
 
         def compile_source(name: str, *definitions: str) -> None:
             objects.append(str(Path(temporary, f"{len(objects)}.o")))
-            call = [*compiler, *FLAGS.split(), *options, *definitions]
+            call = [*compiler, *FLAGS.split(), *OPENMP.split(), *options, *definitions]
             _run([*call, "-c", str(FOLDER / name), "-o", objects[-1]])
 
         for name in SOURCES:

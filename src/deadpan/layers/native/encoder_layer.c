@@ -11,7 +11,6 @@
 // tests/parity/test_layers.py holds this file to it, and tests/layers/native/test_encoder_layer.py
 // holds outputs and gradients to torch in double precision.
 #include "simd.h"
-#include <math.h>
 
 #define TILE 64 // target steps whose attention weights exist at one time
 #define EPSILON 1e-5f

@@ -5,8 +5,13 @@
 // compile to what the target has. build.py compiles each source for several: AVX-512, AVX2 and the
 // least of x86-64; NEON on ARM.
 #pragma once
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
+
+#ifdef _WIN32
+#define long long long // sizes and offsets need 64 bits, of which Windows' long has 32
+#endif
 
 typedef float vec __attribute__((vector_size(32), aligned(4), may_alias));
 typedef int32_t veci __attribute__((vector_size(32), aligned(4), may_alias));
