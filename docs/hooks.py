@@ -58,6 +58,11 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     return _inserted(_linked(markdown, home, uri, files), uri, files)
 
 
+def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """A page without the roles of docstrings, such as ``:class:``."""
+    return re.sub(r":(?:class|meth|func|attr|mod):(?=<code>)", "", html)
+
+
 def _in_repository(uri: str) -> str:
     """The path in the repository of a page of the site."""
     inside = f"{DOCS}/{uri}"

@@ -89,6 +89,9 @@ def test_a_wrong_option_would_be_seen(parse):
 def test_every_command_is_one(page, parse):
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for _, name, body in blocks(read(page)):
+        if name:
+            Path(name).write_text(body)
     for program, *rest in typed(read(page)):
         if program == "deadpan":
             parse(rest)
@@ -202,7 +205,9 @@ def test_first_run_and_the_files_of_a_run(small, capsys):
 
 def test_own_features(small, capsys):
     follow("tutorials/own_features.md", capsys)
-    assert (small / "predictions.csv").read_text().count("\n") == 201
+    predictions = (small / "predictions.csv").read_text()
+    assert predictions.count("\n") == 201
+    assert "low_sentiment" in predictions
     assert (small / "runs/mydata/explain/explain.html").exists()
 
 
@@ -248,8 +253,12 @@ def test_keys_of_grids_and_metrics_are_documented():
         for field in dataclasses.fields(kind)
     }
     assert {name for name in fields if not re.search(rf"`([\w:]+ )*{name}`", page)} == set()
-    columns = make_task("regression", ("sentiment",)).columns
-    assert {each.key for each in columns if f"`{each.key}`" not in read("runs.md")} == set()
+    documented = read("runs.md")
+    for task in ("regression", "scores", "classes", "emotions"):
+        labels = ("NAME",) if task == "regression" else ("NAME", "OTHER", "THIRD")
+        keys = {column.key for column in make_task(task, labels).columns}
+        keys = {key for key in keys if "OTHER" not in key and "THIRD" not in key}
+        assert {key for key in keys if f"`{key}`" not in documented} == set()
 
 
 @pytest.fixture(scope="module")
