@@ -12,6 +12,7 @@ Links are written as GitHub reads them. Where one leads to a file that is no pag
 
 import contextlib
 import io
+import os
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -121,6 +122,7 @@ def _linked(markdown: str, home: str, uri: str, files: Files) -> str:
 
 def _commands() -> Iterator[str]:
     """What each command's ``--help`` prints."""
+    os.environ["COLUMNS"] = "88"  # the width of help, whatever the terminal's
     for name, command in COMMANDS.items():
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):

@@ -85,10 +85,18 @@ def test_a_wrong_option_would_be_seen(parse):
             parse(wrong)
 
 
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_every_extra_is_named():
+    extras = set(project()["optional-dependencies"]) - {"dev"}
+    assert {extra for extra in extras if f"`{extra}`" not in read("index.md")} == set()
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if typed(read(page))])
 def test_every_command_is_one(page, parse):
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for _, name, body in blocks(read(page)):
         if name:
             Path(name).write_text(body)
@@ -100,7 +108,7 @@ def test_every_command_is_one(page, parse):
         elif program == "pip":
             extras = re.search(r"\[(.+)\]", " ".join(rest))[1].split(",")
             assert rest[0] == "install"
-            assert set(extras) <= set(project["optional-dependencies"])
+            assert set(extras) <= set(project()["optional-dependencies"])
         elif program == "python":
             script = (ROOT / "examples" / rest[0]).read_text()
             assert f"insert: examples/{rest[0]}" in read(page)
@@ -253,11 +261,11 @@ def test_keys_of_grids_and_metrics_are_documented():
         for field in dataclasses.fields(kind)
     }
     assert {name for name in fields if not re.search(rf"`([\w:]+ )*{name}`", page)} == set()
-    documented = read("runs.md")
+    documented = read("runs.md").lower()
     for task in ("regression", "scores", "classes", "emotions"):
-        labels = ("NAME",) if task == "regression" else ("NAME", "OTHER", "THIRD")
+        labels = ("name",) if task == "regression" else ("name", "other", "third")
         keys = {column.key for column in make_task(task, labels).columns}
-        keys = {key for key in keys if "OTHER" not in key and "THIRD" not in key}
+        keys = {key for key in keys if "other" not in key and "third" not in key}
         assert {key for key in keys if f"`{key}`" not in documented} == set()
 
 
