@@ -12,7 +12,7 @@ JOBS ?= 2
 # Measuring coverage takes half as long again; CI does, and holds it to the bound in pyproject.toml.
 COVERAGE ?= $(if $(CI),--cov)
 
-.PHONY: help demo demo-video test check bench studies clean
+.PHONY: help demo demo-video test check docs bench studies clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 19
@@ -23,7 +23,7 @@ demo: $(VENV)/.installed  ## train HCT-MG on embedded data and score it: minutes
 demo-video: $(VENV)/.installed-video data/components/.fetched  ## read a recording: who says what, and what it shows; 240 MB of models
 	@$(BIN)/deadpan analyze tests/extraction/sense_and_sensibility.opus --out runs
 
-test: check data/components/.fetched  ## everything a change must pass: check, then the tests; in CI with coverage
+test: check docs data/components/.fetched  ## everything a change must pass: check, docs, then the tests; in CI with coverage
 	@$(BIN)/pytest -q -n $(JOBS) --dist worksteal $(COVERAGE)
 
 check: $(VENV)/.installed-dev  ## linters, formatter, floors, types
@@ -31,6 +31,9 @@ check: $(VENV)/.installed-dev  ## linters, formatter, floors, types
 	@$(BIN)/ruff format -q --check
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/basedpyright
+
+docs: $(VENV)/.installed-dev  ## the site, into build/site, where index.html opens without a server; a broken link fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 bench: $(VENV)/.installed  ## every script in benchmarks/
 	@shopt -s nullglob; scripts=(benchmarks/*.py); \

@@ -73,7 +73,7 @@ def _section(name: str, recipe: NamedRecipe) -> Iterator[str]:
         yield f"- {modality}, {_kind(recipe, modality)}"
         columns = recipe.columns.get(modality, ())
         for source, group in itertools.groupby(columns, lambda x: x.source):
-            yield f"  - {source}: {_names(list(group))}"
+            yield f"    - {source}: {_names(list(group))}"
     yield ""
     for modality, reasons in recipe.lacks.items():
         yield f"Columns of the original that {modality} lacks; none is filled with zeros:\n"

@@ -1,7 +1,7 @@
 """deadpan: sentiment and emotion in words, voice and face, and where they disagree.
 
 ``deadpan.train("controlled")`` and its companions do what the command line does. What a user can
-mend raises :class:`DeadpanError`. Importing this package is free: torch and the rest are loaded
+mend raises ``DeadpanError``. Importing this package is free: torch and the rest are loaded
 with the first call. It sets how the threads of torch wait, in the environment and only where the
 user has not (``deadpan.threads``).
 """

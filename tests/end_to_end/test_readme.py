@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 import yaml
@@ -10,16 +9,10 @@ import yaml
 from deadpan.cli import main
 from deadpan.data import load
 
-ROOT = Path(__file__).parents[2]
+from .documents import ROOT, commands
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FRESH, WITH_YOUR_FILE = README.split("## With your file")
-
-
-def commands(text):
-    """The deadpan commands of a part of the README, as argument lists."""
-    blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
-    lines = [line for block in blocks for line in re.findall(r"^\$ \S*deadpan (.*)$", block, re.M)]
-    return [shlex.split(line.split("  #")[0]) for line in lines]
 
 
 def run(command, capsys):
@@ -47,7 +40,7 @@ def test_files_named_exist():
 
 
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "studies/README.md", "benchmarks/README.md"]
-DOCUMENTS += [str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS += [str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md"))]
 PLACEHOLDERS = {"FILE", "STORE", "RUN", "GRID.yaml", "NAME", "ID", "COMMAND", "VIDEO"}
 
 
