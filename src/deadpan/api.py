@@ -469,6 +469,8 @@ def extract(
     text_layers: str | None = None,
     audio_layers: str | None = None,
     vision_layers: str | None = None,
+    language: str = "en",
+    word_times: bool = False,
     workers: int | None = None,
     cache: str | Path | None = None,
     components: str | Path | None = None,
@@ -478,8 +480,9 @@ def extract(
     """Measure a folder of labelled recordings, and write a store to train on.
 
     The table has a row for each clip: its id, by which its recording is named, or a column ``file``
-    with the recording's path in the folder; labels; a transcript (``text``), without which English
-    words are recognised; and, where they are known, ``split`` and ``group``, the speaker or video.
+    with the recording's path in the folder; labels; a transcript (``text``); and, where they are
+    known, ``split`` and ``group``, the speaker or video. A clip without a transcript has that of a
+    file .srt, .vtt or .txt beside its recording and of its name, or its words are recognised.
     Of several people in view, the one whose mouth moves most is measured. A clip whose recording is
     missing or cannot be read is left out, and stands in OUT.failures.csv with the reason. What is
     measured is kept in the cache at once, by the recording's content: what was interrupted goes on,
@@ -500,6 +503,10 @@ def extract(
             of BERT-large. ``all`` keeps each, for ``--layer_blocks``.
         audio_layers: likewise; by default 21, the best of WavLM-Large.
         vision_layers: likewise; by default 15, the best of CLIP ViT-L/14.
+        language: that is spoken, as ISO 639-1 writes it. GloVe's words are English.
+        word_times: whether words of the table's transcripts take their times from those that are
+            recognised, as those of files always do; without, they have none, and recognition is
+            spared.
         workers: recordings measured at the same time, a process and a thread each; by default one
             for each processor.
         cache: the folder of what was measured; by default ``OUT.cache``.
@@ -532,6 +539,8 @@ def extract(
         encoders=encoder_choices(encoders, layers),
         cache=_home_path(cache) if cache else None,
         components=_components_folder(components),
+        language=language,
+        word_times=word_times,
         workers=count,
         watch=watch,
         **data_options,
@@ -593,6 +602,7 @@ def analyze(
     *,
     out: str | Path = "runs",
     run: str | Path | None = None,
+    heatmaps: int = 20,
     transcript: str | Path | None = None,
     language: str = "en",
     overlay: bool = False,
@@ -611,7 +621,10 @@ def analyze(
         out: the folder in which each recording has one, ``NAME-timeline``: a page, and the same as
             JSON, CSV and subtitles. What is there is replaced.
         run: a run on a store of ``deadpan extract``, which predicts the sentiment of each utterance
-            too, with what each modality contributed.
+            too, with what each modality contributed and what the model attended to.
+        heatmaps: with a run, the most utterances whose attention is drawn: first the incongruent
+            ones, then those to whose score a modality adds most. Each makes the page about 0.1 MB
+            larger.
         transcript: what is said in the recording, if it is one: a .srt, .vtt or .txt file. Words
             take their times from those that are recognised.
         language: that is spoken, as ISO 639-1 writes it. The lexicon is English.
@@ -639,6 +652,8 @@ def analyze(
     paths = [_home_path(recording) for recording in recordings]
     if not paths:
         raise DeadpanError("analyzing needs a recording; give files of video or sound")
+    if heatmaps < 0:
+        raise DeadpanError(f"heatmaps must be 0 or more; got {heatmaps}")
     if transcript is not None and len(paths) > 1:
         raise DeadpanError(f"got a transcript and {len(paths)} recordings; give one of each")
     spelled = None if transcript is None else read_transcript(_home_path(transcript))
@@ -662,11 +677,14 @@ def analyze(
     pages: list[Path] = []
     for recording, (path, its_folder) in zip(read, folders.items(), strict=True):
         timeline = training_free_timeline(recording, made_by=reader.made_by)
+        drawn = None
         if opened is not None:
             from deadpan.analysis.fused_timeline import fused_timeline  # and with it torch
+            from deadpan.reports.attention_maps import utterance_heatmaps
 
-            timeline = fused_timeline(timeline, recording, opened, home)
-        pages.append(write_timeline(timeline, path, its_folder))
+timeline, maps = fused_timeline(timeline, recording, opened, home, heatmaps=heatmaps)
+            drawn = utterance_heatmaps(maps)
+        pages.append(write_timeline(timeline, path, its_folder, drawn))
         if overlay:
             tracks = tracks_by_name(recording.tracks)
             write_overlay(timeline, tracks, path, its_folder / OVERLAY, watch=watch)
