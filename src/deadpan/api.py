@@ -682,7 +682,7 @@ def analyze(
             from deadpan.analysis.fused_timeline import fused_timeline  # and with it torch
             from deadpan.reports.attention_maps import utterance_heatmaps
 
-timeline, maps = fused_timeline(timeline, recording, opened, home, heatmaps=heatmaps)
+            timeline, maps = fused_timeline(timeline, recording, opened, home, heatmaps=heatmaps)
             drawn = utterance_heatmaps(maps)
         pages.append(write_timeline(timeline, path, its_folder, drawn))
         if overlay:
