@@ -593,6 +593,7 @@ def analyze(
     *,
     out: str | Path = "runs",
     run: str | Path | None = None,
+    heatmaps: int = 20,
     transcript: str | Path | None = None,
     language: str = "en",
     overlay: bool = False,
@@ -611,7 +612,10 @@ def analyze(
         out: the folder in which each recording has one, ``NAME-timeline``: a page, and the same as
             JSON, CSV and subtitles. What is there is replaced.
         run: a run on a store of ``deadpan extract``, which predicts the sentiment of each utterance
-            too, with what each modality contributed.
+            too, with what each modality contributed and what the model attended to.
+        heatmaps: with a run, the most utterances whose attention is drawn: first the incongruent
+            ones, then those to whose score a modality adds most. Each makes the page about 0.1 MB
+            larger.
         transcript: what is said in the recording, if it is one: a .srt, .vtt or .txt file. Words
             take their times from those that are recognised.
         language: that is spoken, as ISO 639-1 writes it. The lexicon is English.
@@ -639,6 +643,8 @@ def analyze(
     paths = [_home_path(recording) for recording in recordings]
     if not paths:
         raise DeadpanError("analyzing needs a recording; give files of video or sound")
+    if heatmaps < 0:
+        raise DeadpanError(f"heatmaps must be 0 or more; got {heatmaps}")
     if transcript is not None and len(paths) > 1:
         raise DeadpanError(f"got a transcript and {len(paths)} recordings; give one of each")
     spelled = None if transcript is None else read_transcript(_home_path(transcript))
@@ -662,11 +668,14 @@ def analyze(
     pages: list[Path] = []
     for recording, (path, its_folder) in zip(read, folders.items(), strict=True):
         timeline = training_free_timeline(recording, made_by=reader.made_by)
+        drawn = None
         if opened is not None:
             from deadpan.analysis.fused_timeline import fused_timeline  # and with it torch
+            from deadpan.reports.attention_maps import utterance_heatmaps
 
-            timeline = fused_timeline(timeline, recording, opened, home)
-        pages.append(write_timeline(timeline, path, its_folder))
+            timeline, maps = fused_timeline(timeline, recording, opened, home, heatmaps=heatmaps)
+            drawn = utterance_heatmaps(maps)
+        pages.append(write_timeline(timeline, path, its_folder, drawn))
         if overlay:
             tracks = tracks_by_name(recording.tracks)
             write_overlay(timeline, tracks, path, its_folder / OVERLAY, watch=watch)

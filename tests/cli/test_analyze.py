@@ -157,6 +157,7 @@ def test_what_cannot_be_meant_is_refused(components, refused, tmp_path):
     both = refused("analyze", SPEECH, tmp_path / "b.mp4", "--transcript", tmp_path / "b.srt")
     assert "got a transcript and 2 recordings" in both
     assert "needs a recording" in refused("analyze")
+    assert "heatmaps must be 0 or more; got -1" in refused("analyze", SPEECH, "--heatmaps", "-1")
     absent = refused("analyze", SPEECH, "--components", tmp_path)
     assert "deadpan components fetch face-landmarker silero-vad whisper-base" in absent
     unseen = refused("analyze", SPEECH, "--overlay", "--out", tmp_path / "out")

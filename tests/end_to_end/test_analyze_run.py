@@ -40,7 +40,7 @@ SMALL = ["--model.width=8", "--model.heads=2", "--model.layers=1"]
 
 def test_a_run_adds_scores_and_what_modalities_contribute(trained, components, tmp_path):
     arguments = ["--run", trained, "--out", str(tmp_path), "--components", str(components)]
-    assert main(["analyze", str(SPEECH), *arguments]) == 0
+    assert main(["analyze", str(SPEECH), *arguments, "--heatmaps", "1"]) == 0
     folder = tmp_path / "sense_and_sensibility-timeline"
     timeline = json.loads((folder / "timeline.json").read_text())
     assert timeline["run"] == trained
@@ -56,6 +56,9 @@ def test_a_run_adds_scores_and_what_modalities_contribute(trained, components, t
         for each in timeline["utterances"]
     ]
     assert rests == pytest.approx([rests[0]] * len(rests), abs=1e-3)
+    page = (folder / "timeline.html").read_text()
+    assert page.count("Words attending to voice</h3>") == 1
+    assert f"drawn for 1 of {len(timeline['utterances'])} utterances" in page
     (row, *_) = csv.DictReader((folder / "timeline.csv").read_text().splitlines())
     assert float(row["score"]) == timeline["utterances"][0]["fused"]["score"]
 

@@ -6,11 +6,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from deadpan.analysis.fused_timeline import AttentionMaps
 from deadpan.reports import timeline as module
+from deadpan.reports.attention_maps import utterance_heatmaps
 from deadpan.reports.timeline import write_timeline
 
 from ..extraction.made_up import made_up
 from ..show.browser import Browser, find_browser
+from .test_clip_figures import crossmodal
 from .test_timeline import hostile_timeline
 
 av = pytest.importorskip("av", reason="needs PyAV, of the extra video")
@@ -68,7 +71,9 @@ def long(timeline):
 
 @pytest.fixture(scope="module")
 def address(recording):
-    return write_timeline(long(made_up(run="a")), recording, recording.parent / "out").as_uri()
+    maps = utterance_heatmaps(AttentionMaps(by_utterance={1: (crossmodal(),)}, attended=3))
+    out = recording.parent / "out"
+    return write_timeline(long(made_up(run="a")), recording, out, maps).as_uri()
 
 
 @pytest.fixture
@@ -200,6 +205,20 @@ def test_the_window_follows_the_time(page):
     assert page.run("document.getElementById('window').style.left") == "0%"
 
 
+def test_a_heatmap_is_opened_by_keyboard_and_stands_once(page):
+    page.press("ArrowRight", shift=True)
+    assert time_of(page) == pytest.approx(1.5, abs=1e-3)
+    page.run("document.querySelector('.maps summary').focus()")
+    page.press(" ")
+    shown = (
+        "document.querySelector('.maps').open && document.querySelector('.maps svg').clientWidth"
+    )
+    assert page.run(shown) > 300
+    assert page.run(f"{PLAYER}.paused")  # space opened it, and played nothing
+    assert page.run("document.querySelectorAll('.maps').length") == 1
+    assert "Who knows?" in page.run("document.getElementById('now').textContent")
+
+
 def test_a_curve_is_drawn_where_it_was_measured(page):
     # Steps of .5 s at .125, .5, .75, .5, .25, a gap, 0: x in thousandths of 12 s, y in percent.
     assert page.run("document.querySelectorAll('.plot .sure')[0].getAttribute('d')") == (
@@ -244,9 +263,11 @@ def test_no_curve_needs_more_points_than_fit_the_screen(browser, recording, tmp_
 def test_a_narrow_page_is_read_without_scrolling_sideways(page, width, scheme):
     page.size(width)
     page.media(scheme=scheme)
+    page.run("document.querySelector('.maps').open = true")
     assert page.run("document.documentElement.scrollWidth") <= width
     wide = page.run(
-        "[...document.querySelectorAll('main, main *')].filter(e => !e.closest('.track') &&"
+        "[...document.querySelectorAll('main, main *')]"
+        ".filter(e => !e.closest('.track, .drawing svg') &&"
         f" e.getBoundingClientRect().right > {width} + .5).map(e => e.outerHTML.slice(0, 80))"
     )
     assert wide == []

@@ -14,6 +14,7 @@ from deadpan.reports.clip_figures import (
     scale_of,
     shade,
     step_curves,
+    strongest_cells,
     word_strips,
 )
 from deadpan.reports.folder import write_page_folder
@@ -106,12 +107,7 @@ def _panels(explained: Explanation) -> list[Panel]:
 
 def _map_panel(attention: CrossmodalMap) -> Panel:
     size, drawn_words, paint = heatmap(attention)
-    shares = attention.shares
-    cells = "; ".join(
-        f"{number}. {attention.target.at(row)} to {attention.source.at(column)} "
-        f"({shares[row, column]:.2g})"
-        for number, (row, column) in enumerate(attention.strongest(), start=1)
-    )
+    cells = strongest_cells(attention)
     drawing = picture("crossmodal", paint, size)
     return Panel(
         title=f"Crossmodal attention {attention.source.name} → {attention.target.name} (figure 1)",

@@ -62,6 +62,16 @@ def heatmap(
     return size, labels, paint
 
 
+def strongest_cells(attention: CrossmodalMap) -> str:
+    """The marked cells of a heatmap in words, with their shares."""
+    shares = attention.shares
+    return "; ".join(
+        f"{number}. {attention.target.at(row)} to {attention.source.at(column)} "
+        f"({shares[row, column]:.2g})"
+        for number, (row, column) in enumerate(attention.strongest(), start=1)
+    )
+
+
 def _mark(axes: "matplotlib.axes.Axes", number: int, x: float, y: float) -> None:
     axes.plot(x, y, "s", ms=7, mfc="none", mec="white", mew=2.6)
     axes.plot(x, y, "s", ms=7, mfc="none", mec=MARK, mew=1.3)

@@ -26,7 +26,7 @@ from deadpan.extraction.timeline import (
 from deadpan.files import json_text
 from deadpan.reports.folder import write_page_folder
 from deadpan.show.drawing import modality_looks
-from deadpan.show.page import Fact, render
+from deadpan.show.page import Fact, Panel, render
 
 TIMELINE_PAGE = "timeline.html"
 LARGEST_EMBEDDED = 20_000_000
@@ -98,7 +98,22 @@ class LaneGroup:
     lanes: tuple[Lane, ...]
 
 
-def write_timeline(timeline: Timeline, recording_path: Path, folder: Path) -> Path:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Heatmaps:
+    """What a page shows of a model's attention; see ``reports.attention_maps``.
+
+    Attributes:
+        panels: of an utterance, by its place in the timeline.
+        note: which utterances have some, or why none has; "" without a run.
+    """
+
+    panels: Mapping[int, Sequence[Panel]] = dataclasses.field(default_factory=dict)
+    note: str = ""
+
+
+def write_timeline(
+    timeline: Timeline, recording_path: Path, folder: Path, heatmaps: Heatmaps | None = None
+) -> Path:
     """Write ``timeline.json``, ``.csv`` and ``.srt``, and last the page ``timeline.html``.
 
     The page asks for nothing over a network. A recording of up to 20 MB is inside it; a larger one
@@ -109,6 +124,7 @@ def write_timeline(timeline: Timeline, recording_path: Path, folder: Path) -> Pa
         timeline: what was read from the recording.
         recording_path: the recording's file.
         folder: made where it is not there.
+        heatmaps: of a model's attention; None: none.
 
     Returns:
         The page's path.
@@ -117,22 +133,33 @@ def write_timeline(timeline: Timeline, recording_path: Path, folder: Path) -> Pa
         DataError: the recording cannot be read.
         DeadpanError: the folder is a file, or cannot be written, or another process writes it.
     """
-    write_page_folder(timeline_files(timeline, recording_path, folder), folder)
+    files = timeline_files(timeline, recording_path, folder, heatmaps)
+    write_page_folder(files, folder)
     return folder / TIMELINE_PAGE
 
 
-def timeline_files(timeline: Timeline, recording_path: Path, folder: Path) -> dict[str, bytes]:
+def timeline_files(
+    timeline: Timeline, recording_path: Path, folder: Path, heatmaps: Heatmaps | None = None
+) -> dict[str, bytes]:
     """Contents of every file of a timeline, by name; see :func:`write_timeline`."""
     texts = {
         "timeline.json": json_text(timeline_json(timeline)),
         "timeline.csv": timeline_csv(timeline),
         "timeline.srt": timeline_srt(timeline),
     }
-    texts[TIMELINE_PAGE] = _page(timeline, recording_path, folder, sorted(texts))
+    texts[TIMELINE_PAGE] = _page(
+        timeline, recording_path, folder, heatmaps or Heatmaps(), sorted(texts)
+    )
     return {name: text.encode("utf-8", "replace") for name, text in texts.items()}
 
 
-def _page(timeline: Timeline, recording_path: Path, folder: Path, files: Sequence[str]) -> str:
+def _page(
+    timeline: Timeline,
+    recording_path: Path,
+    folder: Path,
+    heatmaps: Heatmaps,
+    files: Sequence[str],
+) -> str:
     link = relative_link(recording_path, folder)
     embedded = embedded_media(recording_path)
     groups = lane_groups(timeline)
@@ -152,6 +179,8 @@ def _page(timeline: Timeline, recording_path: Path, folder: Path, files: Sequenc
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         numbers=_numbers(timeline, groups),
+        panels=heatmaps.panels,
+        heatmaps_note=heatmaps.note,
         looks=modality_looks(list(TITLES)),
         notice=NOTICE,
         files=files,

@@ -149,12 +149,33 @@ def picture(
         size: width and height in inches.
     """
     svg, png = io.StringIO(), io.BytesIO()
-    with _painted(name, paint, size, {"font.family": list(installed_families())}) as figure:
+    with _painted(name, paint, size, _letters()) as figure:
         figure.savefig(svg, format="svg", metadata={"Date": None}, dpi=200)
         figure.savefig(png, format="png", dpi=300)
     # matplotlib's comments repeat every text of the figure.
     plain = re.sub(r"<!--.*?-->", "", svg.getvalue(), flags=re.DOTALL)
     return Picture(name=name, svg=plain, png=png.getvalue())
+
+
+def inline_picture(
+    name: str, paint: "Callable[[matplotlib.figure.Figure], None]", size: tuple[float, float]
+) -> str:
+    """The ``<svg>`` element of a picture, for a page that has no files for papers.
+
+    Args:
+        name: unique in the page.
+        paint: draws on the empty figure it is given.
+        size: width and height in inches.
+    """
+    svg = io.StringIO()
+    with _painted(name, paint, size, _letters()) as figure:
+        figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None}, dpi=100)
+    return _inline(svg.getvalue(), name)
+
+
+def _letters() -> dict[str, Any]:
+    """Letters of any script for which a font is here."""
+    return {"font.family": list(installed_families())}
 
 
 @contextmanager

@@ -221,6 +221,7 @@ function showUtterance(index) {
   now.className = "";
   article.classList.add("current");
   now.append(...article.cloneNode(true).children);
+  now.querySelector(".maps")?.remove(); // large, and its ids would stand twice
   now.querySelectorAll(".spoken").forEach(word => word.classList.remove("spoken"));
   if (getComputedStyle(transcript).overflowY === "auto") {
     transcript.scrollTop += article.getBoundingClientRect().top
