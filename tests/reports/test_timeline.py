@@ -125,6 +125,14 @@ def test_lanes_of_people_and_of_whom_nobody_sees():
     ]
 
 
+def test_a_run_without_intervals_claims_none():
+    timeline = made_up(run="runs/a")
+    bare = dataclasses.replace(FUSED, low=None, high=None)
+    first = dataclasses.replace(timeline.utterances[0], fused=bare)
+    timeline = dataclasses.replace(timeline, utterances=(first, *timeline.utterances[1:]))
+    assert lane_groups(timeline)[0].lanes[-1].label == "sentiment"
+
+
 def test_the_voice_stands_alone_where_nobody_speaks_and_with_speakers_else():
     timeline = made_up()
     silent = dataclasses.replace(timeline, utterances=(), persons=())

@@ -1,16 +1,20 @@
 """The page of a timeline in Chromium; what can be tested without one is in test_timeline.py."""
 
 import dataclasses
+import json
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from deadpan import api
 from deadpan.analysis.fused_timeline import AttentionMaps
 from deadpan.reports import timeline as module
 from deadpan.reports.attention_maps import utterance_heatmaps
 from deadpan.reports.timeline import write_timeline
 
+from ..cli.test_analyze import reading, write_film
+from ..extraction.conftest import frames_of
 from ..extraction.made_up import made_up
 from ..show.browser import Browser, find_browser
 from .test_clip_figures import crossmodal
@@ -98,14 +102,14 @@ def time_of(browser):
     return browser.run(f"{PLAYER}.currentTime")
 
 
-def shown_time(browser):
+def shown_time(browser, duration=SECONDS):
     """The time at the cursor, by its place over the first curve, which shows the window."""
     return browser.run(
         "(() => { const plot = document.querySelector('.plot').getBoundingClientRect(),"
         f" at = {CURSOR}.getBoundingClientRect(), all = document.getElementById('overview')"
         ".getBoundingClientRect(), part = document.getElementById('window')"
         ".getBoundingClientRect(); const share = (at.left - plot.left) / plot.width;"
-        " return 12 * (part.left - all.left + share * part.width) / all.width; })()"
+        f" return {duration} * (part.left - all.left + share * part.width) / all.width; }})()"
     )
 
 
@@ -358,3 +362,69 @@ def test_a_linked_film_plays_and_a_time_in_the_address_is_sought(
     assert shown_time(browser) == pytest.approx(3.2, abs=NEAR)
     assert all(url.startswith("file:") for url in browser.requests)
     assert browser.complaints == []
+
+
+@pytest.fixture(scope="module")
+def real(component, shared, tmp_path_factory):
+    """The page and the numbers of a real face under a real voice: 4.8 seconds."""
+    for name in ("ai_edge_litert", "faster_whisper", "swift_f0", "vaderSentiment"):
+        pytest.importorskip(name, reason="needs the extra video")
+    home = [component(n) for n in ("face-landmarker", "silero-vad", "whisper-base")][0].parent
+    folder = tmp_path_factory.mktemp("real")
+    images = frames_of(shared, "pyfeat_WolfgangLanger_Pexels", 190, 262)
+    path = folder / "reading.webm"
+    write_film(path, images, reading(), pictures="libvpx", voice="libopus")
+    (page,) = api.analyze([path], out=folder, components=home)
+    return page.as_uri(), json.loads((page.parent / "timeline.json").read_text())
+
+
+def test_a_real_recording_is_followed_sought_and_driven_by_keys(browser, real):
+    address, timeline = real
+    duration = timeline["recording"]["duration"]
+    smile = next(each for each in timeline["curves"] if each["modality"] == "vision")
+    word = next(w for w in timeline["utterances"][0]["words"] if "leisure" in w["text"])
+    browser.size(1280)
+    browser.open(address)
+    ready(browser)
+    assert browser.run(f"[{PLAYER}.videoWidth, {PLAYER}.videoHeight]") == [640, 360]
+
+    def shows_its_time():
+        """The cursor stands where the player is, and the smile is that of the step there."""
+        browser.run(
+            f"new Promise(done => {PLAYER}.seeking ? "
+            f"{PLAYER}.addEventListener('seeked', done) : done())"
+        )
+        time = time_of(browser)
+        assert shown_time(browser, duration) == pytest.approx(time, abs=NEAR)
+        value = smile["values"][int(time * smile["rate"]) - smile["first"]]
+        shown = browser.run("document.querySelector('.lane output').textContent")
+        assert float(shown) == pytest.approx(value, abs=0.005)
+        return time
+
+    browser.click(*place_of(browser, "document.querySelector('.plot')", 0.26))
+    assert shows_its_time() == pytest.approx(0.26 * duration, abs=NEAR)
+    browser.run(f"document.querySelector('.said [data-seek=\"{word['start']:.3f}\"]').click()")
+    assert shows_its_time() == pytest.approx(word["start"], abs=1e-3)
+    assert "leisure" in browser.run("document.querySelector('.said .spoken').textContent")
+    browser.run(
+        f"window.later = new Promise(done => {PLAYER}.addEventListener('timeupdate', () =>"
+        f" {{ if ({PLAYER}.currentTime > {word['end']} + .3) done(); }}));"
+        f"window.pauses = new Promise(done => {PLAYER}.addEventListener('pause', done)); 0"
+    )
+    browser.press(" ")
+    browser.run("later")
+    browser.press(" ")
+    browser.run("pauses")
+    assert "leisure" not in browser.run("document.querySelector('.said .spoken').textContent")
+    assert shows_its_time() > word["end"]
+    browser.press("ArrowLeft")
+    assert shows_its_time() == 0
+    browser.size(400)
+    assert browser.run("document.documentElement.scrollWidth") <= 400
+    # The ends of each axis stand in one line and beside the curves: 62.21 semitones too.
+    assert browser.run(
+        "[...document.querySelectorAll('.scale span')].every(e =>"
+        " e.clientHeight < 20 && e.scrollWidth <= e.parentNode.clientWidth)"
+    )
+    assert browser.pdf().startswith(b"%PDF")
+    assert (browser.complaints, browser.requests) == ([], [address])

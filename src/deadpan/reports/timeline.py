@@ -316,10 +316,10 @@ def _lanes(timeline: Timeline, person: str | None, utterances: Sequence[int]) ->
             unread = False  # its readings stand under its first curve
         if unread:
             yield Lane(modality=modality, label="reading of each utterance", readings=True)
-    if any(each.fused for each in spoken):
-        yield Lane(
-            modality="fused", label="sentiment, with its 90 % interval", low=-SCORE, high=SCORE
-        )
+    if scores := [each.fused for each in spoken if each.fused]:
+        interval = any(score.low is not None for score in scores)
+        label = "sentiment, with its 90 % interval" if interval else "sentiment"
+        yield Lane(modality="fused", label=label, low=-SCORE, high=SCORE)
 
 
 def axis_range(curve: Curve, curves: Sequence[Curve]) -> tuple[float, float]:

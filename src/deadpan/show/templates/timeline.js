@@ -6,6 +6,7 @@ const STEP = 5;          // seconds that an arrow key moves
 const FIRST_WINDOW = 60; // seconds of a long recording that are visible at first
 const LEAST_WINDOW = 0.5;
 const UNSURE = 0.5;      // confidence below which a curve is faint
+const ROUNDED = 0.001;   // seconds by which a player may come to rest before the time that was sought
 const BUCKETS = 500;     // of a curve's width; more steps than that are drawn as least and greatest
 
 const byId = id => document.getElementById(id);
@@ -52,6 +53,7 @@ function clock(seconds, digits) {
 
 const signed = value => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(1);
 const share = seconds => (seconds - from) / (to - from);
+const isNow = ({ start, end }) => start <= time + ROUNDED && time + ROUNDED < end;
 const visible = ({ start, end }) => end > from && start < to;
 
 // Points of a curve in the window, [x, y, sure] or null for a gap; x in [0, 1000], y in [0, 100].
@@ -190,16 +192,16 @@ function show() {
   overview.setAttribute("aria-valuetext", `${clock(time, 1)} of ${clock(duration, 1)}`);
   for (const lane of lanes) lane.output.textContent = valueAt(lane);
   let spoken = -1; // of two at once, who began last
-  utterances.forEach(({ start, end }, i) => { if (start <= time && time < end) spoken = i; });
+  utterances.forEach((each, i) => { if (isNow(each)) spoken = i; });
   if (spoken !== current) showUtterance(spoken);
   spokenWord?.classList.remove("spoken");
-  spokenWord = (words[spoken] ?? []).findLast(each => Number(each.dataset.seek) <= time);
+  spokenWord = (words[spoken] ?? []).findLast(each => Number(each.dataset.seek) <= time + ROUNDED);
   spokenWord?.classList.add("spoken");
 }
 
 function valueAt({ numbers: curve, modality, spoken }) {
   if (!curve) {
-    const each = spoken.findLast(({ start, end }) => start <= time && time < end);
+    const each = spoken.findLast(isNow);
     const value = modality === "fused" ? each?.fused?.score : each?.readings[modality];
     return value === null ? "abstains" : value === undefined ? "" : signed(value);
   }
