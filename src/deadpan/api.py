@@ -469,6 +469,8 @@ def extract(
     text_layers: str | None = None,
     audio_layers: str | None = None,
     vision_layers: str | None = None,
+    language: str = "en",
+    word_times: bool = False,
     workers: int | None = None,
     cache: str | Path | None = None,
     components: str | Path | None = None,
@@ -478,8 +480,9 @@ def extract(
     """Measure a folder of labelled recordings, and write a store to train on.
 
     The table has a row for each clip: its id, by which its recording is named, or a column ``file``
-    with the recording's path in the folder; labels; a transcript (``text``), without which English
-    words are recognised; and, where they are known, ``split`` and ``group``, the speaker or video.
+    with the recording's path in the folder; labels; a transcript (``text``); and, where they are
+    known, ``split`` and ``group``, the speaker or video. A clip without a transcript has that of a
+    file .srt, .vtt or .txt beside its recording and of its name, or its words are recognised.
     Of several people in view, the one whose mouth moves most is measured. A clip whose recording is
     missing or cannot be read is left out, and stands in OUT.failures.csv with the reason. What is
     measured is kept in the cache at once, by the recording's content: what was interrupted goes on,
@@ -500,6 +503,10 @@ def extract(
             of BERT-large. ``all`` keeps each, for ``--layer_blocks``.
         audio_layers: likewise; by default 21, the best of WavLM-Large.
         vision_layers: likewise; by default 15, the best of CLIP ViT-L/14.
+        language: that is spoken, as ISO 639-1 writes it. GloVe's words are English.
+        word_times: whether words of the table's transcripts take their times from those that are
+            recognised, as those of files always do; without, they have none, and recognition is
+            spared.
         workers: recordings measured at the same time, a process and a thread each; by default one
             for each processor.
         cache: the folder of what was measured; by default ``OUT.cache``.
@@ -532,6 +539,8 @@ def extract(
         encoders=encoder_choices(encoders, layers),
         cache=_home_path(cache) if cache else None,
         components=_components_folder(components),
+        language=language,
+        word_times=word_times,
         workers=count,
         watch=watch,
         **data_options,

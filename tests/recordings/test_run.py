@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deadpan.data.containers.files import file_sha256
 from deadpan.data.store.reading import store_source
 from deadpan.errors import DataError, DeadpanError
+from deadpan.extraction.feature_cache import FeatureCache
 from deadpan.extraction.media import AudioBlock
-from deadpan.extraction.recipes import feature_recipes
+from deadpan.extraction.recipes import feature_recipes, words_recipe
+from deadpan.extraction.utterances import Word
 from deadpan.extraction.voice import VoiceMeter
 from deadpan.extraction.word_vectors import GloveVectors
 from deadpan.recordings.run import cache_folder, extract_dataset, failures_file
@@ -130,6 +133,83 @@ def test_words_are_recognised_where_there_is_no_transcript(component, tmp_path):
     assert (np.diff(clip.times["text"]) >= 0).all()
     assert clip.sequences["text"][:, 50].max() <= 1
     assert (clip.sequences["text"][:, :50] != 0).any(axis=1).mean() > 0.9
+
+
+HEARD = [
+    Word(text=text, start=start, end=start + 0.1, probability=0.75)
+    for text, start in {"I": 0.0, "don't": 0.1, "like": 0.2, "this.": 0.3}.items()
+]
+
+
+@pytest.fixture
+def heard(component, tmp_path):
+    """Six clips in all of which the same four words were recognised, and the components."""
+    pytest.importorskip("faster_whisper", reason="needs faster-whisper, of the extra video")
+    labelled_clips(tmp_path / "clips", 6, text=True)
+    cache = FeatureCache(cache_folder(tmp_path / "out.safetensors"))
+    for path in (tmp_path / "clips").iterdir():
+        cache.save_words(file_sha256(path), words_recipe(), HEARD)
+    return [component(x) for x in ("glove-6b-50d", "silero-vad", "whisper-base")][0].parent
+
+
+def untold(tmp_path, *clips):
+    """Take the transcripts of clips out of the table."""
+    table = tmp_path / "labels.csv"
+    for clip in clips:
+        table.write_text(table.read_text().replace(f"I don't like {clip}", ""))
+
+
+def test_words_of_files_beside_recordings_take_their_times_from_those_heard(heard, tmp_path):
+    untold(tmp_path, 0, 1, 2, 3)
+    folder = tmp_path / "clips"
+    (folder / "clip0.srt").write_text("1\n00:00:00,000 --> 00:00:00,500\nI do like THIS\n")
+    (folder / "clip1.txt").write_text("Quite another text, which nobody says.")
+    (folder / "clip2.vtt").write_text("WEBVTT\n\n00:00:00.500 --> 00:00:00.100\nI like\n")
+    clips = clips_of(extract(tmp_path, components=heard, modalities=["text"]))
+    assert clips["clip0"].words == ("I", "do", "like", "THIS")
+    assert clips["clip0"].transcript == "I do like THIS"
+    starts = clips["clip0"].times["text"][:, 0]
+    assert starts == pytest.approx([0, 0.1, 0.2, 0.3])
+    # "do" stands where "don't" is heard: its probability is the share of words that are the same.
+    assert clips["clip0"].sequences["text"][:, 50].tolist() == [1, 0.75, 1, 1]
+    assert (clips["clip1"].words[0], clips["clip1"].times) == ("Quite", {})
+    assert clips["clip2"].words == clips["clip3"].words == ("I", "don't", "like", "this.")
+    assert clips["clip4"].words == ("i", "don't", "like", "4")  # the table's, as it was before
+    assert clips["clip4"].times == {}
+    table = failures(tmp_path)
+    assert table.keys() == {"clip1", "clip2"}
+    assert {row["left_out"] for row in table.values()} == {"no"}
+    assert "only 0% are heard in the recording" in table["clip1"]["reason"]
+    assert table["clip1"]["reason"].endswith("its words have no times")
+    assert table["clip2"]["reason"].endswith("its words were recognised")
+
+
+def test_words_of_the_table_take_times_where_that_is_wanted(heard, tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text(table.read_text().replace("I don't like 1", "[nobody speaks]"))
+    dataset = extract(tmp_path, components=heard, modalities=["text"], word_times=True)
+    clip = clips_of(dataset)["clip4"]
+    assert (clip.words, clip.transcript) == (("I", "don't", "like", "4"), "I don't like 4")
+    assert clip.times["text"][:, 0] == pytest.approx([0, 0.1, 0.2, 0.3])
+    assert clip.sequences["text"][:, 50].tolist() == [1, 1, 1, 0.75]
+    assert clips_of(dataset)["clip1"].times == {}
+    source = store_source(tmp_path / "out.safetensors")
+    assert (source["options"]["language"], source["options"]["word_times"]) == ("en", True)
+
+
+def test_words_of_another_language_are_kept_apart(heard, tmp_path):
+    untold(tmp_path, *range(6))
+    cache = cache_folder(tmp_path / "out.safetensors")
+    assert len(extract(tmp_path, components=heard, modalities=["text"])["train"]) == 2
+    with pytest.raises(DataError, match="no recording could be measured.*no word"):
+        # A buzz has no word, and what was heard in English is not taken.
+        extract(tmp_path, "b", components=heard, modalities=["text"], language="de", cache=cache)
+    spoken = Path(__file__).parents[1] / "extraction" / "sense_and_sensibility.opus"
+    (tmp_path / "clips" / "clip0.wav").unlink()
+    shutil.copy(spoken, tmp_path / "clips" / "clip0.opus")
+    with pytest.raises(DeadpanError, match="unknown language 'eng'; did you mean 'en'"):
+        extract(tmp_path, "c", components=heard, modalities=["text"], language="eng")
+    assert not (tmp_path / "c").exists()
 
 
 def test_transcripts_need_the_component_of_the_recipe(tmp_path):

@@ -69,10 +69,11 @@ class Models:
 
     Args:
         components: the folder of all components.
+        language: that is spoken, as ISO 639-1 writes it.
     """
 
-    def __init__(self, components: Path) -> None:
-        self._components = components
+    def __init__(self, components: Path, *, language: str = "en") -> None:
+        self._components, self._language = components, language
 
     @cached_property
     def landmarker(self) -> FaceLandmarker:
@@ -87,7 +88,7 @@ class Models:
     @cached_property
     def recognizer(self) -> Recognizer:
         """Recognises words."""
-        return Recognizer(self._components / "whisper-base")
+        return Recognizer(self._components / "whisper-base", language=self._language)
 
 
 Hear = Callable[[SpeechAudio], None]
@@ -380,6 +381,7 @@ def measure_on_demand(
     cache: Path,
     components: Path,
     meters: Meters | None = None,
+    language: str = "en",
 ) -> None:
     """Measure the jobs that come through a pipe, and send back the outcomes of each.
 
@@ -389,8 +391,10 @@ def measure_on_demand(
         cache: folder of the cache.
         components: folder of all components.
         meters: of the modalities; None: those of the recipes in ``METERS``.
+        language: that is spoken.
     """
-    measurer = JobMeasurer(recipes, FeatureCache(cache), Models(components), meters)
+    models = Models(components, language=language)
+    measurer = JobMeasurer(recipes, FeatureCache(cache), models, meters)
     try:
         while True:
             pipe.send(measurer.outcomes(pipe.recv()))

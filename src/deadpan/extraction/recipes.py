@@ -42,10 +42,10 @@ WORD_PROBABILITY = Column(
 
 
 @cache
-def words_recipe() -> FeatureRecipe:
-    """The recipe of recognised words, of which all recipes make their text."""
+def words_recipe(language: str = "en") -> FeatureRecipe:
+    """The recipe of recognised words of a language, of which all recipes make their text."""
     return FeatureRecipe(
-        name="words-1",
+        name="words-1" if language == "en" else f"words-1-{language}",
         rate=None,
         columns=(WORD_PROBABILITY,),
         files=component_files(*RECOGNITION),

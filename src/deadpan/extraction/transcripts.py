@@ -50,7 +50,7 @@ class Transcript:
 
     Attributes:
         path: of the file.
-        cues: in order of their starts; at least one, and each with at least one word.
+        cues: in order of their starts, each with at least one word; at least one in a file.
     """
 
     path: Path
@@ -96,6 +96,17 @@ def read_transcript(path: str | Path) -> Transcript:
         wanted = "words" if suffix == ".txt" else "cues such as '00:01.000 --> 00:02.500'"
         raise DataError(f"{path}: says nothing; wanted {wanted}")
     return Transcript(path=path, cues=tuple(sorted(cues, key=lambda cue: cue.start or 0.0)))
+
+
+def as_transcript(path: Path, text: str) -> Transcript:
+    """A text without times as a transcript; without a cue if nothing in it is said.
+
+    Args:
+        path: of the file that has it, for messages.
+        text: as in a .txt file.
+    """
+    words = _words(re.split(r"\r\n|\r|\n", text))
+    return Transcript(path=path, cues=(Cue(start=None, end=None, words=words),) if words else ())
 
 
 def time_transcript(transcript: Transcript, heard: Sequence[Word]) -> TimedTranscript:

@@ -53,6 +53,12 @@ def recordings_of(
     return {clip: by_id[clip] for clip in clips if clip in by_id}
 
 
+def transcript_beside(recording: Path) -> Path | None:
+    """The transcript that has a recording's name and lies beside it; None where there is none."""
+    files = (recording.with_suffix(suffix) for suffix in (".srt", ".vtt", ".txt"))
+    return next((path for path in files if path.is_file()), None)
+
+
 def _recordings(folder: Path) -> Iterator[Path]:
     """The recordings of a folder and those in it, by name; hidden ones are skipped."""
     for entry in sorted(folder.iterdir()):

@@ -32,10 +32,17 @@ from deadpan.extraction.recipes import (
     words_recipe,
 )
 from deadpan.extraction.sequences import MeasuredSequence
+from deadpan.extraction.transcripts import (
+    Transcript,
+    as_transcript,
+    read_transcript,
+    time_transcript,
+)
+from deadpan.extraction.utterances import Word
 from deadpan.extraction.word_vectors import GloveVectors
 from deadpan.files import home_path, write_csv
 from deadpan.recordings.encoders import ENCODERS, EncoderChoice, OpenedEncoders, open_recipes
-from deadpan.recordings.files import recordings_of
+from deadpan.recordings.files import recordings_of, transcript_beside
 from deadpan.recordings.workers import ExtractionWatch, measure_all
 from deadpan.types import AUDIO, TEXT, Modality, in_order
 
@@ -54,13 +61,17 @@ def extract_dataset(
     modalities: Sequence[Modality] = (),
     encoders: Mapping[Modality, EncoderChoice] | None = None,
     cache: Path | None = None,
+    language: str = "en",
+    word_times: bool = False,
     workers: int = 1,
     watch: ExtractionWatch | None = None,
     **table_options: Any,
 ) -> Dataset:
     """Measure the recordings that a clip table names, and write the store.
 
-    The words of a clip without a transcript are recognised; those of a transcript have no times.
+    The words of a clip are those of the table, or of a file .srt, .vtt or .txt beside its recording
+    and of its name, or else are recognised. Words of files take their times from those that are
+    recognised; words of the table have none unless ``word_times``.
     What is measured is kept in the cache at once: whatever interrupts, the next call goes on. A
     recording that is missing or cannot be read is left out, and stands in the table of failures
     (see :func:`failures_file`) beside the store.
@@ -74,6 +85,8 @@ def extract_dataset(
         modalities: those of the recipe that are measured; all if none is named.
         encoders: those of the recipe ``encoders``, by modality.
         cache: folder of what was measured; see :func:`cache_folder`.
+        language: that is spoken, as ISO 639-1 writes it.
+        word_times: whether words of the table take their times from those that are recognised.
         workers: processes at once.
         watch: is called as recordings are measured.
         **table_options: options of the table, of ``TABLE_OPTIONS``.
@@ -91,7 +104,7 @@ def extract_dataset(
             raise DataError(unknown_name("option of a table of recordings", name, TABLE_OPTIONS))
     own_vectors = table_options.get("vectors")
     vectors = home_path(own_vectors) if own_vectors else None
-    plan = _plan(recipe, modalities, vectors, encoders or {})
+    plan = _plan(recipe, modalities, vectors, encoders or {}, language)
     recipes = plan.recipes
     table = home_path(labels)
     with new_store(folder, out, table_options) as path:
@@ -100,8 +113,8 @@ def extract_dataset(
         options = {k: str(x) for k, x in table_options.items() if k != "vectors"}
         dataset, files = labelled_recordings(table, **options)
         recordings = recordings_of(home_path(folder), _ids(dataset), files, table)
-        transcripts = _transcripts(dataset) if TEXT in recipes else {}
-        wanted = _wanted(recordings, recipes, transcripts)
+        told = _told(dataset, recordings, table, word_times) if TEXT in recipes else _Told()
+        wanted = _wanted(recordings, recipes, told.untimed)
         recognition = any(TEXT in each.modalities for each in wanted)
         check_components(plan.components(recognition=recognition), components)
         cache = cache or cache_folder(path)
@@ -114,18 +127,20 @@ def extract_dataset(
             components=components,
             workers=workers,
             meters=plan.encoders and plan.encoders.meters,
+            language=language,
             watch=watch,
         )
         hashes = {clip: outcomes[file].recording for clip, file in recordings.items()}
-        spoken = _spoken(dataset, transcripts, hashes, FeatureCache(cache), recipes)
+        spoken = _spoken(dataset, told, hashes, FeatureCache(cache), plan)
         with _text(plan, cache, vectors or components / "glove-6b-50d", spoken) as text:
             features = _Features(
                 plan=plan, hashes=hashes, cache=FeatureCache(cache), spoken=spoken, text=text
             )
-            problems = _problems(dataset, recordings, outcomes, features)
+            problems = _problems(dataset, recordings, outcomes, features, told.notes)
             _write_failures(failures_file(path), problems, recordings)
             result = _with_features(dataset, features, problems, Path(folder), recipe)
-            write_store(result, path, source=_source(table, table_options, features))
+            options = table_options | {"language": language, "word_times": word_times}
+            write_store(result, path, source=_source(table, options, features))
         return store_dataset(path)
 
 
@@ -167,6 +182,7 @@ def _plan(
     modalities: Sequence[Modality],
     vectors: Path | None,
     choices: Mapping[Modality, EncoderChoice],
+    language: str,
 ) -> _Plan:
     """What is to be measured; DataError if the options do not fit each other."""
     recipes = feature_recipes(recipe, vectors)
@@ -186,7 +202,10 @@ def _plan(
         encoders, widths = None, {name: x.width for name, x in chosen.items()}
     measured = {name: x for name, x in chosen.items() if isinstance(x, FeatureRecipe)}
     if TEXT in chosen:
-        measured = {TEXT: words_recipe(), **{k: x for k, x in measured.items() if k != TEXT}}
+        measured = {
+            TEXT: words_recipe(language),
+            **{k: x for k, x in measured.items() if k != TEXT},
+        }
     return _Plan(recipes=chosen, measured=measured, widths=widths, encoders=encoders)
 
 
@@ -201,7 +220,7 @@ class _Spoken:
     Attributes:
         words: as they are looked up, one or more.
         probabilities: that each is right; 1 in a transcript.
-        times: start and end of each in seconds; None for a transcript, which tells none.
+        times: start and end of each in seconds; None for a transcript without times.
         transcript: the text.
     """
 
@@ -211,29 +230,64 @@ class _Spoken:
     transcript: str
 
 
-def _transcripts(dataset: Dataset) -> dict[str, _Spoken]:
-    """The words of each clip that has a transcript, by id."""
-    spoken: dict[str, _Spoken] = {}
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Told:
+    """The words of clips that need not be recognised, by id.
+
+    Attributes:
+        untimed: words of the table.
+        timed: transcripts that take times from the words that are recognised.
+        notes: sentences on transcripts that cannot be used as they are; may grow.
+    """
+
+    untimed: Mapping[str, _Spoken] = dataclasses.field(default_factory=dict)
+    timed: Mapping[str, Transcript] = dataclasses.field(default_factory=dict)
+    notes: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+
+
+def _told(dataset: Dataset, recordings: Mapping[str, Path], table: Path, word_times: bool) -> _Told:
+    """The words of each clip that the table has, or else a file beside its recording."""
+    untimed: dict[str, _Spoken] = {}
+    timed: dict[str, Transcript] = {}
+    notes: dict[str, list[str]] = {}
     for clip in chain.from_iterable(dataset.splits.values()):
+        if clip.id not in recordings:
+            continue
         if words := tokenize(clip.transcript):
-            ones = np.ones(len(words), np.float32)
-            spoken[clip.id] = _Spoken(
-                words=words, probabilities=ones, times=None, transcript=clip.transcript
-            )
-    return spoken
+            spelled = as_transcript(table, clip.transcript) if word_times else None
+            if spelled and spelled.cues:
+                timed[clip.id] = spelled
+            else:
+                untimed[clip.id] = _untimed(words, clip.transcript)
+        elif beside := transcript_beside(recordings[clip.id]):
+            try:
+                timed[clip.id] = read_transcript(beside)
+            except DataError as error:
+                notes[clip.id] = [f"{error}; its words were recognised"]
+    return _Told(untimed=untimed, timed=timed, notes=notes)
+
+
+def _untimed(words: Sequence[str], transcript: str) -> _Spoken:
+    """Words of a transcript that tells no times."""
+    return _Spoken(
+        words=tuple(words),
+        probabilities=np.ones(len(words), np.float32),
+        times=None,
+        transcript=transcript,
+    )
 
 
 def _wanted(
     recordings: Mapping[str, Path],
     recipes: Mapping[Modality, ModalityRecipe],
-    transcripts: Mapping[str, _Spoken],
+    untimed: Mapping[str, _Spoken],
 ) -> list[WantedRecording]:
-    """Each recording with its modalities; words are recognised where a clip has no transcript."""
-    wordless = {path for clip, path in recordings.items() if clip not in transcripts}
+    """Each recording with its modalities; words are recognised but for clips of untimed words."""
+    recognized = {path for clip, path in recordings.items() if clip not in untimed}
     return [
         WantedRecording(
             path=path,
-            modalities=tuple(name for name in recipes if name != TEXT or path in wordless),
+            modalities=tuple(name for name in recipes if name != TEXT or path in recognized),
         )
         for path in dict.fromkeys(recordings.values())
     ]
@@ -241,24 +295,52 @@ def _wanted(
 
 def _spoken(
     dataset: Dataset,
-    transcripts: Mapping[str, _Spoken],
+    told: _Told,
     hashes: Mapping[str, str],
     cache: FeatureCache,
-    recipes: Mapping[Modality, ModalityRecipe],
+    plan: _Plan,
 ) -> dict[str, _Spoken]:
     """The words of each clip, of its transcript or recognised; by id."""
-    spoken = dict(transcripts)
-    for clip in _ids(dataset) if TEXT in recipes else ():
-        if clip in spoken or not hashes.get(clip):
+    spoken = dict(told.untimed)
+    for clip in chain.from_iterable(dataset.splits.values()) if TEXT in plan.recipes else ():
+        if clip.id in spoken or not hashes.get(clip.id):
             continue
-        if words := cache.load_words(hashes[clip], words_recipe()):
-            spoken[clip] = _Spoken(
-                words=tuple(word.text for word in words),
-                probabilities=np.array([word.probability for word in words], np.float32),
-                times=np.array([(word.start, word.end) for word in words]),
-                transcript=" ".join(word.text for word in words),
-            )
+        heard = cache.load_words(hashes[clip.id], plan.measured[TEXT]) or ()
+        if transcript := told.timed.get(clip.id):
+            notes = told.notes.setdefault(clip.id, [])
+            spoken[clip.id] = _timed(transcript, clip.transcript, heard, notes)
+        elif heard:
+            spoken[clip.id] = _with_times(heard)
     return spoken
+
+
+def _timed(transcript: Transcript, text: str, heard: Sequence[Word], notes: list[str]) -> _Spoken:
+    """The words of a transcript with times; without, if too few of them are heard.
+
+    Args:
+        transcript: of the clip.
+        text: as the table has it; "" where the transcript is a file.
+        heard: words that were recognised.
+        notes: receives what does not match.
+    """
+    try:
+        timed = time_transcript(transcript, heard)
+    except DataError as error:
+        notes.append(f"{error}; its words have no times")
+        words = [word for cue in transcript.cues for word in cue.words]
+        return _untimed(words, text or " ".join(words))
+    notes += timed.warnings
+    return _with_times(timed.words, text)
+
+
+def _with_times(words: Sequence[Word], text: str = "") -> _Spoken:
+    """Words with times; their transcript is the text, or else themselves."""
+    return _Spoken(
+        words=tuple(word.text for word in words),
+        probabilities=np.array([word.probability for word in words], np.float32),
+        times=np.array([(word.start, word.end) for word in words]),
+        transcript=text or " ".join(word.text for word in words),
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -365,6 +447,7 @@ def _problems(
     recordings: Mapping[str, Path],
     outcomes: Mapping[Path, Outcome],
     features: _Features,
+    notes: Mapping[str, Sequence[str]],
 ) -> dict[str, list[_Problem]]:
     """What is wrong with the recording of each clip, by id; none for most."""
     problems: dict[str, list[_Problem]] = {}
@@ -377,7 +460,8 @@ def _problems(
         if outcome.failure:
             problems[clip.id] = [_Problem(reason=outcome.failure, left_out=True)]
             continue
-        listed = [_Problem(reason=text, left_out=False) for text in outcome.warnings]
+        texts = [*outcome.warnings, *notes.get(clip.id, ())]
+        listed = [_Problem(reason=text, left_out=False) for text in texts]
         if not features.add_to(clip).sequences:
             listed.append(_Problem(reason=NOTHING_MEASURED, left_out=True))
         if listed:

@@ -45,12 +45,13 @@ class _Worker:
         cache: Path,
         components: Path,
         meters: Meters | None,
+        language: str,
     ) -> None:
         self.pipe: Connection
         self.pipe, other_end = context.Pipe()  # pyright: ignore[reportAttributeAccessIssue]
         self.process: BaseProcess = context.Process(
             target=measure_on_demand,
-            args=(other_end, dict(recipes), cache, components, meters),
+            args=(other_end, dict(recipes), cache, components, meters, language),
             daemon=True,
         )
         with interrupts_blocked():
@@ -88,6 +89,7 @@ def measure_all(
     components: Path,
     workers: int,
     meters: Meters | None = None,
+    language: str = "en",
     watch: ExtractionWatch | None = None,
 ) -> dict[Path, Outcome]:
     """Measure recordings, but for what the cache has of them.
@@ -101,6 +103,7 @@ def measure_all(
         components: folder of all components.
         workers: processes at once, one thread each.
         meters: of the modalities, which go to other processes; None: those of the recipes.
+        language: that is spoken, as ISO 639-1 writes it.
         watch: is called as recordings are done.
 
     Raises:
@@ -119,7 +122,9 @@ def measure_all(
             while waiting and len(busy) < workers:
                 idle = [worker for worker in idle if worker.process.is_alive()]
                 worker = (
-                    idle.pop() if idle else _Worker(context, recipes, cache, components, meters)
+                    idle.pop()
+                    if idle
+                    else _Worker(context, recipes, cache, components, meters, language)
                 )
                 busy.append(worker)
                 worker.measure(waiting.pop())
