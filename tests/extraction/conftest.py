@@ -40,6 +40,12 @@ def man(shared):
 
 
 @pytest.fixture(scope="session")
+def speaker(shared):
+    """15 frames of 640 x 360: she speaks in a debate; her face is .14 wide."""
+    return frames_of(shared, "mexca_test_video_audio_5_seconds", 60, 75)
+
+
+@pytest.fixture(scope="session")
 def two_small_faces(woman, man):
     """A function that puts both into one frame, their faces of a width, hers moving to the right.
 
