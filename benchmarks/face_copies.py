@@ -11,7 +11,6 @@ Reads ../shared/media and the component face-landmarker.
 
 import argparse
 import tempfile
-from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from deadpan.extraction.faces import BLENDSHAPES, Face, FaceLandmarker
+from deadpan.extraction.faces import BLENDSHAPES, Face, FaceLandmarker, FaceRegion
 from deadpan.extraction.media import Frame, read
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,27 +54,37 @@ def resized(images: Images, width: int) -> Images:
     return [np.asarray(Image.fromarray(image).resize((width, 360))) for image in images]
 
 
-def tracked(landmarker: FaceLandmarker, images: Images) -> list[Face]:
+Measured = list[tuple[Face, FaceRegion]]
+"""The face of each step, and the region in which it was measured."""
+
+
+def tracked(landmarker: FaceLandmarker, images: Images) -> Measured:
     """The face in each image, measured where it was in the one before."""
     (face,) = landmarker.find(images[0])
-    faces = []
+    measured: Measured = []
     for image in images:
-        measured = landmarker.measure(image, face.region)
-        face = measured or landmarker.find(image)[0]
-        faces.append(face)
-    return faces
+        region = face.region
+        found = landmarker.measure(image, region)
+        if found is None:  # behind a hand
+            region = landmarker.find(image)[0].region
+            found = landmarker.measure(image, region)
+        assert found is not None
+        face = found
+        measured.append((face, region))
+    return measured
 
 
-def in_regions(landmarker: FaceLandmarker, images: Images, faces: Sequence[Face]) -> np.ndarray:
+def in_regions(landmarker: FaceLandmarker, images: Images, faces: Measured) -> np.ndarray:
     """Blendshapes [step, blendshape] in regions that were chosen in other images."""
-    regions = [faces[0].region, *(face.region for face in faces[:-1])]
-    measured = [landmarker.measure(*pair) for pair in zip(images, regions, strict=True)]
+    measured = [
+        landmarker.measure(image, region) for image, (_, region) in zip(images, faces, strict=True)
+    ]
     nothing = np.full(len(BLENDSHAPES), np.nan)
     return np.array([nothing if face is None else face.blendshapes for face in measured])
 
 
-def shapes(faces: Sequence[Face]) -> np.ndarray:
-    return np.array([face.blendshapes for face in faces])
+def shapes(faces: Measured) -> np.ndarray:
+    return np.array([face.blendshapes for face, _ in faces])
 
 
 def mean_of_three(values: np.ndarray) -> np.ndarray:
@@ -143,7 +152,7 @@ def text(facts: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     lines = [
         "# Blendshapes of copies",
         "",
-        f"Two people, {rows[0]['steps']} steps; blendshapes are in [0, 1], {WANTED} is wanted. "
+        f"Two people, {rows[0]['steps']} steps; blendshapes are in [0, 1], and {WANTED} is wanted. "
         f"Commit {facts['commit'][:12]}. `python benchmarks/face_copies.py`",
         "",
         f"| copy | furthest | in | 99 % within | steps with one over {WANTED} |",
@@ -154,7 +163,7 @@ def text(facts: dict[str, Any], rows: list[dict[str, Any]]) -> str:
             for x in rows
         ),
     ]
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
