@@ -4,7 +4,10 @@ Importing this module loads nothing heavy: each function imports what it needs w
 """
 
 import dataclasses
+import os
+import sys
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +18,7 @@ from deadpan.threads import processors
 if TYPE_CHECKING:
     from deadpan.benchmarking.run import Benchmark
     from deadpan.benchmarking.runner import GridWatch
+    from deadpan.catalogue import ModelEntry
     from deadpan.data import Dataset
     from deadpan.data.fetching.download import DownloadWatch
     from deadpan.data.fetching.fetch import FetchedFile
@@ -22,15 +26,16 @@ if TYPE_CHECKING:
     from deadpan.exporting.run import Exported
     from deadpan.extraction.recording_reader import RecordingWatch
     from deadpan.recordings.workers import ExtractionWatch
+    from deadpan.runs import Run
     from deadpan.training.loop import Watch
-    from deadpan.training.opened import OpenedRun, RunDirectory
+    from deadpan.training.opened import OpenedRun
     from deadpan.training.settings import Settings
 
 DEMO: Mapping[str, Any] = {"epochs": 20}
 """Settings of the demo: it trains for less than five minutes on two cores."""
 
 
-def _home_path(path: str | Path) -> Path:
+def _home_path(path: str | PathLike[str]) -> Path:
     from deadpan.files import home_path  # and with it yaml: not before a command runs
 
     return home_path(path)
@@ -44,7 +49,7 @@ def train(
     resume: bool = False,
     watch: "Watch | None" = None,
     **settings: Any,
-) -> "RunDirectory":
+) -> "Run":
     """Train a model on a data set and write the run; the test split stays closed.
 
     Args:
@@ -54,16 +59,21 @@ def train(
         config: a YAML file of settings, or ``recommended``, the settings that deadpan recommends;
             those that are given override it.
         resume: continue the run in ``out``; its result is that of a run never interrupted.
-        watch: is called as training proceeds.
-        **settings: see ``deadpan.training.settings.Settings``.
+        watch: is called as training proceeds; by default a bar shows it in a notebook.
+        **settings: see ``deadpan.training.settings.Settings``. ``model`` may be a class of your
+            own, which is then registered; see ``deadpan.models.register``.
 
     Returns:
-        The run; its ``path`` is the directory.
+        The run as an object; its ``path`` is the directory.
     """
     from deadpan.training.opened import RunDirectory
     from deadpan.training.run import train_run
     from deadpan.training.settings import Settings, over_configuration
 
+    if not isinstance(settings.get("model", ""), str):
+        from deadpan.models import register
+
+        settings["model"] = register(settings["model"]).__name__
     values = settings if data is None else {"data": str(data), **settings}
     if config is not None:
         values = over_configuration(str(config), values)
@@ -71,7 +81,29 @@ def train(
         values = RunDirectory(_home_path(out)).settings().to_dict() | values
     resolved = Settings.from_dict(values)
     folder = _home_path(out) if out else default_run(resolved)
-    return train_run(resolved, folder, resume=resume, watch=watch)
+    files = train_run(resolved, folder, resume=resume, watch=watch or _bar(resolved))
+    return load_run(files.path)
+
+
+def load_run(path: str | PathLike[str]) -> "Run":
+    """Open a run, finished or not, as one object: its scores, curves and predictions.
+
+    Args:
+        path: the directory of a run.
+
+    Raises:
+        RunError: there is no run, or its model is a class of your own that is not registered.
+    """
+    from deadpan.runs import Run
+
+    return Run(path)
+
+
+def _bar(settings: "Settings") -> "Watch | None":
+    """What shows the progress of training where nothing else does: a bar in a notebook."""
+    from deadpan.show.notebook import NotebookBar, in_notebook
+
+    return NotebookBar(settings.epochs) if in_notebook() else None
 
 
 def default_run(settings: "Settings") -> Path:
@@ -79,7 +111,7 @@ def default_run(settings: "Settings") -> Path:
     return Path("runs") / f"{Path(settings.data).stem}-{settings.model}-{settings.seed}"
 
 
-def evaluate(run: str | Path) -> dict[str, Any]:
+def evaluate(run: str | PathLike[str]) -> dict[str, Any]:
     """Score a finished run on its test split, beside the majority and ridge baselines.
 
     The test split is opened once: later calls return the scores of the first.
@@ -96,7 +128,9 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     return evaluate_run(RunDirectory(_home_path(run)))
 
 
-def predict(run: str | Path, data: str | Path, **data_options: Any) -> list[dict[str, Any]]:
+def predict(
+    run: str | PathLike[str], data: str | Path, **data_options: Any
+) -> list[dict[str, Any]]:
     """Predict every clip of another data set with a finished run.
 
     Args:
@@ -115,7 +149,7 @@ def predict(run: str | Path, data: str | Path, **data_options: Any) -> list[dict
     return predict_run(RunDirectory(_home_path(run)), str(data), **data_options)
 
 
-def report(run: str | Path) -> Path:
+def report(run: str | PathLike[str]) -> Path:
     """Write one HTML page that shows a finished run, scoring the run first if need be.
 
     Args:
@@ -131,7 +165,7 @@ def report(run: str | Path) -> Path:
 
 
 def explain(
-    run: str | Path,
+    run: str | PathLike[str],
     *,
     seeds: Sequence[str | Path] = (),
     clip: str | None = None,
@@ -179,7 +213,9 @@ def explain(
     return write_explanation(explanation, folder)
 
 
-def export(run: str | Path, *, int8: bool = False, out: str | Path | None = None) -> "Exported":
+def export(
+    run: str | PathLike[str], *, int8: bool = False, out: str | Path | None = None
+) -> "Exported":
     """Write a finished run's model as one ONNX file, which predicts without torch.
 
     The file includes the normalisation. It is compared with the model on random clips before it is
@@ -246,14 +282,28 @@ def list_models() -> list[dict[str, Any]]:
 
     Returns:
         A row for each model: ``name`` (of its class, as options take it), ``title`` (as the field
-        writes it), ``paper`` and, for each data set of the paper, ``parameters``.
+        writes it), ``paper`` and, for each data set of the paper, ``parameters``. Models that were
+        registered, by ``deadpan.models.register``, come last.
     """
-    from deadpan.catalogue import read_catalogue
-
     return [
         {name: getattr(model, name) for name in ("name", "title", "paper", "parameters")}
-        for model in read_catalogue().values()
+        for model in model_entries().values()
     ]
+
+
+def model_entries() -> "dict[str, ModelEntry]":
+    """Models of deadpan by name, then those that are registered or that DEADPAN_MODELS names.
+
+    Without any of these torch is not loaded.
+    """
+    from deadpan.catalogue import OWN_MODELS, read_catalogue
+
+    entries = read_catalogue()
+    if "deadpan.models" in sys.modules or os.environ.get(OWN_MODELS):
+        from deadpan.models.description import registered_entries
+
+        entries = entries | registered_entries()
+    return entries
 
 
 def env() -> dict[str, Any]:
@@ -729,9 +779,7 @@ def _components_folder(folder: str | Path | None) -> Path:
     return _home_path(folder) if folder else default_components_folder()
 
 
-def demo(
-    out: str | Path = "runs/demo", *, watch: "Watch | None" = None, **settings: Any
-) -> "RunDirectory":
+def demo(out: str | Path = "runs/demo", *, watch: "Watch | None" = None, **settings: Any) -> "Run":
     """Train HCT-MG on generated clips, score it and write its report.
 
     A demo that has finished is shown again; one that was interrupted continues.
@@ -747,10 +795,11 @@ def demo(
     resolved = Settings.from_dict({"data": "controlled", **DEMO, **settings})
     folder = _home_path(out)
     try:
-        run = train_run(resolved, folder, resume=folder.exists(), watch=watch)
+        bar = watch or _bar(resolved)
+        run = train_run(resolved, folder, resume=folder.exists(), watch=bar)
     except (RunError, DataError) as error:
         if not folder.exists():
             raise
         raise RunError(f"{error}; or remove {out}, or give another --out") from error
     report(run.path)
-    return run
+    return load_run(run.path)
