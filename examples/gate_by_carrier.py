@@ -26,7 +26,7 @@ def main() -> None:
                 epochs=chosen.epochs,
                 out=Path(folder) / carrier,
             )
-            gate = run.gate()
+            gate = run.gate
             weights = ", ".join(
                 f"{name} {weight:.3f}"
                 for name, weight in zip(gate.modalities, gate.weights[-1], strict=True)

@@ -1,7 +1,8 @@
 """A model of your own, trained by the same loop and scored beside the same baselines.
 
 A model is a subclass of ``deadpan.models.base.Model``: it gets named, masked sequences and returns
-an Output. In the repository it would be a file in src/deadpan/models/ and one export line.
+an Output. Behind ``@deadpan.models.register`` it has a name for the command line as well:
+``DEADPAN_MODELS=examples/own_model.py deadpan train --model StepMLP``.
 
     python examples/own_model.py [--clips 1000] [--epochs 10]
 """
@@ -15,11 +16,11 @@ from torch import nn
 
 import deadpan
 from deadpan.layers.pooling import mean_step
-from deadpan.models import MODELS
-from deadpan.models.base import Model
+from deadpan.models import Model, register
 from deadpan.types import Batch, Output
 
 
+@register
 class StepMLP(Model):
     """A hidden layer at every step of each modality, averaged over time, and one for the averages.
 
@@ -51,12 +52,11 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=1000)
     parser.add_argument("--epochs", type=int, default=10)
     chosen = parser.parse_args()
-    MODELS["StepMLP"] = StepMLP
     with tempfile.TemporaryDirectory() as folder:
         run = deadpan.train(
             "controlled",
             data_options={"clips": chosen.clips},
-            model="StepMLP",
+            model=StepMLP,
             model_options={"hidden": 64},
             epochs=chosen.epochs,
             out=Path(folder) / "run",

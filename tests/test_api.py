@@ -23,7 +23,7 @@ def test_every_promised_name_is_there():
     assert set(deadpan.__all__) == set(dir(deadpan))
 
 
-@pytest.mark.parametrize("name", sorted(set(deadpan.__all__) - {"load", "DeadpanError"}))
+@pytest.mark.parametrize("name", sorted(set(deadpan.__all__) - {"load", "DeadpanError", "Run"}))
 def test_a_function_of_the_package_is_that_of_the_api(name):
     # A subpackage of the same name would hide the function as soon as it is imported.
     assert getattr(deadpan, name) is getattr(api, name)
@@ -94,9 +94,10 @@ def test_the_demo_trains_scores_and_reports_and_is_not_repeated(tmp_path):
     run = deadpan.demo(tmp_path / "demo", **TINY)
     for name in ("model.safetensors", "scores.json", "report.html"):
         assert (run.path / name).is_file()
-    before = (run.path / "scores.json").read_bytes(), run.weights_file.stat().st_mtime_ns
+    before = (run.path / "scores.json").read_bytes(), run.files.weights_file.stat().st_mtime_ns
     again = deadpan.demo(tmp_path / "demo", **TINY)
-    assert (again.scores_file.read_bytes(), again.weights_file.stat().st_mtime_ns) == before
+    files = again.files
+    assert (files.scores_file.read_bytes(), files.weights_file.stat().st_mtime_ns) == before
 
 
 def test_an_interrupted_demo_goes_on(tmp_path):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         fetch_components,
         inspect,
         list_models,
+        load_run,
         predict,
         push,
         report,
@@ -37,11 +38,13 @@ if TYPE_CHECKING:
     )
     from deadpan.data import load
     from deadpan.errors import DeadpanError
+    from deadpan.runs import Run
 
     __version__: str
 
 __all__ = [
     "DeadpanError",
+    "Run",
     "analyze",
     "benchmark",
     "components",
@@ -59,6 +62,7 @@ __all__ = [
     "inspect",
     "list_models",
     "load",
+    "load_run",
     "predict",
     "push",
     "report",
@@ -73,11 +77,13 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - as PEP 562 has it
     """Load the library at the first use of one of its functions."""
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("deadpan")
+    if name == "models":  # the package: deadpan.models.register
+        return importlib.import_module("deadpan.models")
     if name not in __all__:
         raise AttributeError(
             f"module 'deadpan' has no attribute '{name}'; it has {', '.join(__all__)}"
         )
-    homes = {"load": "deadpan.data", "DeadpanError": "deadpan.errors"}
+    homes = {"load": "deadpan.data", "DeadpanError": "deadpan.errors", "Run": "deadpan.runs"}
     return getattr(importlib.import_module(homes.get(name, "deadpan.api")), name)
 
 

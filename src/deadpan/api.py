@@ -4,7 +4,10 @@ Importing this module loads nothing heavy: each function imports what it needs w
 """
 
 import dataclasses
+import os
+import sys
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +18,7 @@ from deadpan.threads import processors
 if TYPE_CHECKING:
     from deadpan.benchmarking.run import Benchmark
     from deadpan.benchmarking.runner import GridWatch
+    from deadpan.catalogue import ModelEntry
     from deadpan.data import Dataset
     from deadpan.data.fetching.download import DownloadWatch
     from deadpan.data.fetching.fetch import FetchedFile
@@ -22,24 +26,25 @@ if TYPE_CHECKING:
     from deadpan.exporting.run import Exported
     from deadpan.extraction.recording_reader import RecordingWatch
     from deadpan.recordings.workers import ExtractionWatch
+    from deadpan.runs import Run
     from deadpan.training.loop import Watch
-    from deadpan.training.opened import OpenedRun, RunDirectory
+    from deadpan.training.opened import OpenedRun
     from deadpan.training.settings import Settings
 
 DEMO: Mapping[str, Any] = {"epochs": 20}
 """Settings of the demo: it trains for less than five minutes on two cores."""
 
 
-def _run_folder(run: str | Path) -> Path:
+def _run_folder(run: str | PathLike[str]) -> Path:
     """The directory of a run, which may be on the Hub."""
-    if not str(run).startswith("hf://"):
+    if not os.fspath(run).startswith("hf://"):
         return _home_path(run)
     from deadpan.exporting.hub import fetch_run
 
-    return fetch_run(str(run))
+    return fetch_run(os.fspath(run))
 
 
-def _home_path(path: str | Path) -> Path:
+def _home_path(path: str | PathLike[str]) -> Path:
     from deadpan.files import home_path  # and with it yaml: not before a command runs
 
     return home_path(path)
@@ -54,7 +59,7 @@ def train(
     log: str | None = None,
     watch: "Watch | None" = None,
     **settings: Any,
-) -> "RunDirectory":
+) -> "Run":
     """Train a model on a data set and write the run; the test split stays closed.
 
     Args:
@@ -67,16 +72,21 @@ def train(
         log: what follows the run besides, epoch by epoch: ``tensorboard``, ``wandb``, ``mlflow``,
             each an extra, or ``csv``. Files are written to ``log/`` in the run; services are
             reached as their own variables say (``WANDB_MODE=offline``, ``MLFLOW_TRACKING_URI``).
-        watch: is called as training proceeds.
-        **settings: see ``deadpan.training.settings.Settings``.
+        watch: is called as training proceeds; by default a bar shows it in a notebook.
+        **settings: see ``deadpan.training.settings.Settings``. ``model`` may be a class of your
+            own, which is then registered; see ``deadpan.models.register``.
 
     Returns:
-        The run; its ``path`` is the directory.
+        The run as an object; its ``path`` is the directory.
     """
     from deadpan.training.opened import RunDirectory
     from deadpan.training.run import train_run
     from deadpan.training.settings import Settings, over_configuration
 
+    if not isinstance(settings.get("model", ""), str):
+        from deadpan.models import register
+
+        settings["model"] = register(settings["model"]).__name__
     values = settings if data is None else {"data": str(data), **settings}
     if config is not None:
         values = over_configuration(str(config), values)
@@ -84,12 +94,34 @@ def train(
         values = RunDirectory(_home_path(out)).settings().to_dict() | values
     resolved = Settings.from_dict(values)
     folder = _home_path(out) if out else default_run(resolved)
+    watch = watch or _bar(resolved)
     if log is None:
-        return train_run(resolved, folder, resume=resume, watch=watch)
+        return load_run(train_run(resolved, folder, resume=resume, watch=watch).path)
     from deadpan.training.loggers import EpochLogger
 
     with EpochLogger(log, folder, resolved, watch) as logger:
-        return train_run(resolved, folder, resume=resume, watch=logger)
+        return load_run(train_run(resolved, folder, resume=resume, watch=logger).path)
+
+
+def load_run(path: str | PathLike[str]) -> "Run":
+    """Open a run, finished or not, as one object: its scores, curves and predictions.
+
+    Args:
+        path: the directory of a run, or ``hf://OWNER/NAME`` for one on the Hub.
+
+    Raises:
+        RunError: there is no run, or its model is a class of your own that is not registered.
+    """
+    from deadpan.runs import Run
+
+    return Run(_run_folder(path))
+
+
+def _bar(settings: "Settings") -> "Watch | None":
+    """What shows the progress of training where nothing else does: a bar in a notebook."""
+    from deadpan.show.notebook import NotebookBar, in_notebook
+
+    return NotebookBar(settings.epochs) if in_notebook() else None
 
 
 def default_run(settings: "Settings") -> Path:
@@ -97,7 +129,7 @@ def default_run(settings: "Settings") -> Path:
     return Path("runs") / f"{Path(settings.data).stem}-{settings.model}-{settings.seed}"
 
 
-def evaluate(run: str | Path) -> dict[str, Any]:
+def evaluate(run: str | PathLike[str]) -> dict[str, Any]:
     """Score a finished run on its test split, beside the majority and ridge baselines.
 
     The test split is opened once: later calls return the scores of the first.
@@ -114,7 +146,9 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     return evaluate_run(RunDirectory(_home_path(run)))
 
 
-def predict(run: str | Path, data: str | Path, **data_options: Any) -> list[dict[str, Any]]:
+def predict(
+    run: str | PathLike[str], data: str | Path, **data_options: Any
+) -> list[dict[str, Any]]:
     """Predict every clip of another data set with a finished run.
 
     Args:
@@ -133,7 +167,7 @@ def predict(run: str | Path, data: str | Path, **data_options: Any) -> list[dict
     return predict_run(RunDirectory(_run_folder(run)), str(data), **data_options)
 
 
-def report(run: str | Path) -> Path:
+def report(run: str | PathLike[str]) -> Path:
     """Write one HTML page that shows a finished run, scoring the run first if need be.
 
     Args:
@@ -149,7 +183,7 @@ def report(run: str | Path) -> Path:
 
 
 def explain(
-    run: str | Path,
+    run: str | PathLike[str],
     *,
     seeds: Sequence[str | Path] = (),
     clip: str | None = None,
@@ -197,7 +231,9 @@ def explain(
     return write_explanation(explanation, folder)
 
 
-def export(run: str | Path, *, int8: bool = False, out: str | Path | None = None) -> "Exported":
+def export(
+    run: str | PathLike[str], *, int8: bool = False, out: str | Path | None = None
+) -> "Exported":
     """Write a finished run's model as one ONNX file, which predicts without torch.
 
     The file includes the normalisation. It is compared with the model on random clips before it is
@@ -290,14 +326,28 @@ def list_models() -> list[dict[str, Any]]:
 
     Returns:
         A row for each model: ``name`` (of its class, as options take it), ``title`` (as the field
-        writes it), ``paper`` and, for each data set of the paper, ``parameters``.
+        writes it), ``paper`` and, for each data set of the paper, ``parameters``. Models that were
+        registered, by ``deadpan.models.register``, come last.
     """
-    from deadpan.catalogue import read_catalogue
-
     return [
         {name: getattr(model, name) for name in ("name", "title", "paper", "parameters")}
-        for model in read_catalogue().values()
+        for model in model_entries().values()
     ]
+
+
+def model_entries() -> "dict[str, ModelEntry]":
+    """Models of deadpan by name, then those that are registered or that DEADPAN_MODELS names.
+
+    Without any of these torch is not loaded.
+    """
+    from deadpan.catalogue import OWN_MODELS, read_catalogue
+
+    entries = read_catalogue()
+    if "deadpan.models" in sys.modules or os.environ.get(OWN_MODELS):
+        from deadpan.models.description import registered_entries
+
+        entries = entries | registered_entries()
+    return entries
 
 
 def env() -> dict[str, Any]:
@@ -791,9 +841,7 @@ def _components_folder(folder: str | Path | None) -> Path:
     return _home_path(folder) if folder else default_components_folder()
 
 
-def demo(
-    out: str | Path = "runs/demo", *, watch: "Watch | None" = None, **settings: Any
-) -> "RunDirectory":
+def demo(out: str | Path = "runs/demo", *, watch: "Watch | None" = None, **settings: Any) -> "Run":
     """Train HCT-MG on generated clips, score it and write its report.
 
     A demo that has finished is shown again; one that was interrupted continues.
@@ -809,10 +857,11 @@ def demo(
     resolved = Settings.from_dict({"data": "controlled", **DEMO, **settings})
     folder = _home_path(out)
     try:
-        run = train_run(resolved, folder, resume=folder.exists(), watch=watch)
+        bar = watch or _bar(resolved)
+        run = train_run(resolved, folder, resume=folder.exists(), watch=bar)
     except (RunError, DataError) as error:
         if not folder.exists():
             raise
         raise RunError(f"{error}; or remove {out}, or give another --out") from error
     report(run.path)
-    return run
+    return load_run(run.path)

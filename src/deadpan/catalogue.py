@@ -14,6 +14,9 @@ from deadpan.options import record
 
 CATALOGUE = Path(__file__).with_suffix(".json")
 
+OWN_MODELS = "DEADPAN_MODELS"
+"""Environment variable: modules or .py files, separated by commas, that register models."""
+
 PRESETS: dict[str, dict[str, Any]] = {
     "MOSI": {"widths": {"text": 300, "audio": 5, "vision": 20}, "outputs": 1},
     "MOSEI": {"widths": {"text": 300, "audio": 74, "vision": 35}, "outputs": 1},
@@ -62,7 +65,7 @@ class ModelEntry:
         title: as the field writes it.
         paper: where it is defined.
         summary: what it does, in a line.
-        parameters: how many it has, at the sizes of each of ``PRESETS``.
+        parameters: how many it has, at the sizes of each of ``PRESETS``, where it can be built so.
         hyperparameters: what can be chosen.
     """
 

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -238,7 +239,7 @@ class CsvTable:
         raise RunError(f"{self._path} {fault}; {self._remedy}")
 
 
-def home_path(text: str | Path) -> Path:
+def home_path(text: str | PathLike[str]) -> Path:
     """A path as people write it, ``~`` and ``~NAME`` included.
 
     Raises:

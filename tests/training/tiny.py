@@ -22,7 +22,9 @@ STEPS = 3
 
 
 def train(out: Path, *, data="controlled", resume=False, watch=None, **changes):
-    return deadpan.train(data, out=out, resume=resume, watch=watch, **{**SETTINGS, **changes})
+    """The files of the run."""
+    run = deadpan.train(data, out=out, resume=resume, watch=watch, **{**SETTINGS, **changes})
+    return run.files
 
 
 def run_contents(run: Path):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from deadpan.data import Dataset
     from deadpan.data.fetching.fetch import FetchedFile
     from deadpan.exporting.run import Exported
-    from deadpan.training.opened import RunDirectory
+    from deadpan.runs import Run
 
 Options = Mapping[str, Any]
 
@@ -222,9 +222,9 @@ def _component_files(files: "Sequence[FetchedFile]", options: Options, outputs: 
     show(files_table(files))
 
 
-def _demo(run: "RunDirectory", options: Options, outputs: Outputs) -> None:
+def _demo(run: "Run", options: Options, outputs: Outputs) -> None:
     _show_scores(run.path)
-    page = run.report_file.resolve()
+    page = run.files.report_file.resolve()
     print(f"\nreport: {page}")
     if on_a_desktop():
         webbrowser.open(page.as_uri())

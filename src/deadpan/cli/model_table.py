@@ -14,8 +14,9 @@ def models_table(models: Sequence[Mapping[str, Any]]) -> Table:
     table = numbers_table("parameters at the sizes of each data set", "model", *presets)
     table.add_column("paper", overflow="fold")
     for model in models:
-        sizes = (f"{model['parameters'][preset]:,}" for preset in presets)
+        sizes = [model["parameters"].get(preset) for preset in presets]
         name, title = model["name"], model["title"]
         label = name if title == name else f"{name} ({title})"
-        table.add_row(label, *sizes, model["paper"])
+        cells = ("–" if size is None else f"{size:,}" for size in sizes)
+        table.add_row(label, *cells, model["paper"])
     return table

@@ -6,6 +6,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -27,6 +28,7 @@ OUTPUTS = {
 
 TYPES: Mapping[object, object] = {
     str | Path: str,
+    str | PathLike[str]: str,
     str | Path | None: str | None,
     str | Sequence[str]: str | None,
 }

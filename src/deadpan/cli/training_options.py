@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from deadpan.api import default_run
-from deadpan.catalogue import ModelEntry, read_catalogue
+from deadpan.api import default_run, model_entries
+from deadpan.catalogue import ModelEntry
 from deadpan.cli import COMMANDS
 from deadpan.cli.output import Reply
 from deadpan.cli.parsers import ArgumentParser, command_parser, last_value, parse
@@ -65,7 +65,7 @@ def training_options(arguments: Sequence[str]) -> Training:
     name = last_value(arguments, "--model") or str(stored.get("model", Settings.model))
     if stored.get("model", Settings.model) != name:
         stored.pop("model_options", None)  # those of another model
-    models = read_catalogue()
+    models = model_entries()
     if name not in models:
         prefix = f"{config}: " if config and name == stored.get("model") else ""
         raise DeadpanError(prefix + unknown_name("model", name, models))

@@ -11,10 +11,19 @@ from deadpan.errors import RunError, count_of, unknown_name
 from deadpan.files import write_atomically
 from deadpan.locks import alone
 from deadpan.models import display_name
-from deadpan.reports.gate import gate_panels
+from deadpan.reports.gate import gate_figure, gate_height, gate_panels
 from deadpan.reports.predictions import VIEWS
 from deadpan.reports.uncertainty import coverage_rows, uncertainty_panels
-from deadpan.show.drawing import FAINT, INK, MUTED, kind_looks, modality_looks, to_svg, whole_ticks
+from deadpan.show.drawing import (
+    FAINT,
+    INK,
+    MUTED,
+    figure_to_show,
+    kind_looks,
+    modality_looks,
+    to_svg,
+    whole_ticks,
+)
 from deadpan.show.page import Fact, Panel, render
 from deadpan.training.environment import Environment
 from deadpan.training.history import RETRAIN, EpochHistory, GateHistory, GateSeeds
@@ -96,6 +105,47 @@ def _score_notes(scores: RunScores, note: str) -> list[str]:
 
 TRAINING_UNITS = {"smooth_l1": "smooth L1", "distribution": "cross-entropy and smooth L1"}
 """What the training loss of numbers is, where it is not what the validation loss is."""
+
+
+def _loss_units(task: str, settings: Settings) -> tuple[str, str]:
+    """What the validation loss and the training loss are, for their axes."""
+    unit = VIEWS[task].loss_unit
+    numbers = task in ("regression", "scores")
+    return unit, TRAINING_UNITS.get(settings.loss or "", unit) if numbers else unit
+
+
+def draw_curves(run: RunDirectory) -> "matplotlib.figure.Figure":
+    """The losses of each epoch and, where there is a gate, its weights, as one figure."""
+    history, gate = run.epochs(), run.gate()
+    units = _loss_units(run.environment().task, run.settings())
+    seeds = GateSeeds(names=(run.path.resolve().name,), gates=(gate,)) if gate else None
+    heights = [3.2, *([gate_height(seeds)] if seeds else [])]
+
+    def paint(figure: "matplotlib.figure.Figure") -> None:
+        parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+        loss_curves(parts[0], history, *units)
+        if seeds:
+            gate_figure(parts[1], seeds, "epoch")
+
+    return figure_to_show(paint, height=sum(heights))
+
+
+def run_card(run: RunDirectory) -> str:
+    """Facts, scores if the test split was opened, and losses of a run, as HTML for a notebook."""
+    environment, settings = run.environment(), run.settings()
+    title = f"{display_name(settings.model)} on {environment.dataset.name}"
+    history = run.epochs() if run.epochs_file.is_file() else None
+    units = _loss_units(environment.task, settings)
+    return render(
+        "card.html.j2",
+        title=title,
+        finished=run.finished,
+        path=run.path,
+        facts=run_facts(environment, settings, history, run.gate()) if history else [],
+        scores=run.scores() if run.evaluated else None,
+        display_name=display_name,
+        panel=loss_panel(history, *units) if history else None,
+    )
 
 
 def loss_panel(history: EpochHistory, unit: str, training_unit: str) -> Panel:
@@ -205,10 +255,7 @@ def report_page(run: RunDirectory) -> str:
     if gate:
         seeds = GateSeeds(names=(run.path.name,), gates=(gate,))
         panels += gate_panels(seeds, [GATE_FILE, GATE_FILE, EPOCHS_FILE])
-    training_unit = view.loss_unit
-    if task in ("regression", "scores"):
-        training_unit = TRAINING_UNITS.get(settings.loss or "", training_unit)
-    panels += [loss_panel(history, view.loss_unit, training_unit), view.panel(predictions)]
+    panels += [loss_panel(history, *_loss_units(task, settings)), view.panel(predictions)]
     uncertainty = scores.uncertainty
     if uncertainty:
         panels += uncertainty_panels(uncertainty, task)

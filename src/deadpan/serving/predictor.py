@@ -124,7 +124,7 @@ class Predictor:
             raise DeadpanError(f"got a {type(clips).__name__}, wanted a list of clips")
         if not clips:
             raise DeadpanError("got no clips, wanted at least one")
-        features = [self._features(index, clip) for index, clip in enumerate(clips)]
+        features = [clip_features(index, clip, self.widths) for index, clip in enumerate(clips)]
         if modalities := self.facts["median_of_group_first"]:
             features = subtract_medians(features, groups, modalities)
         outputs = np.empty((len(features), self.facts["outputs"]), np.float32)
@@ -157,35 +157,6 @@ class Predictor:
             kind = getattr(result, "shape", type(result).__name__)
             raise _damaged(self.file, f"its prediction is {kind}, wanted {shape}")
         return result
-
-    def _features(self, index: int, clip: Clip) -> dict[str, np.ndarray]:
-        """A clip's features as float32, without modalities that have no step."""
-        if not isinstance(clip, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise DeadpanError(
-                f"clip {index}: got a {type(clip).__name__}, wanted features by modality, as in "
-                f"{{'{next(iter(self.widths))}': array}}"
-            )
-        features: dict[str, np.ndarray] = {}
-        for name, value in clip.items():
-            if name not in self.widths:
-                message = unknown_name("modality", str(name), self.widths)
-                raise DeadpanError(f"clip {index}: {message}")
-            width = self.widths[name]
-            x = as_float32(index, name, value)
-            if x.size == 0 and x.ndim == 1:  # [] has no step
-                continue
-            if x.ndim != 2 or x.shape[1] != width:
-                raise DeadpanError(
-                    f"clip {index}: {name} has shape {list(x.shape)}, wanted [steps, {width}]; "
-                    f"extract the features that the model was trained on"
-                )
-            if not np.isfinite(x).all():
-                raise DeadpanError(
-                    f"clip {index}: {name} holds NaN or infinity; set such values to 0"
-                )
-            if len(x):
-                features[name] = x
-        return features
 
     def _batches(self, clips: Sequence[Clip]) -> list[list[int]]:
         """Indices of clips of similar length, shortest first, each batch in ``STEPS_AT_ONCE``."""
@@ -380,6 +351,44 @@ def decode_outputs(task: str, outputs: np.ndarray, bins: np.ndarray | None = Non
     if task == "emotions":
         return 0.5 + 0.5 * np.tanh(0.5 * (logits[:, 1::2] - logits[:, ::2]))
     return logits
+
+
+def clip_features(index: int, clip: Clip, widths: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """A clip's features as float32, without modalities that have no step.
+
+    Args:
+        index: the clip's index, for the message.
+        clip: its features.
+        widths: features per step of each modality that the model knows.
+
+    Raises:
+        DeadpanError: a modality is unknown, or features have another width or are no finite
+            numbers.
+    """
+    if not isinstance(clip, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise DeadpanError(
+            f"clip {index}: got a {type(clip).__name__}, wanted features by modality, as in "
+            f"{{'{next(iter(widths))}': array}}"
+        )
+    features: dict[str, np.ndarray] = {}
+    for name, value in clip.items():
+        if name not in widths:
+            message = unknown_name("modality", str(name), widths)
+            raise DeadpanError(f"clip {index}: {message}")
+        width = widths[name]
+        x = as_float32(index, name, value)
+        if x.size == 0 and x.ndim == 1:  # [] has no step
+            continue
+        if x.ndim != 2 or x.shape[1] != width:
+            raise DeadpanError(
+                f"clip {index}: {name} has shape {list(x.shape)}, wanted [steps, {width}]; "
+                f"extract the features that the model was trained on"
+            )
+        if not np.isfinite(x).all():
+            raise DeadpanError(f"clip {index}: {name} holds NaN or infinity; set such values to 0")
+        if len(x):
+            features[name] = x
+    return features
 
 
 def as_float32(index: int, name: str, value: object) -> np.ndarray:

@@ -187,17 +187,31 @@ def _painted(
 ) -> "Generator[matplotlib.figure.Figure]":
     import warnings
 
-    import matplotlib.figure
     import matplotlib.style
+
+    from deadpan.show.figure import NotebookFigure
 
     style: dict[str, Any] = _STYLE | {"svg.hashsalt": name} | (more or {})
     # "default" first: a matplotlibrc of the user's must not change the page.
     with matplotlib.style.context(["default", style]), warnings.catch_warnings():
         # A name in a script the font lacks is drawn as boxes; the page's text has it right.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = matplotlib.figure.Figure(figsize=size, layout="constrained")
+        figure = NotebookFigure(figsize=size, layout="constrained")
         paint(figure)
         yield figure
+
+
+def figure_to_show(
+    paint: "Callable[[matplotlib.figure.Figure], None]", *, height: float
+) -> "matplotlib.figure.Figure":
+    """A figure of matplotlib, which notebooks display; pyplot does not know it.
+
+    Args:
+        paint: draws on the empty figure it is given.
+        height: in inches.
+    """
+    with _painted("figure", paint, (1.4 * WIDTH, height)) as figure:
+        return figure
 
 
 def whole_ticks(axes: "matplotlib.axes.Axes") -> None:

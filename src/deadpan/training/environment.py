@@ -73,6 +73,7 @@ class Environment:
             empty where none is.
         modalities: of the model, in its order.
         dataset: facts of its data.
+        model_module: of the model's class, where it is none of deadpan's; "" for deadpan's.
         initial_weights: SHA-256 of the weights it started from; "" where the seed drew them.
         warnings: of the model on this processor, of what it started from, and of going on with
             another processor; an older run has none.
@@ -96,6 +97,7 @@ class Environment:
     modalities: tuple[str, ...]
     dataset: DataFacts
     label_ranges: tuple[tuple[float, ...], ...] = ()
+    model_module: str = ""
     initial_weights: str = ""
     warnings: list[str] = dataclasses.field(default_factory=list)
 
@@ -146,8 +148,18 @@ def this_environment(model: Model, task: Task, dataset: DataFacts, fabric: Fabri
         label_ranges=() if task.bins is None else tuple(map(tuple, task.bins[:, [0, -1]].tolist())),
         modalities=tuple(model.modalities),
         dataset=dataset,
+        model_module=_own_module(type(model)),
         warnings=precision_warnings(model, fabric),
     )
+
+
+def _own_module(kind: type[Model]) -> str:
+    """The module of a class that is none of deadpan's; of a script or notebook its file's name."""
+    name = kind.__module__
+    if name.partition(".")[0] == "deadpan":
+        return ""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return f"{name} ({Path(file).name})" if name == "__main__" and file else name
 
 
 def installation() -> dict[str, Any]:

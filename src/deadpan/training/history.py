@@ -4,12 +4,17 @@ import dataclasses
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from deadpan.errors import RunError
 from deadpan.files import CsvTable
+from deadpan.frames import data_frame
+
+if TYPE_CHECKING:
+    import pandas  # pyright: ignore[reportMissingImports]
 
 RETRAIN = "give the directory of a `deadpan train` that ended one epoch or more"
 """What to do where a file that training writes is missing or broken."""
@@ -44,6 +49,16 @@ class EpochHistory:
         if key not in self.valid_metrics:
             raise RunError(f"epochs.csv has no column 'valid_{key}'; {RETRAIN}")
         return self.valid_metrics[key]
+
+    def to_pandas(self) -> "pandas.DataFrame":  # pyright: ignore[reportUnknownParameterType]
+        """A row per epoch: losses, seconds and metrics on the validation split; needs pandas."""
+        columns = {
+            "epoch": self.epochs,
+            "train_loss": self.train_loss,
+            "valid_loss": self.valid_loss,
+            "seconds": self.seconds,
+        }
+        return data_frame(columns | {f"valid_{key}": x for key, x in self.valid_metrics.items()})
 
 
 def epoch_history(file: Path) -> EpochHistory:
@@ -129,6 +144,11 @@ class GateHistory:
         """The mean weight over each epoch's steps."""
         rows = [self.weights[self.epochs == epoch].mean(axis=0) for epoch in self.epoch_numbers]
         return np.stack(rows)
+
+    def to_pandas(self) -> "pandas.DataFrame":  # pyright: ignore[reportUnknownParameterType]
+        """A row per step: its epoch and the weight of each modality; needs pandas."""
+        columns = {"step": np.arange(1, len(self.epochs) + 1), "epoch": self.epochs}
+        return data_frame(columns | dict(zip(self.modalities, self.weights.T, strict=True)))
 
 
 def gate_history(file: Path, history: EpochHistory, *, per_clip: bool = False) -> GateHistory:

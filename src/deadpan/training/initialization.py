@@ -7,7 +7,7 @@ from pathlib import Path
 from deadpan.data.dataset import Dataset
 from deadpan.errors import DataError, DeadpanError, RunError, os_failure
 from deadpan.files import home_path
-from deadpan.models import MODELS, Model
+from deadpan.models import Model, find_model
 from deadpan.models.base import hyperparameters
 from deadpan.training.environment import DataFacts, Environment
 from deadpan.training.integrity import check_weights
@@ -130,7 +130,7 @@ def _refuse_other_sizes(path: Path, model: Model, settings: Settings, source: Op
             f"{path}: no run to start from (of {source_names}, not of {names}); give one of the "
             "same modalities"
         )
-    for name, parameter in hyperparameters(MODELS[settings.model]).items():
+    for name, parameter in hyperparameters(find_model(settings.model)).items():
         value, source_value = (x.model_options[name] for x in (settings, source_settings))
         if parameter.annotation is int and value != source_value:
             raise RunError(

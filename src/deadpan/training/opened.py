@@ -17,14 +17,15 @@ import torch
 import yaml
 
 from deadpan import data as sources
+from deadpan.catalogue import OWN_MODELS
 from deadpan.data.containers.files import printable
 from deadpan.data.dataset import Dataset, fingerprint
 from deadpan.data.feature_recipe import FeatureRecipe, recipe_difference
 from deadpan.data.normalization import NormalizationMethod, Normalizer, scalable
-from deadpan.errors import DataError, DeadpanError, RunError, unknown_name
+from deadpan.errors import DataError, DeadpanError, RunError
 from deadpan.files import read_json, read_yaml, write_atomically, write_json
 from deadpan.locks import LOCK, alone, beside
-from deadpan.models import MODELS, Model, check_hyperparameters
+from deadpan.models import Model, check_hyperparameters, find_model
 from deadpan.models.base import hyperparameters
 from deadpan.options import record
 from deadpan.tasks import Task, make_task
@@ -190,6 +191,20 @@ class RunDirectory:
         except DeadpanError as error:
             raise RunError(f"{self.environment_file}: {error}") from error
 
+    def check_model(self) -> None:
+        """Raise RunError if the model's class is somebody's own and is not registered here."""
+        name, module = self.settings().model, self.environment().model_module
+        if not module:
+            return
+        try:
+            find_model(name)
+        except DeadpanError as error:
+            raise RunError(
+                f"{self.path}: its model {name} is a class of {module}, which is not registered "
+                f"here ({error}); import the module that registers it first, or name it in "
+                f"{OWN_MODELS}"
+            ) from error
+
     def epochs(self) -> EpochHistory:
         """Losses and times of every epoch so far."""
         return epoch_history(self.epochs_file)
@@ -267,6 +282,7 @@ def open_run(path: Path) -> OpenedRun:
         raise RunError(
             f"{path}: training has not finished; go on with 'deadpan train --resume --out {path}'"
         )
+    run.check_model()
     tensors, meta = load_tensors(run.weights_file)
     settings, task = run.settings(), run.task()
     try:
@@ -351,9 +367,7 @@ def load_data(settings: Settings) -> Dataset:
 
 def resolved(settings: Settings) -> Settings:
     """The same settings with every hyperparameter of the model: a later default changes no run."""
-    if settings.model not in MODELS:
-        raise DeadpanError(unknown_name("model", settings.model, MODELS))
-    kind = MODELS[settings.model]
+    kind = find_model(settings.model)
     check_hyperparameters(kind, settings.model_options)
     defaults = {name: p.default for name, p in hyperparameters(kind).items()}
     return dataclasses.replace(settings, model_options=defaults | dict(settings.model_options))
@@ -417,7 +431,7 @@ def refuse_changed_data(runs: Iterable[RunDirectory]) -> None:
 def build(settings: Settings, widths: Mapping[str, int], outputs: int) -> Model:
     """The model of a run, untrained."""
     settings = resolved(settings)
-    kind = MODELS[settings.model]
+    kind = find_model(settings.model)
     try:
         blocks, options = settings.layer_blocks, settings.model_options
         return kind.mixing(blocks, widths=widths, outputs=outputs, **options)

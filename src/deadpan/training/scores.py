@@ -4,12 +4,17 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from deadpan.errors import DeadpanError, RunError
+from deadpan.errors import DeadpanError, RunError, unknown_name
 from deadpan.files import read_json
+from deadpan.frames import data_frame
 from deadpan.options import NullableFloat, record
 from deadpan.tasks.task import MetricColumn
 from deadpan.training.uncertainty import UncertaintyScores
+
+if TYPE_CHECKING:
+    import pandas  # pyright: ignore[reportMissingImports]
 
 
 def evaluate_first(run: Path) -> str:
@@ -39,6 +44,26 @@ class RunScores:
     def best(self, column: MetricColumn) -> frozenset[str]:
         """Systems whose score, as shown, nobody beats; none where fewer than two have one."""
         return column.best({row.system: row.metrics[column.key] for row in self.rows})
+
+    def of(self, system: str) -> Mapping[str, float]:
+        """The metrics of a system, by key.
+
+        Raises:
+            RunError: no row has this name.
+        """
+        rows = {row.system: row.metrics for row in self.rows}
+        if system not in rows:
+            raise RunError(unknown_name("system", system, rows))
+        return rows[system]
+
+    def to_pandas(self) -> "pandas.DataFrame":  # pyright: ignore[reportUnknownParameterType]
+        """A row per system: its parameters and metrics; needs pandas."""
+        columns = {
+            "system": [row.system for row in self.rows],
+            "parameters": [row.parameters for row in self.rows],
+        }
+        keys = [column.key for column in self.columns]
+        return data_frame(columns | {k: [row.metrics[k] for row in self.rows] for k in keys})
 
 
 def read_scores(file: Path) -> RunScores:

@@ -17,7 +17,7 @@ from deadpan.tasks import Classes, Regression, Task, make_task
 from deadpan.training.baselines import baseline_outputs
 from deadpan.training.environment import commit
 from deadpan.training.evaluation import labels_of, predict_clips
-from deadpan.training.opened import RunDirectory, open_run, refuse_other_recipes
+from deadpan.training.opened import OpenedRun, RunDirectory, open_run, refuse_other_recipes
 from deadpan.training.scores import evaluate_first
 from deadpan.training.uncertainty import (
     Uncertainty,
@@ -103,9 +103,16 @@ def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str
     Raises:
         DataError: no modality in common, or another recipe or width than that trained on.
     """
-    opened = open_run(run.path)
-    model, task = opened.model, opened.task
-    dataset = _common_modalities(load(source, **options), model.widths, run)
+    return predict_dataset(open_run(run.path), load(source, **options))
+
+
+def predict_dataset(opened: OpenedRun, dataset: Dataset) -> list[dict[str, Any]]:
+    """Predict the clips of another data set, as they are before normalisation.
+
+    See :func:`predict_run`.
+    """
+    model, task, run, name = opened.model, opened.task, opened.files, dataset.name
+    dataset = _common_modalities(dataset, model.widths, run)
     dataset, uncertainty = opened.normalizer(dataset), run.uncertainty()
     rows: list[dict[str, Any]] = []
     for split in SPLITS:
@@ -116,8 +123,22 @@ def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str
             first = {} if dataset.unsplit else {"split": split}
             rows += [first | row for row in split_rows]
     if not rows:
-        raise DataError(f"{source}: has no clip to predict")
+        raise DataError(f"{name}: has no clip to predict")
     return rows
+
+
+def predict_split(opened: OpenedRun, split: str) -> list[dict[str, Any]]:
+    """Predict a split of the data that a run was trained on.
+
+    Raises:
+        DataError: the split has no clip, or the data is gone or has changed.
+    """
+    clips = opened.data[split]
+    if not len(clips):
+        raise DataError(f"{opened.settings.data}: split '{split}' has no clip to predict")
+    outputs = predict_clips(opened.model, clips, opened.model.widths)
+    task, uncertainty = opened.task, opened.files.uncertainty()
+    return prediction_rows(task, clips, outputs, task.labels, uncertainty)
 
 
 def truth_names(task: Task, dataset: Dataset) -> tuple[str, ...] | None:
