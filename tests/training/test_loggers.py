@@ -14,7 +14,7 @@ TINY = {"data": "controlled", "data_options": {"clips": 40}, "model": "Attention
 
 
 def epochs_of(run):
-    with run.epochs_file.open(newline="") as file:
+    with (run.path / "epochs.csv").open(newline="") as file:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
 
