@@ -7,18 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deadpan.models import MODELS
-
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "notebook.ipynb"
-
-
-@pytest.fixture(autouse=True)
-def _models_stay_as_they_are():
-    known = dict(MODELS)
-    yield
-    MODELS.clear()
-    MODELS.update(known)
 
 
 def test_how_many():
