@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from deadpan.extraction.recording_reader import RecordingWatch
     from deadpan.recordings.workers import ExtractionWatch
     from deadpan.runs import Run
+    from deadpan.studio.server import StudioWatch
     from deadpan.training.loop import Watch
     from deadpan.training.opened import OpenedRun
     from deadpan.training.settings import Settings
@@ -749,6 +750,74 @@ def _recording_run(path: Path, components: Path) -> "OpenedRun":
     opened = open_run(path)
     check_recording_run(opened, components)
     return opened
+
+
+def open_studio(
+    folder: str | Path = "runs",
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8765,
+    token: str | None = None,
+    run: str | Path | None = None,
+    language: str = "en",
+    largest: int = 2000,
+    waiting: int = 8,
+    components: str | Path | None = None,
+    watch: "StudioWatch | None" = None,
+) -> None:
+    """Serve a folder's runs and recordings to a browser, until it is stopped.
+
+    Runs are listed and compared. A recording that is dropped in is read as by ``deadpan analyze``;
+    its transcript can be corrected, its utterances labelled, and both saved as a data set. The JSON
+    API behind the page is described at ``/v1/openapi.json``. Nothing leaves the machine.
+
+    Args:
+        folder: has runs; recordings are kept in its folder ``analyses``.
+        host: the address to be reached at; whoever reaches another one than the default needs the
+            token in the address that is printed.
+        port: likewise; 0 takes one that is free.
+        token: that is needed; by default none on this machine, and else one that is drawn.
+        run: a run that predicts each utterance too; see ``deadpan analyze``.
+        language: that is spoken, as ISO 639-1 writes it.
+        largest: MB of a recording that is taken.
+        waiting: recordings that may wait.
+        components: the folder of components; by default ``data/components``.
+        watch: is told the address.
+
+    Raises:
+        DeadpanError: the folder or the port cannot be had, another studio works there, or a library
+            is not installed.
+        RunError: there is no such run, or it has not finished.
+    """
+    from functools import partial
+
+    try:
+        from deadpan.studio.server import serve
+    except ModuleNotFoundError as error:
+        if error.name not in ("starlette", "uvicorn"):
+            raise
+        raise DeadpanError(
+            f"the studio needs {error.name}; run: pip install 'deadpan[serve,video]'"
+        ) from None
+    if not 0 <= port <= 65535 or largest < 1 or waiting < 1:
+        raise DeadpanError(
+            f"got port {port}, largest {largest}, waiting {waiting}; wanted a port up to 65535 and "
+            "1 or more of the others"
+        )
+    home = _components_folder(components)
+    model = None if run is None else _home_path(run).resolve()
+    if model is not None:
+        _recording_run(model, home)
+    serve(
+        _home_path(folder),
+        partial(analyze, run=model, language=language, components=home.resolve()),
+        host=host,
+        port=port,
+        token=token,
+        largest=largest * 1_000_000,
+        waiting=waiting,
+        watch=watch,
+    )
 
 
 def components(*, folder: str | Path | None = None) -> list[dict[str, Any]]:

@@ -57,6 +57,7 @@ def test_every_function_of_the_api_is_a_command():
 def test_a_command_bears_the_name_of_its_function(name):
     others = {
         "models": "list_models",
+        "studio": "open_studio",
         "data list": "corpora",
         "components list": "components",
         "components fetch": "fetch_components",

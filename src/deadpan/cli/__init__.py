@@ -49,6 +49,7 @@ COMMANDS = {
     "encode": Command("encode", ("source",)),
     "analyze": Command("analyze", ("recordings",)),
     "extract": Command("extract", ("folder",)),
+    "studio": Command("open_studio", ("folder",)),  # ``deadpan.studio`` is a package
     "data inspect": Command("inspect", ("source",), ("json", "html")),
     "data convert": Command("convert", ("source", "out")),
     "data list": Command("corpora", ("name",), ("json", "csv")),

@@ -256,6 +256,7 @@ SHOWN: Mapping[str, Callable[[Any, Options, Outputs], None]] = {
     "encode": _encode,
     "analyze": _paths,
     "extract": _extract,
+    "studio": lambda nothing, options, outputs: None,
     "data inspect": _inspect,
     "data convert": _convert,
     "data list": _corpora,
@@ -334,6 +335,21 @@ def _watch_extraction(options: Options, again: str) -> Generator[dict[str, Any],
         yield {"watch": watch}
 
 
+class _StudioLine:
+    """Prints the studio's address, and opens it where there is a screen."""
+
+    def serving(self, address: str) -> None:
+        print(f"studio: {address}", flush=True)
+        note("Ctrl-C ends it")
+        if on_a_desktop():
+            webbrowser.open(address)
+
+
+@contextmanager
+def _watch_studio(options: Options, again: str) -> Generator[dict[str, Any], None, None]:
+    yield {"watch": _StudioLine()}
+
+
 @contextmanager
 def _watch_demo(options: Options, again: str) -> Generator[dict[str, Any], None, None]:
     from deadpan.cli.progress import watching_training
@@ -354,6 +370,7 @@ WATCHES: Mapping[str, Callable[[Options, str], AbstractContextManager[dict[str, 
     "demo": _watch_demo,
     "encode": _watch_encoding,
     "extract": _watch_extraction,
+    "studio": _watch_studio,
 }
 """What shows the progress of a command, and says how to continue an interrupted one."""
 

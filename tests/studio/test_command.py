@@ -1,0 +1,46 @@
+"""``deadpan studio`` on the command line."""
+
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from deadpan.cli import main
+
+for module in ("starlette", "uvicorn"):
+    pytest.importorskip(module, reason="needs the extra serve")
+
+
+def test_the_command_prints_the_address_and_ends_on_ctrl_c(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deadpan", "studio", tmp_path / "runs", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    address = re.fullmatch(r"studio: (http://127.0.0.1:\d+/)\n", process.stdout.readline())[1]
+    with urllib.request.urlopen(f"{address}v1/analyses") as answer:
+        assert answer.read() == b'{"analyses":[]}'
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert (process.returncode, out) == (130, "")
+    assert err == "Ctrl-C ends it\ndeadpan: interrupted\n"
+
+
+def test_what_cannot_be_served_is_refused(tmp_path, start_studio, capsys):
+    studio = start_studio(tmp_path / "runs")
+
+    def refused(*arguments):
+        assert main(["studio", *map(str, arguments)]) == 2
+        return capsys.readouterr().err
+
+    (tmp_path / "file").touch()
+    assert "is a file, wanted a folder" in refused(tmp_path / "file")
+    taken = refused(tmp_path / "other", "--port", studio.port)
+    assert f"127.0.0.1, port {studio.port}: cannot be listened at" in taken
+    assert "another 'deadpan studio' works there" in refused(tmp_path / "runs", "--port", 0)
+    assert "wanted a port up to 65535" in refused(tmp_path / "other", "--port", 70_000)
+    assert "no run here" in refused(tmp_path / "other", "--run", tmp_path / "none")
