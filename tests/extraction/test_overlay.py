@@ -131,7 +131,7 @@ def test_the_label_stays_within_the_frame_and_tells_what_disagrees(grey, tmp_pat
 
 
 def test_frames_of_another_size_fit_into_the_first(tmp_path):
-    video = overlay._Video.__new__(overlay._Video)
+    video = overlay.VideoEncoder.__new__(overlay.VideoEncoder)
     video._height, video._width = 100, 200
     small = video._fitted(np.full((50, 100, 3), 9, np.uint8))
     assert small.shape == (100, 200, 3)
@@ -151,7 +151,7 @@ def test_a_full_disk_leaves_what_was_there(grey, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "no space left on device")
 
-    monkeypatch.setattr(overlay._Video, "push", full)
+    monkeypatch.setattr(overlay.VideoEncoder, "push", full)
     with pytest.raises(DeadpanError, match=r"overlay\.mp4: the disk is full"):
         overlay.write_overlay(timeline(), {}, grey, out)
     assert out.read_bytes() == b"the clip before"

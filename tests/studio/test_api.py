@@ -191,7 +191,9 @@ def test_the_document_describes_every_route(tmp_path):
     }
     routes = [route for route in studio_routes(tmp_path) if route.include_in_schema]
     assert described.keys() == {
-        (method, route.path) for route in routes for method in route.methods - {"HEAD"}
+        (method, route.path.replace(":int", ""))
+        for route in routes
+        for method in route.methods - {"HEAD"}
     }
     for (_, path), operation in described.items():
         named = {each["name"] for each in operation["parameters"] if each["in"] == "path"}

@@ -90,7 +90,7 @@ def _write(
     ):
         video, sound, seconds = None, None, 0.0
         if timeline.recording.has_audio:
-            sound = _Sound(clip)
+            sound = SoundEncoder(clip)
         for item in media:
             if watch and item.time >= seconds + 1:
                 watch.advance(item.time - seconds)
@@ -100,7 +100,7 @@ def _write(
                     sound.push(item)
                 continue
             if video is None:
-                video = _Video(clip, item)
+                video = VideoEncoder(clip, item)
             video.push(item, _drawn(item, tracks, utterances.at(item.time)))
         for stream in (video, sound):
             if stream is not None:
@@ -122,7 +122,7 @@ class _Speech:
         return self._utterances[index]
 
 
-class _Video:
+class VideoEncoder:
     """Encodes frames of one size: that of the first, made even, as encoders want it."""
 
     def __init__(self, clip: Any, first: Frame) -> None:  # noqa: ANN401 - PyAV's
@@ -139,6 +139,7 @@ class _Video:
         self._stream.codec_context.time_base = Fraction(1, TICKS)
 
     def push(self, frame: Frame, image: Pixels) -> None:
+        """Encode an image at a frame's time."""
         import av
 
         encoded = av.VideoFrame.from_ndarray(self._fitted(image), format="rgb24")
@@ -163,30 +164,39 @@ class _Video:
         return image
 
     def finish(self) -> None:
+        """Encode what is left."""
         self._clip.mux(self._stream.encode(None))
 
 
-class _Sound:
+class SoundEncoder:
     """Encodes blocks of one channel; what lies between them is silent."""
 
-    def __init__(self, clip: Any) -> None:  # noqa: ANN401 - PyAV's
-        self._clip, self._count = clip, 0
-        self._stream = clip.add_stream("aac", rate=SOUND, layout="mono")
+    def __init__(
+        self,
+        clip: Any,  # noqa: ANN401 - PyAV's
+        *,
+        codec: str = "aac",
+        rate: int = SOUND,
+    ) -> None:
+        self._clip, self._rate, self._count = clip, rate, 0
+        self._stream = clip.add_stream(codec, rate=rate, layout="mono")
 
     def push(self, block: AudioBlock) -> None:
-        while (missing := round(block.time * SOUND) - self._count) > 1:
-            self._encode(np.zeros(min(missing, SOUND), np.float32))
+        """Encode a block at its time."""
+        while (missing := round(block.time * self._rate) - self._count) > 1:
+            self._encode(np.zeros(min(missing, self._rate), np.float32))
         self._encode(block.samples)
 
     def _encode(self, samples: Float32[np.ndarray, " sample"]) -> None:
         import av
 
         frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
-        frame.sample_rate, frame.time_base = SOUND, Fraction(1, SOUND)
+        frame.sample_rate, frame.time_base = self._rate, Fraction(1, self._rate)
         frame.pts, self._count = self._count, self._count + len(samples)
         self._clip.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
+        """Encode what is left."""
         self._clip.mux(self._stream.encode(None))
 
 

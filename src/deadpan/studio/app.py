@@ -1,7 +1,9 @@
 """The studio as an ASGI application: a JSON API, the page on top of it, and what both show."""
 
 import asyncio
+import dataclasses
 import json
+import shlex
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -17,11 +19,27 @@ from starlette.types import ASGIApp
 
 from deadpan.errors import DeadpanError
 from deadpan.reports.timeline import MEDIA_TYPES, TIMELINE_PAGE
-from deadpan.studio.analyses import ANALYSES, RESULTS, Analysis, AnalysisFolder
+from deadpan.studio.analyses import ANALYSES, FINAL, RESULTS, Analysis, AnalysisFolder
+from deadpan.studio.annotations import (
+    AnnotatedUtterance,
+    Annotation,
+    annotated_utterances,
+    changed,
+    read_annotations,
+    write_annotations,
+)
+from deadpan.studio.datasets import (
+    DATASETS,
+    LabelledRecording,
+    check_name,
+    dataset_note,
+    write_labelled,
+)
 from deadpan.studio.guard import LOCAL_HOSTS, Guard, refuse
 from deadpan.studio.openapi import openapi
 from deadpan.studio.queue import Analyze, Busy, Queue
 from deadpan.studio.signatures import is_media
+from deadpan.studio.work import Work
 
 LARGEST = 2_000_000_000
 """Bytes of a recording that is taken, unless another limit is given."""
@@ -36,6 +54,8 @@ HEARTBEAT = 15.0
 RETRY = 20
 """Seconds after which whoever was sent away because too many wait may ask again."""
 BUFFER = 1 << 20
+SMALL = 65_536
+"""Most bytes of a request's body that is no recording."""
 NOT_HERE = "there is nothing here"
 STORED_PAGE = (
     "sandbox allow-downloads; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:"
@@ -105,6 +125,7 @@ class _Studio:
     def __init__(self, folder: Path, queue: Queue, largest: int) -> None:
         self._folder, self._queue, self._largest = folder, queue, largest
         self._run_list: Any = None
+        self._writing, self._exporting = asyncio.Lock(), asyncio.Lock()
 
     def routes(self) -> list[Route]:
         """Every route; ``openapi`` describes those under ``/v1``."""
@@ -125,6 +146,10 @@ class _Studio:
             _route("GET", f"{one}/events", self.events),
             _route("GET", f"{one}/recording", self.recording),
             _route("GET", f"{one}/results/{{file}}", self.result),
+            _route("GET", f"{one}/utterances", self.utterances),
+            _route("PUT", f"{one}/utterances/{{number:int}}", self.annotate),
+            _route("GET", "/v1/datasets", self.datasets),
+            _route("POST", "/v1/datasets", self.make_dataset),
             # Where the page of a timeline looks for a recording that is too large to be in it.
             _route("GET", f"{one}/{{file}}", self.recording, described=False),
         ]
@@ -261,6 +286,90 @@ class _Studio:
             answer.headers["content-security-policy"] = TIMELINE_POLICY
         return answer
 
+    async def utterances(self, request: Request) -> Response:
+        rows = await asyncio.to_thread(self._utterances, self._done(request))
+        return JSONResponse({"utterances": [dataclasses.asdict(row) for row in rows]})
+
+    async def annotate(self, request: Request) -> Response:
+        analysis, number = self._done(request), request.path_params["number"]
+        content = await _small_body(request)
+        async with self._writing:
+            rows = await asyncio.to_thread(self._utterances, analysis)
+            if number >= len(rows):
+                raise HTTPException(404, f"no utterance {number}; the last is {len(rows) - 1}")
+            row = await asyncio.to_thread(self._annotate, analysis, number, content)
+        return JSONResponse(dataclasses.asdict(row))
+
+    def _annotate(self, analysis: Analysis, number: int, content: bytes) -> AnnotatedUtterance:
+        folder = self._queue.folder.folder(analysis)
+        annotations = read_annotations(folder)
+        try:
+            annotation = changed(annotations.get(number, Annotation()), content)
+        except DeadpanError as error:
+            raise HTTPException(422, str(error)) from None
+        write_annotations(folder, {**annotations, number: annotation})
+        return self._utterances(analysis)[number]
+
+    def _utterances(self, analysis: Analysis) -> list[AnnotatedUtterance]:
+        results = self._queue.folder
+        timeline = results.result(analysis, "timeline.json")
+        return annotated_utterances(results.folder(analysis), timeline)
+
+    async def datasets(self, _: Request) -> Response:
+        def names() -> list[str]:
+            folder = self._folder / DATASETS
+            if not folder.is_dir():
+                return []
+            return sorted(x.name for x in folder.iterdir() if (x / "labels.csv").is_file())
+
+        return JSONResponse({"datasets": await asyncio.to_thread(names)})
+
+    async def make_dataset(self, request: Request) -> Response:
+        content = await _small_body(request)
+        try:
+            values = json.loads(content)
+            name = check_name(values["name"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return refuse(422, 'wanted a JSON object with a name, as {"name": "mine"}')
+        except DeadpanError as error:
+            return refuse(422, str(error))
+        if self._exporting.locked():
+            wait = {"retry-after": str(RETRY)}
+            return refuse(429, "another data set is being written; try again later", wait)
+        async with self._exporting:
+            recordings = await asyncio.to_thread(self._labelled)
+            if not recordings:
+                return refuse(409, "no utterance has a label; label some, and save again")
+            out = self._folder / DATASETS / name
+            if out.exists():
+                return refuse(409, f"there is a data set {name} already; give another name")
+            await _worked(write_labelled, recordings, out)
+        store = f"{out}.safetensors"
+        clips = sum(len(each.utterances) for each in recordings)
+        table = out / "labels.csv"
+        extract = ["deadpan", "extract", str(out / "clips"), "--labels", str(table), "--out", store]
+        extract += ["--data_options.task", "regression"]
+        commands = [shlex.join(extract), shlex.join(["deadpan", "train", "--data", store])]
+        made = {"name": name, "clips": clips, "note": dataset_note(recordings)}
+        return JSONResponse({**made, "folder": str(out), "commands": commands}, status_code=201)
+
+    def _labelled(self) -> list[LabelledRecording]:
+        found: list[LabelledRecording] = []
+        for each in reversed(self._queue.all()):
+            if each.state != "done" or not read_annotations(self._queue.folder.folder(each)):
+                continue
+            rows = tuple(row for row in self._utterances(each) if row.label is not None)
+            if rows:
+                file = self._queue.folder.recording(each)
+                found.append(LabelledRecording(id=each.id, file=file, utterances=rows))
+        return found
+
+    def _done(self, request: Request) -> Analysis:
+        analysis = self._found(request)
+        if analysis.state != "done":
+            raise HTTPException(409, f"the analysis is {analysis.state}; wait until it is done")
+        return analysis
+
     def _found(self, request: Request) -> Analysis:
         analysis = self._queue.find(request.path_params["id"])
         if analysis is None:
@@ -280,7 +389,7 @@ class _Studio:
         if self._run_list is None:
             from deadpan.studio.runs import RunList
 
-            self._run_list = RunList(self._folder, frozenset((ANALYSES,)))
+            self._run_list = RunList(self._folder, frozenset((ANALYSES, DATASETS)))
         return self._run_list
 
 
@@ -301,6 +410,36 @@ def _check_first(first: bool, content: bytes) -> bool:
             ".mp3 or .flac",
         )
     return False
+
+
+async def _small_body(request: Request) -> bytes:
+    """The body of a request that brings no recording."""
+    content = b""
+    parts = aiter(request.stream())
+    try:
+        while part := await asyncio.wait_for(anext(parts), PATIENCE):
+            content += part
+            if len(content) > SMALL:
+                raise HTTPException(413, f"wanted at most {SMALL:,} bytes", {"connection": "close"})
+    except StopAsyncIteration:
+        pass
+    except TimeoutError:
+        raise HTTPException(408, f"no byte came for {PATIENCE:g} s; send it again") from None
+    except ClientDisconnect:
+        raise HTTPException(400, "the sender left before the end") from None
+    return content
+
+
+async def _worked(function: Callable[..., Any], *arguments: Any) -> None:  # noqa: ANN401
+    """Call a function in a process of its own; DeadpanError if it fails."""
+    work = await asyncio.to_thread(Work, function, *arguments)
+    try:
+        while (message := await asyncio.to_thread(work.message))[0] not in FINAL:
+            pass
+    finally:
+        work.close()
+    if message[0] == "failed":
+        raise DeadpanError(message[1])
 
 
 def analysis_json(analysis: Analysis) -> dict[str, Any]:

@@ -110,6 +110,43 @@ def openapi() -> dict[str, Any]:
                     _path("file"),
                 )
             },
+            f"{one}/utterances": {
+                "get": _operation(
+                    "Utterances with their corrections and labels",
+                    {
+                        **_json("all", _object(utterances=_array(_ref("Utterance")))),
+                        **_refusals(409),
+                    },
+                    ID,
+                )
+            },
+            f"{one}/utterances/{{number}}": {
+                "put": {
+                    **_operation(
+                        "Correct or label an utterance; what is left out stays, null takes it back",
+                        {**_json("it", _ref("Utterance")), **_refusals(408, 409, 413, 422)},
+                        ID,
+                        {**_path("number"), "schema": {"type": "integer", "minimum": 0}},
+                    ),
+                    "requestBody": _body(
+                        text=_or_null("string"),
+                        label={"type": ["number", "null"], "minimum": -3, "maximum": 3},
+                    ),
+                }
+            },
+            "/v1/datasets": {
+                "get": _operation("List data sets", _json("names", _object(datasets=_array(TEXT)))),
+                "post": {
+                    **_operation(
+                        "Write all labelled utterances as a folder that 'deadpan extract' takes",
+                        {
+                            "201": _content("it is written", "application/json", _ref("Dataset")),
+                            **_refusals(408, 409, 413, 422, 429),
+                        },
+                    ),
+                    "requestBody": _body(name=TEXT),
+                },
+            },
         },
         "components": {
             "schemas": SCHEMAS,
@@ -133,6 +170,13 @@ def _object(**properties: Mapping[str, Any]) -> dict[str, Any]:
 
 def _or_null(kind: str) -> dict[str, Any]:
     return {"type": [kind, "null"]}
+
+
+def _body(**properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "object", "properties": properties}}},
+    }
 
 
 def _path(name: str) -> dict[str, Any]:
@@ -185,6 +229,18 @@ SCHEMAS: Mapping[str, Any] = {
         error=_or_null("string"),
         recording=TEXT,
         results=_array(TEXT),
+    ),
+    "Utterance": _object(
+        number=WHOLE,
+        start=NUMBER,
+        end=NUMBER,
+        person=_or_null("string"),
+        recognized=TEXT,
+        text=TEXT,
+        label=_or_null("number"),
+    ),
+    "Dataset": _object(
+        name=TEXT, clips=WHOLE, note=_or_null("string"), folder=TEXT, commands=_array(TEXT)
     ),
     "Run": _object(
         id=TEXT,
