@@ -126,8 +126,13 @@ class Browser:
         self.requests.clear()
         if "loaderId" not in self.call("Page.navigate", url=url):
             self.call("Page.reload")  # another fragment of the page that is open
+        self.wait_for_load()
+
+    def wait_for_load(self):
+        """Wait for the load event of a page, after ``open`` or what navigated since."""
         while "Page.loadEventFired" not in self._events:
             self._note(self._message())
+        self._events.clear()
 
     def run(self, script):
         """Value of an expression; a promise is waited for."""

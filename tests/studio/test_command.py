@@ -23,7 +23,7 @@ def test_the_command_prints_the_address_and_ends_on_ctrl_c(tmp_path):
     )
     address = re.fullmatch(r"studio: (http://127.0.0.1:\d+/)\n", process.stdout.readline())[1]
     with urllib.request.urlopen(f"{address}v1/analyses") as answer:
-        assert answer.read() == b'{"analyses":[]}'
+        assert answer.read() == b'{"analyses":[],"largest":2000000000}'
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
     assert (process.returncode, out) == (130, "")

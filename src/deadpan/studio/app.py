@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from deadpan.errors import DeadpanError
 from deadpan.reports.timeline import MEDIA_TYPES, TIMELINE_PAGE
+from deadpan.show.page import render
 from deadpan.studio.analyses import ANALYSES, FINAL, RESULTS, Analysis, AnalysisFolder
 from deadpan.studio.annotations import (
     AnnotatedUtterance,
@@ -57,6 +58,13 @@ BUFFER = 1 << 20
 SMALL = 65_536
 """Most bytes of a request's body that is no recording."""
 NOT_HERE = "there is nothing here"
+STATIC = Path(__file__).parent / "static"
+SCRIPTS = ("studio.js", "page.js", "runs.js", "curve.js", "analyses.js")
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; media-src 'self'; "
+    "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 STORED_PAGE = (
     "sandbox allow-downloads; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:"
 )
@@ -131,6 +139,8 @@ class _Studio:
         """Every route; ``openapi`` describes those under ``/v1``."""
         one = "/v1/analyses/{id}"
         return [
+            _route("GET", "/", self.front, described=False),
+            _route("GET", "/static/{file}", self.static, described=False),
             _route("GET", "/v1/openapi.json", self.describe),
             _route("GET", "/v1/runs", self.runs),
             _route("GET", "/v1/runs/{id}", self.run),
@@ -153,6 +163,20 @@ class _Studio:
             # Where the page of a timeline looks for a recording that is too large to be in it.
             _route("GET", f"{one}/{{file}}", self.recording, described=False),
         ]
+
+    async def front(self, _: Request) -> Response:
+        answer = _file(STATIC / "studio.html", "text/html; charset=utf-8")
+        answer.headers["content-security-policy"] = PAGE_POLICY
+        return answer
+
+    async def static(self, request: Request) -> Response:
+        name = request.path_params["file"]
+        if name == "studio.css":  # after the look that all pages share
+            style = render("style.css") + (STATIC / name).read_text(encoding="utf-8")
+            return Response(style, media_type="text/css")
+        if name not in SCRIPTS:
+            raise HTTPException(404, NOT_HERE)
+        return _file(STATIC / name, "text/javascript; charset=utf-8")
 
     async def describe(self, _: Request) -> Response:
         return JSONResponse(openapi())
@@ -189,7 +213,8 @@ class _Studio:
         return _shown(await asyncio.to_thread(shown_file, self._folder, names))
 
     async def analyses(self, _: Request) -> Response:
-        return JSONResponse({"analyses": [analysis_json(each) for each in self._queue.all()]})
+        rows = [analysis_json(each) for each in self._queue.all()]
+        return JSONResponse({"analyses": rows, "largest": self._largest})
 
     async def analysis(self, request: Request) -> Response:
         return JSONResponse(analysis_json(self._found(request)))

@@ -36,9 +36,7 @@ class LabelledRecording:
 
 def check_name(name: object) -> str:
     """A data set's name; DeadpanError for what is no plain folder name."""
-    if not isinstance(name, str) or not re.fullmatch(
-        r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name, re.ASCII
-    ):
+    if not isinstance(name, str) or not re.fullmatch(NAME, name):
         raise DeadpanError(
             f"the name {name!r:.80}: wanted letters, digits, - and _, and a letter or digit first"
         )

@@ -57,7 +57,7 @@ def openapi() -> dict[str, Any]:
             "/v1/analyses": {
                 "get": _operation(
                     "List analyses, newest first",
-                    _json("all", _object(analyses=_array(_ref("Analysis")))),
+                    _json("all", _object(analyses=_array(_ref("Analysis")), largest=WHOLE)),
                 ),
                 "post": {
                     **_operation(
