@@ -25,6 +25,7 @@ from workloads.reporting import about, keep  # noqa: E402
 from tests.studio.conftest import WAV, Studio  # noqa: E402
 
 MISSING = "0" * 16
+CUT_OFF = "cut off while sending"
 
 
 def memory(studio):
@@ -41,7 +42,7 @@ def status(studio, *arguments, **headers):
 
 
 def count(values):
-    return ", ".join(f"{n}: {values.count(n)}" for n in sorted({*values}))
+    return ", ".join(f"{n or CUT_OFF}: {values.count(n):,}" for n in sorted({*values}))
 
 
 def junk(studio, uploads):
@@ -205,7 +206,10 @@ def page(results):
     rows = [
         ("junk", f"{results['junk']['uploads']:,} uploads; answers {results['junk']['answers']}"),
         *(
-            (name, f"status {each['status']}: {'refused' if each['refused'] else 'NOT REFUSED'}")
+            (
+                name,
+                f"{each['status'] or 'cut off while sending'}: {'refused' if each['refused'] else 'NOT REFUSED'}",
+            )
             for name, each in results["strangers"].items()
         ),
         (

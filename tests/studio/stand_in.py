@@ -17,7 +17,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from deadpan.errors import DataError  # noqa: E402
 from deadpan.reports.timeline import write_timeline  # noqa: E402
-from deadpan.studio.server import serve  # noqa: E402
+from deadpan.studio import app, server  # noqa: E402
 from tests.extraction.made_up import made_up  # noqa: E402
 
 
@@ -51,8 +51,11 @@ if __name__ == "__main__":
     parser.add_argument("--token")
     parser.add_argument("--largest", type=int, default=2_000_000)
     parser.add_argument("--waiting", type=int, default=3)
+    parser.add_argument("--patience", type=float)
     options = parser.parse_args()
-    serve(
+    if options.patience:
+        server.HEADER_SECONDS = app.PATIENCE = options.patience
+    server.serve(
         options.folder,
         read_nothing,
         host=options.host,

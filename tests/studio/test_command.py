@@ -10,11 +10,17 @@ import pytest
 
 from deadpan.cli import main
 
-for module in ("starlette", "uvicorn"):
-    pytest.importorskip(module, reason="needs the extra serve")
+
+def test_a_missing_extra_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "deadpan.studio.server", raising=False)
+    assert main(["studio", str(tmp_path / "runs")]) == 2
+    assert "needs uvicorn; run: pip install 'deadpan[serve,video]'" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
 
 
 def test_the_command_prints_the_address_and_ends_on_ctrl_c(tmp_path):
+    pytest.importorskip("uvicorn", reason="needs the extra serve")
     process = subprocess.Popen(
         [sys.executable, "-m", "deadpan", "studio", tmp_path / "runs", "--port", "0"],
         stdout=subprocess.PIPE,

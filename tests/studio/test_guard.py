@@ -87,6 +87,34 @@ def test_nonsense_is_refused(studio, content):
     assert status in (400, 421)
 
 
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"", b""),
+        (b"GET /v1/analyses HTTP/1.1\r\nHost: loc", b""),
+        (b"POST /v1/analyses HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nRI", b"408"),
+        (b"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{{", b"408"),
+    ],
+)
+def test_a_client_that_stops_in_the_midst_is_given_up(impatient, sent, answer):
+    """However long it takes: the client waits for what comes."""
+    studio, path = impatient
+    with socket.create_connection(("127.0.0.1", studio.port), SILENCE) as connection:
+        connection.sendall(sent.replace(b"{path}", path.encode()))
+        assert connection.recv(1000)[9:12] == answer
+    assert studio.get("/v1/analyses").status == 200
+
+
+@pytest.fixture(scope="module")
+def impatient(start_studio, tmp_path_factory):
+    """A studio that waits .2 s for what a client is about to send, and an utterance's path."""
+    folder = tmp_path_factory.mktemp("impatient") / "runs"
+    studio = start_studio(folder, "--patience", "0.2")
+    identity = studio.send().json["id"]
+    assert studio.end_of(identity)["state"] == "done"
+    return studio, f"/v1/analyses/{identity}/utterances/0"
+
+
 def test_with_a_token_nothing_is_answered_without_it(start_studio, tmp_path):
     studio = start_studio(tmp_path / "runs", "--host", "0.0.0.0", "--token", "wrong horse")
     assert studio.address.endswith("/?token=wrong%20horse")
