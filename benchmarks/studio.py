@@ -208,7 +208,8 @@ def page(results):
         *(
             (
                 name,
-                f"{each['status'] or 'cut off while sending'}: {'refused' if each['refused'] else 'NOT REFUSED'}",
+                f"{each['status'] or 'cut off while sending'}: "
+                + ("refused" if each["refused"] else "NOT REFUSED"),
             )
             for name, each in results["strangers"].items()
         ),

@@ -84,7 +84,7 @@ def train(
     from deadpan.training.run import train_run
     from deadpan.training.settings import Settings, over_configuration
 
-    if not isinstance(settings.get("model", ""), str):
+    if isinstance(settings.get("model"), type):
         from deadpan.models import register
 
         settings["model"] = register(settings["model"]).__name__
