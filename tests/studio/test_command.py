@@ -19,10 +19,18 @@ def test_a_missing_extra_is_named(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "runs").exists()
 
 
+# Where the tests run in the background of a shell, they and their children ignore Ctrl-C.
+HEEDING = """import signal, sys
+from deadpan.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main())
+"""
+
+
 def test_the_command_prints_the_address_and_ends_on_ctrl_c(tmp_path):
     pytest.importorskip("uvicorn", reason="needs the extra serve")
     process = subprocess.Popen(
-        [sys.executable, "-m", "deadpan", "studio", tmp_path / "runs", "--port", "0"],
+        [sys.executable, "-c", HEEDING, "studio", tmp_path / "runs", "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
