@@ -29,7 +29,7 @@ import numpy as np
 
 from deadpan import api
 from deadpan.extraction.faces import FaceLandmarker
-from deadpan.extraction.measuring import Models, measure_recording
+from deadpan.extraction.measuring import METERS, Models, measure_recording
 from deadpan.extraction.media import AudioBlock, Frame, read
 from deadpan.extraction.recipes import AUDIO, VISION
 from deadpan.extraction.recording_reader import SIDE, RecordingReader
@@ -195,7 +195,7 @@ def _cpu() -> float:
 def unheard(path: Path, seconds: int) -> dict[str, Any]:
     """A recording without recognition, as a worker of ``deadpan extract`` measures it."""
     models = Models(COMPONENTS)
-    return measured(seconds, lambda: measure_recording(path, (AUDIO, VISION), models))
+    return measured(seconds, lambda: measure_recording(path, METERS["open-1"], models))
 
 
 def analyzed(paths: list[Path], out: Path) -> dict[str, Any]:
