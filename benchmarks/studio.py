@@ -206,11 +206,7 @@ def page(results):
     rows = [
         ("junk", f"{results['junk']['uploads']:,} uploads; answers {results['junk']['answers']}"),
         *(
-            (
-                name,
-                f"{each['status'] or 'cut off while sending'}: "
-                + ("refused" if each["refused"] else "NOT REFUSED"),
-            )
+            (name, f"{each['status'] or CUT_OFF}: {'' if each['refused'] else 'NOT '}refused")
             for name, each in results["strangers"].items()
         ),
         (
