@@ -66,9 +66,9 @@ def write_overlay(
         remove_leftovers(file)
         _write(timeline, tracks, recording, temporary, watch)
         temporary.replace(file)
-    except OSError as error:  # so are PyAV's
-        error.filename = str(file)
-        raise DeadpanError(os_failure(error)) from None
+    except OSError as error:  # so are PyAV's, whose names cannot be set
+        named = OSError(error.errno, error.strerror, str(file))
+        raise DeadpanError(os_failure(named)) from None
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
