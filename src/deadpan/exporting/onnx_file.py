@@ -13,7 +13,6 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from deadpan.data.normalization import LIMIT, Normalizer
-from deadpan.errors import DeadpanError
 from deadpan.exporting.encoder import encoder_output, pooled_encoder_output
 from deadpan.exporting.graph import (
     MICROSOFT,
@@ -33,6 +32,7 @@ from deadpan.exporting.graph import (
     sequence,
     steps_from_mask,
 )
+from deadpan.exporting.traced import store_as_int8, traced_graph
 from deadpan.layers.layer_mix import LayerMix
 from deadpan.layers.pooling import Pool
 from deadpan.layers.recurrent import MaskedLSTM
@@ -183,10 +183,7 @@ def hct_mg(graph: Graph, model: HCTMG, streams: Streams) -> str:
 def _gate(model: HCTMG) -> tuple[dict[Modality, float] | None, Modality]:
     if model.gate is None:
         return None, str(model.primary)
-    if not isinstance(model.gate, ModalityGate):
-        raise DeadpanError(
-            "HCTMG with gate_per clip has no ONNX graph; export a run with gate_per batch"
-        )
+    assert isinstance(model.gate, ModalityGate), "has_graph"
     weights, index = model.gate()
     scaled = (model.gain * weights).tolist()
     return dict(zip(model.modalities, scaled, strict=True)), model.modalities[index]
@@ -287,7 +284,14 @@ GRAPHS: Mapping[type[Model], Callable[[Graph, Any, Streams], str]] = {
     MulT: mult,
     TFN: tfn,
 }
-"""The function that writes each model's network; other models cannot be exported."""
+"""The function that writes each model's network; other models are followed by torch's exporter."""
+
+
+def has_graph(model: Model) -> bool:
+    """Whether one of ``GRAPHS`` writes the model's network."""
+    if isinstance(model, HCTMG) and not isinstance(model.gate, ModalityGate | None):
+        return False  # a gate of each clip is computed from it
+    return type(model) in GRAPHS
 
 
 def onnx_bytes(
@@ -300,39 +304,60 @@ def onnx_bytes(
     at least one step of each modality. The output is ``prediction`` float32 [clips, outputs].
 
     Args:
-        model: a trained model in evaluation mode, one of ``GRAPHS``.
+        model: a trained model in evaluation mode.
         normalizer: becomes part of the graph, all but the medians of groups.
         facts: JSON values for the file's metadata, under the key ``deadpan``.
         int8: store large weights as int8 with a scale for each output channel.
+
+    Raises:
+        DeadpanError: the model has no graph of ours, and torch's exporter cannot follow it.
     """
-    graph = Graph(int8=int8)
-    inputs: list[Any] = []
     shapes: dict[str, list[Any]] = {}
-    streams: dict[Modality, tuple[str, Steps]] = {}
     for name, width in model.widths.items():
         shape = ["clips", f"{name}_steps"]
         shapes |= {f"features.{name}": [*shape, width], f"mask.{name}": shape}
+    output = {"prediction": ["clips", model.outputs]}
+    if has_graph(model):
+        network = _own_graph(model, normalizer, shapes, output["prediction"], int8=int8)
+        versions = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
+    else:
+        network, versions = traced_graph(model, normalizer, shapes | output, opset=OPSET)
+        network.name = type(model).__name__
+        if int8:
+            store_as_int8(network)
+    file = helper.make_model(
+        network, opset_imports=versions, ir_version=IR_VERSION, producer_name="deadpan"
+    )
+    interface = {"opset": OPSET, "inputs": shapes, "output": output}
+    helper.set_model_props(file, {"deadpan": json.dumps({**facts, **interface})})
+    onnx.checker.check_model(file)
+    return file.SerializeToString()
+
+
+def _own_graph(
+    model: Model,
+    normalizer: Normalizer,
+    shapes: Mapping[str, list[Any]],
+    output: list[Any],
+    *,
+    int8: bool,
+) -> Any:  # noqa: ANN401 - onnx gives it no type
+    """The graph that one of ``GRAPHS`` writes, behind its normalisation."""
+    graph = Graph(int8=int8)
+    inputs: list[Any] = []
+    streams: dict[Modality, tuple[str, Steps]] = {}
+    for name, width in model.widths.items():
         x, mask = f"features.{name}", f"mask.{name}"
-        inputs.append(helper.make_tensor_value_info(x, TensorProto.FLOAT, [*shape, width]))
-        inputs.append(helper.make_tensor_value_info(mask, TensorProto.BOOL, shape))
+        inputs.append(helper.make_tensor_value_info(x, TensorProto.FLOAT, shapes[x]))
+        inputs.append(helper.make_tensor_value_info(mask, TensorProto.BOOL, shapes[mask]))
         steps = steps_from_mask(graph, mask)
         x = _normalized(graph, x, name, width, steps, normalizer)
         if name in model.layer_mixes:
             x = _mixed(graph, x, width, model.layer_mixes[name])  # pyright: ignore[reportArgumentType]
         streams[name] = x, steps
     graph.rename(GRAPHS[type(model)](graph, model, streams), "prediction")
-    shape = ["clips", model.outputs]
-    output = helper.make_tensor_value_info("prediction", TensorProto.FLOAT, shape)
-    file = helper.make_model(
-        graph.finish(type(model).__name__, inputs, [output]),
-        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)],
-        ir_version=IR_VERSION,
-        producer_name="deadpan",
-    )
-    interface = {"opset": OPSET, "inputs": shapes, "output": {"prediction": shape}}
-    helper.set_model_props(file, {"deadpan": json.dumps({**facts, **interface})})
-    onnx.checker.check_model(file)
-    return file.SerializeToString()
+    value = helper.make_tensor_value_info("prediction", TensorProto.FLOAT, output)
+    return graph.finish(type(model).__name__, inputs, [value])
 
 
 def _mixed(graph: Graph, x: str, width: int, mix: LayerMix) -> str:

@@ -17,6 +17,7 @@ from deadpan.errors import DeadpanError
 from deadpan.files import write_atomically
 from deadpan.locks import alone, beside
 from deadpan.models import Model
+from deadpan.models.aligned import AlignedModel
 from deadpan.tasks import Task
 from deadpan.training.opened import RunDirectory, open_run
 from deadpan.types import Batch, Modality
@@ -104,21 +105,16 @@ def export_bytes(
     """Write a model as the content of an ONNX file, unchecked.
 
     Raises:
-        DeadpanError: onnx or onnxruntime is not installed, or the model has no graph.
+        DeadpanError: a package is not installed, or the model cannot be exported.
     """
     try:
         import onnxruntime as onnxruntime
 
-        from deadpan.exporting.onnx_file import GRAPHS, onnx_bytes
+        from deadpan.exporting.onnx_file import onnx_bytes
     except ModuleNotFoundError as error:
         raise DeadpanError(
             f"an ONNX file needs {error.name}: pip install 'deadpan[export]'"
         ) from error
-    if type(model) not in GRAPHS:
-        names = ", ".join(kind.title for kind in GRAPHS)
-        raise DeadpanError(
-            f"{model.title} cannot be exported, for it has no ONNX graph; those that can: {names}"
-        )
     return onnx_bytes(model, normalizer, facts, int8=int8)
 
 
@@ -149,9 +145,21 @@ def _facts(
         "median_of_group_first": [m for m in model.widths if m not in normalizer.unscaled]
         if normalizer.by_group
         else [],
+        # What the model asks of the steps of a clip; in the file nothing checks it.
+        "aligned": step_limits(model)[0],
+        "longest": step_limits(model)[1],
         "padding": "last, at least one step of each modality; masks are True at real steps",
         "int8": int8,
     }
+
+
+def step_limits(model: torch.nn.Module) -> tuple[bool, dict[Modality, int]]:
+    """Whether a clip's modalities need as many steps as each other, and the most of a modality."""
+    if not isinstance(model, AlignedModel):
+        return False, {}
+    if model.aligners:
+        return False, {model.modalities[0]: model.ctc_steps}
+    return True, {}
 
 
 def deviations(
@@ -177,6 +185,8 @@ def deviations(
         The absolute differences, and the model's outputs.
     """
     raw = random_clips(clips, widths, normalizer, seed=seed)
+    aligned, longest = step_limits(model)
+    raw = [_within(clip, aligned=aligned, longest=longest) for clip in raw]
     scaled = [_scaled(clip, normalizer) for clip in raw]
     file_outputs, model_outputs = list[np.ndarray](), list[np.ndarray]()
     for raw_batch, scaled_batch in zip(_batches(raw), _batches(scaled), strict=True):
@@ -193,6 +203,7 @@ def onnx_predict(content: bytes) -> Predict:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
+    options.log_severity_level = 3  # an exporter leaves weights that nothing reads
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
     def predict(batch: Batch) -> Float[np.ndarray, "clip output"]:
@@ -226,6 +237,15 @@ def random_clips(
         )
         for index in range(count)
     ]
+
+
+def _within(clip: Clip, *, aligned: bool, longest: Mapping[Modality, int]) -> Clip:
+    """A clip cut to what a model can read; see ``step_limits``."""
+    most = dict(longest)
+    if aligned and clip.sequences:
+        most = dict.fromkeys(clip.sequences, min(map(len, clip.sequences.values())))
+    cut = {name: x[: most.get(name)] for name, x in clip.sequences.items()}
+    return dataclasses.replace(clip, sequences=cut)
 
 
 def _scaled(clip: Clip, normalizer: Normalizer) -> Clip:

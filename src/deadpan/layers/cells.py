@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from deadpan.layers.mlp import MLP
+from deadpan.layers.steps import States, fold
 
 CellStates = tuple[Float[Tensor, "modality clip hidden"], Float[Tensor, "modality clip hidden"]]
 """Hidden states h and cell memories c of all modalities."""
@@ -76,14 +77,17 @@ class LSTMCells(nn.Module):
             the memories [c(t-1); c(t)] at every step.
         """
         gates = self.project(sequences)
+
+        def step(states: States, values: States) -> tuple[States, Tensor]:
+            (h, before, last), (gate, real) = states, values
+            h, c = self(gate, (h, before))
+            last = torch.where(real[:, None], concatenate_states(h), last)
+            return (h, c, last), torch.cat([before, c], dim=2)
+
         h, c = self.start(gates)
-        last, memories = concatenate_states(h), list[Tensor]()
-        for step, gate in enumerate(gates):
-            previous = c
-            h, c = self(gate, (h, c))
-            memories.append(torch.cat([previous, c], dim=2))
-            last = torch.where(mask[:, step, None], concatenate_states(h), last)
-        return last, torch.stack(memories, dim=2)
+        start = (h, c, concatenate_states(h))
+        (_, _, last), memories = fold(step, start, (gates, mask.transpose(0, 1)), dim=2)
+        return last, memories
 
     def run_with_context(
         self,
@@ -102,14 +106,19 @@ class LSTMCells(nn.Module):
             [h; z] after each clip's last real step.
         """
         gates = self.project(sequences)
-        states = self.start(gates)
+
+        def step(states: States, values: States) -> tuple[States, Tensor]:
+            (h, c, z, last), (gate, real) = states, values
+            h, c = self(gate, (h, c), z)
+            z = fuse(concatenate_states(h))
+            both = torch.cat([concatenate_states(h), z], dim=1)
+            last = torch.where(real[:, None], both, last)
+            return (h, c, z, last), last
+
+        h, c = self.start(gates)
         z = gates.new_zeros(gates.shape[2], self.context_width)
-        last = torch.cat([concatenate_states(states[0]), z], dim=1)
-        for step, gate in enumerate(gates):
-            states = self(gate, states, z)
-            h = concatenate_states(states[0])
-            z = fuse(h)
-            last = torch.where(mask[:, step, None], torch.cat([h, z], dim=1), last)
+        start = (h, c, z, torch.cat([concatenate_states(h), z], dim=1))
+        (*_, last), _ = fold(step, start, (gates, mask.transpose(0, 1)))
         return last
 
 
@@ -144,12 +153,14 @@ class GatedMemory(nn.Module):
         self, x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
     ) -> Float[Tensor, "clip memory"]:
         """Memory after the last real step; zeros for a clip without one."""
-        proposals = self.proposal(x).tanh()
-        u = x.new_zeros(len(x), self.memory)
-        for step in range(x.shape[1]):
-            inputs = torch.cat([x[:, step], u], dim=1)
-            new = (
-                self.keep(inputs).sigmoid() * u + self.admit(inputs).sigmoid() * proposals[:, step]
-            )
-            u = torch.where(mask[:, step, None], new, u)
+
+        def step(states: States, values: States) -> tuple[States, Tensor]:
+            (u,), (features, proposal, real) = states, values
+            inputs = torch.cat([features, u], dim=1)
+            new = self.keep(inputs).sigmoid() * u + self.admit(inputs).sigmoid() * proposal
+            u = torch.where(real[:, None], new, u)
+            return (u,), u
+
+        sequences = [y.transpose(0, 1) for y in (x, self.proposal(x).tanh(), mask)]
+        (u,), _ = fold(step, (x.new_zeros(x.shape[0], self.memory),), sequences)
         return u

@@ -18,8 +18,10 @@ def front_aligned(
     """Move the real steps to the front, in order, and cut steps that are padding in every clip.
 
     At least one step remains, so that a batch without any real step keeps its shape. Padding
-    becomes zeros.
+    becomes zeros. While torch exports, padding stands last, and no step is cut.
     """
+    if torch.compiler.is_exporting():
+        return x.masked_fill(~mask[:, :, None], 0.0), mask
     if not x.shape[1]:
         x, mask = pad(x, (0, 0, 0, 1)), pad(mask, (0, 1))
     longest = max(int(mask.sum(dim=1).max()), 1)

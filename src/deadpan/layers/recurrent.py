@@ -1,7 +1,7 @@
 """Recurrent networks over padded sequences."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Literal
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from deadpan.layers.native.gru import MAX_SEQUENCES, gru_scan
 from deadpan.layers.native.library import native
+from deadpan.layers.steps import States, fold
 
 Padded = tuple[Float[Tensor, "clip _ width"], Bool[Tensor, "clip _"]]
 """Steps of one modality, and which of them are real."""
@@ -45,12 +46,81 @@ class MaskedGRU(nn.Module):
         """Hidden state at every real step; zeros in padding."""
         if not self.gru.bidirectional:
             return read_together([self], [(x, mask)])[0]
+        if torch.compiler.is_exporting():
+            return self._both_ways(x, mask)
         lengths = mask.sum(dim=1).clamp(min=1).cpu()
         packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
         hidden, _ = pad_packed_sequence(
             self.gru(packed)[0], batch_first=True, total_length=x.shape[1]
         )
         return hidden * mask[:, :, None]
+
+    def _both_ways(
+        self, x: Float[Tensor, "clip step width"], mask: Bool[Tensor, "clip step"]
+    ) -> Float[Tensor, "clip step hidden"]:
+        """The same without packing, which cannot be exported: the real steps are turned around."""
+        step = torch.arange(x.shape[1], device=x.device)
+        last = mask.sum(dim=1, keepdim=True) - 1
+        turned = torch.where(step <= last, last - step, step)[:, :, None]
+        forwards, backwards = (
+            _gru_states(self.gru, y, suffix)
+            for y, suffix in (
+                (x, ""),
+                (x.gather(1, turned.expand(-1, -1, x.shape[2])), "_reverse"),
+            )
+        )
+        backwards = backwards.gather(1, turned.expand(-1, -1, backwards.shape[2]))
+        return torch.cat([forwards, backwards], dim=2) * mask[:, :, None]
+
+
+def _gru_states(
+    gru: nn.GRU, x: Float[Tensor, "clip step width"], suffix: str = ""
+) -> Float[Tensor, "clip step hidden"]:
+    """Hidden state of one direction of a GRU at each step, by operators that can be exported."""
+    weight_ih, weight_hh, bias_ih, bias_hh = (
+        getattr(gru, f"{name}_l0{suffix}")
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+
+    step = partial(_gru_step, weight=weight_hh, bias=bias_hh)
+    start = (x.new_zeros(x.shape[0], gru.hidden_size),)
+    gates = linear(x, weight_ih, bias_ih).transpose(0, 1)
+    return fold(step, start, (gates,), dim=1)[1]
+
+
+def _gru_step(
+    states: States, values: States, *, weight: Tensor, bias: Tensor
+) -> tuple[States, Tensor]:
+    (h,), (gates,) = states, values
+    reset, update, new = gates.chunk(3, dim=1)
+    h_reset, h_update, h_new = linear(h, weight, bias).chunk(3, dim=1)
+    new = (new + (reset + h_reset).sigmoid() * h_new).tanh()
+    h = new + (update + h_update).sigmoid() * (h - new)
+    return (h,), h
+
+
+def _lstm_states(lstm: nn.LSTM, x: Tensor) -> Tensor:
+    """Hidden state of an LSTM at each step, by operators that can be exported."""
+    for layer in range(lstm.num_layers):
+        weight_ih, weight_hh, bias_ih, bias_hh = (
+            getattr(lstm, f"{name}_l{layer}")
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        step = partial(_lstm_step, weight=weight_hh, bias=bias_hh)
+        zeros = x.new_zeros(x.shape[0], lstm.hidden_size)
+        gates = linear(x, weight_ih, bias_ih).transpose(0, 1)
+        x = fold(step, (zeros, zeros), (gates,), dim=1)[1]
+    return x
+
+
+def _lstm_step(
+    states: States, values: States, *, weight: Tensor, bias: Tensor
+) -> tuple[States, Tensor]:
+    (h, c), (gates,) = states, values
+    into, forget, new, out = (gates + linear(h, weight, bias)).chunk(4, dim=1)
+    c = forget.sigmoid() * c + into.sigmoid() * new.tanh()
+    h = out.sigmoid() * c.tanh()
+    return (h, c), h
 
 
 def read_together(
@@ -76,6 +146,11 @@ def read_together(
             torch.stack([gru.weight_hh_l0 for gru in grus]),  # pyright: ignore[reportArgumentType]
             torch.stack([gru.bias_hh_l0 for gru in grus]),  # pyright: ignore[reportArgumentType]
         )
+    if torch.compiler.is_exporting():
+        return [
+            _gru_states(gru, x) * mask[:, :, None].to(x.dtype)
+            for gru, (x, mask) in zip(grus, streams, strict=True)
+        ]
     # Forwards, padding comes after every real step and so cannot reach one: no packing.
     return [
         gru(x)[0] * mask[:, :, None].to(x.dtype)
@@ -147,6 +222,8 @@ def lstm_states(
     Under autocast that is the type of autocast, or float32 where the processor cannot compute an
     LSTM in it.
     """
+    if torch.compiler.is_exporting():
+        return _lstm_states(lstm, x)
     if (
         x.is_cpu
         and torch.is_autocast_enabled("cpu")

@@ -2,6 +2,8 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -71,17 +73,22 @@ class AlignedModel(Model):
         """
         inputs = self.inputs(batch)
         lengths = torch.stack([mask.sum(dim=1) for _, mask in inputs.values()], dim=1)
-        self.check_steps(batch.ids, lengths)
         common = self._common_steps(lengths)
         losses: dict[str, Tensor] = {}
-        steps = max(int(common.max()), 1)
+        if torch.compiler.is_exporting():  # values are not known; whoever predicts checks the steps
+            longest = [x.shape[1] for x, _ in inputs.values()]
+            # Not as int(), which would fix the number of steps of the batch that is followed.
+            steps: Any = self.ctc_steps if self.aligners else reduce(torch.sym_max, longest)
+        else:
+            self.check_steps(batch.ids, lengths)
+            steps = max(int(common.max()), 1)
         sequences: dict[Modality, Tensor] = {}
         for name, (x, mask) in inputs.items():
             if name in self.aligners:
                 sequences[name], loss = self.aligners[name](x, mask, common)
                 losses[f"ctc_{name}"] = self.ctc_weight * loss
             else:
-                sequences[name] = pad(x, (0, 0, 0, steps - x.shape[1]))
+                sequences[name] = _with_steps(x, steps)
         mask = torch.arange(steps, device=common.device) < common[:, None]
         return Aligned(sequences=sequences, mask=mask, losses=losses)
 
@@ -123,3 +130,12 @@ class AlignedModel(Model):
                 f"of {self.modalities[0]}, the CTC front end {self.ctc_steps}: set --model."
                 f"ctc_steps to those of the longest clip"
             )
+
+
+def _with_steps(x: Float[Tensor, "clip _ width"], steps: int) -> Float[Tensor, "clip _ width"]:
+    """The same steps, then zeros, so many in all."""
+    if not torch.compiler.is_exporting():
+        return pad(x, (0, 0, 0, steps - x.shape[1]))
+    # Of any number of steps, and more: a clip with more real ones is refused.
+    index = torch.arange(steps, device=x.device).clamp(max=x.shape[1])
+    return pad(x, (0, 0, 0, 1))[:, index]

@@ -125,6 +125,8 @@ class Predictor:
         if not clips:
             raise DeadpanError("got no clips, wanted at least one")
         features = [clip_features(index, clip, self.widths) for index, clip in enumerate(clips)]
+        for index, clip in enumerate(features):
+            self._check_steps(index, clip)
         if modalities := self.facts["median_of_group_first"]:
             features = subtract_medians(features, groups, modalities)
         outputs = np.empty((len(features), self.facts["outputs"]), np.float32)
@@ -157,6 +159,27 @@ class Predictor:
             kind = getattr(result, "shape", type(result).__name__)
             raise _damaged(self.file, f"its prediction is {kind}, wanted {shape}")
         return result
+
+    def _check_steps(self, index: int, clip: Mapping[str, np.ndarray]) -> None:
+        """Raise DeadpanError if the model cannot read a clip of so many steps."""
+        model, steps = (
+            self.facts.get("model", "the model"),
+            {name: len(x) for name, x in clip.items()},
+        )
+        if self.facts.get("aligned") and len(set(steps.values())) > 1:
+            counts = ", ".join(f"{name} {count}" for name, count in steps.items())
+            raise DeadpanError(
+                f"clip {index}: its modalities have different numbers of steps ({counts}), but "
+                f"{model} reads one step of each for every word; give word-aligned "
+                f"features"
+            )
+        for name, most in self.facts.get("longest", {}).items():
+            if steps.get(name, 0) > most:
+                raise DeadpanError(
+                    f"clip {index}: has {steps[name]} steps of {name}, but {model} "
+                    f"reads at most {most}; cut the clip, or train with --model.ctc_steps "
+                    f"{steps[name]}"
+                )
 
     def _batches(self, clips: Sequence[Clip]) -> list[list[int]]:
         """Indices of clips of similar length, shortest first, each batch in ``STEPS_AT_ONCE``."""
@@ -273,6 +296,9 @@ def _wrong_fact(facts: Mapping[str, Any]) -> str | None:
     per_label = OUTPUTS_PER_LABEL[task] if bins is None else len(bins[0])
     if not is_count(outputs) or outputs != len(labels) * per_label:
         return "outputs"
+    longest: Any = facts.get("longest", {})
+    if not isinstance(longest, dict) or not all(map(is_count, longest.values())):
+        return "longest"
     try:
         _intervals(facts)
     except DeadpanError:
