@@ -164,8 +164,15 @@ def test_what_cannot_be_followed_says_what_to_do(tmp_path):
 
 
 def test_without_the_package_its_command_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("deadpan.exporting.traced.CAN_EXPORT", True)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(DeadpanError, match=r"needs onnxscript: pip install 'deadpan\[export\]'"):
+        predictor(tmp_path / "m.onnx", built(FOLLOWED[0]))
+
+
+def test_a_torch_that_cannot_export_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("deadpan.exporting.traced.CAN_EXPORT", False)
+    with pytest.raises(DeadpanError, match=r"EF-LSTM needs torch 2\.7 or newer; got \d"):
         predictor(tmp_path / "m.onnx", built(FOLLOWED[0]))
 
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from deadpan.data.normalization import LIMIT, Normalizer
 from deadpan.errors import DeadpanError
 from deadpan.exporting.graph import QUANTIZED_FROM
+from deadpan.layers.exporting import CAN_EXPORT
 from deadpan.models import Model
 from deadpan.types import Batch, Modality
 
@@ -44,13 +45,18 @@ def traced_graph(
 
     Raises:
         DeadpanError: the model reads other clips, the exporter cannot follow it, or onnxscript is
-            not installed.
+            not installed, or torch is too old.
     """
     kind = model.title
     if model.context:
         raise DeadpanError(
             f"{kind} cannot be exported: to predict a clip it reads the other clips of its video, "
             f"and a file gets clips one by one; use deadpan predict"
+        )
+    if not CAN_EXPORT:
+        raise DeadpanError(
+            f"exporting {kind} needs torch 2.7 or newer; got {torch.__version__}: install one, or "
+            f"use deadpan predict"
         )
     if importlib.util.find_spec("onnxscript") is None:
         raise DeadpanError(f"exporting {kind} needs onnxscript: pip install 'deadpan[export]'")

@@ -10,6 +10,7 @@ from torch.nn.functional import dropout as drop
 from torch.nn.functional import scaled_dot_product_attention
 
 from deadpan.errors import DeadpanError
+from deadpan.layers.exporting import is_exporting
 
 MASKED_SCORE = -1e9
 """Score of a masked step, or a number added to it: its weight in a softmax is then exactly 0."""
@@ -89,7 +90,7 @@ class Attention(nn.Module):
         )
         rate = dropout if self.training else 0.0
         # Off the CPU, reading the mask would synchronize.
-        readable = source_mask.device.type == "cpu" and not torch.compiler.is_exporting()
+        readable = source_mask.device.type == "cpu" and not is_exporting()
         if readable and not (mask_future or self.recorders) and bool(source_mask.all()):
             attended = scaled_dot_product_attention(query, key, value, dropout_p=rate)
             return self.output(attended.transpose(1, 2).flatten(2))

@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import ctc_loss, log_softmax
 
+from deadpan.layers.exporting import is_exporting
 from deadpan.layers.recurrent import lstm_states
 
 
@@ -47,7 +48,7 @@ class CTCAligner(nn.Module):
                 long as the longest of them (``steps``, while torch exports), and zero beyond each
                 clip's own.
         """
-        exporting = torch.compiler.is_exporting()
+        exporting = is_exporting()
         longest = self.steps if exporting else max(int(lengths.max()), 1)
         logits = lstm_states(self.lstm, x)
         weights = logits.softmax(dim=2) * mask[:, :, None]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from deadpan.layers.attention import MASKED_SCORE
+from deadpan.layers.exporting import is_exporting
 
 Pooling = Literal["last", "mean", "attention"]
 
@@ -20,7 +21,7 @@ def front_aligned(
     At least one step remains, so that a batch without any real step keeps its shape. Padding
     becomes zeros. While torch exports, padding stands last, and no step is cut.
     """
-    if torch.compiler.is_exporting():
+    if is_exporting():
         return x.masked_fill(~mask[:, :, None], 0.0), mask
     if not x.shape[1]:
         x, mask = pad(x, (0, 0, 0, 1)), pad(mask, (0, 1))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from deadpan.layers.exporting import is_exporting
 from deadpan.layers.native.gru import MAX_SEQUENCES, gru_scan
 from deadpan.layers.native.library import native
 from deadpan.layers.steps import States, fold
@@ -46,7 +47,7 @@ class MaskedGRU(nn.Module):
         """Hidden state at every real step; zeros in padding."""
         if not self.gru.bidirectional:
             return read_together([self], [(x, mask)])[0]
-        if torch.compiler.is_exporting():
+        if is_exporting():
             return self._both_ways(x, mask)
         lengths = mask.sum(dim=1).clamp(min=1).cpu()
         packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
@@ -146,7 +147,7 @@ def read_together(
             torch.stack([gru.weight_hh_l0 for gru in grus]),  # pyright: ignore[reportArgumentType]
             torch.stack([gru.bias_hh_l0 for gru in grus]),  # pyright: ignore[reportArgumentType]
         )
-    if torch.compiler.is_exporting():
+    if is_exporting():
         return [
             _gru_states(gru, x) * mask[:, :, None].to(x.dtype)
             for gru, (x, mask) in zip(grus, streams, strict=True)
@@ -222,7 +223,7 @@ def lstm_states(
     Under autocast that is the type of autocast, or float32 where the processor cannot compute an
     LSTM in it.
     """
-    if torch.compiler.is_exporting():
+    if is_exporting():
         return _lstm_states(lstm, x)
     if (
         x.is_cpu

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from deadpan.layers.exporting import is_exporting
+
 States = tuple[Tensor, ...]
 """What a step hands on to the next; its shapes never change."""
 
@@ -28,7 +30,7 @@ def fold(
     Returns:
         The states after the last step, and the outputs of all steps.
     """
-    if torch.compiler.is_exporting() and isinstance(sequences[0].shape[0], torch.SymInt):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if is_exporting() and isinstance(sequences[0].shape[0], torch.SymInt):  # pyright: ignore[reportUnnecessaryIsInstance]
         return _scanned(step, states, sequences, dim)
     outputs: list[Tensor] = []
     for values in zip(*sequences, strict=True):

@@ -12,6 +12,7 @@ from torch.nn.functional import pad, relu
 
 from deadpan.layers.attention import Attention
 from deadpan.layers.dropout import dropout
+from deadpan.layers.exporting import is_exporting
 from deadpan.layers.native.encoder_layer import encoder_layer
 from deadpan.layers.native.library import native
 from deadpan.layers.pooling import Pool, last_step
@@ -244,7 +245,7 @@ def sinusoidal_positions(
         like: tensor whose device and type the result takes.
         scale: wavelengths run geometrically from 2 pi to 2 pi ``scale``.
     """
-    if like.device.type == "cpu" and not torch.compiler.is_exporting():
+    if like.device.type == "cpu" and not is_exporting():
         return _cached_positions(1 << int(steps).bit_length(), width, scale)[:steps].to(like.dtype)
     return _positions(steps, width, scale, like.device).to(like.dtype)
 

@@ -12,6 +12,7 @@ from torch.nn.functional import pad
 
 from deadpan.errors import DeadpanError
 from deadpan.layers.ctc import CTCAligner
+from deadpan.layers.exporting import is_exporting
 from deadpan.models.base import Model
 from deadpan.types import Batch, Modality
 
@@ -75,7 +76,7 @@ class AlignedModel(Model):
         lengths = torch.stack([mask.sum(dim=1) for _, mask in inputs.values()], dim=1)
         common = self._common_steps(lengths)
         losses: dict[str, Tensor] = {}
-        if torch.compiler.is_exporting():  # values are not known; whoever predicts checks the steps
+        if is_exporting():  # values are not known; whoever predicts checks the steps
             longest = [x.shape[1] for x, _ in inputs.values()]
             # Not as int(), which would fix the number of steps of the batch that is followed.
             steps: Any = self.ctc_steps if self.aligners else reduce(torch.sym_max, longest)
@@ -134,7 +135,7 @@ class AlignedModel(Model):
 
 def _with_steps(x: Float[Tensor, "clip _ width"], steps: int) -> Float[Tensor, "clip _ width"]:
     """The same steps, then zeros, so many in all."""
-    if not torch.compiler.is_exporting():
+    if not is_exporting():
         return pad(x, (0, 0, 0, steps - x.shape[1]))
     # Of any number of steps, and more: a clip with more real ones is refused.
     index = torch.arange(steps, device=x.device).clamp(max=x.shape[1])

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from deadpan.layers.exporting import is_exporting
 from deadpan.layers.native.build import FOLDER, INSTRUCTIONS, LIBRARY, NOT_BUILT, source_hash
 
 SWITCH = "DEADPAN_NATIVE"
@@ -50,7 +51,7 @@ def native(*tensors: Tensor) -> bool:
     return (
         all(x.is_cpu and x.dtype == torch.float32 for x in tensors)
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_exporting()
+        and not is_exporting()
         and library() is not None
     )
 
