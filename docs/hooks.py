@@ -3,8 +3,8 @@
 A page inserts what stands elsewhere, so that it is written once:
 
     <!-- insert: examples/own_model.py -->   a file, as code
-    <!-- insert: README.md formats -->       what README has between <!-- part: formats --> (or
-                                             table:) and <!-- end -->
+    <!-- insert: README.md intro -->         what README has between <!-- part: intro --> and
+                                             <!-- end -->
     <!-- insert: commands -->                a function of ``GENERATED``
 
 Links are written as GitHub reads them. Where one leads to a file that is no page, its text stays.
@@ -89,7 +89,7 @@ def _inserted(markdown: str, uri: str, files: Files) -> str:
 def _part(path: Path, name: str) -> str:
     """What a file has between a part's marks."""
     found = re.findall(
-        rf"<!-- \w+: {name} -->\n(.*?)<!-- end -->", path.read_text(encoding="utf-8"), re.DOTALL
+        rf"<!-- part: {name} -->\n(.*?)<!-- end -->", path.read_text(encoding="utf-8"), re.DOTALL
     )
     if len(found) != 1:
         raise ValueError(f"{path} has {len(found)} parts {name}, wanted one")
@@ -122,7 +122,7 @@ def _linked(markdown: str, home: str, uri: str, files: Files) -> str:
 
 def _commands() -> Iterator[str]:
     """What each command's ``--help`` prints."""
-    os.environ["COLUMNS"] = "88"  # the width of help, whatever the terminal's
+    os.environ["COLUMNS"] = "76"  # of help, so that its lines fit the page of a laptop
     for name, command in COMMANDS.items():
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):

@@ -1,7 +1,7 @@
-"""Write README's tables from the files of the studies and benchmarks: ``python studies/readme.py``.
+"""Write the tables of README and of two pages from the files of studies: ``python studies/readme.py``.
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; nothing else is touched.
-``tests/studies/test_readme.py`` holds README to what this script would write.
+``tests/studies/test_readme.py`` holds the documents to what this script would write.
 """
 
 import csv
@@ -142,10 +142,11 @@ def speed() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {"demo": demo, "accuracy": accuracy, "speed": speed}
+DOCUMENTS = ("README.md", "docs/tutorials/first_run.md", "benchmarks/README.md")
 
 
 def filled(text: str) -> str:
-    """README with every table as it is today."""
+    """A document with every table as it is today."""
 
     def table(match: re.Match[str]) -> str:
         return f"<!-- table: {match[1]} -->\n{TABLES[match[1]]()}\n<!-- end -->"
@@ -159,5 +160,6 @@ def marked(text: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    readme = ROOT / "README.md"
-    readme.write_text(filled(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    for name in DOCUMENTS:
+        document = ROOT / name
+        document.write_text(filled(document.read_text(encoding="utf-8")), encoding="utf-8")
