@@ -1,8 +1,8 @@
-"""A model of your own, trained by the same loop and scored beside the same baselines.
+"""A model of your own, trained by the same loop and scored beside the baselines.
 
-A model is a subclass of ``deadpan.models.base.Model``: it gets named, masked sequences and returns
-an Output. Behind ``@deadpan.models.register`` it has a name for the command line as well:
-``DEADPAN_MODELS=examples/own_model.py deadpan train --model StepMLP``.
+A model is a subclass of ``deadpan.models.Model``: it gets named, masked
+sequences and returns an Output. Behind ``@register`` it has a name for the
+command line as well: ``DEADPAN_MODELS=own_model.py deadpan train --model StepMLP``.
 
     python examples/own_model.py [--clips 1000] [--epochs 10]
 """
@@ -22,10 +22,11 @@ from deadpan.types import Batch, Output
 
 @register
 class StepMLP(Model):
-    """A hidden layer at every step of each modality, averaged over time, and one for the averages.
+    """A hidden layer at every step, averaged over time, and one for the averages.
 
-    A hidden layer of the averages alone would learn nothing from the controlled corpus: there no
-    average of a feature knows the sentiment, only what comes together at a step.
+    A hidden layer of the averages alone would learn nothing from the controlled
+    corpus: there no average of a feature knows the sentiment, only what comes
+    together at a step.
     """
 
     paper = "none: an example"
@@ -40,10 +41,10 @@ class StepMLP(Model):
         )
 
     def forward(self, batch: Batch) -> Output:
-        steps = {
-            name: (self.steps[name](x).relu(), m) for name, (x, m) in self.inputs(batch).items()
-        }
-        means = [mean_step(x, mask) for x, mask in steps.values()]
+        means = [
+            mean_step(self.steps[name](x).relu(), mask)
+            for name, (x, mask) in self.inputs(batch).items()
+        ]
         return Output(prediction=self.head(torch.cat(means, dim=1)))
 
 

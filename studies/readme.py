@@ -1,6 +1,7 @@
-"""Write the tables of README and of two pages from the files of studies: ``python studies/readme.py``.
+"""Write the tables of README and of two pages: ``python studies/readme.py``.
 
-A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; nothing else is touched.
+They come from the files of the studies and benchmarks. A table stands between
+``<!-- table: NAME -->`` and ``<!-- end -->``; nothing else is touched.
 ``tests/studies/test_readme.py`` holds the documents to what this script would write.
 """
 

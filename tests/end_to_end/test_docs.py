@@ -9,11 +9,13 @@ import dataclasses
 import functools
 import io
 import json
+import pickle
 import re
 import shutil
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -34,7 +36,8 @@ from ..show.browser import Browser, find_browser
 from .documents import ROOT, blocks, commands, typed
 
 DOCS = ROOT / "docs"
-PAGES = [path.relative_to(DOCS).as_posix() for path in sorted(DOCS.rglob("*.md"))]
+README = "../README.md"
+PAGES = [README, *(path.relative_to(DOCS).as_posix() for path in sorted(DOCS.rglob("*.md")))]
 CLIPS = 60
 
 
@@ -91,7 +94,7 @@ def project():
 
 def test_every_extra_is_named():
     extras = set(project()["optional-dependencies"]) - {"dev"}
-    assert {extra for extra in extras if f"`{extra}`" not in read("index.md")} == set()
+    assert {extra for extra in extras if f"`{extra}`" not in read("install.md")} == set()
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if typed(read(page))])
@@ -110,8 +113,9 @@ def test_every_command_is_one(page, parse):
             assert rest[0] == "install"
             assert set(extras) <= set(project()["optional-dependencies"])
         elif program == "python":
-            script = (ROOT / "examples" / rest[0]).read_text()
-            assert f"insert: examples/{rest[0]}" in read(page)
+            script = (ROOT / "examples" / Path(rest[0]).name).read_text()
+            in_clone = page == README and rest[0].startswith("examples/")
+            assert in_clone or f"insert: examples/{rest[0]}" in read(page)
             assert all(option in script for option in rest if option.startswith("--"))
         else:
             assert [program, *rest] == ["source", ".venv/bin/activate"]
@@ -180,10 +184,10 @@ def shorter(name, text):
     Path(name).write_text(yaml.safe_dump(values, sort_keys=False))
 
 
-def follow(page, capsys):
-    """Do what a page says, from top to bottom."""
+def follow(page, capsys, *, start=""):
+    """Do what a page says, from a heading to its end."""
     clip, names = load("controlled")["test"][0].id, {}
-    for language, title, body in blocks(read(page)):
+    for language, title, body in blocks(read(page).partition(start)[2] if start else read(page)):
         if language == "yaml":
             shorter(title, body)
         elif language == "python":
@@ -219,6 +223,35 @@ def test_own_features(small, capsys):
     assert (small / "runs/mydata/explain/explain.html").exists()
 
 
+def test_corpus(small, capsys):
+    """On a small file of the format that the page names, for one epoch."""
+    (small / "configs").symlink_to(ROOT / "configs")
+    for name in ("mosi_data_noalign.pkl", "other.pkl"):
+        mult_pickle(small / name)
+    follow("tutorials/corpus.md", capsys, start="## Check it")
+    run = small / "runs/mosi"
+    assert (run / "report.html").stat().st_size > 10_000
+    assert (run / "explain/explain.html").stat().st_size > 10_000
+    assert (run / "model.onnx").stat().st_size > 1_000_000
+    assert (small / "predictions.csv").read_text().count("\n") > 10
+    assert (small / "mosi.safetensors").stat().st_size > 10_000
+
+
+def mult_pickle(path):
+    """Clips of noise, as MulT's file of MOSI holds them."""
+    random = np.random.default_rng(0)
+    data = {}
+    for split, count in (("train", 24), ("valid", 8), ("test", 8)):
+        data[split] = {
+            "text": random.normal(size=(count, 12, 300)).astype(np.float32),
+            "audio": random.normal(size=(count, 20, 5)).astype(np.float32),
+            "vision": random.normal(size=(count, 30, 20)).astype(np.float32),
+            "labels": random.uniform(-3, 3, (count, 1, 1)).astype(np.float32),
+            "id": [[f"{split}{i}", "0.0", "1.0"] for i in range(count)],
+        }
+    path.write_bytes(pickle.dumps(data))
+
+
 def test_explain_page(small, capsys):
     follow("tutorials/explain_page.md", capsys)
     page = read("tutorials/explain_page.md")
@@ -245,7 +278,7 @@ def test_scripts_of_other_pages(small, capsys):
     (small / "talk.mp4").touch()
     csv_file = timeline_files(made_up(), small / "talk.mp4", folder)["timeline.csv"]
     (folder / "timeline.csv").write_bytes(csv_file)
-    done = {"first_run", "own_features", "explain_page", "compare", "own_model"}
+    done = {"first_run", "own_features", "corpus", "explain_page", "compare", "own_model"}
     for page in PAGES:
         for language, _, body in blocks(read(page)) if Path(page).stem not in done else []:
             if language == "python":
