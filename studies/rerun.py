@@ -71,9 +71,10 @@ STUDIES = (
         "compare", "compare/run.py", 3.0, ["--only", "controlled"],
         ["--only", "ravdess4,mosi229,mosi_text,controlled"],
     ),
+    Study("kinds", "accuracy/kinds.py", 0.5, [], None),
     Study(
         "claims", "claims/run.py", 3.0,
-        ["--only", "congruent,incongruent 30%,incongruent 60%"], [], resume=True,
+        ["--only", "congruent,incongruent 30%,incongruent 80%"], [], resume=True,
     ),
 )  # fmt: skip
 
