@@ -1,10 +1,12 @@
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from plan import read_plan
 
-from deadpan.benchmarking.grid import laid_over
+from deadpan.benchmarking.grid import laid_over, read_grid
 from deadpan.errors import DeadpanError
+from deadpan.files import read_json
 
 from .tiny_study import TINY, plan_of, write
 
@@ -87,3 +89,43 @@ def test_an_unknown_name_and_a_full_that_is_not_there_are_refused(tmp_path):
         read_plan(write(tmp_path), only=["congruen"])
     with pytest.raises(DeadpanError, match="says nothing under 'full'"):
         read_plan(write(tmp_path, full={}), full=True)
+
+
+RATES = ("congruent", "incongruent 30%", "incongruent 80%")
+STUDY = Path(__file__).parents[3] / "studies/claims"
+
+
+def test_systems_have_what_the_same_search_chose_for_each():
+    searched = read_json(STUDY / "tuning.json", "")
+    plan, tuning = read_plan(STUDY / "claims.yaml"), read_grid(STUDY / "tuning.yaml")
+    assert set(plan.grid.systems) == set(tuning.systems)
+    for system in plan.grid.systems:
+        of_system = searched[f"incongruent 30% | {system}"]
+        losses = [trial["valid_loss"] for trial in of_system["trials"]]
+        assert len(losses) == tuning.search.trials
+        assert losses.index(min(losses)) == of_system["chosen"]
+        for data in [x for x in RATES if system in plan.grid.systems_of(x)]:
+            settings = plan.grid.settings_of(data, system, seed=1, fold=None)
+            chosen = tuning.settings_of(
+                "incongruent 30%",
+                system,
+                seed=1,
+                fold=None,
+                chosen=of_system["trials"][of_system["chosen"]]["settings"],
+            )
+            assert settings.learning_rate == pytest.approx(chosen.learning_rate, rel=1e-3)
+            assert (settings.batch_size, settings.ema) == (chosen.batch_size, chosen.ema)
+            assert settings.model_options == chosen.model_options
+            assert (settings.epochs, settings.patience) == (chosen.epochs, chosen.patience)
+            assert chosen.data_options["seed"] not in {case.settings.seed for case in plan.cases()}
+
+
+def test_on_real_data_all_have_one_recipe(shared):
+    plan = read_plan(STUDY / "claims.yaml")
+    for data in ("ravdess4", "mosi229"):
+        recipes = {
+            (s.learning_rate, s.gate_learning_rate, s.batch_size, s.ema, s.normalization)
+            for system in plan.grid.systems_of(data)
+            for s in [plan.grid.settings_of(data, system, seed=1, fold=None)]
+        }
+        assert recipes == {(0.0005, 0.001, 36, 0.0, "group")}
