@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from deadpan.data.recipe import Casing, EncodingOptions, Recipe, States, StoredPrecision
 from deadpan.errors import DataError, DeadpanError, RunError
-from deadpan.threads import processors
 
 if TYPE_CHECKING:
     from deadpan.benchmarking.run import Benchmark
@@ -284,6 +283,7 @@ def benchmark(
     *,
     out: str | Path | None = None,
     workers: int | None = None,
+    ray: str | None = None,
     only: str | Sequence[str] = (),
     full: bool = False,
     resume: bool = False,
@@ -296,6 +296,9 @@ def benchmark(
         out: a directory, which must not exist; by default ``runs/CONFIG``.
         workers: runs at the same time, a process and a thread each; by default one for each
             processor.
+        ray: a Ray cluster on whose machines the runs are made: ``auto`` for the one that this
+            machine belongs to, or HOST:PORT of its head. All must see the same files; see
+            ``docs/cluster.md``. By default runs are made on this machine.
         only: the data sets to run, as in ``mosi,mosei``; by default all.
         full: use the sizes for a bigger machine, which the file has under ``full``.
         resume: continue the grid in ``out``, skipping the runs that have finished.
@@ -304,17 +307,29 @@ def benchmark(
     from deadpan.benchmarking.grid import read_grid
     from deadpan.benchmarking.run import run_grid
     from deadpan.benchmarking.runner import Silent
+    from deadpan.cluster import opened_pool
 
-    count = processors() if workers is None else workers
-    if count < 1:
-        raise DeadpanError(f"workers must be 1 or more; got {count}")
+    _check_workers(workers)
     names = only.split(",") if isinstance(only, str) else only
     names = [name.strip() for name in names if name.strip()]
     if only and not names:
         raise DeadpanError(f"only wants names of data sets, as in mosi,mosei; got {only!r}")
     grid = read_grid(_home_path(config), only=names, full=full)
     folder = _home_path(out) if out else default_grid(config)
-    return run_grid(grid, folder, workers=count, resume=resume, watch=watch or Silent())
+    with opened_pool(ray, writes=folder, reads=map(_home_path, grid.sources())) as pool:
+        return run_grid(
+            grid,
+            folder,
+            workers=workers or pool.processors,
+            resume=resume,
+            watch=watch or Silent(),
+            pool=pool,
+        )
+
+
+def _check_workers(workers: int | None) -> None:
+    if workers is not None and workers < 1:
+        raise DeadpanError(f"workers must be 1 or more; got {workers}")
 
 
 def default_grid(config: str | Path) -> Path:
@@ -523,6 +538,7 @@ def extract(
     language: str = "en",
     word_times: bool = False,
     workers: int | None = None,
+    ray: str | None = None,
     cache: str | Path | None = None,
     components: str | Path | None = None,
     watch: "ExtractionWatch | None" = None,
@@ -560,6 +576,9 @@ def extract(
             spared.
         workers: recordings measured at the same time, a process and a thread each; by default one
             for each processor.
+        ray: a Ray cluster on whose machines recordings are measured: ``auto`` for the one that this
+            machine belongs to, or HOST:PORT of its head. All must see the same files; see
+            ``docs/cluster.md``. By default recordings are measured on this machine.
         cache: the folder of what was measured; by default ``OUT.cache``.
         components: the folder of components; by default ``data/components``.
         watch: is called as recordings are measured.
@@ -572,30 +591,34 @@ def extract(
         DataError: the table or the folder does not fit, no recording could be measured, or the file
             cannot be written.
     """
+    from deadpan.cluster import opened_pool
     from deadpan.recordings.encoders import encoder_choices
     from deadpan.recordings.run import extract_dataset
 
     encoders = {"text": text_encoder, "audio": audio_encoder, "vision": vision_encoder}
     layers = {"text": text_layers, "audio": audio_layers, "vision": vision_layers}
-    count = processors() if workers is None else workers
-    if count < 1:
-        raise DeadpanError(f"workers must be 1 or more; got {count}")
+    _check_workers(workers)
     names = modalities.split(",") if isinstance(modalities, str) else modalities
-    return extract_dataset(
-        folder,
-        labels,
-        out,
-        recipe=recipe,
-        modalities=[name.strip() for name in names if name.strip()],
-        encoders=encoder_choices(encoders, layers),
-        cache=_home_path(cache) if cache else None,
-        components=_components_folder(components),
-        language=language,
-        word_times=word_times,
-        workers=count,
-        watch=watch,
-        **data_options,
-    )
+    models = _components_folder(components)
+    kept = _home_path(cache) if cache else None
+    places = [_home_path(folder), models]
+    with opened_pool(ray, writes=kept or _home_path(out), reads=places) as pool:
+        return extract_dataset(
+            folder,
+            labels,
+            out,
+            recipe=recipe,
+            modalities=[name.strip() for name in names if name.strip()],
+            encoders=encoder_choices(encoders, layers),
+            cache=kept,
+            components=models,
+            language=language,
+            word_times=word_times,
+            workers=workers or pool.processors,
+            watch=watch,
+            pool=pool,
+            **data_options,
+        )
 
 
 def corpora(name: str | None = None) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ def arguments_of(summary: str, name: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=summary)
     parser.add_argument("--only", default="controlled", help="data sets of the grid, as in a,b")
     parser.add_argument("--workers", type=int, help="runs at once")
+    parser.add_argument("--ray", help="a Ray cluster to run on: auto, or HOST:PORT")
     parser.add_argument("--config", type=Path, default=HERE / f"{name}.yaml")
     parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")
     parser.add_argument("--runs", type=Path, default=HERE.parents[1] / "runs" / name)
@@ -36,6 +37,7 @@ def finished_cases(arguments: argparse.Namespace) -> list[Case]:
             out=arguments.runs,
             only=arguments.only,
             workers=arguments.workers,
+            ray=arguments.ray,
             resume=arguments.runs.exists(),
             watch=watch,
         )

@@ -1,7 +1,7 @@
 """Test what the paper claims: train its systems, measure them, and say of each claim if it holds.
 
     python studies/claims/run.py [--config FILE] [--out runs/claims] [--workers N]
-        [--only DATA,DATA] [--full] [--resume]
+        [--ray ADDRESS] [--only DATA,DATA] [--full] [--resume]
 
 The output folder holds a copy of the configuration, ``runs/DATA/SYSTEM/...``, each run with its
 measures, and ``claims.md``, ``.html``, ``.csv`` and ``.json``. The directory of a run depends on
@@ -31,15 +31,16 @@ from page import (
 )
 from plan import Plan, read_plan
 
-from deadpan.api import processors
 from deadpan.benchmarking.runner import GridWatch, finished, refuse_other_clips, run_cases
 from deadpan.benchmarking.verdicts import decide
 from deadpan.cli.output import one_line
 from deadpan.cli.progress import watching_grid
+from deadpan.cluster import opened_pool
 from deadpan.errors import DeadpanError, os_failure
 from deadpan.files import home_path, read_json, write_atomically, write_csv, write_json
 from deadpan.locks import LOCK, alone
 from deadpan.options import typed
+from deadpan.processes import LOCAL, Pool
 from deadpan.training.environment import commit, commit_name
 
 COMMAND = "python studies/claims/run.py"
@@ -86,23 +87,31 @@ def refuse_several_commits(page: Page) -> None:
 
 
 def run_study(
-    plan: Plan, out: Path, *, workers: int, resume: bool, command: str, watch: GridWatch
+    plan: Plan,
+    out: Path,
+    *,
+    workers: int | None = None,
+    resume: bool,
+    command: str,
+    watch: GridWatch,
+    pool: Pool = LOCAL,
 ) -> Page:
     """Run and measure what has not been, and write the page.
 
     Args:
         plan: the runs to make.
         out: the output folder; must not exist, unless ``resume``.
-        workers: processes at once, one thread each.
+        workers: processes at once, one thread each; by default one for each processor.
         resume: go on with the study in ``out``.
         command: the command that makes the page, as the page names it.
         watch: is called with the progress.
+        pool: where the processes run.
 
     Raises:
         DeadpanError: ``out`` is taken or not there, another process works in it, or nothing has
             finished.
     """
-    if workers < 1:
+    if workers is not None and workers < 1:
         raise DeadpanError(f"workers must be 1 or more; got {workers}")
     if out.exists() and not out.is_dir():
         raise DeadpanError(f"{out}: is a file; give a directory as --out")
@@ -117,7 +126,14 @@ def run_study(
         shutil.copyfile(plan.path, out / "claims.yaml")
         places, measuring = out / "runs", Measuring()
         refuse_other_clips(cases, places, measuring)
-        failures = run_cases(cases, places, workers=workers, watch=watch, then=measuring)
+        failures = run_cases(
+            cases,
+            places,
+            workers=workers or pool.processors,
+            watch=watch,
+            then=measuring,
+            pool=pool,
+        )
         runs = gather(plan, cases, places, measuring)
         if not runs.runs:
             raise DeadpanError(
@@ -147,9 +163,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--config", default=str(CONFIG), help="the plan: its sizes and systems")
     parser.add_argument("--out", default="runs/claims", help="a directory")
-    parser.add_argument(
-        "--workers", type=int, default=processors(), help="runs at once, one thread each"
-    )
+    parser.add_argument("--workers", type=int, help="runs at once, one thread each")
+    parser.add_argument("--ray", help="a Ray cluster to run on: auto, or HOST:PORT")
     parser.add_argument("--only", default="", help="data sets to run, as in ravdess4,mosi229")
     parser.add_argument("--full", action="store_true", help="larger, for a bigger machine")
     parser.add_argument("--resume", action="store_true", help="go on; finished runs are skipped")
@@ -172,7 +187,7 @@ def main(arguments: Sequence[str]) -> None:
     only = [name.strip() for name in options.only.split(",") if name.strip()]
     plan = read_plan(home_path(options.config), only=only, full=options.full)
     try:
-        with watching_grid() as watch:
+        with opened_pool(options.ray, writes=out) as pool, watching_grid() as watch:
             page = run_study(
                 plan,
                 out,
@@ -180,6 +195,7 @@ def main(arguments: Sequence[str]) -> None:
                 resume=options.resume,
                 command=command,
                 watch=watch,
+                pool=pool,
             )
     except KeyboardInterrupt:
         begun = (out / "claims.yaml").is_file()

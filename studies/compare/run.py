@@ -49,6 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="controlled", help="data sets of the grid, as in a,b")
     parser.add_argument("--workers", type=int, help="runs at once")
+    parser.add_argument("--ray", help="a Ray cluster to run on: auto, or HOST:PORT")
     parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")
     parser.add_argument("--runs", type=Path, default=HERE.parents[1] / "runs" / "compare")
     arguments = parser.parse_args()
@@ -58,6 +59,7 @@ def main() -> None:
             out=arguments.runs,
             only=arguments.only.split(","),
             workers=arguments.workers,
+            ray=arguments.ray,
             resume=arguments.runs.exists(),
             watch=watch,
         )

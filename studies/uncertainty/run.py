@@ -86,10 +86,15 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=HERE / "uncertainty.yaml")
     parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")
     parser.add_argument("--runs", type=Path, default=HERE.parents[1] / "runs" / "uncertainty")
+    parser.add_argument("--ray", help="a Ray cluster to run on: auto, or HOST:PORT")
     arguments = parser.parse_args()
     only = arguments.only.split(",")
     deadpan.benchmark(
-        arguments.config, out=arguments.runs, only=only, resume=arguments.runs.exists()
+        arguments.config,
+        out=arguments.runs,
+        ray=arguments.ray,
+        only=only,
+        resume=arguments.runs.exists(),
     )
     rows = rows_of(arguments.config, only, arguments.runs)
     with (arguments.out / "uncertainty.csv").open("w", newline="", encoding="utf-8") as file:

@@ -185,7 +185,7 @@ def test_a_worker_whose_grid_is_gone_begins_nothing(tmp_path):
     hears, tells = multiprocessing.Pipe(duplex=False)
     hears.close()
     (case,) = one_case(tmp_path, 1)
-    work(case.settings.to_dict(), tmp_path / "run", True, tells)
+    work(tells, case.settings.to_dict(), tmp_path / "run", True)
     assert not (tmp_path / "run").exists()
 
 

@@ -6,6 +6,7 @@ import pytest
 from deadpan.errors import DeadpanError
 from deadpan.extraction.measuring import WantedRecording
 from deadpan.extraction.recipes import feature_recipes
+from deadpan.processes import LocalWorker
 from deadpan.recordings import workers
 from deadpan.recordings.workers import measure_all
 
@@ -106,14 +107,14 @@ def test_a_job_whose_process_dies_is_measured_one_by_one(paths, tmp_path, monkey
     """The first process dies with a job of three; of those after it, one with its recording."""
     dying = iter([3])
 
-    class Dying(workers._Worker):
-        def measure(self, job):
+    class Dying(LocalWorker):
+        def send(self, job):
             if len(job) == next(dying, 0) or job[0].path == paths[1]:
                 self.process.kill()
                 self.process.join()
-            super().measure(job)
+            super().send(job)
 
-    monkeypatch.setattr(workers, "_Worker", Dying)
+    monkeypatch.setattr("deadpan.processes.LocalWorker", Dying)
     monkeypatch.setattr(workers, "_jobs", lambda recordings: [tuple(recordings)])
     outcomes = measure(paths[:3], tmp_path, workers=1)
     assert [bool(outcomes[path].failure) for path in paths[:3]] == [False, True, False]

@@ -135,6 +135,14 @@ class Grid:
             if system.only is None or data in system.only
         ]
 
+    def sources(self) -> set[str]:
+        """What the settings of all runs name as their data."""
+        return {
+            self.settings_of(data, system, seed=0, fold=None).data
+            for data in self.data
+            for system in self.systems_of(data)
+        }
+
     def folds_of(self, data: str) -> list[str | None]:
         """The groups left out in turn; [None] without folds. Reads the data set."""
         if not self.data[data].leave_one_out:

@@ -15,6 +15,7 @@ from deadpan.benchmarking.table import GridTable, make_tables, read_run
 from deadpan.errors import DeadpanError
 from deadpan.files import write_atomically, write_json
 from deadpan.locks import LOCK, alone
+from deadpan.processes import LOCAL, Pool
 from deadpan.training.opened import RunDirectory
 
 CellName = tuple[str, str, str | None]
@@ -34,7 +35,15 @@ class Benchmark:
     failures: Mapping[str, str]
 
 
-def run_grid(grid: Grid, out: Path, *, workers: int, resume: bool, watch: GridWatch) -> Benchmark:
+def run_grid(
+    grid: Grid,
+    out: Path,
+    *,
+    workers: int,
+    resume: bool,
+    watch: GridWatch,
+    pool: Pool = LOCAL,
+) -> Benchmark:
     """Run what has not finished, and write the tables of what has.
 
     ``out`` holds ``grid.yaml`` (a copy), ``runs/DATA/SYSTEM/...`` and, for each data set,
@@ -47,6 +56,7 @@ def run_grid(grid: Grid, out: Path, *, workers: int, resume: bool, watch: GridWa
         workers: processes at once, one thread each.
         resume: go on with the grid in ``out``.
         watch: is called as runs proceed.
+        pool: where the processes run.
 
     Raises:
         DeadpanError: ``out`` is taken or not there, or another process works in it.
@@ -68,12 +78,12 @@ def run_grid(grid: Grid, out: Path, *, workers: int, resume: bool, watch: GridWa
         runs, failures = out / "runs", dict[Path, str]()
         refuse_other_clips([*trials, *_possible_cases(grid, folds, trials, runs)], runs)
         if trials:
-            failures |= run_cases(trials, runs, workers=workers, watch=watch)
+            failures |= run_cases(trials, runs, workers=workers, watch=watch, pool=pool)
         chosen, searched = _choices(grid, trials, runs)
         if searched:
             write_json(out / "search.json", searched)
         cases = list(grid.cases(folds, chosen))
-        failures |= run_cases(cases, runs, workers=workers, watch=watch)
+        failures |= run_cases(cases, runs, workers=workers, watch=watch, pool=pool)
         tables = make_tables(grid, cases, runs, failures)
         _write_tables(tables, out, title=grid.path.stem)
         reasons = {str(path): reason for path, reason in failures.items()}

@@ -4,8 +4,7 @@ import dataclasses
 import time
 import traceback
 from collections.abc import Sequence
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,7 +13,7 @@ import torch
 from deadpan.benchmarking.grid import Case
 from deadpan.errors import DeadpanError, os_failure
 from deadpan.locks import alone, beside
-from deadpan.processes import ProcessContext, interrupts_blocked, process_context
+from deadpan.processes import LOCAL, Pool, Worker
 from deadpan.training.opened import RunDirectory, refuse_changed_data
 from deadpan.training.run import train_run
 from deadpan.training.scoring import evaluate_run
@@ -67,10 +66,10 @@ class WorkerWatch:
 
 
 def work(
+    grid: Connection,
     settings: dict[str, Any],
     path: Path,
     score: bool,
-    grid: Connection,
     then: Afterwards | None = None,
 ) -> None:
     """Train one run, or continue it, and score it; report to the grid how that ended.
@@ -79,10 +78,10 @@ def work(
     waited for.
 
     Args:
+        grid: receives progress and the end.
         settings: of the run.
         path: where it is kept.
         score: open its test split; False for a trial of the search.
-        grid: receives progress and the end.
         then: called with the run once it is scored.
     """
     torch.set_num_threads(1)
@@ -153,8 +152,7 @@ class Running:
     """A run in its process."""
 
     case: Case
-    process: BaseProcess
-    pipe: Connection
+    worker: Worker
     started: float
     attempt: int
     answer: tuple[str, str] | None = None
@@ -197,6 +195,7 @@ def run_cases(
     workers: int,
     watch: GridWatch,
     then: Afterwards | None = None,
+    pool: Pool = LOCAL,
 ) -> dict[Path, str]:
     """Run the cases that have not finished; returns why runs were given up, by their directory.
 
@@ -210,12 +209,8 @@ def run_cases(
         workers: processes at once, one thread each.
         watch: is called as runs proceed.
         then: what is left to do with a run that is scored.
+        pool: where the processes run.
     """
-    # What every run imports is imported once, also what metrics and the ridge row import when they
-    # are called.
-    context = process_context(
-        "deadpan.benchmarking.runner", "sklearn.metrics", "sklearn.linear_model"
-    )
     waiting = [(case, 1) for case in cases if not finished(case, runs, then)]
     watch.begin([case for case, _ in waiting], len(cases) - len(waiting))
     waiting.reverse()
@@ -224,10 +219,13 @@ def run_cases(
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                running.append(_start(context, *waiting.pop(), runs, then))
-            for run in _ended(running, watch):
+                running.append(_start(pool, *waiting.pop(), runs, then))
+            for run in _ended(pool, running, watch):
                 running.remove(run)
-                kind, reason = run.answer or (CRASHED, _killed(run.process.exitcode))
+                kind, reason = run.answer or (
+                    CRASHED,
+                    f"its process {run.worker.ending}, {RETRIES + 1} times",
+                )
                 if kind == CRASHED and run.attempt <= RETRIES:
                     waiting.append((run.case, run.attempt + 1))
                     continue
@@ -238,43 +236,26 @@ def run_cases(
                 )
     finally:
         for run in running:
-            run.process.kill()
-            run.process.join()
+            run.worker.kill()
     return failures
 
 
-def _start(
-    context: ProcessContext,
-    case: Case,
-    attempt: int,
-    runs: Path,
-    then: Afterwards | None,
-) -> Running:
+def _start(pool: Pool, case: Case, attempt: int, runs: Path, then: Afterwards | None) -> Running:
     path = runs / case.directory
-    pipe: Connection
-    pipe, worker_end = context.Pipe(duplex=False)  # pyright: ignore[reportAssignmentType]
-    process = context.Process(
-        target=work,
-        args=(case.settings.to_dict(), path, case.trial is None, worker_end, then),
-        daemon=True,
-    )
-    with interrupts_blocked():
-        process.start()
-    worker_end.close()  # so that the end of the process is the end of the pipe
-    return Running(case=case, process=process, pipe=pipe, started=time.monotonic(), attempt=attempt)
+    worker = pool.start(work, case.settings.to_dict(), path, case.trial is None, then)
+    return Running(case=case, worker=worker, started=time.monotonic(), attempt=attempt)
 
 
-def _ended(running: Sequence[Running], watch: GridWatch) -> list[Running]:
+def _ended(pool: Pool, running: Sequence[Running], watch: GridWatch) -> list[Running]:
     """Wait for news, pass it on, and return the runs whose process has ended."""
     ended: list[Running] = []
-    by_pipe = {run.pipe: run for run in running}
-    for pipe in wait(list(by_pipe)):  # pyright: ignore[reportArgumentType]
-        run = by_pipe[pipe]  # pyright: ignore[reportArgumentType]
+    by_worker = {run.worker: run for run in running}
+    for worker in pool.ready(list(by_worker)):
+        run = by_worker[worker]
         try:
-            kind, value = run.pipe.recv()
-        except (EOFError, OSError):
-            run.process.join()
-            run.pipe.close()
+            kind, value = worker.receive()
+        except EOFError:
+            worker.close()
             ended.append(run)
             continue
         if kind == STEP:
@@ -284,9 +265,3 @@ def _ended(running: Sequence[Running], watch: GridWatch) -> list[Running]:
         elif kind in (DONE, REFUSED, CRASHED):
             run.answer = (kind, value)
     return ended
-
-
-def _killed(status: int | None) -> str:
-    if status is not None and status < 0:
-        return f"killed by signal {-status} (memory?), {RETRIES + 1} times"
-    return f"its process ended with status {status}, {RETRIES + 1} times"

@@ -41,6 +41,7 @@ from deadpan.extraction.transcripts import (
 from deadpan.extraction.utterances import Word
 from deadpan.extraction.word_vectors import GloveVectors
 from deadpan.files import home_path, write_csv
+from deadpan.processes import LOCAL, Pool
 from deadpan.recordings.encoders import ENCODERS, EncoderChoice, OpenedEncoders, open_recipes
 from deadpan.recordings.files import recordings_of, transcript_beside
 from deadpan.recordings.workers import ExtractionWatch, measure_all
@@ -65,6 +66,7 @@ def extract_dataset(
     word_times: bool = False,
     workers: int = 1,
     watch: ExtractionWatch | None = None,
+    pool: Pool = LOCAL,
     **table_options: Any,
 ) -> Dataset:
     """Measure the recordings that a clip table names, and write the store.
@@ -89,6 +91,7 @@ def extract_dataset(
         word_times: whether words of the table take their times from those that are recognised.
         workers: processes at once.
         watch: is called as recordings are measured.
+        pool: where the processes run.
         **table_options: options of the table, of ``TABLE_OPTIONS``.
 
     Returns:
@@ -129,6 +132,7 @@ def extract_dataset(
             meters=plan.encoders and plan.encoders.meters,
             language=language,
             watch=watch,
+            pool=pool,
         )
         hashes = {clip: outcomes[file].recording for clip, file in recordings.items()}
         spoken = _spoken(dataset, told, hashes, FeatureCache(cache), plan)

@@ -1,22 +1,22 @@
 """Recordings measured by several processes at once; one that dies costs one recording."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from deadpan.data.feature_recipe import FeatureRecipe
 from deadpan.errors import DeadpanError
-from deadpan.extraction.measuring import Meters, Outcome, WantedRecording, measure_on_demand
+from deadpan.extraction.measuring import (
+    Meters,
+    Outcome,
+    WantedRecording,
+    measure_on_demand,
+)
 from deadpan.extraction.recipes import TEXT
-from deadpan.processes import ProcessContext, interrupts_blocked, process_context
+from deadpan.processes import LOCAL, Pool, Worker
 
 TOGETHER = 8
 """Recordings whose words are recognised together: of 3 s each, they fill a window of 28 s."""
-PATIENCE = 10
-"""Seconds that a process has to end before it is killed."""
 Job = Sequence[WantedRecording]
 """Recordings that one process measures together."""
 
@@ -35,52 +35,6 @@ class ExtractionWatch(Protocol):
         """What was wrong with a recording."""
 
 
-class _Worker:
-    """A process that measures one job at a time."""
-
-    def __init__(
-        self,
-        context: ProcessContext,
-        recipes: Mapping[str, FeatureRecipe],
-        cache: Path,
-        components: Path,
-        meters: Meters | None,
-        language: str,
-    ) -> None:
-        self.pipe: Connection
-        self.pipe, other_end = context.Pipe()  # pyright: ignore[reportAttributeAccessIssue]
-        self.process: BaseProcess = context.Process(
-            target=measure_on_demand,
-            args=(other_end, dict(recipes), cache, components, meters, language),
-            daemon=True,
-        )
-        with interrupts_blocked():
-            self.process.start()
-        other_end.close()  # so that the end of the process is the end of the pipe
-        self.job: Job = ()
-
-    def measure(self, job: Job) -> None:
-        """Begin with a job; the pipe has its outcomes in time."""
-        self.job = job
-        with suppress(OSError):  # it has died: its outcomes say so
-            self.pipe.send(job)
-
-    def end(self) -> None:
-        """Close the pipe, at which an idle process ends by itself, leaving nothing behind."""
-        self.pipe.close()
-        self.process.join(PATIENCE)
-        self.process.kill()
-        self.process.join()
-
-    def outcomes(self) -> list[Outcome] | None:
-        """What came of it; None if the process died."""
-        try:
-            return self.pipe.recv()
-        except (EOFError, OSError):
-            self.process.join()
-            return None
-
-
 def measure_all(
     recordings: Sequence[WantedRecording],
     recipes: Mapping[str, FeatureRecipe],
@@ -91,6 +45,7 @@ def measure_all(
     meters: Meters | None = None,
     language: str = "en",
     watch: ExtractionWatch | None = None,
+    pool: Pool = LOCAL,
 ) -> dict[Path, Outcome]:
     """Measure recordings, but for what the cache has of them.
 
@@ -105,48 +60,63 @@ def measure_all(
         meters: of the modalities, which go to other processes; None: those of the recipes.
         language: that is spoken, as ISO 639-1 writes it.
         watch: is called as recordings are done.
+        pool: where the processes run.
 
     Raises:
         DeadpanError: a package is missing, or the cache cannot be written: no recording can be
             measured.
     """
-    context = process_context("deadpan.extraction.measuring")
     waiting = list(reversed(_jobs(recordings)))
-    idle: list[_Worker] = []
-    busy: list[_Worker] = []
+    idle: list[Worker] = []
+    busy: dict[Worker, Job] = {}
     outcomes: dict[Path, Outcome] = {}
     if watch:
         watch.begin(len(recordings))
     try:
         while waiting or busy:
             while waiting and len(busy) < workers:
-                idle = [worker for worker in idle if worker.process.is_alive()]
-                worker = (
-                    idle.pop()
-                    if idle
-                    else _Worker(context, recipes, cache, components, meters, language)
+                worker = _take(idle) or pool.start(
+                    measure_on_demand, dict(recipes), cache, components, meters, language
                 )
-                busy.append(worker)
-                worker.measure(waiting.pop())
-            ready = wait([worker.pipe for worker in busy])
-            for worker in [worker for worker in busy if worker.pipe in ready]:
-                busy.remove(worker)
-                results = worker.outcomes()
-                if results is not None:
-                    idle.append(worker)
-                elif len(worker.job) > 1:
-                    waiting += [(recording,) for recording in reversed(worker.job)]
+                busy[worker] = waiting.pop()
+                worker.send(busy[worker])
+            while idle:  # nothing waits for them; on a cluster another worker may, for their place
+                idle.pop().close()
+            for worker in pool.ready(list(busy)):
+                job = busy.pop(worker)
+                results = _results(worker, job)
+                if results is None:
+                    waiting += [(recording,) for recording in reversed(job)]
                     continue
-                else:
-                    reason = f"{worker.job[0].path}: {_ended(worker.process.exitcode)}"
-                    results = [Outcome(failure=reason)]
-                _note(worker.job, results, outcomes, watch)
+                idle.append(worker)
+                _note(job, results, outcomes, watch)
     finally:
         for worker in busy:
-            worker.process.kill()
-        for worker in (*idle, *busy):
-            worker.end()
+            worker.kill()
+        for worker in idle:
+            worker.close()
     return outcomes
+
+
+def _take(idle: list[Worker]) -> Worker | None:
+    """Take a worker that waits for a job; None if there is none."""
+    while idle:
+        worker = idle.pop()
+        if worker.alive:
+            return worker
+        worker.close()
+    return None
+
+
+def _results(worker: Worker, job: Job) -> Sequence[Outcome] | None:
+    """What a worker made of its job; None if it died of one of several recordings."""
+    try:
+        return worker.receive()
+    except EOFError:
+        worker.close()
+    if len(job) > 1:
+        return None
+    return [Outcome(failure=f"{job[0].path}: the process that measured it {worker.ending}")]
 
 
 def _jobs(recordings: Sequence[WantedRecording]) -> list[Job]:
@@ -176,10 +146,3 @@ def _note(
             watch.say(f"left out: {outcome.failure}")
     if watch:
         watch.advance(len(job))
-
-
-def _ended(status: int | None) -> str:
-    """Why a process died."""
-    if status is not None and status < 0:
-        return f"the process that measured it was killed by signal {-status} (memory?)"
-    return f"the process that measured it ended with status {status}"
