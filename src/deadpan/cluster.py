@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from deadpan.errors import DeadpanError
-from deadpan.processes import LOCAL, PATIENCE, Pool, Target
+from deadpan.processes import LOCAL, PATIENCE, LocalWorker, Pool, Target
 
 LOSSES = 5
 """How often a worker begins anew whose machine was lost; after that it counts as ended."""
@@ -52,19 +52,17 @@ def opened_pool(
     if address is None:
         yield LOCAL
         return
+    _refuse_no_cluster(address)
     ray = _ray()
     connects = not ray.is_initialized()
     if connects:
         _connect(ray, address)
     pool = RayPool(ray)
-    # A machine that lacks this module can then say so, instead of failing to import it.
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     try:
         pool.check(writes, [path for path in reads if path.exists()])
         yield pool
     finally:
         pool.close()
-        ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
         if connects:
             ray.shutdown()
 
@@ -80,27 +78,32 @@ def _ray() -> types.ModuleType:
     return ray
 
 
+def _refuse_no_cluster(address: str) -> None:
+    """Raise DeadpanError if the address is none, or nobody answers there."""
+    if address == "auto":
+        return
+    host, colon, port = address.rpartition(":")
+    if "://" in address or not (colon and host and port.isdecimal()):
+        raise DeadpanError(
+            f"--ray got '{address}', wanted auto or HOST:PORT of the head, as in 10.0.0.1:6379"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECTING).close()
+    except (OSError, OverflowError) as error:
+        raise DeadpanError(
+            f"--ray {address}: no cluster answers there ({error}); start its head with 'ray start "
+            "--head', or give another address"
+        ) from None
+
+
 def _connect(ray: types.ModuleType, address: str) -> None:
     """Connect this process to a cluster; DeadpanError if that fails."""
-    host, colon, port = address.rpartition(":")
-    if address != "auto":
-        if "://" in address or not (colon and host and port.isdecimal()):
-            raise DeadpanError(
-                f"--ray got '{address}', wanted auto or HOST:PORT of the head, as 10.0.0.1:6379"
-            )
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), CONNECTING).close()
-        except (OSError, OverflowError) as error:
-            raise DeadpanError(
-                f"--ray {address}: no cluster answers there ({error}); start its head with 'ray "
-                f"start --head', or give its address"
-            ) from None
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (OSError, RuntimeError, ValueError) as error:  # of them, other versions of Ray or Python
         raise DeadpanError(
             f"--ray {address}: {' '.join(str(error).split())} (this machine must belong to the "
-            f"cluster, and have its versions of Ray and Python)"
+            "cluster, and have its versions of Ray and Python)"
         ) from None
 
 
@@ -154,18 +157,25 @@ class Seat:
         facts: of the machine that wants the processes.
         folder: its working directory.
         path: its ``sys.path``.
+        command: its ``sys.argv``, which runs record.
         environment: variables of it.
     """
 
     def __init__(
-        self, facts: Facts, folder: str, path: Sequence[str], environment: Mapping[str, str]
+        self,
+        facts: Facts,
+        folder: str,
+        path: Sequence[str],
+        command: Sequence[str],
+        environment: Mapping[str, str],
     ) -> None:
-        self._worker: Any = None
+        self._worker: LocalWorker | None = None
         self._problem = problem_here(facts, [folder])
         if self._problem:
             return
         os.chdir(folder)
         os.environ.update(environment)
+        sys.argv = list(command)
         sys.path += [entry for entry in path if entry not in sys.path]
         # Else each process would import the script of Ray's that runs here.
         vars(sys.modules["__main__"]).pop("__file__", None)
@@ -174,10 +184,6 @@ class Seat:
         """Start the process of a pickled target and its arguments; the one before has ended."""
         if self._problem:
             return
-        # This class came as a value: only here is it sure that the machine has these modules.
-        from deadpan.cluster import call_pickled
-        from deadpan.processes import LocalWorker
-
         if self._worker:
             self._worker.close()
         self._worker = LocalWorker(call_pickled, payload, module=module)
@@ -192,6 +198,7 @@ class Seat:
         """Wait for what is to tell: ``MESSAGE``, ``ENDED`` or ``REFUSED``, and what of it."""
         if self._problem:
             return REFUSED, self._problem
+        assert self._worker
         try:
             return MESSAGE, self._worker.pipe.recv_bytes()
         except (EOFError, OSError):
@@ -264,7 +271,7 @@ class RayPool:
                 try:
                     text = self.ray.get(answer)
                 except self.ray.exceptions.RayError as error:
-                    text = f"does not answer ({str(error).strip().splitlines()[-1]})"
+                    text = f"cannot run deadpan ({_last_line(error)}); install the same there"
                 if text:
                     text = text.replace(probe.name, str(folder))
                     raise DeadpanError(f"--ray: {node['NodeManagerAddress']} {text}")
@@ -288,7 +295,7 @@ class RayPool:
             return self._idle.pop()
         environment = {x: value for x, value in os.environ.items() if x.startswith("DEADPAN_")}
         seat = self._seat.options(num_cpus=1, scheduling_strategy="SPREAD")
-        return seat.remote(self._facts, str(Path.cwd()), sys.path, environment)
+        return seat.remote(self._facts, str(Path.cwd()), sys.path, sys.argv, environment)
 
     def return_seat(self, seat: Any) -> None:  # noqa: ANN401 - Ray has no types
         """Take back a seat whose process has ended or waits for a message."""
@@ -368,8 +375,9 @@ class RayWorker:
             self._lost()
             return self._news is not None
         except self._ray.exceptions.RayError as error:
-            lines = str(error).strip().splitlines()
-            raise DeadpanError(f"--ray: a machine of the cluster failed ({lines[-1]})") from error
+            raise DeadpanError(
+                f"--ray: a machine of the cluster cannot run deadpan ({_last_line(error)})"
+            ) from error
         if kind == REFUSED:
             raise DeadpanError(f"--ray: a machine of the cluster {value}")
         self._asked, self._news = None, (kind, value)
@@ -404,3 +412,7 @@ class RayWorker:
 
 def _pickled(value: object) -> bytes:
     return bytes(ForkingPickler.dumps(value))
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1]
