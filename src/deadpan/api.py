@@ -320,7 +320,7 @@ def benchmark(
         return run_grid(
             grid,
             folder,
-            workers=workers or pool.processors,
+            workers=workers or pool.processors(),
             resume=resume,
             watch=watch or Silent(),
             pool=pool,
@@ -614,7 +614,7 @@ def extract(
             components=models,
             language=language,
             word_times=word_times,
-            workers=workers or pool.processors,
+            workers=workers or pool.processors(),
             watch=watch,
             pool=pool,
             **data_options,

@@ -22,12 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from deadpan.errors import DeadpanError
-from deadpan.processes import LOCAL, PATIENCE, LocalWorker, Pool, Target
+from deadpan.processes import LOCAL, LocalWorker, Pool, Target
 
 LOSSES = 5
 """How often a worker begins anew whose machine was lost; after that it counts as ended."""
 CONNECTING = 10
 """Seconds in which the cluster must take a connection; Ray itself would try for minutes."""
+STOPPING = 2
+"""Seconds in which a process that is to be killed must have heard it; else it ends at its next
+word."""
 MESSAGE, ENDED, REFUSED = "message", "ended", "refused"
 """What a seat has to tell: a message of its process, how that ended, why it starts none."""
 Facts = Mapping[str, str]
@@ -203,11 +206,11 @@ class Seat:
             return MESSAGE, self._worker.pipe.recv_bytes()
         except (EOFError, OSError):
             self._worker.process.join()
-            return ENDED, self._worker.ending
+            return ENDED, self._worker.ending()
 
     def alive(self) -> bool:
         """Whether the process has not ended."""
-        return bool(self._worker and self._worker.alive)
+        return bool(self._worker and self._worker.alive())
 
     def stop(self) -> None:
         """End the process, whatever it does."""
@@ -217,7 +220,7 @@ class Seat:
 
 def call_pickled(pipe: Connection, payload: bytes) -> None:
     """Call a pickled target with a pipe and its pickled arguments."""
-    target, arguments = ForkingPickler.loads(payload)
+    target, arguments = _unpickled(payload)
     target(pipe, *arguments)
 
 
@@ -233,7 +236,6 @@ class RayPool:
         self._facts = facts_here()
         self._seat = ray.remote(concurrency_groups={"stop": 1})(Seat)
 
-    @property
     def processors(self) -> int:
         """How many the cluster has."""
         return int(self.ray.cluster_resources().get("CPU", 0))
@@ -281,13 +283,14 @@ class RayPool:
         return RayWorker(self, target, arguments)
 
     def ready(self, workers: Sequence["RayWorker"]) -> list["RayWorker"]:
-        """Wait until one of these workers has sent a message or ended, and return it."""
+        """Wait until some of these workers have sent a message or ended, and return those."""
         self._leave_seats()  # a worker that waits for its place may need it
         while True:
+            if ready := [worker for worker in workers if worker.news]:
+                return ready
             asked = {worker.ask(): worker for worker in workers}
             (answer, *_), _ = self.ray.wait(list(asked))
-            if asked[answer].hear():
-                return [asked[answer]]
+            asked[answer].hear()
 
     def take_seat(self) -> Any:  # noqa: ANN401 - Ray has no types
         """A seat for a process, in use before or new."""
@@ -313,6 +316,9 @@ class RayPool:
 class RayWorker:
     """A worker on a machine of a cluster; it begins anew on another one if that is lost.
 
+    Attributes:
+        news: a message of it, or how it ended, that was heard and not yet received.
+
     Args:
         pool: it is one of.
         target: that it calls.
@@ -323,9 +329,9 @@ class RayWorker:
         self._pool, self._ray = pool, pool.ray
         self._start = target.__module__, _pickled((target, arguments))
         self._unanswered: list[bytes] = []
-        self._losses, self.ending = 0, ""
+        self._losses, self._ending = 0, ""
         self._asked: Any = None
-        self._news: tuple[str, Any] | None = None
+        self.news: tuple[str, Any] | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -340,20 +346,23 @@ class RayWorker:
         self._losses, self._asked = self._losses + 1, None
         if self._losses > LOSSES:
             self._seat = None
-            self._news = ENDED, f"was lost with its machine {self._losses} times"
+            self.news = ENDED, f"was lost with its machine {self._losses} times"
         else:
             self._begin()
 
-    @property
     def alive(self) -> bool:
         """Whether it has not ended."""
-        if self.ending or self._seat is None:
+        if self._ending or self._seat is None:
             return False
         try:
             return self._ray.get(self._seat.alive.remote())
         except self._ray.exceptions.RayActorError:
             self._lost()
             return self._seat is not None
+
+    def ending(self) -> str:
+        """How it ended."""
+        return self._ending
 
     def send(self, message: object) -> None:
         """Send it a message."""
@@ -367,39 +376,39 @@ class RayWorker:
             self._asked = self._seat.receive.remote()
         return self._asked
 
-    def hear(self) -> bool:
-        """Take the answer to what was asked; False if it is lost with its machine."""
+    def hear(self) -> None:
+        """Take the answer to what was asked; without news it was lost, and has begun anew."""
+        errors = self._ray.exceptions
         try:
             kind, value = self._ray.get(self._asked)
-        except self._ray.exceptions.RayActorError:
-            self._lost()
-            return self._news is not None
-        except self._ray.exceptions.RayError as error:
+        except errors.RayError as error:
+            if isinstance(error, errors.RayActorError) and not error.actor_init_failed:
+                return self._lost()
             raise DeadpanError(
                 f"--ray: a machine of the cluster cannot run deadpan ({_last_line(error)})"
             ) from error
         if kind == REFUSED:
             raise DeadpanError(f"--ray: a machine of the cluster {value}")
-        self._asked, self._news = None, (kind, value)
-        return True
+        self._asked, self.news = None, (kind, value)
+        return None
 
     def receive(self) -> Any:  # noqa: ANN401 - whatever the target sends
         """Its next message; EOFError if it has ended."""
-        if self._news is None:
+        if self.news is None:
             self._pool.ready([self])
-        assert self._news is not None
-        (kind, value), self._news = self._news, None
+        assert self.news is not None
+        (kind, value), self.news = self.news, None
         if kind == ENDED:
-            self.ending = value
+            self._ending = value
             raise EOFError
         del self._unanswered[:1]
-        return ForkingPickler.loads(value)
+        return _unpickled(value)
 
     def kill(self) -> None:
         """End it, whatever it does."""
         if self._seat is not None:
             stop = self._seat.stop.options(concurrency_group="stop").remote()
-            self._ray.wait([stop], timeout=PATIENCE)
+            self._ray.wait([stop], timeout=STOPPING)
             self._ray.kill(self._seat)
             self._seat = None
 
@@ -412,6 +421,10 @@ class RayWorker:
 
 def _pickled(value: object) -> bytes:
     return bytes(ForkingPickler.dumps(value))
+
+
+def _unpickled(value: bytes) -> Any:  # noqa: ANN401 - whatever was pickled
+    return ForkingPickler.loads(value)  # pyright: ignore[reportAttributeAccessIssue] - typeshed takes it for a method
 
 
 def _last_line(error: Exception) -> str:

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
-from deadpan.threads import processors
+from deadpan.threads import processors as usable
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, SpawnContext  # Windows lacks the first
@@ -68,12 +68,10 @@ one message each; it may send others only if it is sent nothing."""
 class Worker(Protocol):
     """A process that calls a :data:`Target`; it ends with this process, however that ends."""
 
-    @property
     def alive(self) -> bool:
         """Whether it has not ended."""
         ...
 
-    @property
     def ending(self) -> str:
         """How it ended, as a predicate: ``was killed by signal 9 (memory?)``."""
         ...
@@ -99,7 +97,6 @@ class Worker(Protocol):
 class Pool(Protocol):
     """Where workers run."""
 
-    @property
     def processors(self) -> int:
         """How many workers of one thread can run at the same time."""
         ...
@@ -108,8 +105,11 @@ class Pool(Protocol):
         """Start a worker that calls ``target(pipe, *arguments)``."""
         ...
 
-    def ready(self, workers: Sequence[Worker]) -> list[Worker]:
-        """Wait until some of these workers have sent a message or ended, and return those."""
+    def ready(self, workers: Sequence[Any]) -> list[Any]:
+        """Wait until some of these workers have sent a message or ended, and return those.
+
+        All are of this pool.
+        """
         ...
 
 
@@ -133,12 +133,10 @@ class LocalWorker:
             self.process.start()
         other_end.close()  # so that the end of the process is the end of the pipe
 
-    @property
     def alive(self) -> bool:
         """Whether it has not ended."""
         return self.process.is_alive()
 
-    @property
     def ending(self) -> str:
         """How it ended."""
         status = self.process.exitcode
@@ -176,10 +174,9 @@ class LocalWorker:
 class LocalPool:
     """Workers on this machine."""
 
-    @property
     def processors(self) -> int:
         """How many processors this process may use."""
-        return processors()
+        return usable()
 
     def start(self, target: Target, *arguments: object) -> LocalWorker:
         """Start a worker."""

@@ -129,7 +129,7 @@ def run_study(
         failures = run_cases(
             cases,
             places,
-            workers=workers or pool.processors,
+            workers=workers or pool.processors(),
             watch=watch,
             then=measuring,
             pool=pool,

@@ -224,7 +224,7 @@ def run_cases(
                 running.remove(run)
                 kind, reason = run.answer or (
                     CRASHED,
-                    f"its process {run.worker.ending}, {RETRIES + 1} times",
+                    f"its process {run.worker.ending()}, {RETRIES + 1} times",
                 )
                 if kind == CRASHED and run.attempt <= RETRIES:
                     waiting.append((run.case, run.attempt + 1))

@@ -102,7 +102,7 @@ def _take(idle: list[Worker]) -> Worker | None:
     """Take a worker that waits for a job; None if there is none."""
     while idle:
         worker = idle.pop()
-        if worker.alive:
+        if worker.alive():
             return worker
         worker.close()
     return None
@@ -116,7 +116,7 @@ def _results(worker: Worker, job: Job) -> Sequence[Outcome] | None:
         worker.close()
     if len(job) > 1:
         return None
-    return [Outcome(failure=f"{job[0].path}: the process that measured it {worker.ending}")]
+    return [Outcome(failure=f"{job[0].path}: the process that measured it {worker.ending()}")]
 
 
 def _jobs(recordings: Sequence[WantedRecording]) -> list[Job]:
