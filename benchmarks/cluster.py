@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from workloads.known import sleep, spin
-from workloads.reporting import about, keep, table
 
 from deadpan.cluster import opened_pool
 from deadpan.processes import LOCAL, Pool
@@ -57,6 +56,8 @@ def measured(pool: Pool, place: str, tasks: int, seconds: float) -> list[dict[st
 
 def text(facts: dict[str, Any]) -> str:
     """The results as Markdown."""
+    from workloads.reporting import table
+
     tasks, seconds = facts["tasks"], facts["task_seconds"]
     by_place = {
         (row["place"], row["work"], row["workers"]): row["seconds"] for row in facts["rows"]
@@ -134,6 +135,8 @@ def main() -> None:
             rows += measured(pool, "Ray", *sizes)
     finally:
         machines.shutdown()
+    from workloads.reporting import about, keep  # with torch, which no task needs
+
     facts = {
         **about(),
         "load": f"{load[0]:.1f} and {os.getloadavg()[0]:.1f}",
