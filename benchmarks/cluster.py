@@ -76,7 +76,8 @@ def text(facts: dict[str, Any]) -> str:
                     f"{here:.1f}",
                     f"{there:.1f}",
                     f"{first / there:.2f}",
-                    f"{(there - here) * workers / tasks:.2f}",
+                    # Of tasks that spin it would say what else the machine did meanwhile.
+                    f"{(there - here) * workers / tasks:.2f}" if work == "sleep" else "",
                 )
             )
     return "\n".join(
