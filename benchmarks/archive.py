@@ -95,7 +95,7 @@ def text(facts: dict[str, Any]) -> str:
             f"{facts['clips']}`. Processor time: [recordings](recordings.md), "
             f"{measured['machine']}, load {measured['load']}, commit {measured['commit']}.",
             "",
-            "<!-- table: cost -->",
+            "<!-- part: cost -->",
             *table(
                 (
                     "what is measured",
@@ -110,14 +110,14 @@ def text(facts: dict[str, Any]) -> str:
             ),
             "<!-- end -->",
             "",
-            "<!-- table: storage -->",
+            "<!-- part: storage -->",
             *table(
                 ("", "MB an hour", f"GB a shard of {SHARD_HOURS} h", f"GB, {HOURS:,} h"),
                 storage[:-1],
             ),
             "<!-- end -->",
             "",
-            "<!-- table: files -->",
+            "<!-- part: files -->",
             *table(
                 ("", "an hour", f"a shard of {SHARD_HOURS} h", f"{HOURS:,} h"),
                 storage[-1:],

@@ -90,7 +90,7 @@ def text(facts: dict[str, Any]) -> str:
             f"and checking its machines took {facts['connecting']:.1f} s. `python "
             f"benchmarks/cluster.py --tasks {tasks} --seconds {seconds:g}`",
             "",
-            "<!-- table: cluster -->",
+            "<!-- part: cluster -->",
             *table(
                 (
                     "task",
