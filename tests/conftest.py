@@ -1,6 +1,8 @@
 """What every test stands on: one thread, no display, one seed, and the clips in ../shared."""
 
 import functools
+import gc
+import inspect
 import os
 import random
 import sys
@@ -18,8 +20,11 @@ os.environ["MPLBACKEND"] = "agg"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import hypothesis
+import jaxtyping
 import pytest
+from jaxtyping import config
 from jaxtyping._import_hook import _JaxtypingLoader, _optimized_cache_from_source
+from jaxtyping._storage import pop_shape_memo, push_shape_memo
 
 IN_CI = os.environ.get("CI") == "true"
 
@@ -47,6 +52,49 @@ def get_code(loader, name):
 
 _JaxtypingLoader.get_code = get_code
 _JaxtypingLoader.exec_module = SourceFileLoader.exec_module
+
+jaxtyped = jaxtyping.jaxtyped
+
+
+def jaxtyped_once(fn=None, *, typechecker):
+    """``jaxtyping.jaxtyped``, which checks as much of a call, arguments once instead of twice.
+
+    jaxtyping binds the arguments of every call to the signature, for messages and for axes named
+    ``{argument}``, which we have none of; it then has arguments checked before the call, and again
+    with what it returns. Two kinds of functions stay jaxtyping's: generators, since beartype by
+    itself would check what they yield, and those with types in quotes, which it would insist on.
+    """
+    if fn is None:
+        return functools.partial(jaxtyped_once, typechecker=typechecker)
+    if (
+        not inspect.isfunction(fn)
+        or inspect.isgeneratorfunction(fn)
+        or any(isinstance(hint, str) for hint in fn.__annotations__.values())
+    ):
+        return jaxtyped(fn, typechecker=typechecker)
+    checked = typechecker(fn)
+
+    @functools.wraps(fn)
+    def call(*args, **kwargs):
+        if config.jaxtyping_disable:
+            return fn(*args, **kwargs)
+        push_shape_memo({})  # an axis has one size in one call
+        try:
+            return checked(*args, **kwargs)
+        finally:
+            pop_shape_memo()
+
+    return call
+
+
+jaxtyping.jaxtyped = jaxtyping._decorator.jaxtyped = jaxtyped_once
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish():
+    """Leave what was imported and collected out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
