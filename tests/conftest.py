@@ -7,6 +7,7 @@ import os
 import random
 import sys
 from importlib.machinery import SourceFileLoader
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import NoReturn
 from unittest import mock
@@ -88,6 +89,18 @@ def jaxtyped_once(fn=None, *, typechecker):
 
 
 jaxtyping.jaxtyped = jaxtyping._decorator.jaxtyped = jaxtyped_once
+
+# Processes of all tests come from one server, which imports what the first test asks it to. Where
+# that test only measured recordings, every run of a later grid would import torch for itself.
+IN_PROCESSES = [
+    "deadpan.benchmarking.runner",
+    "deadpan.extraction.measuring",
+    "deadpan.studio.work",
+    "sklearn.linear_model",
+    "sklearn.metrics",
+]
+set_forkserver_preload = BaseContext.set_forkserver_preload
+BaseContext.set_forkserver_preload = lambda self, _: set_forkserver_preload(self, IN_PROCESSES)
 
 
 @pytest.hookimpl(trylast=True)
