@@ -9,7 +9,7 @@ import sys
 from importlib.machinery import SourceFileLoader
 from multiprocessing.context import BaseContext
 from pathlib import Path
-from typing import NoReturn
+from typing import ForwardRef, Literal, NoReturn, get_args, get_origin
 from unittest import mock
 
 # Before anything imports torch or matplotlib. Whatever the environment says: sums round otherwise
@@ -57,6 +57,13 @@ _JaxtypingLoader.exec_module = SourceFileLoader.exec_module
 jaxtyped = jaxtyping.jaxtyped
 
 
+def is_quoted(hint):
+    """Whether a type is in quotes, or holds one that is: ``"Clip"``, ``list["Clip"]``."""
+    if isinstance(hint, str | ForwardRef):
+        return True
+    return get_origin(hint) is not Literal and any(map(is_quoted, get_args(hint)))
+
+
 def jaxtyped_once(fn=None, *, typechecker):
     """``jaxtyping.jaxtyped``, which checks as much of a call, arguments once instead of twice.
 
@@ -70,7 +77,7 @@ def jaxtyped_once(fn=None, *, typechecker):
     if (
         not inspect.isfunction(fn)
         or inspect.isgeneratorfunction(fn)
-        or any(isinstance(hint, str) for hint in fn.__annotations__.values())
+        or any(map(is_quoted, fn.__annotations__.values()))
     ):
         return jaxtyped(fn, typechecker=typechecker)
     checked = typechecker(fn)
