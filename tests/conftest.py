@@ -1,12 +1,15 @@
 """What every test stands on: one thread, no display, one seed, and the clips in ../shared."""
 
 import functools
+import gc
+import inspect
 import os
 import random
 import sys
 from importlib.machinery import SourceFileLoader
+from multiprocessing.context import BaseContext
 from pathlib import Path
-from typing import NoReturn
+from typing import ForwardRef, Literal, NoReturn, get_args, get_origin
 from unittest import mock
 
 # Before anything imports torch or matplotlib. Whatever the environment says: sums round otherwise
@@ -18,8 +21,11 @@ os.environ["MPLBACKEND"] = "agg"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import hypothesis
+import jaxtyping
 import pytest
+from jaxtyping import config
 from jaxtyping._import_hook import _JaxtypingLoader, _optimized_cache_from_source
+from jaxtyping._storage import pop_shape_memo, push_shape_memo
 
 IN_CI = os.environ.get("CI") == "true"
 
@@ -47,6 +53,68 @@ def get_code(loader, name):
 
 _JaxtypingLoader.get_code = get_code
 _JaxtypingLoader.exec_module = SourceFileLoader.exec_module
+
+jaxtyped = jaxtyping.jaxtyped
+
+
+def is_quoted(hint):
+    """Whether a type is in quotes, or holds one that is: ``"Clip"``, ``list["Clip"]``."""
+    if isinstance(hint, str | ForwardRef):
+        return True
+    return get_origin(hint) is not Literal and any(map(is_quoted, get_args(hint)))
+
+
+def jaxtyped_once(fn=None, *, typechecker):
+    """``jaxtyping.jaxtyped``, which checks as much of a call, arguments once instead of twice.
+
+    jaxtyping binds the arguments of every call to the signature, for messages and for axes named
+    ``{argument}``, which we have none of; it then has arguments checked before the call, and again
+    with what it returns. Two kinds of functions stay jaxtyping's: generators, since beartype by
+    itself would check what they yield, and those with types in quotes, which it would insist on.
+    """
+    if fn is None:
+        return functools.partial(jaxtyped_once, typechecker=typechecker)
+    if (
+        not inspect.isfunction(fn)
+        or inspect.isgeneratorfunction(fn)
+        or any(map(is_quoted, fn.__annotations__.values()))
+    ):
+        return jaxtyped(fn, typechecker=typechecker)
+    checked = typechecker(fn)
+
+    @functools.wraps(fn)
+    def call(*args, **kwargs):
+        if config.jaxtyping_disable:
+            return fn(*args, **kwargs)
+        push_shape_memo({})  # an axis has one size in one call
+        try:
+            return checked(*args, **kwargs)
+        finally:
+            pop_shape_memo()
+
+    return call
+
+
+jaxtyping.jaxtyped = jaxtyping._decorator.jaxtyped = jaxtyped_once
+
+# Processes of all tests come from one server, which imports what the first test asks it to. Where
+# that test only measured recordings, every run of a later grid would import torch for itself.
+IN_PROCESSES = [
+    "deadpan.benchmarking.runner",
+    "deadpan.extraction.measuring",
+    "deadpan.studio.work",
+    "sklearn.linear_model",
+    "sklearn.metrics",
+]
+set_forkserver_preload = BaseContext.set_forkserver_preload
+BaseContext.set_forkserver_preload = lambda self, _: set_forkserver_preload(self, IN_PROCESSES)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish():
+    """Leave what was imported and collected out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,9 @@ import signal
 import sys
 from pathlib import Path
 
-import deadpan.api  # noqa: F401 - here once, rather than in every child
+# Here once, rather than in every child: deadpan.train imports them when it is called.
+import deadpan.runs
+import deadpan.training.run  # noqa: F401
 
 try:
     from .tiny import train
