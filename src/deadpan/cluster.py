@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from deadpan.errors import DeadpanError
-from deadpan.processes import LOCAL, LocalWorker, Pool, Target
+from deadpan.processes import LOCAL, LocalWorker, Target, WorkerPool
 
 LOSSES = 5
 """How often a worker begins anew whose machine was lost; after that it counts as ended."""
@@ -40,7 +40,7 @@ Facts = Mapping[str, str]
 @contextmanager
 def opened_pool(
     address: str | None, *, writes: Path, reads: Iterable[Path] = ()
-) -> Generator[Pool, None, None]:
+) -> Generator[WorkerPool, None, None]:
     """The pool of a Ray cluster, whose machines see the same files; without one, of this machine.
 
     Args:

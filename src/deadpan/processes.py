@@ -1,6 +1,6 @@
 """Processes that work for this one, which end with it and do not hear its Ctrl-C.
 
-Where they run is a :class:`Pool`'s affair: :class:`LocalPool` has them on this machine,
+Where they run is a :class:`WorkerPool`'s affair: :class:`LocalPool` has them on this machine,
 ``deadpan.cluster`` on others.
 """
 
@@ -94,7 +94,7 @@ class Worker(Protocol):
 
 
 @runtime_checkable
-class Pool(Protocol):
+class WorkerPool(Protocol):
     """Where workers run."""
 
     def processors(self) -> int:

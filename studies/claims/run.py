@@ -40,7 +40,7 @@ from deadpan.errors import DeadpanError, os_failure
 from deadpan.files import home_path, read_json, write_atomically, write_csv, write_json
 from deadpan.locks import LOCK, alone
 from deadpan.options import typed
-from deadpan.processes import LOCAL, Pool
+from deadpan.processes import LOCAL, WorkerPool
 from deadpan.training.environment import commit, commit_name
 
 COMMAND = "python studies/claims/run.py"
@@ -94,7 +94,7 @@ def run_study(
     resume: bool,
     command: str,
     watch: GridWatch,
-    pool: Pool = LOCAL,
+    pool: WorkerPool = LOCAL,
 ) -> Page:
     """Run and measure what has not been, and write the page.
 

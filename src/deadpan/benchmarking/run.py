@@ -15,7 +15,7 @@ from deadpan.benchmarking.table import GridTable, make_tables, read_run
 from deadpan.errors import DeadpanError
 from deadpan.files import write_atomically, write_json
 from deadpan.locks import LOCK, alone
-from deadpan.processes import LOCAL, Pool
+from deadpan.processes import LOCAL, WorkerPool
 from deadpan.training.opened import RunDirectory
 
 CellName = tuple[str, str, str | None]
@@ -42,7 +42,7 @@ def run_grid(
     workers: int,
     resume: bool,
     watch: GridWatch,
-    pool: Pool = LOCAL,
+    pool: WorkerPool = LOCAL,
 ) -> Benchmark:
     """Run what has not finished, and write the tables of what has.
 

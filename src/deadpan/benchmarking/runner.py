@@ -13,7 +13,7 @@ import torch
 from deadpan.benchmarking.grid import Case
 from deadpan.errors import DeadpanError, os_failure
 from deadpan.locks import alone, beside
-from deadpan.processes import LOCAL, Pool, Worker
+from deadpan.processes import LOCAL, Worker, WorkerPool
 from deadpan.training.opened import RunDirectory, refuse_changed_data
 from deadpan.training.run import train_run
 from deadpan.training.scoring import evaluate_run
@@ -195,7 +195,7 @@ def run_cases(
     workers: int,
     watch: GridWatch,
     then: Afterwards | None = None,
-    pool: Pool = LOCAL,
+    pool: WorkerPool = LOCAL,
 ) -> dict[Path, str]:
     """Run the cases that have not finished; returns why runs were given up, by their directory.
 
@@ -240,13 +240,15 @@ def run_cases(
     return failures
 
 
-def _start(pool: Pool, case: Case, attempt: int, runs: Path, then: Afterwards | None) -> Running:
+def _start(
+    pool: WorkerPool, case: Case, attempt: int, runs: Path, then: Afterwards | None
+) -> Running:
     path = runs / case.directory
     worker = pool.start(work, case.settings.to_dict(), path, case.trial is None, then)
     return Running(case=case, worker=worker, started=time.monotonic(), attempt=attempt)
 
 
-def _ended(pool: Pool, running: Sequence[Running], watch: GridWatch) -> list[Running]:
+def _ended(pool: WorkerPool, running: Sequence[Running], watch: GridWatch) -> list[Running]:
     """Wait for news, pass it on, and return the runs whose process has ended."""
     ended: list[Running] = []
     by_worker = {run.worker: run for run in running}

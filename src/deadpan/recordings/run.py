@@ -41,7 +41,7 @@ from deadpan.extraction.transcripts import (
 from deadpan.extraction.utterances import Word
 from deadpan.extraction.word_vectors import GloveVectors
 from deadpan.files import home_path, write_csv
-from deadpan.processes import LOCAL, Pool
+from deadpan.processes import LOCAL, WorkerPool
 from deadpan.recordings.encoders import ENCODERS, EncoderChoice, OpenedEncoders, open_recipes
 from deadpan.recordings.files import recordings_of, transcript_beside
 from deadpan.recordings.workers import ExtractionWatch, measure_all
@@ -66,7 +66,7 @@ def extract_dataset(
     word_times: bool = False,
     workers: int = 1,
     watch: ExtractionWatch | None = None,
-    pool: Pool = LOCAL,
+    pool: WorkerPool = LOCAL,
     **table_options: Any,
 ) -> Dataset:
     """Measure the recordings that a clip table names, and write the store.

@@ -13,7 +13,7 @@ from deadpan.extraction.measuring import (
     measure_on_demand,
 )
 from deadpan.extraction.recipes import TEXT
-from deadpan.processes import LOCAL, Pool, Worker
+from deadpan.processes import LOCAL, Worker, WorkerPool
 
 TOGETHER = 8
 """Recordings whose words are recognised together: of 3 s each, they fill a window of 28 s."""
@@ -45,7 +45,7 @@ def measure_all(
     meters: Meters | None = None,
     language: str = "en",
     watch: ExtractionWatch | None = None,
-    pool: Pool = LOCAL,
+    pool: WorkerPool = LOCAL,
 ) -> dict[Path, Outcome]:
     """Measure recordings, but for what the cache has of them.
 
