@@ -110,11 +110,16 @@ set_forkserver_preload = BaseContext.set_forkserver_preload
 BaseContext.set_forkserver_preload = lambda self, _: set_forkserver_preload(self, IN_PROCESSES)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish():
-    """Leave what was imported and collected out of every later search for garbage."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Import and collect without a search for garbage, and leave all that out of later ones."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -173,7 +178,8 @@ def one_seed():
     """What a test draws without a seed of its own depends on no test that ran before it."""
     random.seed(0)
     if torch := sys.modules.get("torch"):
-        torch.manual_seed(0)
+        # torch.manual_seed would note the stack three times, for devices that are not there.
+        torch.default_generator.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)
