@@ -46,6 +46,7 @@ def measured(name: str, arguments: argparse.Namespace) -> tuple[Evidence, list[R
         runs=arguments.runs / name,
         only=[GRIDS[name]],
         workers=arguments.workers,
+        ray=arguments.ray,
     )
     rows: list[Row] = []
     found: dict[tuple[str, str], dict[int, MeasuredRun]] = {}
@@ -187,6 +188,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--grids", default=",".join(GRIDS), help="as in options,families")
     parser.add_argument("--workers", type=int, help="runs at once")
+    parser.add_argument("--ray", help="a Ray cluster to run on: auto, or HOST:PORT")
     parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")
     parser.add_argument("--runs", type=Path, default=HERE.parents[1] / "runs")
     arguments = parser.parse_args()

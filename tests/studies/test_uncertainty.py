@@ -26,8 +26,8 @@ def test_runs_become_rows_and_means(tmp_path, monkeypatch):
     config = tmp_path / "grid.yaml"
     config.write_text(yaml.safe_dump(GRID))
 
-    def in_this_process(config, *, out, only, resume):
-        assert not resume
+    def in_this_process(config, *, out, only, resume, ray):
+        assert not resume and ray is None
         grid = read_grid(config, only=only)
         for case in grid.cases({"controlled": grid.folds_of("controlled")}, {}):
             deadpan.evaluate(train_run(case.settings, out / "runs" / case.directory).path)
