@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from deadpan.runs import Run
     from deadpan.studio.server import StudioWatch
     from deadpan.training.loop import Watch
-    from deadpan.training.opened import OpenedRun
     from deadpan.training.settings import Settings
 
 DEMO: Mapping[str, Any] = {"epochs": 20}
@@ -680,6 +679,7 @@ def analyze(
     transcript: str | Path | None = None,
     language: str = "en",
     overlay: bool = False,
+    workers: int | None = None,
     components: str | Path | None = None,
     watch: "RecordingWatch | None" = None,
 ) -> "list[Path]":
@@ -703,6 +703,8 @@ def analyze(
             take their times from those that are recognised.
         language: that is spoken, as ISO 639-1 writes it. The lexicon is English.
         overlay: write ``overlay.mp4`` too: the recording with faces, mouths and who speaks marked.
+        workers: recordings read at the same time, a process each, where there are several; by
+            default one for each processor. It changes nothing of what is written.
         components: the folder of components; by default ``data/components``.
         watch: is called as the reading proceeds.
 
@@ -712,22 +714,21 @@ def analyze(
     Raises:
         DataError: a recording or the transcript cannot be read, they do not match, a component is
             missing, the run was trained on other features, or there is no video to draw an
-            overlay on. Recordings before it have their pages.
+            overlay on. If it is found in the midst of it, recordings before it have their pages.
         RunError: there is no such run, or it has not finished.
         DeadpanError: a library is not installed, or a page cannot be written.
     """
     from deadpan.extraction.media import probe
-    from deadpan.extraction.overlay import OVERLAY, write_overlay
-    from deadpan.extraction.recording_reader import RecordingReader
-    from deadpan.extraction.training_free import tracks_by_name, training_free_timeline
     from deadpan.extraction.transcripts import read_transcript
-    from deadpan.reports.timeline import write_timeline
+    from deadpan.reports.recording_pages import RecordingPages
+    from deadpan.threads import processors
 
     paths = [_home_path(recording) for recording in recordings]
     if not paths:
         raise DeadpanError("analyzing needs a recording; give files of video or sound")
     if heatmaps < 0:
         raise DeadpanError(f"heatmaps must be 0 or more; got {heatmaps}")
+    _check_workers(workers)
     if transcript is not None and len(paths) > 1:
         raise DeadpanError(f"got a transcript and {len(paths)} recordings; give one of each")
     spelled = None if transcript is None else read_transcript(_home_path(transcript))
@@ -737,42 +738,18 @@ def analyze(
             f"{repeated[0]} and {repeated[1]} would both be written to {folders[repeated[0]]}; "
             "rename one, or analyze them one by one with another --out"
         )
-    home = _components_folder(components)
-    opened = None if run is None else _recording_run(_run_folder(run), home)
     for path in paths if overlay else []:
         if probe(path).video is None:
             raise DataError(f"{path}: has no video to draw on; leave out --overlay")
-    reader = RecordingReader(home, language=language)
-    read = (
-        reader.read_each([*folders], watch=watch)
-        if spelled is None
-        else [reader.read(paths[0], transcript=spelled, watch=watch)]
+    pages = RecordingPages(
+        folders=folders,
+        components=_components_folder(components),
+        run=None if run is None else _run_folder(run),
+        heatmaps=heatmaps,
+        language=language,
+        overlay=overlay,
     )
-    pages: list[Path] = []
-    for recording, (path, its_folder) in zip(read, folders.items(), strict=True):
-        timeline = training_free_timeline(recording, made_by=reader.made_by)
-        drawn = None
-        if opened is not None:
-            from deadpan.analysis.fused_timeline import fused_timeline  # and with it torch
-            from deadpan.reports.attention_maps import utterance_heatmaps
-
-            timeline, maps = fused_timeline(timeline, recording, opened, home, heatmaps=heatmaps)
-            drawn = utterance_heatmaps(maps)
-        pages.append(write_timeline(timeline, path, its_folder, drawn))
-        if overlay:
-            tracks = tracks_by_name(recording.tracks)
-            write_overlay(timeline, tracks, path, its_folder / OVERLAY, watch=watch)
-    return pages
-
-
-def _recording_run(path: Path, components: Path) -> "OpenedRun":
-    """Open a run, and refuse one that cannot predict the utterances of recordings."""
-    from deadpan.analysis.fused_timeline import check_recording_run
-    from deadpan.training.opened import open_run
-
-    opened = open_run(path)
-    check_recording_run(opened, components)
-    return opened
+    return pages.write(transcript=spelled, workers=workers or processors(), watch=watch)
 
 
 def open_studio(
@@ -830,7 +807,9 @@ def open_studio(
     home = _components_folder(components)
     model = None if run is None else _home_path(run).resolve()
     if model is not None:
-        _recording_run(model, home)
+        from deadpan.analysis.fused_timeline import open_recording_run
+
+        open_recording_run(model, home)
     serve(
         _home_path(folder),
         partial(analyze, run=model, language=language, components=home.resolve()),

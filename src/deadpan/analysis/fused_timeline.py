@@ -24,7 +24,7 @@ from deadpan.extraction.training_free import tracks_by_name
 from deadpan.extraction.word_vectors import GloveVectors
 from deadpan.models.base import FUSED, AttentionPath, Model
 from deadpan.tasks import Regression
-from deadpan.training.opened import OpenedRun
+from deadpan.training.opened import OpenedRun, open_run
 from deadpan.training.uncertainty import uncertain_columns
 from deadpan.types import AUDIO, TEXT, VISION, Modality
 
@@ -56,7 +56,7 @@ def fused_timeline(
     Args:
         timeline: of the recording.
         recording: as one pass measured it.
-        run: that ``check_recording_run`` lets pass.
+        run: of ``open_recording_run``.
         components: the folder of all components.
         heatmaps: most utterances of which attention is kept: first the incongruent ones, then those
             to whose score a modality adds most.
@@ -133,18 +133,19 @@ def _shown_paths(paths: Sequence[AttentionPath]) -> list[AttentionPath]:
     return [shown[name] for name in sorted(shown)] or crossmodal
 
 
-def check_recording_run(run: OpenedRun, components: Path) -> None:
-    """Check that a run predicts sentiment from what recordings are measured for.
+def open_recording_run(path: Path, components: Path) -> OpenedRun:
+    """Open a run that predicts sentiment from what recordings are measured for.
 
     Args:
-        run: of ``deadpan train``.
+        path: of a run of ``deadpan train``.
         components: the folder of all components.
 
     Raises:
+        RunError: there is no such run, or it has not finished.
         DataError: it predicts something else, was trained on other features, or a component of
             these features is missing or another one.
     """
-    path = run.files.path
+    run = open_run(path)
     if not isinstance(run.task, Regression):
         raise DataError(
             f"{path}: predicts {', '.join(run.task.labels)}, wanted sentiment; give a run on "
@@ -165,6 +166,7 @@ def check_recording_run(run: OpenedRun, components: Path) -> None:
                 f"again with 'deadpan extract --recipe {READ_BY}', and train on that"
             )
         check_components(recipe_components({name: recipe}, recognition=False), components)
+    return run
 
 
 def _clips(

@@ -117,9 +117,7 @@ class RecordingReader:
     ) -> Iterator[ReadRecording]:
         """Read recordings, and give each as soon as its words are recognised, in order.
 
-        Short ones that follow each other share windows of recognition, of which each takes as long
-        as 28 s of speech, whatever is in it: as many as last 28 s together, with half a second
-        between them. What else is in a window may change a word; a longer recording has its own.
+        Those of :func:`recognized_together` share a window of recognition.
 
         Args:
             paths: of the files.
@@ -131,21 +129,15 @@ class RecordingReader:
         # What an error in the midst of an earlier recording left behind is no part of these.
         self._detector.finish()
         self._recognizer.finish()
-        group: list[_Pass] = []
-        samples = 0.0
-        for path in paths:
+        for group in recognized_together(paths):
+            read: list[_Pass] = []
             try:
-                header = probe(path)
-                length = header.duration * RATE + SILENCE
-                if samples + length > WINDOW + SILENCE:
-                    yield from self._recognized(group)
-                    group, samples = [], 0.0
-                group.append(self._pass(path, header, str(len(group)), watch))
+                for path, header in group:
+                    read.append(self._pass(path, header, str(len(read)), watch))
             except DataError:
-                yield from self._recognized(group)
+                yield from self._recognized(read)
                 raise
-            samples += length
-        yield from self._recognized(group)
+            yield from self._recognized(read)
 
     def _pass(
         self, path: Path, header: Recording, source: str, watch: RecordingWatch | None
@@ -225,6 +217,41 @@ class _Pass:
     recognized: Sequence[Recognition]
     voice: MeasuredSequence
     tracks: tuple[FaceTrack, ...]
+
+
+def recognized_together(paths: Sequence[Path]) -> Iterator[list[tuple[Path, Recording]]]:
+    """Group recordings by the window of recognition that they share, in order.
+
+    Each window takes as long to recognise as 28 s of speech, whatever is in it. Short recordings
+    that follow each other share one: as many as last 28 s together, with half a second between
+    them. What else is in a window may change a word. A longer recording is a group of its own.
+
+    Args:
+        paths: of the files.
+
+    Returns:
+        The files of each group, with what is in each.
+
+    Raises:
+        DataError: one cannot be read; those before it were given.
+    """
+    group: list[tuple[Path, Recording]] = []
+    samples = 0.0
+    for path in paths:
+        try:
+            header = probe(path)
+        except DataError:
+            if group:
+                yield group
+            raise
+        length = header.duration * RATE + SILENCE
+        if group and samples + length > WINDOW + SILENCE:
+            yield group
+            group, samples = [], 0.0
+        group.append((path, header))
+        samples += length
+    if group:
+        yield group
 
 
 def _hash_by_component(files: Mapping[str, str]) -> dict[str, str]:
