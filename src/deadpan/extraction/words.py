@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -176,7 +177,12 @@ def _timed(
     shift = speech.time - start + LATE
     begin, end = (min(max(time + shift, earliest), latest) for time in (word.start, word.end))
     begin = speech.time + _after_pause(begin - speech.time, end - speech.time, quiet)
-    return Word(text=word.word.strip(), start=begin, end=end, probability=float(word.probability))
+    return Word(
+        text=sys.intern(word.word.strip()),  # most come again
+        start=float(begin),
+        end=float(end),
+        probability=float(word.probability),
+    )
 
 
 def _quiet(samples: Float32[np.ndarray, " sample"]) -> Bool[np.ndarray, " frame"]:
