@@ -286,6 +286,7 @@ def benchmark(
     only: str | Sequence[str] = (),
     full: bool = False,
     resume: bool = False,
+    reuse: str | Path | None = None,
     watch: "GridWatch | None" = None,
 ) -> "Benchmark":
     """Train every system of a grid on every data set and seed, and write the tables.
@@ -301,6 +302,8 @@ def benchmark(
         only: the data sets to run, as in ``mosi,mosei``; by default all.
         full: use the sizes for a bigger machine, which the file has under ``full``.
         resume: continue the grid in ``out``, skipping the runs that have finished.
+        reuse: a folder of other grids' folders, such as ``runs``: a run that one of them has of the
+            same settings, commit, torch and processor is copied instead of made again.
         watch: is called as runs proceed.
     """
     from deadpan.benchmarking.grid import read_grid
@@ -322,6 +325,7 @@ def benchmark(
             workers=workers or pool.processors(),
             resume=resume,
             watch=watch or Silent(),
+            reuse=None if reuse is None else _home_path(reuse),
             pool=pool,
         )
 

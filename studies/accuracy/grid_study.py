@@ -39,6 +39,7 @@ def finished_cases(arguments: argparse.Namespace) -> list[Case]:
             workers=arguments.workers,
             ray=arguments.ray,
             resume=arguments.runs.exists(),
+            reuse=HERE.parents[1] / "runs",
             watch=watch,
         )
     grid = read_grid(arguments.config, only=arguments.only)

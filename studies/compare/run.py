@@ -61,6 +61,7 @@ def main() -> None:
             workers=arguments.workers,
             ray=arguments.ray,
             resume=arguments.runs.exists(),
+            reuse=HERE.parents[1] / "runs",
             watch=watch,
         )
     tables = json.loads((arguments.runs / "tables.json").read_text(encoding="utf-8"))

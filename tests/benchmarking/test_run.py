@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 
+from deadpan.benchmarking import reuse
 from deadpan.benchmarking.grid import read_grid
 from deadpan.benchmarking.run import run_grid
 from deadpan.benchmarking.runner import RETRIES, Silent, run_cases, work
@@ -81,6 +82,39 @@ def test_a_grid_ends_with_its_tables_and_starts_nothing_twice(tmp_path, whole):
     again = Memory()
     run(tmp_path, resume=True, watch=again)
     assert (again.todo, again.finished) == ([], 4)
+
+
+@pytest.fixture
+def other_grids(tmp_path, whole, monkeypatch):
+    """A folder with that grid, whose runs are of the commit that is here."""
+    copy = shutil.copytree(whole, tmp_path / "grids" / "whole")
+    for file in copy.rglob("environment.json"):
+        facts = json.loads(file.read_text()) | {"commit": "12ab", "dirty": False}
+        file.write_text(json.dumps(facts))
+    monkeypatch.setattr(reuse, "commit", lambda: {"commit": "12ab", "dirty": False})
+    return tmp_path / "grids"
+
+
+def test_what_another_grid_has_made_is_not_made_again(tmp_path, whole, other_grids):
+    renamed = {f"{name}, renamed": values for name, values in SMALL["systems"].items()}
+    out, memory = tmp_path / "out", Memory()
+    grid = grid_of(tmp_path, systems=renamed)
+    run_grid(grid, out, workers=1, resume=False, watch=memory, reuse=other_grids)
+    assert (memory.todo, memory.finished) == ([], 4)
+    (now,), (then,) = without_times(out), without_times(whole)
+    assert [row["mae"] for row in now["rows"]] == [row["mae"] for row in then["rows"]]
+
+
+@pytest.mark.parametrize("file", ["environment.json", "config.yaml", "scores.json"])
+def test_runs_of_other_code_or_settings_and_broken_ones_are_made_again(file, other_grids, tmp_path):
+    for path in other_grids.rglob(file):
+        text = path.read_text().replace("12ab", "34cd").replace("epochs: 2", "epochs: 3")
+        path.write_text(text)
+        if file == "scores.json":
+            path.unlink()
+    cases = [*grid_of(tmp_path).cases({name: [None] for name in SMALL["data"]}, {})]
+    assert reuse.reuse_runs(cases, tmp_path / "runs", other_grids) == []
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_search_trains_its_choice_and_never_opens_test_for_a_trial(tmp_path):

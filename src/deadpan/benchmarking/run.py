@@ -10,6 +10,7 @@ import numpy as np
 
 from deadpan.benchmarking import rendering
 from deadpan.benchmarking.grid import Case, Grid
+from deadpan.benchmarking.reuse import reuse_runs
 from deadpan.benchmarking.runner import GridWatch, finished, refuse_other_clips, run_cases
 from deadpan.benchmarking.table import GridTable, make_tables, read_run
 from deadpan.errors import DeadpanError
@@ -42,6 +43,7 @@ def run_grid(
     workers: int,
     resume: bool,
     watch: GridWatch,
+    reuse: Path | None = None,
     pool: WorkerPool = LOCAL,
 ) -> Benchmark:
     """Run what has not finished, and write the tables of what has.
@@ -56,6 +58,7 @@ def run_grid(
         workers: processes at once, one thread each.
         resume: go on with the grid in ``out``.
         watch: is called as runs proceed.
+        reuse: a folder of other grids' folders, from which runs are copied that are the same.
         pool: where the processes run.
 
     Raises:
@@ -83,6 +86,8 @@ def run_grid(
         if searched:
             write_json(out / "search.json", searched)
         cases = list(grid.cases(folds, chosen))
+        if reuse:
+            reuse_runs(cases, runs, reuse)
         failures |= run_cases(cases, runs, workers=workers, watch=watch, pool=pool)
         tables = make_tables(grid, cases, runs, failures)
         _write_tables(tables, out, title=grid.path.stem)
