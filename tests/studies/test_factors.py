@@ -43,7 +43,7 @@ def test_the_grid_has_every_cell_of_the_design(script):
     for name, settings in made.items():
         assert settings.model_options["reader"] == name.split(": ")[1].lower()
         sizes = settings.model_options["width"], settings.model_options["layers"]
-        assert (*sizes, settings.patience) == (40, 2, 5)
+        assert (*sizes, settings.patience) == (40, 2, 12)
 
 
 def test_runs_become_tables_and_a_figure(script, tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ def test_the_grid_recommends_what_the_package_does():
     options = paper["model_options"] | wanted["model_options"]
     assert plain == {**paper, **wanted, "model_options": options}
     assert dropping == {**plain, "model_options": options | {"modality_dropout": 0.15}}
-    assert (paper["epochs"], paper["patience"]) == (40, 5)
+    assert (paper["epochs"], paper["patience"]) == (80, 12)
 
 
 def test_emotions_are_trained_alike(shared):
