@@ -71,7 +71,7 @@ def effects(evidence: Evidence, data: str) -> list[Finding]:
             [after, before],
             error_avoided,
             percent=True,
-            learned=True,
+            learned=[after, before],
         )
 
     findings = [

@@ -33,7 +33,8 @@ MOSI229 = ("--data", "../shared/data/mosi/mosi229_aligned.pkl")
 RAVDESS = ("--data", "../shared/data/ravdess/ravdess4.pkl")
 SMALL = ("--config", "configs/small.yaml")
 UNTIL = ("--epochs", "80", "--patience", "12")
-"""Or until validation no longer gets better: HCT-MG's stands still for six to eight epochs and falls again."""
+"""Or until validation no longer gets better: HCT-MG's stands still for up to eight epochs and falls
+again."""
 MODALITIES = ("text", "audio", "vision")
 ALONE = {name: ("--modalities", json.dumps([name])) for name in MODALITIES}
 

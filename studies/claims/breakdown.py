@@ -16,7 +16,6 @@ from deadpan.metrics.incongruity import (
     sign_reliability,
 )
 from deadpan.metrics.ranks import roc_auc
-from deadpan.types import TEXT
 
 Cell = tuple[float, float]
 """Mean and standard deviation over seeds; NaN where unknown."""
@@ -44,9 +43,15 @@ def make_tables(runs: ClaimRuns) -> list[Table]:
     clashing = [data for data, rate in runs.rates.items() if rate > 0]
     tables = [
         *(_systems(runs, data) for data in runs.plan.grid.data),
-        _error_by(runs, clashing, "kind", lambda columns: list(columns["kind"])),
-        _error_by(
-            runs, clashing, "degree", lambda columns: [degree(x) for x in columns["incongruity"]]
+        *(
+            _error_by(runs, data, "kind", lambda columns: list(columns["kind"]))
+            for data in clashing
+        ),
+        *(
+            _error_by(
+                runs, data, "degree", lambda columns: [degree(x) for x in columns["incongruity"]]
+            )
+            for data in clashing
         ),
     ]
     return [table for table in tables if table.rows]
@@ -58,8 +63,8 @@ def _systems(runs: ClaimRuns, data: str) -> Table:
         "wrong signs": lambda columns: stats.mean(columns.get("flip", np.array([]))),
         "sign calibration error": lambda columns: _of_scores(columns, sign_calibration_error),
         "sign reliability": lambda columns: _of_scores(columns, sign_reliability),
-        "text localisation": lambda columns: stats.localised(
-            columns, method="attention", modality=TEXT
+        "localisation": lambda columns: stats.localised(
+            columns, method="attention", modality="sources"
         ),
         "disagreement as proxy": _proxy,
     }
@@ -73,30 +78,31 @@ def _systems(runs: ClaimRuns, data: str) -> Table:
         title=f"Systems: {data}",
         note="error: mean distance of decisions from labels (MAE where there is one label); sign "
         "calibration error: 0 is best, the confidence of a score being its size; sign reliability: "
-        "how often a right sign has the larger score, .5 says nothing; text localisation: of "
-        "attention, .5 by chance; disagreement as proxy: how well the disagreement of "
+        "how often a right sign has the larger score, .5 says nothing; localisation: of the "
+        "steps known to matter, by attention, in the modalities that crossmodal attention attends "
+        "to; disagreement as proxy: how well the disagreement of "
         "single-modality predictions tells incongruent clips from congruent ones, .5 by "
-        "chance; last epoch best: share of runs that were still improving.",
-        columns=("system", *measures, "seconds", "last epoch best"),
+        "chance; at the cap: share of runs that ended before their patience did.",
+        columns=("system", *measures, "seconds", "at the cap"),
         rows=rows,
     )
 
 
 def _training_cells(runs: Sequence[ClaimRun]) -> list[Cell]:
     seconds = [float(np.nansum(run.epochs.seconds)) for run in runs]
-    improving = float(np.mean([run.still_improving for run in runs]))
+    improving = float(np.mean([run.at_the_cap for run in runs]))
     return [_cell(seconds), (improving, math.nan)]
 
 
 def _error_by(
-    runs: ClaimRuns, data: Sequence[str], what: str, groups_of: Callable[[Columns], list[str]]
+    runs: ClaimRuns, data: str, what: str, groups_of: Callable[[Columns], list[str]]
 ) -> Table:
-    """Error of each system by group of clips, data sets pooled, mean over seeds."""
-    systems = [s for s in runs.plan.grid.systems if runs.seeds(data, [s])]
+    """Error of each system by group of clips, mean over seeds."""
+    systems = [s for s in runs.plan.grid.systems if runs.by_seed(data, s)]
     errors: dict[str, dict[str, list[float]]] = {}
     for system in systems:
-        for seed in runs.seeds(data, [system]):
-            columns = runs.pooled(data, system, seed)
+        for run in runs.by_seed(data, system).values():
+            columns = run.columns
             for group, error in mean_by(columns["error"], groups_of(columns)).items():
                 errors.setdefault(group, {}).setdefault(system, []).append(error)
     rows = [
@@ -104,9 +110,11 @@ def _error_by(
         for group in sorted(errors)
     ]
     return Table(
-        title=f"Error by {what}",
-        note="all rates above 0 together; degree: the share of what the modalities show that is "
-        "against what is meant, in [0, 1]",
+        title=f"Error by {what}: {data}",
+        note="degree: the share of what the modalities show that is against what is meant, in "
+        "[0, 1]"
+        if what == "degree"
+        else "docs/controlled.md says what the kinds are",
         columns=(what, *systems),
         rows=rows,
     )

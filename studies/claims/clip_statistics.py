@@ -7,12 +7,17 @@ import numpy as np
 from deadpan.benchmarking.evidence import Columns, error_avoided
 from deadpan.metrics.ranks import roc_auc
 
-CONGRUENT = "congruent"
+CONGRUENT, OUTVOTED = "congruent", "majority"
 
 
 def error_avoided_on_hard(ours: Columns, theirs: Columns) -> float:
     """The share of their error that ours avoids on incongruent clips."""
     return _error_avoided_where(incongruent(ours), ours, theirs)
+
+
+def error_avoided_on_others(ours: Columns, theirs: Columns) -> float:
+    """The same on the clips in which nothing is against what is meant."""
+    return _error_avoided_where(~incongruent(ours), ours, theirs)
 
 
 def error_avoided_on_disagreement(ours: Columns, theirs: Columns) -> float:
@@ -24,41 +29,59 @@ def error_avoided_on_disagreement(ours: Columns, theirs: Columns) -> float:
     return _error_avoided_where(disagreement >= np.median(disagreement), ours, theirs)
 
 
-def flips_avoided(ours: Columns, theirs: Columns) -> float:
-    """How much less often the sign of our prediction is wrong on incongruent clips than of theirs.
+def flips_avoided(ours: Columns, theirs: Columns, *, hard: bool = True) -> float:
+    """How much less often the sign of our prediction is wrong than of theirs.
 
-    The rate of theirs minus ours, in [-1, 1].
+    The rate of theirs minus ours, in [-1, 1], on incongruent clips or on the others.
     """
-    return _flips(theirs) - _flips(ours)
+    return _flips(theirs, hard) - _flips(ours, hard)
 
 
 def traced(columns: Columns, *, stage: str, target: str) -> float:
-    """How well latent incongruity tells incongruent clips from their congruent peers, in [0, 1].
+    """How well latent incongruity tells clips of two against one from those of three that agree.
 
-    The area under the ROC curve: 0.5 where it carries no information. Unlike the latent incongruity
-    itself it compares between networks and between the two sides of self-attention.
+    In [0, 1]. The area under the ROC curve: 0.5 where it carries no information. In both kinds of
+    clips all three modalities show something: one that shows nothing sets views apart as well.
+    Distances of different networks do not compare; this does, and between the two sides of
+    self-attention.
     """
     values = columns.get(f"{stage}_{target}")
     if values is None:
         return math.nan
-    hard, congruent = values[incongruent(columns)], values[peers(columns)]
-    return roc_auc(without_nan(hard), without_nan(congruent))
+    outvoted, congruent = values[columns["kind"] == OUTVOTED], values[peers(columns)]
+    return roc_auc(without_nan(outvoted), without_nan(congruent))
+
+
+def told_apart(columns: Columns, *, stage: str, target: str) -> float:
+    """The same whichever side is larger, in [0, .5]: a distance that falls tells as much."""
+    return abs(traced(columns, stage=stage, target=target) - 0.5)
 
 
 def less_traced(ours: Columns, theirs: Columns, *, target: str) -> float:
     """How much less of it is left after self-attention in our primary than in their target."""
-    left = traced(theirs, stage="after", target=target)
-    return left - traced(ours, stage="after", target="primary")
+    left = told_apart(theirs, stage="after", target=target)
+    return left - told_apart(ours, stage="after", target="primary")
 
 
 def resolved_within(columns: Columns, *, target: str) -> float:
     """How much of it self-attention takes away within one system: before minus after."""
-    before = traced(columns, stage="before", target=target)
-    return before - traced(columns, stage="after", target=target)
+    before = told_apart(columns, stage="before", target=target)
+    return before - told_apart(columns, stage="after", target=target)
+
+
+def learned_to_find(columns: Columns, *, where: str) -> float:
+    """How much better attention finds the steps known to matter than that of untrained weights.
+
+    Args:
+        columns: of a system.
+        where: a modality, or ``sources``: those that crossmodal attention attends to.
+    """
+    trained = mean(columns.get(f"auc_attention_{where}", np.array([])))
+    return trained - mean(columns.get(f"untrained_auc_attention_{where}", np.array([])))
 
 
 def localised(columns: Columns, *, method: str, modality: str) -> float:
-    """The mean localisation of the steps known to matter, in [0, 1]; 0.5 by chance."""
+    """The mean localisation of the steps known to matter, in [0, 1]."""
     return mean(columns.get(f"auc_{method}_{modality}", np.array([])))
 
 
@@ -111,6 +134,6 @@ def _error_avoided_where(which: np.ndarray, ours: Columns, theirs: Columns) -> f
     return error_avoided({"error": ours["error"][which]}, {"error": theirs["error"][which]})
 
 
-def _flips(columns: Columns) -> float:
+def _flips(columns: Columns, hard: bool) -> float:
     flips = columns.get("flip")
-    return math.nan if flips is None else mean(flips[incongruent(columns)])
+    return math.nan if flips is None else mean(flips[incongruent(columns) == hard])

@@ -74,9 +74,9 @@ def make_figures(runs: ClaimRuns) -> list[Figure]:
     points = flip_points(runs)
     if points:
         note = (
-            "Share of wrong signs on clips of negative label, all rates above 0 together: open "
-            "marks where modalities agree, filled ones where they do not; bars: 95 % confidence "
-            "intervals over seeds."
+            f"Share of wrong signs, {runs.plan.headline or 'generated clips'}: open marks where "
+            "nothing is against what is meant, filled ones where something is; bars: 95 % "
+            "confidence intervals over seeds."
         )
         svg = to_svg("claims-flips", _pairs(points), height=2.9)
         title = "Wrong signs, by whether modalities agree"
@@ -105,12 +105,12 @@ def error_points(runs: ClaimRuns, systems: Sequence[str]) -> list[Point]:
 
 
 def flip_points(runs: ClaimRuns) -> list[Point]:
-    """Share of wrong signs of each system on congruent and on incongruent clips."""
-    data = [name for name, rate in runs.rates.items() if rate > 0]
+    """Share of wrong signs of each system on incongruent clips and on the others."""
+    data = [runs.plan.headline] if runs.plan.headline else []
     points: list[Point] = []
     for system in runs.plan.grid.systems:
         own = [run for name in data for run in runs.by_seed(name, system).values()]
-        for place, hard in (("congruent", False), ("incongruent", True)):
+        for place, hard in (("the others", False), ("incongruent", True)):
             if own:
                 points.append(_point(system, place, own, lambda run, hard=hard: _flips(run, hard)))
     return points
@@ -145,8 +145,7 @@ def _mean_error(run: ClaimRun) -> float:
 
 
 def _flips(run: ClaimRun, hard: bool) -> float:
-    which = stats.incongruent(run.columns) if hard else stats.peers(run.columns)
-    return stats.mean(run.columns["flip"][which])
+    return stats.mean(run.columns["flip"][stats.incongruent(run.columns) == hard])
 
 
 def _lines(runs: ClaimRuns, points: Sequence[Point]) -> Callable:
@@ -203,7 +202,7 @@ def _pairs(points: Sequence[Point]) -> Callable:
         axes.grid(visible=False, axis="y")
         axes.set_xlim(0, min(axes.get_xlim()[1], 100))
         axes.set_xlabel("clips whose sign is wrong (%)")
-        for label, face in (("congruent", "white"), ("incongruent", INK)):
+        for label, face in (("the others", "white"), ("incongruent", INK)):
             axes.plot([], [], "o", c=INK, mfc=face, ms=6, label=label)
         figure.legend(loc="outside upper center", ncols=2)
 

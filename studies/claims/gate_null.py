@@ -1,5 +1,6 @@
-"""How often a gate converges that has nothing to learn: the null of the claim that it does."""
+"""What a gate does that has nothing to learn: the null of the claim that it converges."""
 
+import dataclasses
 from functools import cache
 
 import numpy as np
@@ -10,11 +11,24 @@ from deadpan.models.hct_mg import converged
 RUNS, SEED = 400, 20261127
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NoisyGates:
+    """Gates that noise moves.
+
+    Attributes:
+        frozen: the share that are frozen before the last epoch.
+        largest: the mean of their largest weights in the last epoch.
+    """
+
+    frozen: float
+    largest: float
+
+
 @cache
-def frozen_by_noise(
+def moved_by_noise(
     modalities: int, epochs: int, steps: int, learning_rate: float, runs: int = RUNS
-) -> float:
-    """The share of simulated gates that are frozen before the last epoch by noise alone.
+) -> NoisyGates:
+    """Simulate gates whose gradients are noise alone.
 
     The logits start at 0 and are moved by Adam, as in training, with gradients that are independent
     normal numbers. Adam divides by the size of the gradients, so their scale does not matter: its
@@ -46,7 +60,7 @@ def frozen_by_noise(
     frozen = [
         any(converged(torch.from_numpy(one[:epoch])) for epoch in range(1, epochs)) for one in means
     ]
-    return float(np.mean(frozen))
+    return NoisyGates(frozen=float(np.mean(frozen)), largest=float(means[:, -1].max(axis=1).mean()))
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

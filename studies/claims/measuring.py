@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from plan import Plan
 
 from deadpan.analysis.attention import Method
@@ -14,6 +15,7 @@ from deadpan.analysis.salience import saliences
 from deadpan.benchmarking.evidence import Columns, Evidence, MeasuredRun
 from deadpan.benchmarking.grid import Case
 from deadpan.benchmarking.runner import finished
+from deadpan.benchmarking.verdicts import Finding
 from deadpan.data.dataset import Clip
 from deadpan.errors import RunError
 from deadpan.files import read_json, write_json
@@ -23,11 +25,11 @@ from deadpan.options import typed
 from deadpan.tasks import Regression, Task
 from deadpan.training.evaluation import labels_of
 from deadpan.training.history import EpochHistory, GateHistory
-from deadpan.training.opened import RunDirectory, open_run
+from deadpan.training.opened import OpenedRun, RunDirectory, build, open_run
 from deadpan.training.scores import RunScores
-from deadpan.types import Modality
+from deadpan.types import TEXT, Modality
 
-VERSION = 2
+VERSION = 3
 """Version of the measures; a run with a file of another version is measured again."""
 
 METHODS: Mapping[Method, int] = {"attention": 1_000_000, "gradient": 48}
@@ -50,6 +52,12 @@ class Measuring:
             return
         opened = open_run(run.path)
         columns = measure(opened.model, opened.task, opened.data["test"])
+        columns |= {
+            f"untrained_{name}": values
+            for name, values in _localised(
+                untrained(opened), opened.data["test"], {"attention": METHODS["attention"]}
+            ).items()
+        }
         write_json(run.path / self.leaves, {name: x.tolist() for name, x in columns.items()})
 
     def read(self, run: RunDirectory) -> Columns:
@@ -75,6 +83,7 @@ class ClaimRun(MeasuredRun):
         epochs: losses and times of its epochs.
         gate: weights of its gate; None without a gate.
         parameters: number of parameters of the model.
+        patience: epochs without a better validation that end it; None: it never ends so.
         commit: commit of the code that trained it.
         place: its directory below ``runs``.
     """
@@ -82,13 +91,15 @@ class ClaimRun(MeasuredRun):
     epochs: EpochHistory
     gate: GateHistory | None
     parameters: int
+    patience: int | None
     commit: str
     place: str
 
     @property
-    def still_improving(self) -> bool:
-        """Whether the last epoch was the best: more might have been better."""
-        return self.epochs.best_epoch == int(self.epochs.epochs[-1])
+    def at_the_cap(self) -> bool:
+        """Whether it ended before its patience did: more epochs might have been better."""
+        since = int(self.epochs.epochs[-1]) - (self.epochs.best_epoch or 0)
+        return since < (self.patience or 1)
 
     @property
     def primary(self) -> str | None:
@@ -115,10 +126,47 @@ class ClaimRuns(Evidence):
 
     @property
     def rates(self) -> dict[str, float]:
-        """The share of incongruent clips of each generated data set, rising."""
-        rates = {data: self.plan.rate(data) for data in self.plan.grid.data}
+        """The share of incongruent clips of each generated data set whose text carries, rising."""
+        rates = {
+            data: self.plan.rate(data)
+            for data in self.plan.grid.data
+            if self.plan.carrier(data) == TEXT
+        }
         generated = {data: rate for data, rate in rates.items() if rate is not None}
         return dict(sorted(generated.items(), key=lambda item: item[1]))
+
+    @property
+    def carriers(self) -> dict[str, str]:
+        """Data sets that differ in the modality that carries alone, with that modality.
+
+        The headline's and those of its rate whose carrier is another one; none without a headline.
+        """
+        headline = self.plan.headline
+        rate = self.plan.rate(headline) if headline else None
+        carriers = {
+            data: self.plan.carrier(data)
+            for data in self.plan.grid.data
+            if data == headline
+            or (self.plan.carrier(data) not in (None, TEXT) and self.plan.rate(data) == rate)
+        }
+        return {data: name for data, name in carriers.items() if name is not None and rate}
+
+    def lost(self, finding: Finding) -> str:
+        """Which planned runs of a finding gave no result, in words; "" where all are there."""
+        places = {
+            (data, system): [
+                seed
+                for seed in self.plan.seeds(data, system)
+                if seed not in self.by_seed(data, system)
+            ]
+            for data in finding.data
+            for system in finding.systems
+        }
+        return "; ".join(
+            f"no result of {system} on {data}, seed {', '.join(map(str, seeds))}"
+            for (data, system), seeds in places.items()
+            if seeds
+        )
 
 
 def gather(plan: Plan, cases: Sequence[Case], runs: Path, measuring: Measuring) -> ClaimRuns:
@@ -151,6 +199,7 @@ def _read_run(case: Case, run: RunDirectory, measuring: Measuring) -> ClaimRun:
         epochs=epochs,
         gate=run.gate(),
         parameters=facts.parameters,
+        patience=case.settings.patience,
         ridge_error=_mae(scores, "ridge"),
         commit=facts.commit_name,
         place=str(case.directory),
@@ -176,6 +225,7 @@ def measure(model: Model, task: Task, clips: Sequence[Clip]) -> Columns:
     before_M, after_M      latent incongruity of target M around self-attention, where it has two
                            views; ``before_primary`` where M is the only such target
     auc_METHOD_M           localisation of the steps known to matter in modality M
+    auc_METHOD_sources     the mean over the modalities that crossmodal attention attends to
     points_METHOD_M        the pointing game there
     =====================  =========================================================================
 
@@ -205,7 +255,23 @@ def measure(model: Model, task: Task, clips: Sequence[Clip]) -> Columns:
         columns["disagreement"] = disagreement(single).astype(np.float64)
         for name, moved in contributions(outputs).items():
             columns[f"moved_{name}"] = moved[:, 0].astype(np.float64)
-    return columns | _latent(model, clips) | _localised(model, clips)
+    return columns | _latent(model, clips) | _localised(model, clips, METHODS)
+
+
+def untrained(opened: OpenedRun) -> Model:
+    """A model as a run began, but for the gate, which is the trained one.
+
+    Its weights are drawn from the run's seed. It has the same primary modality.
+    """
+    torch.manual_seed(opened.settings.seed)
+    widths = {name: opened.model.widths[name] for name in opened.model.modalities}
+    model = build(opened.settings, widths, opened.task.outputs)
+    state = model.state_dict()
+    trained = opened.model.state_dict()
+    model.load_state_dict(
+        {key: trained[key] if key.startswith("gate") else x for key, x in state.items()}
+    )
+    return model.eval()
 
 
 def _errors(task: Task, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -221,12 +287,15 @@ def _latent(model: Model, clips: Sequence[Clip]) -> dict[str, np.ndarray]:
     return columns
 
 
-def _localised(model: Model, clips: Sequence[Clip]) -> dict[str, np.ndarray]:
+def _localised(
+    model: Model, clips: Sequence[Clip], methods: Mapping[Method, int]
+) -> dict[str, np.ndarray]:
     """How well the salience of each method finds the steps known to matter."""
     if not model.attention_paths() or any(clip.truth is None for clip in clips):
         return {}
     columns: dict[str, np.ndarray] = {}
-    for method, most in METHODS.items():
+    sources = {path.source for path in model.attention_paths() if path.stage == "crossmodal"}
+    for method, most in methods.items():
         first = clips[:most]
         weights = saliences(model, first, method=method)
         rest = np.full(len(clips) - len(first), np.nan)
@@ -238,7 +307,17 @@ def _localised(model: Model, clips: Sequence[Clip]) -> dict[str, np.ndarray]:
                 # A modality that shows nothing has no step to find.
                 values = np.array([metric(*pair) if pair[1] else np.nan for pair in pairs])
                 columns[f"{key}_{method}_{name}"] = np.concatenate([values, rest])
+        found = [columns[f"auc_{method}_{name}"] for name in sorted(sources)]
+        columns[f"auc_{method}_sources"] = _mean_of_known(found, len(clips))
     return columns
+
+
+def _mean_of_known(columns: Sequence[np.ndarray], clips: int) -> np.ndarray:
+    """The mean of what is known of each clip; NaN where nothing is."""
+    known = ~np.isnan(np.array(columns).reshape(-1, clips))
+    sums = np.nan_to_num(np.array(columns).reshape(-1, clips)).sum(axis=0)
+    counts = known.sum(axis=0)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def _salient(clip: Clip, modality: Modality) -> Sequence[int]:

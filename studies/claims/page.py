@@ -59,7 +59,9 @@ class Page:
         """What must be known to read any number of the page, a sentence each."""
         plan = self.evidence.plan
         sizes = [
-            f"{data}: {_sizes(plan.settings(data))}, seeds {', '.join(map(str, self._seeds(data)))}"
+            f"{data}: {_sizes(plan.settings(data))}, {self._test_clips(data)} test clips"
+            f"{' a seed' if plan.rate(data) is not None else ''}, seeds "
+            f"{', '.join(map(str, self._seeds(data)))}"
             for data in plan.grid.data
         ]
         facts = [
@@ -72,14 +74,19 @@ class Page:
             else f"plan {plan.fixed}: not committed before the first run, so all of this is "
             "exploratory",
             *sizes,
-            "every system of a data set has the same epochs, batches and learning rate; weights of "
-            "the best epoch by validation loss; the test split opened once for each run",
+            "each system has the learning rate, the batches and the average of weights that the "
+            "same search chose for it on the validation split of another corpus, with one seed "
+            "(tuning.yaml); on real data all have one recipe; weights of the best epoch by "
+            "validation loss; the test split opened once for each run",
             "intervals: Student's t over seeds, with the variance of redrawn clips added where "
             "seeds share their test clips (real data)",
             "a claim does not hold where its effect is shown to be below the smallest that matters "
-            "(the margin), holds where an effect is shown otherwise, and is undecided where the "
-            "runs allow both; each is a one-sided test, all of them corrected together by Holm; "
-            "equivalent: shown to be within the margin of no effect on both sides",
+            "(the margin), even one that is surely there, holds where an effect is shown "
+            "otherwise, and is undecided where the runs allow both; each is a one-sided test, "
+            f"whose p is multiplied by the number of claims that were tested ({self._tested}); no "
+            "difference that matters: shown to be within the margin of no effect on both sides",
+            "p of the tests that decide nothing: two-sided, not corrected",
+            "several data sets: each has its own statistic, and a seed has their mean",
             "seeds that would decide: for four times in five, if the effect is as large as it was "
             "found",
         ]
@@ -87,6 +94,20 @@ class Page:
         if self.unfinished:
             facts.append(f"{self.unfinished} runs of the study have no result: go on with --resume")
         return facts + [f"{place}: {why}" for place, why in self.failures.items()]
+
+    @property
+    def _tested(self) -> int:
+        deciding = [decided.claim.deciding for decided in self.claims]
+        return sum(finding is not None and finding.tested for finding in deciding)
+
+    def _test_clips(self, data: str) -> int:
+        errors = [
+            run.columns["error"]
+            for (name, _), each in self.evidence.runs.items()
+            if name == data
+            for run in each.values()
+        ]
+        return len(errors[0]) if errors else 0
 
     def _seeds(self, data: str) -> list[int]:
         seeds = [
@@ -187,7 +208,7 @@ def json_values(page: Page) -> dict[str, Any]:
                 "commit": run.commit,
                 "parameters": run.parameters,
                 "primary": run.primary,
-                "last_epoch_best": run.still_improving,
+                "at_the_cap": run.at_the_cap,
             }
             for (data, system), runs in page.evidence.runs.items()
             for run in runs.values()
@@ -255,9 +276,8 @@ def cell_text(cell: Cell) -> str:
 
 
 def _sizes(settings: Settings) -> str:
-    clips = settings.data_options.get("clips")
-    made = f"{clips} generated clips a seed, " if clips else ""
-    return f"{made}{settings.epochs} epochs"
+    patience = f", patience {settings.patience}" if settings.patience else ""
+    return f"at most {settings.epochs} epochs{patience}"
 
 
 def _claim_values(decided: DecidedClaim) -> dict[str, Any]:

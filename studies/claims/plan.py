@@ -21,14 +21,17 @@ from deadpan.files import home_path
 from deadpan.options import typed
 from deadpan.training.opened import resolved
 from deadpan.training.settings import Settings
+from deadpan.types import TEXT
 
 GENERATED = "controlled"
 """The data set whose truth is known; every seed has a corpus of its own."""
 
 FIXED_FILES = tuple(
-    Path(__file__).with_name(f"{name}.py") for name in ("catalogue", "clip_statistics", "gate_null")
+    Path(__file__).with_name(f"{name}.py")
+    for name in ("catalogue", "clip_statistics", "gate_null", "measuring")
 )
-"""The code that says what is tested, by which statistic, against which null and margin."""
+"""The code that says what is measured and tested, by which statistic, against which null and
+margin."""
 
 HEADLINE_KEYS = ("data", "seeds", "systems")
 
@@ -83,6 +86,18 @@ class Plan:
         """The share of incongruent clips in a generated data set; None for a real one."""
         settings = self.settings(data)
         return settings.data_options.get("incongruity", 0.3) if generated(settings) else None
+
+    def carrier(self, data: str) -> str | None:
+        """The modality that carries the sentiment in a generated data set; None for a real one."""
+        settings = self.settings(data)
+        return settings.data_options.get("carrier", TEXT) if generated(settings) else None
+
+    def seeds(self, data: str, system: str) -> list[int]:
+        """Every seed of a system on a data set; none where it is not run there."""
+        if data not in self.grid.data or system not in self.grid.systems_of(data):
+            return []
+        more = self.more_seeds if data == self.headline and system in self.systems else ()
+        return [*self.grid.seeds_of(data), *more]
 
     def settings(self, data: str) -> Settings:
         """The settings of the first system on a data set."""

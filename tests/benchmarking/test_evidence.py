@@ -52,13 +52,12 @@ def test_systems_are_paired_within_each_seed():
     assert found == seed_interval(np.array([0.5, 0.6, 0.7]))
 
 
-def test_clips_of_several_data_sets_are_pooled_by_seed():
+def test_of_several_data_sets_a_seed_has_the_mean():
     made = evidence()
-    pooled = made.pooled(["d", "other"], "ours", 2)
-    assert set(pooled) == {"error"}  # "d" has no other column
-    assert pooled["error"].tolist() == [0.4, 0.4, 0.5]
     found = made.effect(["d", "other"], ["ours", "theirs"], error_avoided)
-    assert found.estimate == pytest.approx(np.mean([1 - 1.3 / 3, 1 - 1.1 / 3]))
+    assert found == seed_interval(np.array([(0.6 + 0.5) / 2, (0.7 + 0.5) / 2]))
+    with pytest.raises(ValueError, match="clips of d, other are not drawn together"):
+        evidence(shared_clips=["d"]).effect(["d", "other"], ["ours", "theirs"], error_avoided)
 
 
 def test_shared_clips_widen_the_interval():
@@ -91,9 +90,13 @@ def test_a_system_no_better_than_the_constant_shows_nothing():
     made = evidence(runs=runs)  # 1.95 is above .95 of the constant's 2
     (idle,) = made.unlearned(["d"], ["ours", "theirs"])
     assert idle == "theirs has learned nothing here: error 1.95, that of the constant baseline 2.00"
-    finding = made.compare("a test", ["d"], ["ours", "theirs"], error_avoided, learned=True)
+    both = ["ours", "theirs"]
+    finding = made.compare("a test", ["d"], both, error_avoided, learned=both)
     assert (finding.missing, finding.seeds) == (idle, ())
     assert made.compare("a test", ["d"], ["ours", "theirs"], error_avoided).missing == ""
+    (there,) = made.unlearned(["d", "other"], ["theirs"])  # what it learned elsewhere is no excuse
+    assert "theirs has learned nothing on d:" in there
+    assert made.against_each(["d"], "theirs", ["ours"], learned=True)[0].missing == ""
     unknown = {("d", "ours"): {1: run(1, [9.0], constant=math.nan)}}
     assert evidence(runs=unknown).unlearned(["d"], ["ours"]) == []
 
@@ -119,6 +122,14 @@ def test_a_share_counts_runs():
     assert (finding.unit, finding.seeds) == ("share of runs (2 of 3)", (1, 2, 3))
     none = made.share("a test", ["d"], "nobody", [], null=0.5, margin=0.6)
     assert none.missing == "no finished run of nobody on d"
+
+
+def test_runs_of_one_seed_are_no_trials_of_their_own():
+    runs = [run(seed, [0.5]) for seed in (1, 2, 3)]
+    outcomes = [(each, each.seed == 1) for each in runs for _ in range(4)]
+    finding = evidence().share("a test", ["d"], "ours", outcomes, null=0.5, margin=0.6)
+    assert finding.interval == seed_interval(np.array([1.0, 0.0, 0.0]), null=0.5)
+    assert finding.unit == "share of runs (4 of 12, by seed)"
 
 
 def test_the_best_is_chosen_on_validation_over_common_seeds():

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import product
 
 import numpy as np
 
@@ -79,12 +80,6 @@ class Evidence:
         finished = [set(self.by_seed(d, s)) for d in data for s in systems]
         return sorted(set.intersection(*finished)) if finished else []
 
-    def pooled(self, data: Sequence[str], system: str, seed: int) -> Columns:
-        """Measures of each clip of a system and seed over data sets; those that all runs have."""
-        parts = [self.by_seed(d, system)[seed].columns for d in data]
-        names = set.intersection(*(set(part) for part in parts))
-        return {name: np.concatenate([part[name] for part in parts]) for name in names}
-
     def effect(
         self,
         data: Sequence[str],
@@ -95,19 +90,27 @@ class Evidence:
     ) -> Interval:
         """The mean over seeds of a statistic of systems on the same clips, with its interval.
 
-        Clips of several data sets are pooled, seed by seed. See
-        :func:`deadpan.metrics.intervals.seed_interval` for the interval.
+        Of several data sets each has its own statistic, for each has networks of its own, and their
+        mean is a seed's. See :func:`deadpan.metrics.intervals.seed_interval` for the interval.
+
+        Raises:
+            ValueError: several data sets, and in one of them seeds share their clips.
         """
         columns = [
-            [self.pooled(data, system, seed) for system in systems]
+            [[self.by_seed(d, system)[seed].columns for system in systems] for d in data]
             for seed in self.seeds(data, systems)
         ]
-        effects = np.array([statistic(*each) for each in columns], dtype=np.float64)
+        effects = np.array(
+            [np.mean([statistic(*each) for each in of_seed]) for of_seed in columns],
+            dtype=np.float64,
+        )
         variance = 0.0
         if len(columns) > 1 and any(d in self.shared_clips for d in data):
+            if len(data) > 1:
+                raise ValueError(f"clips of {', '.join(data)} are not drawn together")
             variance = clip_variance(
-                lambda sample: _mean([statistic(*_take(each, sample)) for each in columns]),
-                len(columns[0][0]["error"]),
+                lambda sample: _mean([statistic(*_take(each, sample)) for (each,) in columns]),
+                len(columns[0][0][0]["error"]),
                 resamples=RESAMPLES,
             )
         return seed_interval(effects, clip_variance=variance, null=null)
@@ -122,20 +125,20 @@ class Evidence:
         unit: str = ERROR_UNIT,
         null: float = 0.0,
         percent: bool = False,
-        learned: bool = False,
+        learned: Sequence[str] = (),
     ) -> Finding:
         """Test a statistic of systems, paired by seed and clip; see :meth:`effect`.
 
         Args:
             test: the test in words.
-            data: data sets, whose clips are pooled.
+            data: data sets, whose statistics are averaged.
             systems: arguments of the statistic.
             statistic: of their columns; positive (above ``null``) speaks for the claim.
             unit: unit of the effect, in words.
             null: the value of no effect.
             percent: whether the effect is a share.
-            learned: give no result where one of the systems has learned nothing (see
-                :meth:`unlearned`): a network that knows nothing shows nothing about the claim.
+            learned: systems that must have learned something (see :meth:`unlearned`), or there is
+                no result: a network that knows nothing shows nothing about the claim.
         """
         seeds = self.seeds(data, systems)
         finding = Finding(
@@ -150,7 +153,7 @@ class Evidence:
         )
         if not seeds:
             return self._without_runs(finding)
-        idle = self.unlearned(data, systems) if learned else []
+        idle = self.unlearned(data, learned)
         return finding.without_result("; ".join(idle)) if idle else finding
 
     def against_each(
@@ -167,13 +170,13 @@ class Evidence:
         """Compare one system with each of the others that has runs of the same seeds.
 
         Args:
-            data: data sets, whose clips are pooled.
+            data: data sets, whose statistics are averaged.
             ours: the first argument of the statistic.
             others: the second, in turn.
             statistic: see :meth:`compare`.
             unit: unit of the effect, in words.
             where: names the clips in the test's words; "" names the first data set.
-            learned: see :meth:`compare`.
+            learned: whether the other must have learned something; that ours has not is a result.
         """
         return [
             self.compare(
@@ -183,7 +186,7 @@ class Evidence:
                 statistic,
                 unit=unit,
                 percent=True,
-                learned=learned,
+                learned=[other] if learned else [],
             )
             for other in others
             if self.seeds(data, [ours, other])
@@ -199,9 +202,10 @@ class Evidence:
         null: float,
         margin: float,
     ) -> Finding:
-        """Test in what share of runs something happened; each run is one trial.
+        """Test in what share of runs something happened.
 
-        Runs of one seed on several data sets may be alike: the interval is then too narrow.
+        Each run is a trial where a seed has one. Runs of a seed on several data sets may be alike:
+        there the share of each seed is one number, and seeds are the units.
 
         Args:
             test: the test in words.
@@ -212,13 +216,20 @@ class Evidence:
             margin: the smallest share that would matter.
         """
         successes = sum(happened for _, happened in outcomes)
+        by_seed: dict[int, list[bool]] = {}
+        for run, happened in outcomes:
+            by_seed.setdefault(run.seed, []).append(happened)
+        shares = np.array([np.mean(each) for each in by_seed.values()], dtype=np.float64)
+        alone = len(by_seed) == len(outcomes)
         finding = Finding(
             test=test,
             data=tuple(data),
             systems=(system,),
             seeds=tuple(sorted({run.seed for run, _ in outcomes})),
-            interval=share_interval(successes, len(outcomes), null=null),
-            unit=f"share of runs ({successes} of {len(outcomes)})",
+            interval=share_interval(successes, len(outcomes), null=null)
+            if alone
+            else seed_interval(shares, null=null),
+            unit=f"share of runs ({successes} of {len(outcomes)}{'' if alone else ', by seed'})",
             margin=margin,
             percent=True,
         )
@@ -229,23 +240,26 @@ class Evidence:
 
         A system has learned something where its error is clearly below those of the constant and
         of ridge regression, and where it does not get the sign of any kind of clip wrong more often
-        than a coin would (one-sided binomial test, Bonferroni's correction over the kinds).
+        than a coin would (one-sided binomial test, Bonferroni's correction over the kinds); on each
+        of the data sets.
         """
         idle: list[str] = []
-        for system in systems:
-            runs = [run for name in data for run in self.by_seed(name, system).values()]
+        for system, name in product(systems, data):
+            here = f"on {name}" if len(data) > 1 else "here"
+            runs = list(self.by_seed(name, system).values())
             error = float(np.mean([run.columns["error"].mean() for run in runs] or [math.nan]))
-            for name in ("constant", "ridge"):
-                errors = [getattr(run, f"{name}_error") for run in runs]
+            for simple in ("constant", "ridge"):
+                errors = [getattr(run, f"{simple}_error") for run in runs]
                 baseline = float(np.mean(errors or [math.nan]))
                 if error > (1 - SMALLEST_EFFECT) * baseline:
                     idle.append(
-                        f"{system} has learned nothing here: error {error:.2f}, that of the {name} "
-                        f"baseline {baseline:.2f}"
+                        f"{system} has learned nothing {here}: error {error:.2f}, that of the "
+                        f"{simple} baseline {baseline:.2f}"
                     )
                     break
             else:
-                idle += [f"{system} {what}" for what in _worse_than_a_coin(runs)]
+                where = f" {here}" if len(data) > 1 else ""
+                idle += [f"{system} {what}{where}" for what in _worse_than_a_coin(runs)]
         return idle
 
     def best_on_validation(self, data: str, systems: Sequence[str]) -> str | None:

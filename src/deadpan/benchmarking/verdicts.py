@@ -3,10 +3,10 @@
 import dataclasses
 import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import Literal
 
 from deadpan.metrics.intervals import Interval, weakest
-from deadpan.metrics.significance import holm
 
 Verdict = Literal["holds", "does not hold", "undecided", "not tested"]
 HOLDS: Verdict = "holds"
@@ -36,6 +36,8 @@ class Finding:
             claim.
         percent: whether the effect is a share, shown times 100.
         missing: why there is no result; "" if there is one.
+        parts: of a joint test the intervals of its comparisons, of which ``interval`` is the
+            weakest; empty where there is one comparison.
     """
 
     test: str
@@ -47,10 +49,35 @@ class Finding:
     margin: float
     percent: bool = False
     missing: str = ""
+    parts: tuple[Interval, ...] = ()
+
+    @property
+    def tested(self) -> bool:
+        """Whether there is a result with an interval."""
+        return not self.missing and not math.isnan(self.interval.low)
+
+    @property
+    def p_holds(self) -> float:
+        """P value of no effect in at least one part (the intersection-union test, Berger 1982)."""
+        return max(part.p_above(part.null) for part in self.parts or (self.interval,))
+
+    @property
+    def p_fails(self) -> float:
+        """P value of an effect of the margin in every part, corrected for their number."""
+        parts = self.parts or (self.interval,)
+        return min(1.0, len(parts) * min(part.p_below(self.margin) for part in parts))
+
+    @property
+    def p_equivalent(self) -> float:
+        """P value of an effect beyond the margin in either direction; of one comparison alone."""
+        if len(self.parts) > 1:
+            return 1.0
+        other_way = self.interval.p_above(2 * self.interval.null - self.margin)
+        return max(self.interval.p_below(self.margin), other_way)
 
     def without_result(self, reason: str) -> "Finding":
         """The same test, with the reason why it has no result."""
-        return dataclasses.replace(self, seeds=(), interval=UNKNOWN, missing=reason)
+        return dataclasses.replace(self, seeds=(), interval=UNKNOWN, missing=reason, parts=())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,7 +112,10 @@ class Claim:
 class DecidedClaim:
     """A claim with its verdict.
 
-    All p values are one-sided and corrected together: over every claim and all three directions.
+    All p values are one-sided and multiplied by the number of claims that were tested. An effect
+    cannot both be missing and be as large as the margin: of the two hypotheses that a claim may be
+    decided by, one at most is true, so that Bonferroni's factor for both directions of all claims
+    is the number of claims (Shaffer 1986).
 
     Attributes:
         claim: the claim.
@@ -126,7 +156,7 @@ def verdict_on(finding: Finding | None, p: float, p_fails: float) -> Verdict:
         p: corrected p value of no effect.
         p_fails: corrected p value of an effect of the margin or more.
     """
-    if finding is None or finding.missing or math.isnan(finding.interval.low):
+    if finding is None or not finding.tested:
         return UNTESTED
     if p_fails < LEVEL:
         return FAILS
@@ -134,36 +164,22 @@ def verdict_on(finding: Finding | None, p: float, p_fails: float) -> Verdict:
 
 
 def decide(claims: Sequence[Claim]) -> list[DecidedClaim]:
-    """Give each claim a verdict; p values of all directions are corrected by Holm's method."""
-    p_values: dict[str, float] = {}
-    for claim in claims:
-        deciding = claim.deciding
-        if deciding and not deciding.missing and not math.isnan(deciding.interval.low):
-            interval, margin = deciding.interval, deciding.margin
-            p_values[f"{claim.key}: holds"] = interval.p_above(interval.null)
-            p_values[f"{claim.key}: fails"] = interval.p_below(margin)
-            other_way = interval.p_above(2 * interval.null - margin)
-            p_values[f"{claim.key}: equivalent"] = max(interval.p_below(margin), other_way)
-    corrected = holm(p_values)
+    """Give each claim a verdict; p values are corrected together, see :class:`DecidedClaim`."""
+    tested = [claim.deciding for claim in claims if claim.deciding and claim.deciding.tested]
+    number = len(tested)
     decided: list[DecidedClaim] = []
     for claim in claims:
-        holds, fails, equivalent = (
-            corrected.get(f"{claim.key}: {way}", math.nan)
-            for way in ("holds", "fails", "equivalent")
-        )
-        verdict = verdict_on(claim.deciding, holds, fails)
+        finding = claim.deciding
+        holds = fails = equivalent = math.nan
+        if finding and finding.tested:
+            holds, fails, equivalent = (
+                p if math.isnan(p) else min(1.0, number * p)
+                for p in (finding.p_holds, finding.p_fails, finding.p_equivalent)
+            )
+        verdict = verdict_on(finding, holds, fails)
         needed = None
-        if verdict == UNDECIDED and claim.deciding:
-            interval, level = claim.deciding.interval, LEVEL / len(p_values)
-            numbers = [
-                interval.units_to_tell_from(value, level=level)
-                for value, other in (
-                    (interval.null, interval.estimate > interval.null),
-                    (claim.deciding.margin, interval.estimate < claim.deciding.margin),
-                )
-                if other
-            ]
-            needed = min((number for number in numbers if number), default=None)
+        if verdict == UNDECIDED and finding:
+            needed = _units_to_decide(finding, LEVEL / number)
         decided.append(
             DecidedClaim(
                 claim=claim,
@@ -177,10 +193,26 @@ def decide(claims: Sequence[Claim]) -> list[DecidedClaim]:
     return decided
 
 
+def _units_to_decide(finding: Finding, level: float) -> int | None:
+    """Seeds or trials at which a test would probably decide, of its weakest part."""
+    interval = finding.interval
+    numbers = [
+        interval.units_to_tell_from(value, level=level)
+        for value, other in (
+            (interval.null, interval.estimate > interval.null),
+            (finding.margin, interval.estimate < finding.margin),
+        )
+        if other
+    ]
+    return min((number for number in numbers if number), default=None)
+
+
 def weakest_finding(
     test: str, findings: Sequence[Finding], lacking: Sequence[str] = ()
 ) -> Finding | None:
-    """The finding that decides a claim about several comparisons at once: the least favourable.
+    """The finding that decides a claim about several comparisons at once.
+
+    It holds where each of them does, and fails where one does. Its interval is that of the weakest.
 
     Args:
         test: the joint claim, in words.
@@ -192,6 +224,12 @@ def weakest_finding(
     if lacking:
         reason = f"no finished run of {', '.join(lacking)}"
         return dataclasses.replace(findings[0], test=test).without_result(reason)
-    least = weakest([finding.interval for finding in findings])
+    parts = tuple(finding.interval for finding in findings)
+    least = weakest(parts)
     finding = next(finding for finding in findings if finding.interval is least)
-    return dataclasses.replace(finding, test=f"{test}; least in favour: {finding.test}")
+    return dataclasses.replace(
+        finding,
+        test=f"{test}; least in favour: {finding.test}",
+        systems=tuple(dict.fromkeys(chain.from_iterable(each.systems for each in findings))),
+        parts=parts,
+    )

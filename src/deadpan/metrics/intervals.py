@@ -79,9 +79,25 @@ class Interval:
         distance = self.estimate - value if side == "greater" else value - self.estimate
         if math.isnan(self.error) or math.isnan(distance):
             return math.nan
-        if not self.error:
-            return float(distance <= 0)
-        return float(stdtr(self.units - 1, -distance / self.error))
+        if self.error:
+            return float(stdtr(self.units - 1, -distance / self.error))
+        return _of_equal_shares(self.estimate, value, self.units) if distance > 0 else 1.0
+
+
+def _of_equal_shares(share: float, value: float, units: int) -> float:
+    """P value where all units have the same share, so that Student's t has no deviation to go by.
+
+    Hoeffding's bound (1963, theorem 1) on the mean of independent numbers in [0, 1], whatever their
+    distribution; NaN where the numbers are no shares: equal effects say nothing of how others vary.
+    """
+    if not (0 <= share <= 1 and 0 < value < 1):
+        return math.nan
+    divergence = sum(
+        part * math.log(part / other)
+        for part, other in ((share, value), (1 - share, 1 - value))
+        if part
+    )
+    return math.exp(-units * divergence)
 
 
 def seed_interval(
@@ -170,10 +186,11 @@ def share_interval(successes: int, trials: int, *, null: float) -> Interval:
 
 
 def weakest(intervals: Sequence[Interval]) -> Interval:
-    """Interval of the weakest comparison, which decides a claim of "more than every other".
+    """Interval of the weakest comparison of a claim of "more than every other".
 
-    The intersection-union test (Berger 1982): the claim is only as sure as its weakest part, and
-    needs no correction for multiple tests. If one interval is unknown, so is the result.
+    The one with the largest p value of no effect. That is the p value of the intersection-union
+    test (Berger 1982): the claim is only as sure as its weakest part, and needs no correction for
+    multiple tests. If one interval is unknown, so is the result.
     """
     unknown = [interval for interval in intervals if math.isnan(interval.low)]
-    return unknown[0] if unknown else min(intervals, key=lambda interval: interval.low)
+    return unknown[0] if unknown else max(intervals, key=lambda each: each.p_above(each.null))

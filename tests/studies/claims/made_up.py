@@ -45,9 +45,10 @@ def columns(
     }
 
 
-def gate(primary="text", *, frozen=True):
+def gate(primary="text", *, frozen=True, largest=0.5):
     steps = 20  # in each of seven epochs: noise would freeze 45 % of gates
-    weights = np.array([[0.5 if name == primary else 0.25 for name in MODALITIES]] * 7 * steps)
+    rest = (1 - largest) / 2
+    weights = np.array([[largest if name == primary else rest for name in MODALITIES]] * 7 * steps)
     return GateHistory(
         modalities=MODALITIES,
         weights=weights,
@@ -73,6 +74,7 @@ def run_of(case, columns, *, gate=None, valid_loss=1.0):
         ),
         gate=gate,
         parameters=500_000,
+        patience=2,
         ridge_error=1.2,
         commit="abc",
         place=str(case.directory),

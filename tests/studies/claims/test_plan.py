@@ -116,7 +116,8 @@ def test_systems_have_what_the_same_search_chose_for_each():
             assert settings.learning_rate == pytest.approx(chosen.learning_rate, rel=1e-3)
             assert (settings.batch_size, settings.ema) == (chosen.batch_size, chosen.ema)
             assert settings.model_options == chosen.model_options
-            assert (settings.epochs, settings.patience) == (chosen.epochs, chosen.patience)
+            assert settings.patience == chosen.patience
+            assert settings.epochs >= chosen.epochs
             assert chosen.data_options["seed"] not in {case.settings.seed for case in plan.cases()}
 
 

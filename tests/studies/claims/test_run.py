@@ -9,14 +9,16 @@ import subprocess
 import sys
 
 import catalogue
+import numpy as np
 import pytest
 import run as script
-from measuring import Measuring
+from measuring import Measuring, untrained
 from plan import read_plan
 
 from deadpan.benchmarking.runner import Silent
 from deadpan.errors import DeadpanError
 from deadpan.locks import LOCK
+from deadpan.training.opened import open_run
 
 from ...held import held_elsewhere
 from ...show.page import Page
@@ -92,6 +94,28 @@ def test_what_is_measured_is_what_the_run_predicted(whole):
             assert [row["kind"] for row in rows] == list(measured.columns["kind"])
             predictions = [float(row["prediction_sentiment"]) for row in rows]
             assert measured.columns["prediction"] == pytest.approx(predictions, abs=1e-5)
+
+
+def test_attention_is_that_of_what_crossmodal_encoders_attend_to_beside_untrained_weights(whole):
+    out, page = whole
+    for measured in page.evidence.by_seed("incongruent 50%", "HCT-MG").values():
+        run = open_run(out / "runs" / measured.place)
+        began = untrained(run)
+        (*_, own) = began.attention_paths()
+        assert began.attention_paths() == run.model.attention_paths()
+        others = [name for name in run.model.modalities if name != own.target]
+        for when in ("", "untrained_"):
+            one, other = (measured.columns[f"{when}auc_attention_{name}"] for name in others)
+            sources = measured.columns[f"{when}auc_attention_sources"]
+            known = ~np.isnan(one) & ~np.isnan(other)
+            assert known.any()
+            assert sources[known] == pytest.approx((one + other)[known] / 2)
+            alone = ~np.isnan(one) & np.isnan(other)
+            assert sources[alone] == pytest.approx(one[alone])
+        trained, before = (
+            measured.columns[f"{when}auc_attention_sources"] for when in ("", "untrained_")
+        )
+        assert not np.array_equal(trained, before, equal_nan=True)
 
 
 def test_a_study_that_is_killed_goes_on_to_the_same_measures(tmp_path, whole):
