@@ -7,6 +7,7 @@ Where they run is a :class:`WorkerPool`'s affair: :class:`LocalPool` has them on
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
@@ -47,13 +48,20 @@ def interrupts_blocked() -> Generator[None, None, None]:
         return
     from multiprocessing import resource_tracker
 
-    resource_tracker.ensure_running()  # else the start of a process would, and unblock it
+    sys.warnoptions.append(LEAKED)  # which the tracker's process reads as it starts
+    try:
+        resource_tracker.ensure_running()  # else the start of a process would, and unblock it
+    finally:
+        sys.warnoptions.remove(LEAKED)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
+
+LEAKED = "ignore:resource_tracker:UserWarning"
+"""What the tracker says when it removes locks of a worker that was killed; nobody has to know."""
 
 PATIENCE = 10
 """Seconds that a process has to end before it is killed."""
