@@ -8,6 +8,7 @@ from deadpan.benchmarking.evidence import Columns, error_avoided
 from deadpan.metrics.ranks import roc_auc
 
 CONGRUENT, OUTVOTED = "congruent", "majority"
+HARD = (OUTVOTED, "combination")
 
 
 def error_avoided_on_hard(ours: Columns, theirs: Columns) -> float:
@@ -16,7 +17,7 @@ def error_avoided_on_hard(ours: Columns, theirs: Columns) -> float:
 
 
 def error_avoided_on_others(ours: Columns, theirs: Columns) -> float:
-    """The same on the clips in which nothing is against what is meant."""
+    """The same on the clips of all other kinds."""
     return _error_avoided_where(~incongruent(ours), ours, theirs)
 
 
@@ -53,8 +54,21 @@ def traced(columns: Columns, *, stage: str, target: str) -> float:
 
 
 def told_apart(columns: Columns, *, stage: str, target: str) -> float:
-    """The same whichever side is larger, in [0, .5]: a distance that falls tells as much."""
-    return abs(traced(columns, stage=stage, target=target) - 0.5)
+    """The same whichever side is larger, less what chance gives: a distance that falls tells, too.
+
+    The distance of the area from .5. By chance that has the mean of a half-normal number, whose
+    deviation is that of Mann and Whitney's U.
+    """
+    values = columns.get(f"{stage}_{target}")
+    if values is None:
+        return math.nan
+    outvoted, congruent = (
+        int((~np.isnan(values[which])).sum())
+        for which in (columns["kind"] == OUTVOTED, peers(columns))
+    )
+    deviation = math.sqrt((outvoted + congruent + 1) / (12 * outvoted * congruent or math.nan))
+    by_chance = math.sqrt(2 / math.pi) * deviation
+    return abs(traced(columns, stage=stage, target=target) - 0.5) - by_chance
 
 
 def less_traced(ours: Columns, theirs: Columns, *, target: str) -> float:
@@ -110,8 +124,11 @@ def mean_gains(columns: Columns) -> dict[str, float]:
 
 
 def incongruent(columns: Columns) -> np.ndarray:
-    """Which clips show something against what is meant; False where no truth is known."""
-    return columns["incongruity"] > 0
+    """Which clips' modalities contradict or complete each other; False where no truth is known.
+
+    The kinds ``majority`` and ``combination``, which are as often positive as negative.
+    """
+    return np.isin(columns["kind"].astype(str), HARD)
 
 
 def peers(columns: Columns) -> np.ndarray:

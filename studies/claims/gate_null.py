@@ -18,10 +18,12 @@ class NoisyGates:
     Attributes:
         frozen: the share that are frozen before the last epoch.
         largest: the mean of their largest weights in the last epoch.
+        furthest: the largest weight of a gate all of whose steps go to one modality, in that epoch.
     """
 
     frozen: float
     largest: float
+    furthest: float
 
 
 @cache
@@ -60,7 +62,13 @@ def moved_by_noise(
     frozen = [
         any(converged(torch.from_numpy(one[:epoch])) for epoch in range(1, epochs)) for one in means
     ]
-    return NoisyGates(frozen=float(np.mean(frozen)), largest=float(means[:, -1].max(axis=1).mean()))
+    ends = np.arange((epochs - 1) * steps, epochs * steps)[:, None] * learning_rate
+    logits = np.where(np.arange(modalities) == 0, ends, -ends)
+    return NoisyGates(
+        frozen=float(np.mean(frozen)),
+        largest=float(means[:, -1].max(axis=1).mean()),
+        furthest=float(_softmax(logits)[:, 0].mean()),
+    )
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
+from clip_statistics import OUTVOTED
 from plan import Plan
 
 from deadpan.analysis.attention import Method
@@ -25,11 +25,12 @@ from deadpan.options import typed
 from deadpan.tasks import Regression, Task
 from deadpan.training.evaluation import labels_of
 from deadpan.training.history import EpochHistory, GateHistory
+from deadpan.training.loop import seed_everything
 from deadpan.training.opened import OpenedRun, RunDirectory, build, open_run
 from deadpan.training.scores import RunScores
 from deadpan.types import TEXT, Modality
 
-VERSION = 3
+VERSION = 4
 """Version of the measures; a run with a file of another version is measured again."""
 
 METHODS: Mapping[Method, int] = {"attention": 1_000_000, "gradient": 48}
@@ -223,7 +224,8 @@ def measure(model: Model, task: Task, clips: Sequence[Clip]) -> Columns:
     gain_MODALITY          Shapley value of a modality in lowering the error, in the label's unit
     moved_MODALITY         Shapley value of a modality in the prediction; regression only
     before_M, after_M      latent incongruity of target M around self-attention, where it has two
-                           views; ``before_primary`` where M is the only such target
+                           views; ``before_primary`` where M is the only such target; NaN where M
+                           itself is outvoted by the two that it sees
     auc_METHOD_M           localisation of the steps known to matter in modality M
     auc_METHOD_sources     the mean over the modalities that crossmodal attention attends to
     points_METHOD_M        the pointing game there
@@ -263,7 +265,7 @@ def untrained(opened: OpenedRun) -> Model:
 
     Its weights are drawn from the run's seed. It has the same primary modality.
     """
-    torch.manual_seed(opened.settings.seed)
+    seed_everything(opened.settings.seed)
     widths = {name: opened.model.widths[name] for name in opened.model.modalities}
     model = build(opened.settings, widths, opened.task.outputs)
     state = model.state_dict()
@@ -282,9 +284,17 @@ def _latent(model: Model, clips: Sequence[Clip]) -> dict[str, np.ndarray]:
     by_target = latent_incongruity(model, clips)
     columns: dict[str, np.ndarray] = {}
     for name, latent in by_target.items():
+        outvoted = np.array([_is_outvoted(clip, name) for clip in clips])
+        before, after = (np.where(outvoted, np.nan, x) for x in (latent.before, latent.after))
         for key in [name, "primary"] if len(by_target) == 1 else [name]:
-            columns |= {f"before_{key}": latent.before, f"after_{key}": latent.after}
+            columns |= {f"before_{key}": before, f"after_{key}": after}
     return columns
+
+
+def _is_outvoted(clip: Clip, modality: Modality) -> bool:
+    """Whether two modalities agree against this one."""
+    truth = clip.truth
+    return truth is not None and truth.kind == OUTVOTED and modality not in truth.right
 
 
 def _localised(

@@ -10,6 +10,8 @@ from jaxtyping import Float, Int
 from scipy.special import stdtr, stdtrit
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-9
+"""Effects that differ by less are the same."""
 MOST_UNITS = 1000
 """The largest number of seeds or trials that is worth naming."""
 
@@ -87,17 +89,14 @@ class Interval:
 def _of_equal_shares(share: float, value: float, units: int) -> float:
     """P value where all units have the same share, so that Student's t has no deviation to go by.
 
-    Hoeffding's bound (1963, theorem 1) on the mean of independent numbers in [0, 1], whatever their
-    distribution; NaN where the numbers are no shares: equal effects say nothing of how others vary.
+    By Markov's inequality a number in [0, 1] whose mean is ``value`` is as far from it as ``share``
+    with at most this probability, whatever its distribution; all units are, with its power. NaN
+    where the numbers are no shares: equal effects say nothing of how others vary.
     """
     if not (0 <= share <= 1 and 0 < value < 1):
         return math.nan
-    divergence = sum(
-        part * math.log(part / other)
-        for part, other in ((share, value), (1 - share, 1 - value))
-        if part
-    )
-    return math.exp(-units * divergence)
+    once = value / share if share > value else (1 - value) / (1 - share)
+    return once**units
 
 
 def seed_interval(
@@ -121,7 +120,8 @@ def seed_interval(
     if len(effects) < 2:
         return Interval(estimate=estimate, low=math.nan, high=math.nan, p=math.nan, null=null)
     freedom = len(effects) - 1
-    error = math.sqrt(float(effects.var(ddof=1)) / len(effects) + clip_variance)
+    spread = float(effects.var(ddof=1)) if np.ptp(effects) > ROUNDING else 0.0
+    error = math.sqrt(spread / len(effects) + clip_variance)
     half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
     distance = abs(estimate - null)
     p = 2 * float(stdtr(freedom, -distance / error)) if error > 0 else float(distance == 0)

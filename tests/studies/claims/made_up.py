@@ -29,7 +29,7 @@ def columns(
         return np.where(hard, incongruent, plain) + random.normal(0, 0.02, clips)
 
     def share(rate):
-        return (np.arange(clips) // 2) < rate * clips / 2
+        return (np.arange(clips) // 2) < rate * clips / 2 + seed % 3 - 1
 
     return {
         "id": np.array([f"c{i}" for i in range(clips)], dtype=object),

@@ -1,3 +1,4 @@
+import numpy as np
 import torch
 from gate_null import moved_by_noise
 
@@ -9,6 +10,13 @@ def test_noise_freezes_many_gates_and_more_of_them_in_more_epochs():
     shares = [moved_by_noise(3, epochs, 20, 0.001).frozen for epochs in (7, 10, 20, 40)]
     assert shares == sorted(shares)
     assert shares[0] > 0.3 and shares[-1] > 0.95
+
+
+def test_the_furthest_that_a_gate_can_go_is_where_every_step_leads():
+    null = moved_by_noise(3, 8, 20, 0.001)
+    first, last = np.exp(2 * 0.001 * np.array([140, 159]))  # odds after seven and eight epochs
+    assert first / (first + 2) < null.furthest < last / (last + 2)
+    assert 1 / 3 < null.largest < null.furthest
 
 
 def test_the_simulation_is_torchs_adam_on_a_gate():
