@@ -1,44 +1,67 @@
 """Functions in processes of their own."""
 
-import multiprocessing
-import os
-import signal
+import json
+import subprocess
+import sys
+import textwrap
 
 import pytest
 
-from deadpan.errors import DeadpanError
-from deadpan.watched_calls import call_at_once
+SCRIPT = """
+    import json, multiprocessing, os, signal
+    from deadpan.errors import DeadpanError
+    from deadpan.watched_calls import call_at_once
+
+    def told(amount, *, watch):
+        watch.advance(amount)
+        return amount
+
+    def killed(number, *, watch):
+        os.kill(os.getpid(), signal.SIGKILL)  # as the system does when memory is short
+
+    def defective(number, *, watch):
+        return number / 0
+
+    def called(function, *arguments):
+        amounts = []
+        try:
+            results = call_at_once(function, [(x,) for x in arguments], amounts.append)
+        except (DeadpanError, RuntimeError) as error:
+            results = f"{type(error).__name__}: {error}"
+        return results, sorted(amounts), len(multiprocessing.active_children())
+
+    if __name__ == "__main__":
+        calls = called(told, 1.0, 2.0, 3.0), called(killed, 1, 2), called(defective, 1)
+        print(json.dumps(calls))
+"""
 
 
-def told(amount, *, watch):
-    """Tell the watch an amount and return it."""
-    watch.advance(amount)
-    return amount
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory):
+    """What comes of three kinds of functions, and what they print.
+
+    A script of its own: a server of processes that other tests started knows no functions of tests.
+    """
+    script = tmp_path_factory.mktemp("calls") / "script.py"
+    script.write_text(textwrap.dedent(SCRIPT))
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=True, timeout=120
+    )
+    return *json.loads(done.stdout), done.stderr
 
 
-def killed(number, *, watch):
-    """Be killed, as by the system when memory is short."""
-    os.kill(os.getpid(), signal.SIGKILL)
+def test_results_come_in_the_order_of_the_arguments(calls):
+    assert calls[0] == [[1.0, 2.0, 3.0], [1.0, 2.0, 3.0], 0]
 
 
-def defective(number, *, watch):
-    """Do what no user can mend."""
-    return number / 0
+def test_a_killed_process_is_told(calls):
+    what, _, children = calls[1]
+    assert what.startswith("DeadpanError: one of 2 processes was killed by signal 9 (memory?)")
+    assert children == 0
 
 
-def test_results_come_in_the_order_of_the_arguments():
-    amounts = []
-    assert call_at_once(told, [(1.0,), (2.0,), (3.0,)], amounts.append) == [1.0, 2.0, 3.0]
-    assert sorted(amounts) == [1.0, 2.0, 3.0]
-    assert multiprocessing.active_children() == []
-
-
-def test_a_killed_process_is_told():
-    with pytest.raises(DeadpanError, match=r"one of 2 processes was killed by signal 9 \(memory"):
-        call_at_once(killed, [(1,), (2,)], print)
-    assert multiprocessing.active_children() == []
-
-
-def test_a_defect_is_one_here_too():
-    with pytest.raises(RuntimeError, match="a defect of deadpan .ZeroDivisionError"):
-        call_at_once(defective, [(1,)], print)
+def test_a_defect_is_one_here_too(calls):
+    what, _, children = calls[2]
+    assert what.startswith("RuntimeError: a defect of deadpan (ZeroDivisionError")
+    assert children == 0
+    assert "return number / 0" in calls[3]
