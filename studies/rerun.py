@@ -74,7 +74,9 @@ STUDIES = (
     Study("kinds", "accuracy/kinds.py", 0.5, [], None),
     Study(
         "claims", "claims/run.py", 3.0,
-        ["--only", "congruent,incongruent 30%,incongruent 80%"], [], resume=True,
+        ["--only",
+         "congruent,incongruent 30%,incongruent 80%,audio carries,vision carries"],
+        [], resume=True,
     ),
 )  # fmt: skip
 

@@ -91,7 +91,7 @@ def test_an_unknown_name_and_a_full_that_is_not_there_are_refused(tmp_path):
         read_plan(write(tmp_path, full={}), full=True)
 
 
-RATES = ("congruent", "incongruent 30%", "incongruent 80%")
+RATES = ("congruent", "incongruent 30%", "incongruent 80%", "audio carries", "vision carries")
 STUDY = Path(__file__).parents[3] / "studies/claims"
 
 
