@@ -27,7 +27,8 @@ class Study:
     Attributes:
         name: of the study.
         script: its path in ``studies/``.
-        hours: on two cores, as measured; see ``studies/README.md``.
+        hours: on two cores, as measured before studies waited 12 epochs for a better validation;
+            now those on ``controlled`` take longer.
         generated: options on generated clips alone.
         shared: options where ``../shared/data`` is there; None = that adds nothing.
         resume: whether it must be told to go on with what is in ``runs/NAME``.

@@ -314,13 +314,6 @@ def contribution_chooses(runs: ClaimRuns) -> Claim:
         null=CHANCE,
         margin=MOST,
     )
-    if idle := runs.unlearned(list(carriers), [OURS]):
-        deciding = deciding.without_result("; ".join(idle))
-    if len(set(carriers.values())) < len(MODALITIES):
-        deciding = deciding.without_result(
-            "it takes corpora in which each modality carries in turn: with one, a gate that always "
-            "ends there cannot be told from one that sees it"
-        )
     agreeing = [
         runs.share(
             f"runs of {system} in which its primary contributes most, {data}",
@@ -341,7 +334,7 @@ def contribution_chooses(runs: ClaimRuns) -> Claim:
         key="primary by contribution",
         says="determines a primary modality according to its contribution to the target task",
         source="abstract; section 4",
-        deciding=deciding,
+        deciding=_over_carriers(runs, deciding),
         others=tuple(agreeing),
         remark="A gate that always ends on the same modality is right in a third of these corpora. "
         "Beside: how often the modality with the largest Shapley value in lowering the error of "
@@ -367,13 +360,6 @@ def text_dominates(runs: ClaimRuns) -> Claim:
     deciding = ends_on_text(
         list(carriers), "corpora in which text, audio and vision carry the sentiment in turn"
     )
-    if idle := runs.unlearned(list(carriers), [OURS]):
-        deciding = deciding.without_result("; ".join(idle))
-    if len(set(carriers.values())) < len(MODALITIES):
-        deciding = deciding.without_result(
-            "it takes corpora in which each modality carries in turn: where text carries, a gate "
-            "that prefers text cannot be told from one that sees it"
-        )
     each = [ends_on_text([x], f"{x}; {name} carries, as made") for x, name in carriers.items()]
     ahead = [
         runs.compare(
@@ -391,7 +377,7 @@ def text_dominates(runs: ClaimRuns) -> Claim:
         key="text dominates",
         says="the text modality does dominate; the selection process supports the primacy of text",
         source="section 5.3.2, conclusion 3)",
-        deciding=deciding,
+        deciding=_over_carriers(runs, deciding),
         others=(*each, *(ends_on_text([x], x) for x in runs.real if runs.by_seed(x, OURS)), *ahead),
         remark="The paper says it of real corpora, in which nobody knows what carries. Here it is "
         "asked of the gate: whether it ends on text more often than text carries. In ravdess4 two "
@@ -399,29 +385,36 @@ def text_dominates(runs: ClaimRuns) -> Claim:
     )
 
 
+def _over_carriers(runs: ClaimRuns, finding: Finding) -> Finding:
+    """A finding on the gate, where each modality carries in turn and the networks have learned."""
+    if len(set(runs.carriers.values())) < len(MODALITIES):
+        return finding.without_result(
+            "it takes corpora in which each modality carries in turn: with one, a gate that always "
+            "ends there cannot be told from one that sees it"
+        )
+    idle = runs.unlearned(list(runs.carriers), [OURS])
+    return finding.without_result("; ".join(idle)) if idle else finding
+
+
 def gate_converges(runs: ClaimRuns) -> Claim:
     """The weights go to one modality, further than noise would take them."""
 
-    def beyond_noise(data: Sequence[str], where: str) -> Finding:
-        seeds = runs.seeds(data, [OURS]) if data else []
-        gains = [
-            [_way_beyond_noise(runs, name, runs.by_seed(name, OURS)[seed]) for name in data]
-            for seed in seeds
-        ]
-        effects = np.array([np.mean(each) for each in gains], dtype=np.float64)
-        idle = runs.unlearned(data, [OURS]) if seeds else []
+    def beyond_noise(data: str) -> Finding:
+        own = runs.by_seed(data, OURS)
+        ways = np.array([_way_beyond_noise(runs, data, own[seed]) for seed in sorted(own)])
+        idle = runs.unlearned([data], [OURS])
         finding = Finding(
             test=f"how far the largest weight of the gate of {OURS} went while it moved, beyond "
             "noise, of what it could have gone beyond noise in as many steps of its learning rate; "
-            f"{where}",
-            data=tuple(data),
+            f"{data}",
+            data=(data,),
             systems=(OURS,),
-            seeds=tuple(seeds),
-            interval=seed_interval(effects),
+            seeds=tuple(sorted(own)),
+            interval=seed_interval(ways),
             unit="share of the way",
             margin=SMALLEST_EFFECT,
             percent=True,
-            missing="" if seeds else f"no finished run of {OURS}",
+            missing="" if own else f"no finished run of {OURS}",
         )
         return finding.without_result("; ".join(idle)) if idle else finding
 
@@ -437,15 +430,16 @@ def gate_converges(runs: ClaimRuns) -> Claim:
             margin=min(null + SMALLEST_EFFECT, (1 + null) / 2),
         )
 
+    headline = _headline(runs)
     others = [data for data in runs.plan.grid.data if runs.by_seed(data, OURS)]
     return Claim(
         key="the gate converges",
         says="the probability distribution starts to converge; modality gating becomes obsolete "
         "once the selection converges",
         source="section 5, section 5.3.2",
-        deciding=beyond_noise(_headline(runs), _headline_text(runs)),
+        deciding=beyond_noise(headline[0]) if headline else None,
         others=(
-            *(beyond_noise([x], x) for x in others if [x] != _headline(runs)),
+            *(beyond_noise(data) for data in others if [data] != headline),
             *(settled(data) for data in others),
         ),
         remark="That weights settle decides nothing: Adam's steps are small whether or not there "

@@ -324,10 +324,8 @@ def _localised(
 
 def _mean_of_known(columns: Sequence[np.ndarray], clips: int) -> np.ndarray:
     """The mean of what is known of each clip; NaN where nothing is."""
-    known = ~np.isnan(np.array(columns).reshape(-1, clips))
-    sums = np.nan_to_num(np.array(columns).reshape(-1, clips)).sum(axis=0)
-    counts = known.sum(axis=0)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    known = np.ma.masked_invalid(np.array(columns).reshape(-1, clips))
+    return np.ma.filled(known.mean(axis=0), np.nan)
 
 
 def _salient(clip: Clip, modality: Modality) -> Sequence[int]:

@@ -86,7 +86,7 @@ class Page:
             f"whose p is multiplied by the number of claims that were tested ({self._tested}); no "
             "difference that matters: shown to be within the margin of no effect on both sides",
             "p of the tests that decide nothing: two-sided, not corrected",
-            "several data sets: each has its own statistic, and a seed has their mean",
+            "corpora that differ in who carries: of each seed the share over them is one number",
             "seeds that would decide: for four times in five, if the effect is as large as it was "
             "found",
         ]
@@ -223,6 +223,8 @@ def verdict_text(decided: DecidedClaim) -> str:
     deciding = decided.claim.deciding
     if decided.verdict == UNDECIDED and deciding:
         units = "seeds" if deciding.interval.successes is None else "runs"
+        if deciding.interval.error == 0:
+            return f"{UNDECIDED} (all seeds are alike)"
         number = "more than 1,000" if decided.needed is None else f"about {decided.needed}"
         return f"{UNDECIDED} ({number} {units} would decide)"
     return decided.verdict

@@ -136,6 +136,18 @@ def test_equal_effects_of_all_seeds_prove_nothing_but_equal_shares_do():
     assert decided(shares)[0].verdict == HOLDS
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_part_without_deviation_lets_no_joint_claim_hold_and_saves_none_from_failing(order):
+    same = dataclasses.replace(finding(0.0, 0.1), interval=seed_interval(np.full(10, 0.3)))
+    joint = weakest_finding("both", [finding(0.4, 0.1), same][::order])
+    assert joint.interval is same.interval
+    assert math.isnan(joint.p_holds)
+    (one,) = decided(joint)
+    assert (one.verdict, one.needed) == (UNDECIDED, None)
+    lost = weakest_finding("both", [finding(-0.4, 0.1), same][::order])
+    assert decided(lost)[0].verdict == FAILS
+
+
 def test_a_joint_claim_has_no_result_where_a_comparison_is_lacking():
     joint = weakest_finding("against both", [finding(0.4, 0.1)], ["B"])
     assert (joint.test, joint.missing) == ("against both", "no finished run of B")

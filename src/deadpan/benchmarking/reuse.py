@@ -23,7 +23,7 @@ def reuse_runs(cases: Iterable[Case], runs: Path, grids: Path) -> list[Path]:
     uncommitted changes none is.
 
     Args:
-        cases: of a grid.
+        cases: of a grid, whose test splits are scored.
         runs: where its runs are kept.
         grids: the folder of other grids' folders.
 
@@ -42,7 +42,7 @@ def reuse_runs(cases: Iterable[Case], runs: Path, grids: Path) -> list[Path]:
     taken: list[Path] = []
     for case in cases:
         own = runs / case.directory
-        if case.trial is not None or finished(case, runs):
+        if finished(case, runs):
             continue
         for other in sorted(grids.glob(f"*/runs/*/*/{case.directory.name}")):
             if _is_run_of(other, case, now):  # never its own, which has not finished

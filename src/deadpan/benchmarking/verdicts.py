@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Literal
 
+import numpy as np
+
 from deadpan.metrics.intervals import Interval, weakest
 
 Verdict = Literal["holds", "does not hold", "undecided", "not tested"]
@@ -58,14 +60,21 @@ class Finding:
 
     @property
     def p_holds(self) -> float:
-        """P value of no effect in at least one part (the intersection-union test, Berger 1982)."""
-        return max(part.p_above(part.null) for part in self.parts or (self.interval,))
+        """P value of no effect in at least one part (the intersection-union test, Berger 1982).
+
+        NaN where that of a part is unknown.
+        """
+        return float(np.max([part.p_above(part.null) for part in self.parts or (self.interval,)]))
 
     @property
     def p_fails(self) -> float:
-        """P value of an effect of the margin in every part, corrected for their number."""
+        """P value of an effect of the margin in every part, corrected for their number.
+
+        NaN where that of no part is known.
+        """
         parts = self.parts or (self.interval,)
-        return min(1.0, len(parts) * min(part.p_below(self.margin) for part in parts))
+        least = float(np.fmin.reduce([part.p_below(self.margin) for part in parts]))
+        return float(np.minimum(1.0, len(parts) * least))
 
     @property
     def p_equivalent(self) -> float:
@@ -73,7 +82,7 @@ class Finding:
         if len(self.parts) > 1:
             return 1.0
         other_way = self.interval.p_above(2 * self.interval.null - self.margin)
-        return max(self.interval.p_below(self.margin), other_way)
+        return float(np.maximum(self.interval.p_below(self.margin), other_way))
 
     def without_result(self, reason: str) -> "Finding":
         """The same test, with the reason why it has no result."""

@@ -52,7 +52,7 @@ class Interval:
         """Number of seeds or trials at which a one-sided test would tell the effect from a value.
 
         As if the estimate and the deviation of one unit were those of the whole population; None
-        where the estimate is that value, or above ``MOST_UNITS``.
+        where the estimate is that value, where no unit deviates, or above ``MOST_UNITS``.
 
         Args:
             value: what the effect is to be told from.
@@ -63,7 +63,7 @@ class Interval:
         spread = self.error * math.sqrt(self.units)
         if self.successes is not None:
             spread = math.sqrt(value * (1 - value))
-        if not distance > 0 or math.isnan(spread):
+        if not distance > 0 or not spread > 0:
             return None
         for units in range(2, MOST_UNITS + 1):
             freedom = units - 1
@@ -193,4 +193,7 @@ def weakest(intervals: Sequence[Interval]) -> Interval:
     multiple tests. If one interval is unknown, so is the result.
     """
     unknown = [interval for interval in intervals if math.isnan(interval.low)]
-    return unknown[0] if unknown else max(intervals, key=lambda each: each.p_above(each.null))
+    if unknown:
+        return unknown[0]
+    p_values = [interval.p_above(interval.null) for interval in intervals]
+    return intervals[int(np.argmax(np.nan_to_num(p_values, nan=math.inf)))]
