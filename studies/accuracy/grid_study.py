@@ -13,6 +13,7 @@ from deadpan.files import write_atomically, write_csv
 from deadpan.show.drawing import Picture
 
 HERE = Path(__file__).parent
+RUNS = HERE.parents[1] / "runs"
 
 
 def arguments_of(summary: str, name: str) -> argparse.Namespace:
@@ -23,7 +24,7 @@ def arguments_of(summary: str, name: str) -> argparse.Namespace:
     parser.add_argument("--ray", help="a Ray cluster to run on: auto, or HOST:PORT")
     parser.add_argument("--config", type=Path, default=HERE / f"{name}.yaml")
     parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")
-    parser.add_argument("--runs", type=Path, default=HERE.parents[1] / "runs" / name)
+    parser.add_argument("--runs", type=Path, default=RUNS / name)
     arguments = parser.parse_args()
     arguments.only = arguments.only.split(",")
     return arguments
@@ -39,7 +40,7 @@ def finished_cases(arguments: argparse.Namespace) -> list[Case]:
             workers=arguments.workers,
             ray=arguments.ray,
             resume=arguments.runs.exists(),
-            reuse=HERE.parents[1] / "runs",
+            reuse=RUNS if RUNS.is_dir() else None,
             watch=watch,
         )
     grid = read_grid(arguments.config, only=arguments.only)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from grid_study import HERE, finished_cases, write_files
+from grid_study import HERE, RUNS, finished_cases, write_files
 
 from deadpan.benchmarking.evidence import Evidence, MeasuredRun, error_avoided
 from deadpan.benchmarking.grid import Case
@@ -190,7 +190,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="runs at once")
     parser.add_argument("--ray", help="a Ray cluster to run on: auto, or HOST:PORT")
     parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")
-    parser.add_argument("--runs", type=Path, default=HERE.parents[1] / "runs")
+    parser.add_argument("--runs", type=Path, default=RUNS)
     arguments = parser.parse_args()
     asked = arguments.grids.split(",")
     if unknown := set(asked) - GRIDS.keys():

@@ -18,6 +18,7 @@ from deadpan.cli.progress import watching_grid
 from deadpan.files import write_atomically
 
 HERE = Path(__file__).resolve().parent
+RUNS = HERE.parents[1] / "runs"
 START, END = "<!-- costs -->\n", "<!-- end -->"
 
 
@@ -51,7 +52,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="runs at once")
     parser.add_argument("--ray", help="a Ray cluster to run on: auto, or HOST:PORT")
     parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")
-    parser.add_argument("--runs", type=Path, default=HERE.parents[1] / "runs" / "compare")
+    parser.add_argument("--runs", type=Path, default=RUNS / "compare")
     arguments = parser.parse_args()
     with watching_grid() as watch:
         deadpan.benchmark(
@@ -61,7 +62,7 @@ def main() -> None:
             workers=arguments.workers,
             ray=arguments.ray,
             resume=arguments.runs.exists(),
-            reuse=HERE.parents[1] / "runs",
+            reuse=RUNS if RUNS.is_dir() else None,
             watch=watch,
         )
     tables = json.loads((arguments.runs / "tables.json").read_text(encoding="utf-8"))

@@ -62,9 +62,14 @@ def run_grid(
         pool: where the processes run.
 
     Raises:
-        DeadpanError: ``out`` is taken or not there, or another process works in it.
+        DeadpanError: ``out`` is taken or not there, ``reuse`` is no folder, or another process
+            works in ``out``.
         DataError: the data of a run that is there has changed.
     """
+    if reuse and not reuse.is_dir():
+        raise DeadpanError(
+            f"{reuse}: is no folder; give one of other grids' folders as --reuse, such as runs"
+        )
     if out.exists() and not out.is_dir():
         raise DeadpanError(f"{out}: is a file; give a directory as --out")
     if out.exists() and not resume and any(out.iterdir()):
