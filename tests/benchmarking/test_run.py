@@ -353,8 +353,8 @@ def test_a_place_that_is_taken_or_not_there_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DeadpanError, match="is a file"):
         run_grid(grid_of(tmp_path), tmp_path / "file", workers=1, resume=False, watch=Silent())
-    for reuse in (tmp_path / "file", tmp_path / "gone"):
-        options = {"workers": 1, "resume": False, "watch": Silent(), "reuse": reuse}
+    for folder in (tmp_path / "file", tmp_path / "gone"):
+        options = {"workers": 1, "resume": False, "watch": Silent(), "reuse": folder}
         with pytest.raises(DeadpanError, match="is no folder; give one of other grids' folders"):
             run_grid(grid_of(tmp_path), tmp_path / "new", **options)
     assert not (tmp_path / "new").exists()
