@@ -100,7 +100,7 @@ def accuracy() -> str:
 
 def todays_kernels() -> list[str]:
     """HCT-MG on ``controlled`` with the C kernels of today, ten seeds."""
-    with (ROOT / "studies/kernels/kernels.csv").open(newline="", encoding="utf-8") as file:
+    with (ROOT / "studies/accuracy/kernels.csv").open(newline="", encoding="utf-8") as file:
         corrs = [float(row["corr"]) for row in csv.DictReader(file) if row["kernels"] == "native"]
     mean, deviation = statistics.mean(corrs), statistics.stdev(corrs)
     ours = f"{mean:.3f} ± {deviation:.3f}"

@@ -1,14 +1,15 @@
 """Make every study again by today's code: ``python studies/rerun.py [--only NAME,NAME] [--list]``.
 
 The commands go one after the other, two runs at a time; each skips what has finished, so this may
-be stopped and started at will. What needs ``../shared/data`` is left out, and said, where that is
-not there.
+be stopped and started at will. With ``--seeds N`` each has so many seeds, and tables and runs stand
+in ``runs/N_seeds``. What needs ``../shared/data`` is left out, and said, where that is not there.
 Uncommitted changes of the package are refused: every table names the commit it was made by.
 """
 
 import argparse
 import dataclasses
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -27,11 +28,13 @@ class Study:
     Attributes:
         name: of the study.
         script: its path in ``studies/``.
-        hours: on two cores, as measured before studies waited 12 epochs for a better validation;
-            now those on ``controlled`` take longer.
-        generated: options on generated clips alone.
-        shared: options where ``../shared/data`` is there; None = that adds nothing.
-        resume: whether it must be told to go on with what is in ``runs/NAME``.
+        hours: on two cores, with all seeds.
+        generated: options on generated clips alone; None = it has none of them.
+        shared: options where ``../shared/data`` is there; None = the same.
+        seeded: whether it takes ``--seeds``; a table that does not is left out where fewer are
+            wanted.
+        material: whether it makes no table, but what other studies read.
+        runs: the option that says where its runs are kept.
     """
 
     name: str
@@ -39,79 +42,92 @@ class Study:
     hours: float
     generated: Sequence[str] | None = ()
     shared: Sequence[str] | None = None
-    resume: bool = False
+    seeded: bool = True
+    material: bool = False
+    runs: str = "--runs"
 
+
+GENERATED = ("--only", "controlled")
 
 STUDIES = (
-    Study("demo", "demo/run.py", 0.1),
+    Study("demo", "demo/run.py", 0.1, seeded=False),
+    Study("materials", "accuracy/materials.py", 0.2, None, [], seeded=False, material=True),
     Study(
-        "accuracy", "accuracy/run.py", 1.0, ["controlled", "gate"],
-        ["controlled", "gate", "mosi_text", "ravdess", "mosi229"],
-    ),
-    Study("materials", "accuracy/materials.py", 0.2, None, []),
-    Study(
-        "options", "accuracy/options.py", 2.0, ["--only", "controlled"],
+        "options", "accuracy/options.py", 2.0, GENERATED,
         ["--only", "mosi_mpnet,mosi_glove,meld_emotion,meld_emotion_context,meld_sentiment,"
          "ravdess4,mosi229,controlled"],
     ),
-    Study("attributes", "accuracy/attributes.py", 0.1, None, []),
-    Study("lexicon", "accuracy/lexicon.py", 0.1, None, []),
+    Study("attributes", "accuracy/attributes.py", 0.1, None, [], seeded=False),
+    Study("lexicon", "accuracy/lexicon.py", 0.1, None, [], seeded=False),
     Study(
-        "factors", "accuracy/factors.py", 2.0, ["--only", "controlled"],
-        ["--only", "controlled,ravdess4"],
+        "factors", "accuracy/factors.py", 2.0, GENERATED, ["--only", "controlled,ravdess4"],
     ),
     Study(
-        "missing", "accuracy/missing.py", 0.5, ["--only", "controlled"],
-        ["--only", "controlled,ravdess4"],
+        "missing", "accuracy/missing.py", 0.5, GENERATED, ["--only", "controlled,ravdess4"],
     ),
     Study(
-        "uncertainty", "uncertainty/run.py", 0.3, ["--only", "controlled"],
+        "uncertainty", "accuracy/uncertainty.py", 0.3, GENERATED,
         ["--only", "controlled,mosi_text"],
     ),
+    Study("kernels", "accuracy/kernels.py", 0.6),
     Study(
-        "compare", "compare/run.py", 3.0, ["--only", "controlled"],
+        "compare", "compare/run.py", 3.0, GENERATED,
         ["--only", "ravdess4,mosi229,mosi_text,controlled"],
     ),
-    Study("kinds", "accuracy/kinds.py", 0.5, [], None),
+    Study("kinds", "accuracy/kinds.py", 0.5),
     Study(
         "claims", "claims/run.py", 3.0,
-        ["--only",
-         "congruent,incongruent 30%,incongruent 80%,audio carries,vision carries"],
-        [], resume=True,
+        ["--only", "congruent,incongruent 30%,incongruent 80%,audio carries,vision carries"],
+        [], runs="--out",
     ),
 )  # fmt: skip
 
 
-def commands(names: Sequence[str], *, shared: bool) -> list[tuple[Study, list[str]]]:
+def commands(
+    names: Sequence[str], *, shared: bool, seeds: int | None = None
+) -> list[tuple[Study, list[str]]]:
     """The studies to be made, with the command of each."""
-    chosen = [study for study in STUDIES if not names or study.name in names]
     made: list[tuple[Study, list[str]]] = []
-    for study in chosen:
+    for study in STUDIES:
         options = study.shared if shared and study.shared is not None else study.generated
+        if names and study.name not in names:
+            continue
         if options is None:
             print(f"{study.name}: left out, it needs {SHARED}")
+        elif seeds and not (study.seeded or study.material):
+            print(f"{study.name}: left out, it has no seeds to choose from")
         else:
-            going_on = study.resume and (ROOT / "runs" / study.name).exists()
-            more = ["--resume"] if going_on else []
-            made.append((study, [sys.executable, f"studies/{study.script}", *options, *more]))
+            command = [sys.executable, f"studies/{study.script}", *options]
+            runs = Path("runs", study.name)
+            if seeds and study.seeded:
+                few = Path("runs", f"{seeds}_seeds")
+                runs = few / study.name
+                command += ["--seeds", str(seeds), study.runs, str(runs)]
+                command += ["--out", str(few)] if study.runs != "--out" else []
+            if study.runs == "--out" and (ROOT / runs).exists():
+                command.append("--resume")
+            made.append((study, command))
     return made
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="studies, as in options,factors")
+    parser.add_argument("--seeds", type=int, help="how many, the first; by default all")
     parser.add_argument("--list", action="store_true", help="show the commands and their hours")
     arguments = parser.parse_args()
+    if arguments.seeds is not None and arguments.seeds < 1:
+        parser.error(f"--seeds wants 1 or more; got {arguments.seeds}")
     names = [name for name in arguments.only.split(",") if name]
     if unknown := set(names) - {study.name for study in STUDIES}:
         parser.error(
             f"no such study: {', '.join(sorted(unknown))}; there are "
             + ", ".join(study.name for study in STUDIES)
         )
-    made = commands(names, shared=SHARED.is_dir())
+    made = commands(names, shared=SHARED.is_dir(), seeds=arguments.seeds)
     for study, command in made:
-        print(f"{study.hours:4.1f} h  {' '.join(['python', *command[1:]])}")
-    print(f"{sum(study.hours for study, _ in made):4.1f} h in all, on two cores")
+        print(f"{study.hours:4.1f} h  {shlex.join(['python', *command[1:]])}")
+    print(f"{sum(study.hours for study, _ in made):4.1f} h in all, on two cores, with all seeds")
     if arguments.list:
         return 0
     code = commit()
@@ -123,7 +139,8 @@ def main() -> int:
         print(f"== {study.name}", flush=True)
         if subprocess.run(command, cwd=ROOT, env=environment).returncode:
             failed.append(study.name)
-    subprocess.run([sys.executable, "studies/readme.py"], cwd=ROOT, check=True)
+    if not arguments.seeds:
+        subprocess.run([sys.executable, "studies/readme.py"], cwd=ROOT, check=True)
     if failed:
         print(f"failed: {', '.join(failed)}; the next call goes on with them", file=sys.stderr)
     return 1 if failed else 0

@@ -285,6 +285,7 @@ def benchmark(
     ray: str | None = None,
     only: str | Sequence[str] = (),
     full: bool = False,
+    seeds: int | None = None,
     resume: bool = False,
     reuse: str | Path | None = None,
     watch: "GridWatch | None" = None,
@@ -301,9 +302,11 @@ def benchmark(
             ``docs/cluster.md``. By default runs are made on this machine.
         only: the data sets to run, as in ``mosi,mosei``; by default all.
         full: use the sizes for a bigger machine, which the file has under ``full``.
+        seeds: run so many seeds of each data set, the first of the file; by default all. A later
+            call with more and ``resume`` adds theirs.
         resume: continue the grid in ``out``, skipping the runs that have finished.
         reuse: a folder of other grids' folders, such as ``runs``: a run that one of them has of the
-            same settings, commit, torch and processor is copied instead of made again.
+            same settings, commit, torch, kernels and processor is copied instead of made again.
         watch: is called as runs proceed.
     """
     from deadpan.benchmarking.grid import read_grid
@@ -316,7 +319,7 @@ def benchmark(
     names = [name.strip() for name in names if name.strip()]
     if only and not names:
         raise DeadpanError(f"only wants names of data sets, as in mosi,mosei; got {only!r}")
-    grid = read_grid(_home_path(config), only=names, full=full)
+    grid = read_grid(_home_path(config), only=names, full=full, seeds=seeds)
     folder = _home_path(out) if out else default_grid(config)
     with opened_pool(ray, writes=folder, reads=map(_home_path, grid.sources())) as pool:
         return run_grid(

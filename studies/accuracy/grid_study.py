@@ -20,6 +20,7 @@ def arguments_of(summary: str, name: str) -> argparse.Namespace:
     """Parse the options of the study ``name``; ``only`` becomes a list."""
     parser = argparse.ArgumentParser(description=summary)
     parser.add_argument("--only", default="controlled", help="data sets of the grid, as in a,b")
+    parser.add_argument("--seeds", type=int, help="how many, the first; by default all")
     parser.add_argument("--workers", type=int, help="runs at once")
     parser.add_argument("--ray", help="a Ray cluster to run on: auto, or HOST:PORT")
     parser.add_argument("--config", type=Path, default=HERE / f"{name}.yaml")
@@ -37,13 +38,14 @@ def finished_cases(arguments: argparse.Namespace) -> list[Case]:
             arguments.config,
             out=arguments.runs,
             only=arguments.only,
+            seeds=arguments.seeds,
             workers=arguments.workers,
             ray=arguments.ray,
             resume=arguments.runs.exists(),
-            reuse=RUNS if RUNS.is_dir() else None,
+            reuse=arguments.runs.parent if arguments.runs.parent.is_dir() else None,
             watch=watch,
         )
-    grid = read_grid(arguments.config, only=arguments.only)
+    grid = read_grid(arguments.config, only=arguments.only, seeds=arguments.seeds)
     cases = grid.cases({name: grid.folds_of(name) for name in grid.data}, {})
     done = [case for case in cases if finished(case, arguments.runs / "runs")]
     if not done:
@@ -52,11 +54,17 @@ def finished_cases(arguments: argparse.Namespace) -> list[Case]:
 
 
 def write_files(
-    out: Path, name: str, rows: Sequence[Mapping[str, Any]], text: str, drawn: Picture
+    out: Path,
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    text: str,
+    drawn: Picture | None = None,
 ) -> None:
-    """Write NAME.csv, .svg, .png and .md, each whole."""
+    """Write NAME.csv, .md and, where there is a picture, .svg and .png, each whole."""
+    out.mkdir(parents=True, exist_ok=True)
     write_csv(out / f"{name}.csv", rows)
-    write_atomically(out / f"{name}.svg", drawn.svg.encode())
-    write_atomically(out / f"{name}.png", drawn.png)
+    if drawn:
+        write_atomically(out / f"{name}.svg", drawn.svg.encode())
+        write_atomically(out / f"{name}.png", drawn.png)
     write_atomically(out / f"{name}.md", text.encode())
-    print(f"{out / name}.md, .csv, .svg, .png")
+    print(f"{out / name}.md, .csv{', .svg, .png' if drawn else ''}")

@@ -45,6 +45,7 @@ def measured(name: str, arguments: argparse.Namespace) -> tuple[Evidence, list[R
         config=HERE / f"{name}.yaml",
         runs=arguments.runs / name,
         only=[GRIDS[name]],
+        seeds=arguments.seeds,
         workers=arguments.workers,
         ray=arguments.ray,
     )
@@ -187,6 +188,7 @@ def text_of(found: Mapping[str, tuple[Evidence, Sequence[Row]]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--grids", default=",".join(GRIDS), help="as in options,families")
+    parser.add_argument("--seeds", type=int, help="how many, the first; by default all")
     parser.add_argument("--workers", type=int, help="runs at once")
     parser.add_argument("--ray", help="a Ray cluster to run on: auto, or HOST:PORT")
     parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")

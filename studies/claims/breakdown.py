@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import clip_statistics as stats
@@ -16,6 +17,7 @@ from deadpan.metrics.incongruity import (
     sign_reliability,
 )
 from deadpan.metrics.ranks import roc_auc
+from deadpan.types import MODALITIES
 
 Cell = tuple[float, float]
 """Mean and standard deviation over seeds; NaN where unknown."""
@@ -42,6 +44,7 @@ def make_tables(runs: ClaimRuns) -> list[Table]:
     """Every table that has a row."""
     clashing = [data for data, rate in runs.rates.items() if rate > 0]
     tables = [
+        _gates(runs),
         *(_systems(runs, data) for data in runs.plan.grid.data),
         *(
             _error_by(runs, data, "kind", lambda columns: list(columns["kind"]))
@@ -55,6 +58,25 @@ def make_tables(runs: ClaimRuns) -> list[Table]:
         ),
     ]
     return [table for table in tables if table.rows]
+
+
+def _gates(runs: ClaimRuns) -> Table:
+    """Where the gates of each data set ended."""
+    rows: list[tuple[str, Sequence[Cell]]] = []
+    for data in runs.plan.grid.data:
+        for system in runs.plan.grid.systems_of(data):
+            ended = Counter(run.primary for run in runs.by_seed(data, system).values())
+            ended.pop(None, None)  # has no gate
+            if count := ended.total():
+                shares = [(ended[name] / count, math.nan) for name in MODALITIES]
+                rows.append((f"{data}, {system} ({count} runs)", shares))
+    return Table(
+        title="Where the gate ended",
+        note="share of the runs in which the gate gave a modality the most weight, in the weights "
+        "that are kept; text carries the sentiment unless the data set's name says otherwise",
+        columns=("data, system", *MODALITIES),
+        rows=rows,
+    )
 
 
 def _systems(runs: ClaimRuns, data: str) -> Table:

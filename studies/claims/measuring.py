@@ -227,7 +227,7 @@ def measure(model: Model, task: Task, clips: Sequence[Clip]) -> Columns:
                            views; ``before_primary`` where M is the only such target; NaN where M
                            itself is outvoted by the two that it sees
     auc_METHOD_M           localisation of the steps known to matter in modality M
-    auc_METHOD_sources     the mean over the modalities that crossmodal attention attends to
+    auc_METHOD_sources     the mean over the modalities that crossmodal attention attends to, if any
     points_METHOD_M        the pointing game there
     =====================  =========================================================================
 
@@ -317,14 +317,15 @@ def _localised(
                 # A modality that shows nothing has no step to find.
                 values = np.array([metric(*pair) if pair[1] else np.nan for pair in pairs])
                 columns[f"{key}_{method}_{name}"] = np.concatenate([values, rest])
-        found = [columns[f"auc_{method}_{name}"] for name in sorted(sources)]
-        columns[f"auc_{method}_sources"] = _mean_of_known(found, len(clips))
+        # What LMF-MulT attends to is fused from all, and has no steps of its own to find.
+        if found := [columns[f"auc_{method}_{x}"] for x in model.modalities if x in sources]:
+            columns[f"auc_{method}_sources"] = _mean_of_known(found)
     return columns
 
 
-def _mean_of_known(columns: Sequence[np.ndarray], clips: int) -> np.ndarray:
+def _mean_of_known(columns: Sequence[np.ndarray]) -> np.ndarray:
     """The mean of what is known of each clip; NaN where nothing is."""
-    known = np.ma.masked_invalid(np.array(columns).reshape(-1, clips))
+    known = np.ma.masked_invalid(np.array(columns))
     return np.ma.filled(known.mean(axis=0), np.nan)
 
 

@@ -121,7 +121,9 @@ def own_clips(settings: Settings) -> Settings:
     return resolved(dataclasses.replace(settings, data_options=options))
 
 
-def read_plan(path: Path, *, only: Sequence[str] = (), full: bool = False) -> Plan:
+def read_plan(
+    path: Path, *, only: Sequence[str] = (), full: bool = False, seeds: int | None = None
+) -> Plan:
     """Read the study.
 
     Beside the keys of a grid the file has ``headline`` (``data``, more ``seeds`` and the
@@ -131,6 +133,7 @@ def read_plan(path: Path, *, only: Sequence[str] = (), full: bool = False) -> Pl
         path: a YAML file; see ``studies/claims/claims.yaml``.
         only: data sets to keep; none = all that are there.
         full: run the study for a bigger machine.
+        seeds: how many to keep, of each data set the first; None = all.
 
     Raises:
         DeadpanError: no such file, an unknown key, name, setting or option, or no data left.
@@ -163,7 +166,11 @@ def read_plan(path: Path, *, only: Sequence[str] = (), full: bool = False) -> Pl
     # Named, not removed: systems may name data sets that are left out.
     grid = make_grid(path, values, only=[name for name in data if name not in skipped])
     headline = _headline(path, grid, extra, data, more_seeds, systems)
-    text = json.dumps([values, extra, sorted(skipped)], sort_keys=True, default=str)
+    if seeds is not None:
+        before = len(grid.seeds_of(headline)) if headline in grid.data else 0
+        more_seeds = more_seeds[: max(0, seeds - before)]
+        grid = grid.of_first(seeds)
+    text = json.dumps([values, extra, sorted(skipped), seeds], sort_keys=True, default=str)
     return Plan(
         path=path,
         full=full,

@@ -1,7 +1,7 @@
 """Test what the paper claims: train its systems, measure them, and say of each claim if it holds.
 
     python studies/claims/run.py [--config FILE] [--out runs/claims] [--workers N]
-        [--ray ADDRESS] [--only DATA,DATA] [--full] [--resume]
+        [--ray ADDRESS] [--only DATA,DATA] [--full] [--seeds N] [--resume]
 
 The output folder holds a copy of the configuration, ``runs/DATA/SYSTEM/...``, each run with its
 measures, and ``claims.md``, ``.html``, ``.csv`` and ``.json``. The directory of a run depends on
@@ -167,6 +167,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--ray", help="a Ray cluster to run on: auto, or HOST:PORT")
     parser.add_argument("--only", default="", help="data sets to run, as in ravdess4,mosi229")
     parser.add_argument("--full", action="store_true", help="larger, for a bigger machine")
+    parser.add_argument("--seeds", type=int, help="how many, the first; by default all")
     parser.add_argument("--resume", action="store_true", help="go on; finished runs are skipped")
     return parser.parse_args(arguments)
 
@@ -185,7 +186,7 @@ def main(arguments: Sequence[str]) -> None:
     out = home_path(options.out)
     command = shlex.join([*COMMAND.split(), *(x for x in arguments if x != "--resume")])
     only = [name.strip() for name in options.only.split(",") if name.strip()]
-    plan = read_plan(home_path(options.config), only=only, full=options.full)
+    plan = read_plan(home_path(options.config), only=only, full=options.full, seeds=options.seeds)
     try:
         with opened_pool(options.ray, writes=out) as pool, watching_grid() as watch:
             page = run_study(

@@ -49,6 +49,7 @@ def with_costs(text: str, tables: Sequence[Mapping[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="controlled", help="data sets of the grid, as in a,b")
+    parser.add_argument("--seeds", type=int, help="how many, the first; by default all")
     parser.add_argument("--workers", type=int, help="runs at once")
     parser.add_argument("--ray", help="a Ray cluster to run on: auto, or HOST:PORT")
     parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")
@@ -59,13 +60,15 @@ def main() -> None:
             HERE / "compare.yaml",
             out=arguments.runs,
             only=arguments.only.split(","),
+            seeds=arguments.seeds,
             workers=arguments.workers,
             ray=arguments.ray,
             resume=arguments.runs.exists(),
-            reuse=RUNS if RUNS.is_dir() else None,
+            reuse=arguments.runs.parent if arguments.runs.parent.is_dir() else None,
             watch=watch,
         )
     tables = json.loads((arguments.runs / "tables.json").read_text(encoding="utf-8"))
+    arguments.out.mkdir(parents=True, exist_ok=True)
     for table in tables:
         for suffix in ("md", "csv"):
             shutil.copyfile(

@@ -181,6 +181,20 @@ def test_a_grid_may_have_a_size_for_a_bigger_machine(tmp_path):
         read_grid(path, full=True)
 
 
+def test_a_grid_may_be_read_with_fewer_seeds(tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_text(
+        "seeds: [1, 2, 3]\nsystems: {x: {model: LMF}}\n"
+        "data: {a: {data: controlled}, b: {data: controlled, seeds: [7, 8]}}\n"
+    )
+    few = read_grid(path, seeds=1)
+    assert {name: few.seeds_of(name) for name in few.data} == {"a": [1], "b": [7]}
+    many = read_grid(path, seeds=9)
+    assert {name: many.seeds_of(name) for name in many.data} == {"a": [1, 2, 3], "b": [7, 8]}
+    with pytest.raises(DeadpanError, match="seeds must be 1 or more.*got 0"):
+        read_grid(path, seeds=0)
+
+
 def test_files_that_are_no_grid(tmp_path):
     with pytest.raises(DeadpanError, match="is missing; give a YAML file"):
         read_grid(tmp_path / "none.yaml")

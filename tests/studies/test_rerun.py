@@ -26,6 +26,19 @@ def test_without_shared_data_what_needs_them_is_left_out_and_said(capsys):
     assert "lexicon: left out, it needs" in capsys.readouterr().out
 
 
+def test_fewer_seeds_have_runs_and_tables_of_their_own():
+    made = {study.name: command for study, command in SCRIPT["commands"]([], shared=True, seeds=3)}
+    assert made.pop("materials")[1:] == ["studies/accuracy/materials.py"]
+    assert made.keys() == {
+        *("options", "factors", "missing", "uncertainty", "kernels", "compare", "kinds", "claims")
+    }
+    for name, command in made.items():
+        text = " ".join(command)
+        assert "--seeds 3" in text
+        assert f"runs/3_seeds/{name}" in text
+        assert text.endswith("--out runs/3_seeds") or name == "claims"
+
+
 def test_a_study_that_is_not_there_is_refused():
     done = subprocess.run(
         [sys.executable, ROOT / "studies" / "rerun.py", "--only", "option", "--list"],
@@ -33,4 +46,4 @@ def test_a_study_that_is_not_there_is_refused():
         text=True,
     )
     assert done.returncode == 2
-    assert "no such study: option; there are demo, accuracy" in done.stderr
+    assert "no such study: option; there are demo, materials" in done.stderr

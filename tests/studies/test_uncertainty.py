@@ -1,4 +1,4 @@
-"""studies/uncertainty: its tables, from two small runs."""
+"""studies/accuracy/uncertainty: its tables, from two small runs."""
 
 import csv
 import importlib.util
@@ -7,34 +7,23 @@ from pathlib import Path
 import pytest
 import yaml
 
-import deadpan
-from deadpan.benchmarking.grid import read_grid
-from deadpan.training.run import train_run
-
-SCRIPT = Path(__file__).parents[2] / "studies/uncertainty/run.py"
+SCRIPT = Path(__file__).parents[2] / "studies/accuracy/uncertainty.py"
 GRID = {
-    "seeds": [1, 2],
+    "seeds": [1, 2, 3],
     "data": {"controlled": {"data": "controlled", "data_options": {"clips": 60}, "epochs": 1}},
     "systems": {"pool": {"model": "AttentionPool", "loss": "distribution"}},
 }
 
 
 def test_runs_become_rows_and_means(tmp_path, monkeypatch):
-    spec = importlib.util.spec_from_file_location("uncertainty_run", SCRIPT)
+    spec = importlib.util.spec_from_file_location("uncertainty_script", SCRIPT)
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     config = tmp_path / "grid.yaml"
     config.write_text(yaml.safe_dump(GRID))
-
-    def in_this_process(config, *, out, only, resume, ray):
-        assert not resume and ray is None
-        grid = read_grid(config, only=only)
-        for case in grid.cases({"controlled": grid.folds_of("controlled")}, {}):
-            deadpan.evaluate(train_run(case.settings, out / "runs" / case.directory).path)
-
-    monkeypatch.setattr(deadpan, "benchmark", in_this_process)
     arguments = ["--config", config, "--out", tmp_path, "--runs", tmp_path / "runs"]
-    monkeypatch.setattr("sys.argv", ["run.py", *map(str, arguments)])
+    arguments += ["--seeds", "2", "--workers", "1"]
+    monkeypatch.setattr("sys.argv", ["uncertainty.py", *map(str, arguments)])
     script.main()
     rows = list(csv.DictReader((tmp_path / "uncertainty.csv").read_text().splitlines()))
     assert [(row["system"], row["seed"]) for row in rows] == [("pool", "1"), ("pool", "2")]

@@ -127,6 +127,16 @@ class Grid:
         """The seeds of a data set."""
         return list(self.data[data].seeds or self.seeds)
 
+    def of_first(self, seeds: int) -> "Grid":
+        """The same grid with so many seeds of each data set, or with what it has of fewer."""
+        if seeds < 1:
+            raise DeadpanError(f"seeds must be 1 or more, as many as to keep; got {seeds}")
+        data = {
+            name: dataclasses.replace(entry, seeds=self.seeds_of(name)[:seeds])
+            for name, entry in self.data.items()
+        }
+        return dataclasses.replace(self, data=data, seeds=self.seeds[:seeds])
+
     def systems_of(self, data: str) -> list[str]:
         """The systems that run on a data set, in the order of the file."""
         return [
@@ -241,18 +251,22 @@ def _file_name(name: str) -> str:
     return re.sub(r"[^\w.+-]+", "_", name).lstrip(".")
 
 
-def read_grid(path: Path, *, only: Sequence[str] = (), full: bool = False) -> Grid:
+def read_grid(
+    path: Path, *, only: Sequence[str] = (), full: bool = False, seeds: int | None = None
+) -> Grid:
     """Read a grid.
 
     Args:
         path: a YAML file; see ``configs/``.
         only: data sets to keep; none = all.
         full: for a bigger machine: what stands under ``full`` lies over the rest of the file.
+        seeds: how many to keep, of each data set the first; None = all.
 
     Raises:
         DeadpanError: no such file, no grid, an unknown key, name, setting or option.
     """
-    return make_grid(path, read_values(path, full=full), only=only)
+    grid = make_grid(path, read_values(path, full=full), only=only)
+    return grid if seeds is None else grid.of_first(seeds)
 
 
 def read_values(path: Path, *, full: bool = False) -> dict[str, Any]:

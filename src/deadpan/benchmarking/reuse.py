@@ -11,6 +11,7 @@ from deadpan.benchmarking.grid import Case
 from deadpan.benchmarking.runner import finished
 from deadpan.errors import DeadpanError
 from deadpan.files import temporary_path
+from deadpan.layers.native.library import kernels, library
 from deadpan.training.environment import commit
 from deadpan.training.opened import RunDirectory, resolved
 
@@ -19,8 +20,8 @@ def reuse_runs(cases: Iterable[Case], runs: Path, grids: Path) -> list[Path]:
     """Copy runs that have not finished from other grids, where one has them.
 
     A run is a pure function of its settings and of what computes it: taken is one that was scored,
-    of the same settings, commit (of an installed package: version), torch and processor. With
-    uncommitted changes none is.
+    of the same settings, commit (of an installed package: version), torch, kernels and processor.
+    With uncommitted changes none is.
 
     Args:
         cases: of a grid, whose test splits are scored.
@@ -38,7 +39,10 @@ def reuse_runs(cases: Iterable[Case], runs: Path, grids: Path) -> list[Path]:
         "deadpan": version("deadpan"),
         "torch": torch.__version__,
         "processor": torch.backends.cpu.get_cpu_capability(),
+        "native": library() is not None,
     }
+    if library() is not None:  # else it says why torch computes, whose bits are the same
+        now["kernels"] = kernels()
     taken: list[Path] = []
     for case in cases:
         own = runs / case.directory

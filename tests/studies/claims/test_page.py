@@ -86,8 +86,15 @@ def test_points_are_means_over_seeds(page):
     assert gains["text", EVIL] == pytest.approx(0.6, abs=0.02)
 
 
-def test_tables_tell_kinds_degrees_and_systems(page):
+def test_tables_tell_kinds_degrees_systems_and_gates(page):
     tables = {table.title: table for table in page.tables}
+    gates = dict(tables["Where the gate ended"].rows)
+    shares = {
+        name.removesuffix(" (2 runs)"): [mean for mean, _ in row] for name, row in gates.items()
+    }
+    assert shares["congruent, HCT-MG"] == [1, 0, 0]
+    assert shares["audio carries, HCT-MG"] == [0, 1, 0]
+    assert not any("HCT-A" in name for name in shares)
     kinds = dict(tables[f"Error by kind: {EVIL}"].rows)
     assert set(kinds) == {"congruent", "majority"}
     columns = tables[f"Error by kind: {EVIL}"].columns

@@ -49,6 +49,15 @@ def test_full_is_laid_over_the_rest(tmp_path):
     }
 
 
+@pytest.mark.parametrize(("seeds", "headline", "others"), [(1, 1, 1), (2, 2, 2), (3, 3, 2)])
+def test_fewer_seeds_are_the_first_of_each_data_set(tmp_path, seeds, headline, others):
+    plan = read_plan(write(tmp_path), seeds=seeds)
+    counted = Counter((case.data, case.system) for case in plan.cases())
+    assert counted["incongruent 50%", "HCT-MG"] == headline
+    assert counted["congruent", "HCT-MG"] == others
+    assert plan.seeds("incongruent 50%", "HCT-MG") == [1, 2, 3][:headline]
+
+
 def test_data_that_is_not_there_is_skipped_and_said(tmp_path):
     data = TINY["data"] | {"real": {"data": str(tmp_path / "gone.pkl")}}
     plan = plan_of(tmp_path, data=data)
@@ -130,6 +139,12 @@ def test_systems_have_what_the_same_search_chose_for_each():
             assert settings.patience == chosen.patience
             assert settings.epochs >= chosen.epochs
             assert chosen.data_options["seed"] not in {case.settings.seed for case in plan.cases()}
+
+
+def test_the_study_of_seconds_has_every_kind_of_system():
+    """Else a measure that fails on one would be seen after hours."""
+    systems = read_plan(STUDY / "claims.yaml").grid.systems
+    assert set(systems) - {"HCT-A", "HCT-V"} <= set(TINY["systems"])
 
 
 def test_on_real_data_all_have_one_recipe(shared):

@@ -118,6 +118,13 @@ def test_attention_is_that_of_what_crossmodal_encoders_attend_to_beside_untraine
         assert not np.array_equal(trained, before, equal_nan=True)
 
 
+def test_what_is_fused_before_it_is_attended_to_has_no_steps_to_find(whole):
+    _, page = whole
+    for measured in page.evidence.by_seed("incongruent 50%", "LMF-MulT").values():
+        assert "auc_attention_text" in measured.columns
+        assert "auc_attention_sources" not in measured.columns
+
+
 def test_views_of_a_modality_that_two_outvote_are_not_compared(whole):
     out, page = whole
     found = 0

@@ -29,6 +29,7 @@ TINY = {
             "only": ["incongruent 50%"],
         },
         "MulT": {"model": "MulT", "model_options": SIZES, "only": ["incongruent 50%"]},
+        "LMF-MulT": {"model": "LMFMulT", "model_options": SIZES, "only": ["incongruent 50%"]},
         "LF-LSTM": {"model": "LFLSTM", "model_options": {"hidden": 8}, "only": ["incongruent 50%"]},
     },
     "headline": {"data": "incongruent 50%", "seeds": [3], "systems": ["HCT-MG"]},

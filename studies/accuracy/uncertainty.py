@@ -1,21 +1,22 @@
 """Train the grid of ``uncertainty.yaml`` and tabulate how right its uncertainty is.
 
-``python studies/uncertainty/run.py``: writes uncertainty.csv, a row a run with its seed and commit,
-and uncertainty.md, means over the seeds. A grid that is there goes on; finished runs are skipped.
+    python studies/accuracy/uncertainty.py [--only controlled,mosi_text] [--workers N]
+
+Writes uncertainty.csv, a row a run with its seed and commit, and uncertainty.md, means over the
+seeds. A grid that is there goes on; finished runs are skipped.
 """
 
-import argparse
-import csv
 import math
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import deadpan
-from deadpan.benchmarking.grid import read_grid
+from grid_study import arguments_of, finished_cases, write_files
+
+from deadpan.benchmarking.grid import Case
 from deadpan.training.opened import RunDirectory
 
-HERE = Path(__file__).parent
 COLUMNS = {
     "held": "Held %",
     "held_weak": "weakest third %",
@@ -29,15 +30,11 @@ COLUMNS = {
 PERCENT = ("held", "held_weak", "held_middle", "held_strong", "ece")
 
 
-def rows_of(config: Path, only: list[str], out: Path) -> list[dict[str, Any]]:
-    """A row for each scored run of the grid in ``out``."""
-    grid = read_grid(config, only=only)
-    folds = {name: grid.folds_of(name) for name in grid.data}
+def rows_of(cases: Sequence[Case], runs: Path) -> list[dict[str, Any]]:
+    """A row for each run."""
     rows = []
-    for case in grid.cases(folds, {}):
-        run = RunDirectory(out / "runs" / case.directory)
-        if not run.evaluated:
-            continue
+    for case in cases:
+        run = RunDirectory(runs / case.directory)
         scores = run.scores()
         (part,) = scores.uncertainty.labels
         whole, *thirds = [row.covered for row in part.coverage] or [float("nan")] * 4
@@ -78,38 +75,22 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--only", default="controlled", help="data sets, as in controlled,mosi_text"
-    )
-    parser.add_argument("--config", type=Path, default=HERE / "uncertainty.yaml")
-    parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")
-    parser.add_argument("--runs", type=Path, default=HERE.parents[1] / "runs" / "uncertainty")
-    parser.add_argument("--ray", help="a Ray cluster to run on: auto, or HOST:PORT")
-    arguments = parser.parse_args()
-    only = arguments.only.split(",")
-    deadpan.benchmark(
-        arguments.config,
-        out=arguments.runs,
-        ray=arguments.ray,
-        only=only,
-        resume=arguments.runs.exists(),
-    )
-    rows = rows_of(arguments.config, only, arguments.runs)
-    with (arguments.out / "uncertainty.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    text = (
+def text_of(rows: list[dict[str, Any]], only: Sequence[str]) -> str:
+    """uncertainty.md."""
+    return (
         "# 90 % intervals and probabilities of a sign, on the test split\n\n"
-        f"`python studies/uncertainty/run.py --only {arguments.only}`; each run's seed and commit "
-        "are in uncertainty.csv. Intervals were fitted on the validation split (split conformal). "
-        "Held: share of test labels in their interval; thirds are of |label|. ECE: expected "
-        "calibration error of the probability of a positive label. MAE under abstention: mean of "
-        "the errors over all shares of surest clips that may be kept.\n\n" + table(rows)
+        f"`python studies/accuracy/uncertainty.py --only {','.join(only)}`; each run's seed and "
+        "commit are in uncertainty.csv. Intervals were fitted on the validation split (split "
+        "conformal). Held: share of test labels in their interval; thirds are of |label|. ECE: "
+        "expected calibration error of the probability of a positive label. MAE under abstention: "
+        "mean of the errors over all shares of surest clips that may be kept.\n\n" + table(rows)
     )
-    (arguments.out / "uncertainty.md").write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    arguments = arguments_of(__doc__.splitlines()[0], "uncertainty")
+    rows = rows_of(finished_cases(arguments), arguments.runs / "runs")
+    write_files(arguments.out, "uncertainty", rows, text_of(rows, arguments.only))
 
 
 if __name__ == "__main__":
