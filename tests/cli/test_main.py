@@ -2,6 +2,7 @@ import errno
 import inspect
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -125,6 +126,14 @@ def test_options_of_train_are_checked_without_torch(wrong):
 @pytest.mark.parametrize("arguments", (["data", "list"], ["data", "fetch", "none"], ["models"]))
 def test_corpora_and_models_are_listed_without_torch(arguments):
     assert imported({"torch", "numpy", "scipy", "sklearn", "matplotlib"}, arguments) == []
+
+
+def test_only_training_imports_what_trains(trained, tmp_path):
+    """Fabric takes torch's compiler along, which doubles the start of a command."""
+    run = str(shutil.copytree(trained, tmp_path / "run"))
+    data = ["--data", "controlled", "--data_options.clips", "20"]
+    commands = ["evaluate", run], ["predict", run, *data], ["report", run]
+    assert imported({"lightning_fabric", "torch._dynamo"}, *commands) == []
 
 
 def test_the_module_runs_and_leaves_with_the_status():

@@ -1,10 +1,8 @@
 """studies/accuracy/kernels: its table, from small runs with the C kernels and by torch."""
 
 import csv
-import os
+import importlib.util
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,15 +19,22 @@ GRID = {
 }
 
 
+@pytest.fixture
+def script(monkeypatch):
+    monkeypatch.delenv(SWITCH, raising=False)
+    spec = importlib.util.spec_from_file_location("kernels_script", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.mark.skipif(library() is None, reason="the C kernels are not used here")
-def test_both_ways_to_compute_become_rows_and_their_difference(tmp_path):
+def test_both_ways_to_compute_become_rows_and_their_difference(script, tmp_path, monkeypatch):
     config = tmp_path / "grid.yaml"
     config.write_text(yaml.safe_dump(GRID))
     options = ["--config", config, "--out", tmp_path, "--runs", tmp_path / "runs" / "kernels"]
-    environment = {name: value for name, value in os.environ.items() if name != SWITCH}
-    subprocess.run(
-        [sys.executable, SCRIPT, *options, "--workers", "1"], env=environment, check=True
-    )
+    monkeypatch.setattr("sys.argv", ["kernels.py", *map(str, options), "--workers", "1"])
+    script.main()
     rows = list(csv.DictReader((tmp_path / "kernels.csv").read_text().splitlines()))
     assert [(row["kernels"], row["seed"]) for row in rows] == [
         *(("torch", "1"), ("torch", "2"), ("C", "1"), ("C", "2"))
@@ -42,17 +47,9 @@ def test_both_ways_to_compute_become_rows_and_their_difference(tmp_path):
     assert "| primary at the end, runs |" in page
 
 
-def test_without_kernels_there_is_nothing_to_compare(tmp_path):
-    code = (
-        f"import runpy, sys; sys.path.insert(0, {str(SCRIPT.parent)!r}); "
-        "import deadpan.layers.native.library as native; native.library = lambda: None; "
-        f"sys.argv = ['kernels.py', '--runs', {str(tmp_path / 'runs')!r}]; "
-        f"runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
-    )
-    environment = {name: value for name, value in os.environ.items() if name != SWITCH}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 1
-    assert "no C kernels to compare with" in done.stderr
+def test_without_kernels_there_is_nothing_to_compare(script, tmp_path, monkeypatch):
+    monkeypatch.setattr(script, "library", lambda: None)
+    monkeypatch.setattr("sys.argv", ["kernels.py", "--runs", str(tmp_path / "runs")])
+    with pytest.raises(SystemExit, match="no C kernels to compare with"):
+        script.main()
     assert not (tmp_path / "runs").exists()

@@ -9,10 +9,9 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from deadpan.data.dataset import Dataset, describe
@@ -24,6 +23,9 @@ from deadpan.models import Model
 from deadpan.options import record
 from deadpan.tasks import Task
 from deadpan.threads import processors, waiting
+
+if TYPE_CHECKING:  # imported, it costs every command that opens a run a second
+    from lightning_fabric import Fabric
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -128,7 +130,7 @@ def data_facts(dataset: Dataset) -> DataFacts:
     return record("dataset", facts, DataFacts)
 
 
-def this_environment(model: Model, task: Task, dataset: DataFacts, fabric: Fabric) -> Environment:
+def this_environment(model: Model, task: Task, dataset: DataFacts, fabric: "Fabric") -> Environment:
     """The environment of a run that this process trains."""
     return Environment(
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -194,7 +196,7 @@ def _extras() -> dict[str, str]:
     return extras
 
 
-def precision_warnings(model: nn.Module, fabric: Fabric) -> list[str]:
+def precision_warnings(model: nn.Module, fabric: "Fabric") -> list[str]:
     """Which parts of a model this processor cannot compute in the precision of its training."""
     has_lstm = any(isinstance(part, nn.LSTM) for part in model.modules())
     if not has_lstm or fabric.device.type != "cpu":
