@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import deadpan
-from deadpan.benchmarking.grid import Case, read_grid
+from deadpan.benchmarking.grid import Case
 from deadpan.benchmarking.runner import finished
 from deadpan.cli.progress import watching_grid
 from deadpan.files import write_atomically, write_csv
@@ -17,7 +17,10 @@ RUNS = HERE.parents[1] / "runs"
 
 
 def arguments_of(summary: str, name: str) -> argparse.Namespace:
-    """Parse the options of the study ``name``; ``only`` becomes a list."""
+    """Parse the options of the study ``name``; ``only`` becomes a list.
+
+    The runs of another ``--config`` stand by that one's name.
+    """
     parser = argparse.ArgumentParser(description=summary)
     parser.add_argument("--only", default="controlled", help="data sets of the grid, as in a,b")
     parser.add_argument("--seeds", type=int, help="how many, the first; by default all")
@@ -25,8 +28,9 @@ def arguments_of(summary: str, name: str) -> argparse.Namespace:
     parser.add_argument("--ray", help="a Ray cluster to run on: auto, or HOST:PORT")
     parser.add_argument("--config", type=Path, default=HERE / f"{name}.yaml")
     parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")
-    parser.add_argument("--runs", type=Path, default=RUNS / name)
+    parser.add_argument("--runs", type=Path, help="where its runs are kept")
     arguments = parser.parse_args()
+    arguments.runs = arguments.runs or RUNS / arguments.config.stem
     arguments.only = arguments.only.split(",")
     return arguments
 
@@ -34,7 +38,7 @@ def arguments_of(summary: str, name: str) -> argparse.Namespace:
 def finished_cases(arguments: argparse.Namespace) -> list[Case]:
     """Run the grid, or what is left of it, and give the cases that have finished."""
     with watching_grid() as watch:
-        deadpan.benchmark(
+        made = deadpan.benchmark(
             arguments.config,
             out=arguments.runs,
             only=arguments.only,
@@ -45,9 +49,7 @@ def finished_cases(arguments: argparse.Namespace) -> list[Case]:
             reuse=arguments.runs.parent if arguments.runs.parent.is_dir() else None,
             watch=watch,
         )
-    grid = read_grid(arguments.config, only=arguments.only, seeds=arguments.seeds)
-    cases = grid.cases({name: grid.folds_of(name) for name in grid.data}, {})
-    done = [case for case in cases if finished(case, arguments.runs / "runs")]
+    done = [case for case in made.cases if finished(case, arguments.runs / "runs")]
     if not done:
         raise SystemExit(f"{arguments.runs}: no run has finished; see failures.json there")
     return done

@@ -1,16 +1,18 @@
 """Train the grid of ``options.yaml`` and show what each option does to HCT-MG.
 
     python studies/accuracy/options.py [--only mosi_mpnet,controlled] [--workers N]
+    python studies/accuracy/options.py --config studies/accuracy/tuned.yaml --only mosi_mpnet
 
 ``python studies/accuracy/materials.py`` makes the encoders' states that it reads. Writes
 options.json, the tables of the grid; options.csv, a row a run with its seed and commit; options.md;
-and options.svg and .png. A grid that is there goes on; finished runs are skipped, and only they are
-shown. The data sets of options.json and options.csv that were not asked for stay as they are.
+and options.svg and .png; another grid's files bear its name, and its page tells what its search
+chose. A grid that is there goes on; finished runs are skipped, and only they are shown. The data
+sets of options.json and options.csv that were not asked for stay as they are.
 """
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,10 @@ from deadpan.files import write_atomically
 from deadpan.show.drawing import INK, MUTED, picture
 from deadpan.training.opened import RunDirectory
 
+TITLES = {
+    "options": "What each option does to HCT-MG, on the test split",
+    "tuned": "Every system after the same search, on the test split",
+}
 Table = dict[str, Any]
 """One data set of the grid, as its tables.json has it."""
 
@@ -77,31 +83,55 @@ def merged(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> list
     return [each for each in old if each["data"] not in names] + [*new]
 
 
+def choices_of(table: Table, searched: Mapping[str, Mapping[str, Any]]) -> str:
+    """What the search chose for each system of a data set, as Markdown."""
+    lines = [
+        "| system | chosen trial | settings | validation loss | as it was, trial 0 |",
+        "| --- | ---: | --- | ---: | ---: |",
+    ]
+    for row in table["rows"]:
+        if found := searched.get(f"{table['data']} | {row['system']}"):
+            best, first = found["trials"][found["chosen"]], found["trials"][0]
+            settings = ", ".join(
+                f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+                for name, value in best["settings"].items()
+            )
+            losses = f"{best['valid_loss']:.3f} | {first['valid_loss']:.3f}"
+            lines.append(f"| {row['system']} | {found['chosen']} | {settings} | {losses} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     arguments = arguments_of(__doc__.splitlines()[0], "options")
+    name = arguments.config.stem
     rows: list[dict[str, Any]] = []
     rows += rows_of(finished_cases(arguments), arguments.runs / "runs")
     tables = json.loads((arguments.runs / "tables.json").read_text(encoding="utf-8"))
     for table in tables:
         markdown = (arguments.runs / f"{table['data']}.md").read_text(encoding="utf-8")
         table["markdown"] = markdown.replace("# ", "## ", 1)
-    if (before := arguments.out / "options.json").exists():
+        if (record := arguments.runs / "search.json").exists():
+            searched = json.loads(record.read_text(encoding="utf-8"))
+            table["markdown"] += "\n" + choices_of(table, searched)
+    if (before := arguments.out / f"{name}.json").exists():
         tables = merged(json.loads(before.read_text(encoding="utf-8")), tables)
-        with (arguments.out / "options.csv").open(newline="", encoding="utf-8") as file:
+        with (arguments.out / f"{name}.csv").open(newline="", encoding="utf-8") as file:
             rows = merged([*csv.DictReader(file)], rows)
     only = ",".join(table["data"] for table in tables)
+    config = "" if name == "options" else f"--config studies/accuracy/{name}.yaml "
     text = (
-        "# What each option does to HCT-MG, on the test split\n\n"
-        f"`python studies/accuracy/options.py --only {only}`; each "
-        "run's seed and commit are in options.csv. Mean ± standard deviation over seeds; the best "
+        f"# {TITLES.get(name, name)}\n\n"
+        f"`python studies/accuracy/options.py {config}--only {only}`; each "
+        f"run's seed and commit are in {name}.csv. Mean ± standard deviation over seeds; the best "
         "epoch is that of the lowest validation loss. p: against HCT-MG, over seeds and clips, "
-        "corrected for the number of systems.\n\n![First metric of each system](options.svg)\n\n"
+        f"corrected for the number of systems.\n\n![First metric of each system]({name}.svg)\n\n"
     )
     text += "\n".join(table["markdown"] for table in tables)
     systems = sum(len(table["rows"]) for table in tables)
-    drawn = picture("options", paint(tables), (7.2, 0.6 * len(tables) + 0.24 * systems))
-    write_atomically(arguments.out / "options.json", json.dumps(tables, indent=1).encode())
-    write_files(arguments.out, "options", rows, text, drawn)
+    drawn = picture(name, paint(tables), (7.2, 0.6 * len(tables) + 0.24 * systems))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    write_atomically(arguments.out / f"{name}.json", json.dumps(tables, indent=1).encode())
+    write_files(arguments.out, name, rows, text, drawn)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def script():
 
 
 def test_runs_become_tables_and_a_figure(script, tmp_path, monkeypatch):
-    config = tmp_path / "grid.yaml"
+    config = tmp_path / "options.yaml"
     config.write_text(yaml.safe_dump(GRID))
     arguments = ["--config", config, "--out", tmp_path, "--runs", tmp_path / "runs"]
     monkeypatch.setattr("sys.argv", ["options.py", *map(str, arguments), "--workers", "1"])
@@ -48,6 +48,28 @@ def test_runs_become_tables_and_a_figure(script, tmp_path, monkeypatch):
     assert "## controlled" in page
     assert f"| distribution | {shown['parameters'] + 24 * 129:,} |" in page
     assert (tmp_path / "options.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_grid_with_a_search_has_files_of_its_name_and_tells_what_was_chosen(
+    script, tmp_path, monkeypatch
+):
+    search = {"trials": 2, "space": {"learning_rate": [0.001, 0.01]}}
+    config = tmp_path / "tuned.yaml"
+    config.write_text(yaml.safe_dump(GRID | {"seeds": [1], "search": search}))
+    monkeypatch.setattr("grid_study.RUNS", tmp_path / "runs")
+    arguments = ["--config", config, "--out", tmp_path / "tables", "--workers", "1"]
+    monkeypatch.setattr("sys.argv", ["options.py", *map(str, arguments)])
+    script.main()
+    searched = json.loads((tmp_path / "runs/tuned/search.json").read_text())
+    page = (tmp_path / "tables/tuned.md").read_text()
+    assert page.startswith("# Every system after the same search")
+    for system in GRID["systems"]:
+        of_system = searched[f"controlled | {system}"]
+        losses = [trial["valid_loss"] for trial in of_system["trials"]]
+        start = f"| {system} | {of_system['chosen']} | learning_rate"
+        (line,) = [line for line in page.splitlines() if line.startswith(start)]
+        assert line.endswith(f"| {min(losses):.3f} | {losses[0]:.3f} |")
+    assert not (tmp_path / "tables/options.md").exists()
 
 
 def test_other_data_sets_stay_as_they_are(script):

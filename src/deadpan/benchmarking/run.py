@@ -30,10 +30,12 @@ class Benchmark:
     Attributes:
         tables: one per data set that has a result.
         failures: why each run that was given up was, by its directory below ``runs``.
+        cases: the runs that are scored, with the settings that a search chose.
     """
 
     tables: Sequence[GridTable]
     failures: Mapping[str, str]
+    cases: Sequence[Case]
 
 
 def run_grid(
@@ -98,7 +100,7 @@ def run_grid(
         _write_tables(tables, out, title=grid.path.stem)
         reasons = {str(path): reason for path, reason in failures.items()}
         write_json(out / "failures.json", reasons)
-    return Benchmark(tables=tables, failures=reasons)
+    return Benchmark(tables=tables, failures=reasons, cases=cases)
 
 
 def _possible_cases(
