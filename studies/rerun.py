@@ -57,6 +57,10 @@ STUDIES = (
         ["--only", "mosi_mpnet,mosi_glove,meld_emotion,meld_emotion_context,meld_sentiment,"
          "ravdess4,mosi229,controlled"],
     ),
+    Study(
+        "tuned", "accuracy/options.py", 0.7, None,
+        ["--config", "studies/accuracy/tuned.yaml", "--only", "mosi_mpnet,mosi_glove,ravdess4"],
+    ),
     Study("attributes", "accuracy/attributes.py", 0.1, None, [], seeded=False),
     Study("lexicon", "accuracy/lexicon.py", 0.1, None, [], seeded=False),
     Study(
