@@ -30,7 +30,17 @@ def test_fewer_seeds_have_runs_and_tables_of_their_own():
     made = {study.name: command for study, command in SCRIPT["commands"]([], shared=True, seeds=3)}
     assert made.pop("materials")[1:] == ["studies/accuracy/materials.py"]
     assert made.keys() == {
-        *("options", "factors", "missing", "uncertainty", "kernels", "compare", "kinds", "claims")
+        *(
+            "options",
+            "tuned",
+            "factors",
+            "missing",
+            "uncertainty",
+            "kernels",
+            "compare",
+            "kinds",
+            "claims",
+        )
     }
     for name, command in made.items():
         text = " ".join(command)
