@@ -57,31 +57,15 @@ _JaxtypingLoader.exec_module = SourceFileLoader.exec_module
 jaxtyped = jaxtyping.jaxtyped
 
 
-def parts_of(hint):
-    """A type, and the types that it is made of: ``Mapping[str, Float[...]]`` holds three."""
-    yield hint
-    if get_origin(hint) is not Literal:
-        for part in get_args(hint):
-            yield from parts_of(part)
-
-
-def has_shape(hint):
-    """Whether a type is, or holds, that of an array with axes."""
-    return any(
-        isinstance(x, type) and issubclass(x, jaxtyping.AbstractArray) for x in parts_of(hint)
-    )
-
-
 def is_quoted(hint):
     """Whether a type is in quotes, or holds one that is: ``"Clip"``, ``list["Clip"]``."""
-    return any(isinstance(x, str | ForwardRef) for x in parts_of(hint))
+    if isinstance(hint, str | ForwardRef):
+        return True
+    return get_origin(hint) is not Literal and any(map(is_quoted, get_args(hint)))
 
 
 def jaxtyped_once(fn=None, *, typechecker):
-    """``jaxtyping.jaxtyped``, for what has the shape of an array, and of arguments once, not twice.
-
-    Types without shapes are held by the static checker; to check them in every call, too, made the
-    suite a third slower.
+    """``jaxtyping.jaxtyped``, which checks as much of a call, arguments once instead of twice.
 
     jaxtyping binds the arguments of every call to the signature, for messages and for axes named
     ``{argument}``, which we have none of; it then has arguments checked before the call, and again
@@ -90,10 +74,11 @@ def jaxtyped_once(fn=None, *, typechecker):
     """
     if fn is None:
         return functools.partial(jaxtyped_once, typechecker=typechecker)
-    hints = getattr(fn, "__annotations__", {}).values()
-    if not any(map(has_shape, hints)):
-        return fn
-    if not inspect.isfunction(fn) or inspect.isgeneratorfunction(fn) or any(map(is_quoted, hints)):
+    if (
+        not inspect.isfunction(fn)
+        or inspect.isgeneratorfunction(fn)
+        or any(map(is_quoted, fn.__annotations__.values()))
+    ):
         return jaxtyped(fn, typechecker=typechecker)
     checked = typechecker(fn)
 

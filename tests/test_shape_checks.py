@@ -43,22 +43,3 @@ def test_a_call_inside_a_call_has_sizes_of_its_own():
         return x
 
     assert outer(np.ones(2)).sum() == 2
-
-
-def test_what_has_no_shape_is_left_to_the_static_checker():
-    def plain(x: int) -> list[str]:
-        return [x]
-
-    assert jaxtyping.jaxtyped(plain, typechecker=beartype) is plain
-    nested = jaxtyping.jaxtyped(lambda x: x, typechecker=beartype)
-    assert nested("any") == "any"
-
-
-def test_a_shape_inside_another_type_is_checked():
-    @jaxtyping.jaxtyped(typechecker=beartype)
-    def first(rows: dict[str, Row] | None) -> None:
-        del rows
-
-    first({"a": np.ones(2)})
-    with pytest.raises(BeartypeCallHintViolation):
-        first({"a": np.ones((2, 2))})
