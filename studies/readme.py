@@ -151,6 +151,14 @@ def speed() -> str:
     return markdown([*head, "padded to 50/375/500 steps"], rows)
 
 
+def outcome(column: dict[str, Any], lacking: float) -> str:
+    """Whether an aim was reached, given how much is lacking; below zero there is more than that."""
+    if lacking <= 0:
+        return "yes"
+    rounded = number(column, lacking)
+    return f"missed by {rounded}" if float(rounded) else "missed by a rounding"
+
+
 def goals() -> str:
     """What was aimed at beside what the recommended and the best of all systems reached."""
     options, tuned = (
@@ -162,28 +170,20 @@ def goals() -> str:
         for key, aim in aims.items():
             column = next(column for column in options[data]["columns"] if column["key"] == key)
             sign = 1 if column["higher_is_better"] else -1
-            found = {
+            systems = {
                 f"{row['system']}{after}": row
                 for tables, after in ((options, ""), (tuned, ", after the search"))
                 if data in tables
                 for row in tables[data]["rows"]
                 if row["parameters"]
             }
-            name, best = max(found.items(), key=lambda item: sign * item[1][key])
+            name, best = max(systems.items(), key=lambda item: sign * item[1][key])
             preset = "recommended (attention pooling)"
-            shown = [found.get(preset), found.get(f"{preset}, after the search"), best]
+            shown = [systems.get(preset), systems.get(f"{preset}, after the search"), best]
             cells = [number(column, x[key], x[f"{key}_sd"]) if x else "" for x in shown]
-            rows.append(
-                [
-                    f"{data}, {column['title']}",
-                    number(column, aim),
-                    *cells[:2],
-                    f"{cells[2]} ({name})",
-                    "yes"
-                    if sign * best[key] >= sign * aim
-                    else f"missed by {number(column, abs(best[key] - aim))}",
-                ]
-            )
+            what = f"{data}, {column['title']}"
+            reached = outcome(column, sign * (aim - best[key]))
+            rows.append([what, number(column, aim), *cells[:2], f"{cells[2]} ({name})", reached])
     head = ["data, metric", "aim", "recommended", "after the search", "best on test", "reached"]
     return markdown(head, rows)
 

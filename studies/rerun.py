@@ -34,7 +34,7 @@ class Study:
         seeded: whether it takes ``--seeds``; a table that does not is left out where fewer are
             wanted.
         material: whether it makes no table, but what other studies read.
-        runs: the option that says where its runs are kept.
+        page: whether it writes its page beside its runs, and must be told to go on with them.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Study:
     shared: Sequence[str] | None = None
     seeded: bool = True
     material: bool = False
-    runs: str = "--runs"
+    page: bool = False
 
 
 GENERATED = ("--only", "controlled")
@@ -82,7 +82,7 @@ STUDIES = (
     Study(
         "claims", "claims/run.py", 3.0,
         ["--only", "congruent,incongruent 30%,incongruent 80%,audio carries,vision carries"],
-        [], runs="--out",
+        [], page=True,
     ),
 )  # fmt: skip
 
@@ -102,14 +102,14 @@ def commands(
             print(f"{study.name}: left out, it has no seeds to choose from")
         else:
             command = [sys.executable, f"studies/{study.script}", *options]
-            runs = Path("runs", study.name)
+            runs = Path("runs")
             if seeds and study.seeded:
-                few = Path("runs", f"{seeds}_seeds")
-                runs = few / study.name
-                command += ["--seeds", str(seeds), study.runs, str(runs)]
-                command += ["--out", str(few)] if study.runs != "--out" else []
-            if study.runs == "--out" and (ROOT / runs).exists():
-                command.append("--resume")
+                runs /= f"{seeds}_seeds"
+                command += ["--seeds", str(seeds)]
+                command += [] if study.page else ["--runs", str(runs), "--out", str(runs)]
+            if study.page:
+                command += ["--out", str(runs / study.name)]
+                command += ["--resume"] if (ROOT / runs / study.name).exists() else []
             made.append((study, command))
     return made
 

@@ -17,28 +17,33 @@ RUNS = HERE.parents[1] / "runs"
 
 
 def arguments_of(summary: str, name: str) -> argparse.Namespace:
-    """Parse the options of the study ``name``; ``only`` becomes a list.
-
-    The runs of another ``--config`` stand by that one's name.
-    """
-    parser = argparse.ArgumentParser(description=summary)
+    """Parse the options of the study ``name``; ``only`` becomes a list."""
+    parser = grid_parser(summary)
     parser.add_argument("--only", default="controlled", help="data sets of the grid, as in a,b")
+    parser.add_argument("--config", type=Path, default=HERE / f"{name}.yaml")
+    arguments = parser.parse_args()
+    arguments.only = arguments.only.split(",")
+    arguments.runs /= arguments.config.stem
+    return arguments
+
+
+def grid_parser(summary: str) -> argparse.ArgumentParser:
+    """A parser of the options that say how grids are run, and where."""
+    parser = argparse.ArgumentParser(description=summary)
     parser.add_argument("--seeds", type=int, help="how many, the first; by default all")
     parser.add_argument("--workers", type=int, help="runs at once")
     parser.add_argument("--ray", help="a Ray cluster to run on: auto, or HOST:PORT")
-    parser.add_argument("--config", type=Path, default=HERE / f"{name}.yaml")
     parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")
-    parser.add_argument("--runs", type=Path, help="where its runs are kept")
-    arguments = parser.parse_args()
-    arguments.runs = arguments.runs or RUNS / arguments.config.stem
-    arguments.only = arguments.only.split(",")
-    return arguments
+    parser.add_argument(
+        "--runs", type=Path, default=RUNS, help="where each study has a folder with its runs"
+    )
+    return parser
 
 
 def finished_cases(arguments: argparse.Namespace) -> list[Case]:
     """Run the grid, or what is left of it, and give the cases that have finished."""
     with watching_grid() as watch:
-        made = deadpan.benchmark(
+        grid = deadpan.benchmark(
             arguments.config,
             out=arguments.runs,
             only=arguments.only,
@@ -49,7 +54,7 @@ def finished_cases(arguments: argparse.Namespace) -> list[Case]:
             reuse=arguments.runs.parent if arguments.runs.parent.is_dir() else None,
             watch=watch,
         )
-    done = [case for case in made.cases if finished(case, arguments.runs / "runs")]
+    done = [case for case in grid.cases if finished(case, arguments.runs / "runs")]
     if not done:
         raise SystemExit(f"{arguments.runs}: no run has finished; see failures.json there")
     return done

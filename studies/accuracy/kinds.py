@@ -12,11 +12,10 @@ and kinds.svg and .png.
 import argparse
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from grid_study import HERE, RUNS, finished_cases, write_files
+from grid_study import HERE, finished_cases, grid_parser, write_files
 
 from deadpan.benchmarking.evidence import Evidence, MeasuredRun, error_avoided
 from deadpan.benchmarking.grid import Case
@@ -186,13 +185,8 @@ def text_of(found: Mapping[str, tuple[Evidence, Sequence[Row]]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = grid_parser(__doc__.splitlines()[0])
     parser.add_argument("--grids", default=",".join(GRIDS), help="as in options,families")
-    parser.add_argument("--seeds", type=int, help="how many, the first; by default all")
-    parser.add_argument("--workers", type=int, help="runs at once")
-    parser.add_argument("--ray", help="a Ray cluster to run on: auto, or HOST:PORT")
-    parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")
-    parser.add_argument("--runs", type=Path, default=RUNS)
     arguments = parser.parse_args()
     asked = arguments.grids.split(",")
     if unknown := set(asked) - GRIDS.keys():

@@ -129,9 +129,8 @@ def main() -> None:
     text += "\n".join(table["markdown"] for table in tables)
     systems = sum(len(table["rows"]) for table in tables)
     drawn = picture(name, paint(tables), (7.2, 0.6 * len(tables) + 0.24 * systems))
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    write_atomically(arguments.out / f"{name}.json", json.dumps(tables, indent=1).encode())
     write_files(arguments.out, name, rows, text, drawn)
+    write_atomically(arguments.out / f"{name}.json", json.dumps(tables, indent=1).encode())
 
 
 if __name__ == "__main__":

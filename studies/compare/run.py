@@ -53,8 +53,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="runs at once")
     parser.add_argument("--ray", help="a Ray cluster to run on: auto, or HOST:PORT")
     parser.add_argument("--out", type=Path, default=HERE, help="where the tables are written")
-    parser.add_argument("--runs", type=Path, default=RUNS / "compare")
+    parser.add_argument(
+        "--runs", type=Path, default=RUNS, help="where each study has a folder with its runs"
+    )
     arguments = parser.parse_args()
+    arguments.runs /= "compare"
     with watching_grid() as watch:
         deadpan.benchmark(
             HERE / "compare.yaml",

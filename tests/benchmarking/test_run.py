@@ -117,6 +117,14 @@ def test_runs_of_other_code_or_settings_and_broken_ones_are_made_again(file, oth
     assert not (tmp_path / "runs").exists()
 
 
+def test_runs_of_other_kernels_are_made_again(other_grids, tmp_path):
+    for path in other_grids.rglob("environment.json"):
+        facts = json.loads(path.read_text())
+        path.write_text(json.dumps(facts | {"native": not facts["native"]}))
+    cases = [*grid_of(tmp_path).cases({name: [None] for name in SMALL["data"]}, {})]
+    assert reuse.reuse_runs(cases, tmp_path / "runs", other_grids) == []
+
+
 def test_a_search_trains_its_choice_and_never_opens_test_for_a_trial(tmp_path):
     space = {"learning_rate": [1e-3, 3e-3]}
     study = run(tmp_path, search={"trials": 2, "space": space}, seeds=[1])

@@ -30,9 +30,9 @@ def script(monkeypatch):
 
 @pytest.mark.skipif(library() is None, reason="the C kernels are not used here")
 def test_both_ways_to_compute_become_rows_and_their_difference(script, tmp_path, monkeypatch):
-    config = tmp_path / "grid.yaml"
+    config = tmp_path / "kernels.yaml"
     config.write_text(yaml.safe_dump(GRID))
-    options = ["--config", config, "--out", tmp_path, "--runs", tmp_path / "runs" / "kernels"]
+    options = ["--config", config, "--out", tmp_path, "--runs", tmp_path / "runs"]
     monkeypatch.setattr("sys.argv", ["kernels.py", *map(str, options), "--workers", "1"])
     script.main()
     rows = list(csv.DictReader((tmp_path / "kernels.csv").read_text().splitlines()))

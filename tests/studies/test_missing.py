@@ -99,9 +99,9 @@ def test_runs_become_rows_means_and_a_figure(missing, tmp_path, monkeypatch):
     assert len(value) == len(table)
     assert all(row["commit"] for row in table)
     whole = "text+audio+vision"
-    made = [open_run(path) for path in (runs / "runs").glob("*/*/*")]
-    assert len(made) == 2
-    for run in made:
+    opened = [open_run(path) for path in (runs / "grid" / "runs").glob("*/*/*")]
+    assert len(opened) == 2
+    for run in opened:
         seed = str(run.settings.seed)
         assert value[seed, whole, "0.0"] == run.files.scores().rows[-1].metrics["mae"]
         text = run.data.only(["text"])["test"]

@@ -56,9 +56,8 @@ def test_a_grid_with_a_search_has_files_of_its_name_and_tells_what_was_chosen(
     search = {"trials": 2, "space": {"learning_rate": [0.001, 0.01]}}
     config = tmp_path / "tuned.yaml"
     config.write_text(yaml.safe_dump(GRID | {"seeds": [1], "search": search}))
-    monkeypatch.setattr("grid_study.RUNS", tmp_path / "runs")
-    arguments = ["--config", config, "--out", tmp_path / "tables", "--workers", "1"]
-    monkeypatch.setattr("sys.argv", ["options.py", *map(str, arguments)])
+    arguments = ["--config", config, "--out", tmp_path / "tables", "--runs", tmp_path / "runs"]
+    monkeypatch.setattr("sys.argv", ["options.py", *map(str, arguments), "--workers", "1"])
     script.main()
     searched = json.loads((tmp_path / "runs/tuned/search.json").read_text())
     page = (tmp_path / "tables/tuned.md").read_text()

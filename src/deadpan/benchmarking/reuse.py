@@ -2,17 +2,13 @@
 
 import shutil
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
 from pathlib import Path
-
-import torch
 
 from deadpan.benchmarking.grid import Case
 from deadpan.benchmarking.runner import finished
 from deadpan.errors import DeadpanError
 from deadpan.files import temporary_path
-from deadpan.layers.native.library import kernels, library
-from deadpan.training.environment import commit
+from deadpan.training.environment import commit, what_computes
 from deadpan.training.opened import RunDirectory, resolved
 
 
@@ -34,15 +30,7 @@ def reuse_runs(cases: Iterable[Case], runs: Path, grids: Path) -> list[Path]:
     code = commit()
     if code["dirty"]:
         return []
-    now = {
-        **code,
-        "deadpan": version("deadpan"),
-        "torch": torch.__version__,
-        "processor": torch.backends.cpu.get_cpu_capability(),
-        "native": library() is not None,
-    }
-    if library() is not None:  # else it says why torch computes, whose bits are the same
-        now["kernels"] = kernels()
+    now = code | what_computes()
     taken: list[Path] = []
     for case in cases:
         own = runs / case.directory

@@ -135,14 +135,10 @@ def this_environment(model: Model, task: Task, dataset: DataFacts, fabric: "Fabr
     return Environment(
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         **commit(),
-        deadpan=version("deadpan"),
+        **what_computes(),
         python=platform.python_version(),
-        torch=torch.__version__,
         platform=platform.platform(),
         threads=torch.get_num_threads(),
-        native=library() is not None,
-        processor=torch.backends.cpu.get_cpu_capability(),
-        kernels=kernels(),
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         parameters=sum(p.numel() for p in model.parameters()),
         task=dataset.task,
@@ -153,6 +149,20 @@ def this_environment(model: Model, task: Task, dataset: DataFacts, fabric: "Fabr
         model_module=_own_module(type(model)),
         warnings=precision_warnings(model, fabric),
     )
+
+
+def what_computes() -> dict[str, Any]:
+    """What decides the bits of a run beside settings and threads, as :class:`Environment` has it.
+
+    It names deadpan, torch, the processor's instructions, and the C kernels or why torch computes.
+    """
+    return {
+        "deadpan": version("deadpan"),
+        "torch": torch.__version__,
+        "processor": torch.backends.cpu.get_cpu_capability(),
+        "native": library() is not None,
+        "kernels": kernels(),
+    }
 
 
 def _own_module(kind: type[Model]) -> str:
