@@ -34,7 +34,8 @@ class Study:
         seeded: whether it takes ``--seeds``; a table that does not is left out where fewer are
             wanted.
         material: whether it makes no table, but what other studies read.
-        page: whether it writes its page beside its runs, and must be told to go on with them.
+        page: whether it writes its page beside its runs, and must be told to go on with them, and
+            where the committed page stands.
     """
 
     name: str
@@ -109,6 +110,7 @@ def commands(
                 command += [] if study.page else ["--runs", str(runs), "--out", str(runs)]
             if study.page:
                 command += ["--out", str(runs / study.name)]
+                command += [] if seeds else ["--pages", f"studies/{study.name}"]
                 command += ["--resume"] if (ROOT / runs / study.name).exists() else []
             made.append((study, command))
     return made

@@ -18,9 +18,10 @@ from grid_study import arguments_of, finished_cases, write_files
 from deadpan.benchmarking.evidence import Evidence, MeasuredRun, error_avoided
 from deadpan.benchmarking.grid import Case
 from deadpan.benchmarking.verdicts import Finding
+from deadpan.metrics.incongruity import sign_flips
 from deadpan.show.drawing import INK, MUTED, picture
 from deadpan.training.opened import RunDirectory
-from deadpan.training.predictions import errors
+from deadpan.training.predictions import Predictions, errors
 
 READERS = ("none", "GRU")
 FIXED = ("text first", "audio first", "vision first")
@@ -41,7 +42,7 @@ def measured(cases: Sequence[Case], runs: Path) -> tuple[Evidence, list[Row]]:
         mae = {row.system: row.metrics.get("mae", np.nan) for row in scores.rows}
         found.setdefault((case.data, case.system), {})[case.settings.seed] = MeasuredRun(
             seed=case.settings.seed,
-            columns={"error": errors(run.predictions()).mean(axis=1)},
+            columns=_columns(run.predictions()),
             valid_loss=float(np.nanmin(epochs.valid_loss)),
             **{name: mae.get(system, np.nan) for name, system in BASELINES.items()},
         )
@@ -59,6 +60,19 @@ def measured(cases: Sequence[Case], runs: Path) -> tuple[Evidence, list[Row]]:
             | dict(scores.rows[-1].metrics)
         )
     return Evidence(runs=found, shared_clips={data for data, _ in found}), rows
+
+
+def _columns(predictions: Predictions) -> dict[str, np.ndarray]:
+    """The error of each clip and, where its kind is known, that kind and whether its sign is wrong.
+
+    A system that gets the sign of a kind of clips wrong more often than a coin has learned nothing,
+    whatever its error is; see :meth:`~deadpan.benchmarking.evidence.Evidence.unlearned`.
+    """
+    columns: dict[str, np.ndarray] = {"error": errors(predictions).mean(axis=1)}
+    if any(predictions.kinds):
+        columns["kind"] = np.array(predictions.kinds, dtype=object)
+        columns["flip"] = sign_flips(predictions.predicted[:, 0], predictions.truth[:, 0])
+    return columns
 
 
 def effects(evidence: Evidence, data: str) -> list[Finding]:

@@ -10,6 +10,7 @@ from breakdown import Cell, Table
 from figures import Figure
 from measuring import ClaimRuns
 
+from deadpan.benchmarking.evidence import SMALLEST_EFFECT
 from deadpan.benchmarking.verdicts import (
     FAILS,
     HOLDS,
@@ -83,8 +84,9 @@ class Page:
             "a claim does not hold where its effect is shown to be below the smallest that matters "
             "(the margin), even one that is surely there, holds where an effect is shown "
             "otherwise, and is undecided where the runs allow both; each is a one-sided test, "
-            f"whose p is multiplied by the number of claims that were tested ({self._tested}); no "
-            "difference that matters: shown to be within the margin of no effect on both sides",
+            "whose p is multiplied by the number of claims that have a deciding test "
+            f"({self._deciding}); no difference that matters: shown to be within "
+            f"{SMALLEST_EFFECT:g} of no effect on both sides",
             "p of the tests that decide nothing: two-sided, not corrected",
             "corpora that differ in who carries: of each seed the share over them is one number",
             "seeds that would decide: for four times in five, if the effect is as large as it was "
@@ -96,9 +98,8 @@ class Page:
         return facts + [f"{place}: {why}" for place, why in self.failures.items()]
 
     @property
-    def _tested(self) -> int:
-        deciding = [decided.claim.deciding for decided in self.claims]
-        return sum(finding is not None and finding.tested for finding in deciding)
+    def _deciding(self) -> int:
+        return sum(decided.claim.deciding is not None for decided in self.claims)
 
     def _test_clips(self, data: str) -> int:
         errors = [

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from deadpan.benchmarking import evidence, verdicts
 from deadpan.benchmarking.grid import (
     Case,
     Grid,
@@ -18,6 +19,7 @@ from deadpan.benchmarking.grid import (
 from deadpan.data import DATASETS
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.files import home_path
+from deadpan.metrics import intervals
 from deadpan.options import typed
 from deadpan.training.opened import resolved
 from deadpan.training.settings import Settings
@@ -26,12 +28,15 @@ from deadpan.types import TEXT
 GENERATED = "controlled"
 """The data set whose truth is known; every seed has a corpus of its own."""
 
-FIXED_FILES = tuple(
-    Path(__file__).with_name(f"{name}.py")
-    for name in ("catalogue", "clip_statistics", "gate_null", "measuring")
+FIXED_FILES = (
+    *(
+        Path(__file__).with_name(f"{name}.py")
+        for name in ("plan", "catalogue", "clip_statistics", "gate_null", "measuring")
+    ),
+    *(Path(module.__file__) for module in (evidence, verdicts, intervals)),
 )
 """The code that says what is measured and tested, by which statistic, against which null and
-margin."""
+margin, and what makes a verdict of it."""
 
 HEADLINE_KEYS = ("data", "seeds", "systems")
 
@@ -48,9 +53,10 @@ class Plan:
         more_seeds: further seeds there, of ``systems``.
         systems: the systems that the headline claims compare.
         skipped: data sets of the file that are left out, with the reason.
-        hash: hash of all of this but ``path``: other sizes, another hash.
-        fixed: hash of what is fixed before the first run: the file, and the statistics, margins and
-            nulls of the claims, which stand in the code of ``FIXED_FILES``.
+        hash: hash of what is run: the values of the file with ``full`` laid over them, the data
+            sets that are left out, and the number of seeds.
+        fixed: hash of the file, and of the statistics, margins, nulls and rules of the claims,
+            which stand in the code of ``FIXED_FILES``.
         commit: the commit that holds all of that as it is now; None where none does.
     """
 

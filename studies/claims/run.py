@@ -1,11 +1,12 @@
 """Test what the paper claims: train its systems, measure them, and say of each claim if it holds.
 
     python studies/claims/run.py [--config FILE] [--out runs/claims] [--workers N]
-        [--ray ADDRESS] [--only DATA,DATA] [--full] [--seeds N] [--resume]
+        [--ray ADDRESS] [--only DATA,DATA] [--full] [--seeds N] [--resume] [--pages FOLDER]
 
-The output folder holds a copy of the configuration, ``runs/DATA/SYSTEM/...``, each run with its
-measures, and ``claims.md``, ``.html``, ``.csv`` and ``.json``. The directory of a run depends on
-its settings: a changed plan makes new runs beside the old ones.
+The output folder holds a copy of the configuration, the record of the plan, the runs in
+``runs/DATA/SYSTEM/...``, each with its measures, and ``claims.md``, ``.html``, ``.csv`` and
+``.json``. A study goes on with its plan and with its code alone; once all runs are made, later code
+may write their page.
 """
 
 import argparse
@@ -50,30 +51,51 @@ CONFIG = Path(__file__).with_name("claims.yaml")
 PLAN = "plan.json"
 """What was fixed when the first run of a study began."""
 
+FIXED = {
+    "plan": "plan (claims.yaml, or the code of its tests and verdicts)",
+    "configuration": "configuration (--full, --seeds, --only, or data that was not there)",
+    "commit": "code",
+}
+"""What may not change once a run has been made."""
 
-def refuse_another_plan(plan: Plan, out: Path) -> None:
+
+PAGES = tuple(f"claims.{ending}" for ending in ("md", "html", "csv", "json"))
+
+
+def refuse_another_plan(plan: Plan, out: Path, *, ended: bool) -> None:
     """Record the plan of a new study; refuse to go on with another one, or with other code.
 
+    Args:
+        plan: the plan as it is now.
+        out: the folder of the study.
+        ended: whether every run is made, so that other code would make none.
+
     Raises:
-        DeadpanError: the plan or the code changed after the first run.
+        DeadpanError: the plan, what is run of it, or the code changed after the first run, or there
+            are runs without a record of their plan.
     """
     code = commit()
     now = {
         "plan": plan.fixed,
         "plan_commit": plan.commit,
+        "configuration": plan.hash,
         "commit": commit_name(code["commit"], code["dirty"]),
     }
     file = out / PLAN
     if not file.exists():
+        if (out / "runs").exists():
+            raise DeadpanError(
+                f"{out}: has runs but no {PLAN}, so that nobody knows what was planned before "
+                "them; begin a study in another --out"
+            )
         write_json(file, now)
         return
     before = typed(str(file), read_json(file, f"give another --out than {out}"), dict)
-    for key, what in (("plan", "plan (claims.yaml or the code of its tests)"), ("commit", "code")):
-        if before.get(key) != now[key]:
+    for key, what in FIXED.items():
+        if before.get(key) != now[key] and not (ended and key == "commit"):
             raise DeadpanError(
                 f"{out}: the {what} changed after the first run: {before.get(key)} then, "
-                f"{now[key]} now; go on with what it was (git checkout), or begin a study in "
-                "another --out"
+                f"{now[key]} now; go on with what it was, or begin a study in another --out"
             )
 
 
@@ -122,9 +144,10 @@ def run_study(
     cases = plan.cases()
     out.mkdir(parents=True, exist_ok=True)
     with alone(out / LOCK, COMMAND):
-        refuse_another_plan(plan, out)
-        shutil.copyfile(plan.path, out / "claims.yaml")
         places, measuring = out / "runs", Measuring()
+        ended = all(finished(case, places, measuring) for case in cases)
+        refuse_another_plan(plan, out, ended=ended)
+        shutil.copyfile(plan.path, out / "claims.yaml")
         refuse_other_clips(cases, places, measuring)
         failures = run_cases(
             cases,
@@ -169,6 +192,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="larger, for a bigger machine")
     parser.add_argument("--seeds", type=int, help="how many, the first; by default all")
     parser.add_argument("--resume", action="store_true", help="go on; finished runs are skipped")
+    parser.add_argument("--pages", help="a folder where the page, once whole, is laid too")
     return parser.parse_args(arguments)
 
 
@@ -180,8 +204,8 @@ def main(arguments: Sequence[str]) -> None:
         KeyboardInterrupt: with what to do to go on.
     """
     options = parse(arguments)
-    for name in ("config", "out"):  # a shell's unset variable would write somewhere else
-        if not getattr(options, name):
+    for name in ("config", "out", "pages"):  # a shell's unset variable would write somewhere else
+        if getattr(options, name) == "":
             raise DeadpanError(f"--{name} got an empty text; give it a value or leave it out")
     out = home_path(options.out)
     command = shlex.join([*COMMAND.split(), *(x for x in arguments if x != "--resume")])
@@ -216,6 +240,11 @@ def main(arguments: Sequence[str]) -> None:
             f"{len(page.failures)} runs gave no result (first: {first}); all in {out}/claims.json; "
             f"once mended, go on with: {command} --resume"
         )
+    if options.pages is not None:
+        folder = home_path(options.pages)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in PAGES:
+            write_atomically(folder / name, (out / name).read_bytes())
 
 
 if __name__ == "__main__":

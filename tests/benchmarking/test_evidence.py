@@ -9,13 +9,14 @@ from deadpan.benchmarking.evidence import SMALLEST_EFFECT, Evidence, MeasuredRun
 from deadpan.metrics.intervals import seed_interval
 
 
-def run(seed, errors, *, valid_loss=1.0, constant=2.0, **columns):
+def run(seed, errors, *, valid_loss=1.0, constant=2.0, ridge=math.nan, **columns):
     columns = {name: np.array(values) for name, values in columns.items()}
     return MeasuredRun(
         seed=seed,
         columns={"error": np.array(errors, dtype=np.float64)} | columns,
         valid_loss=valid_loss,
         constant_error=constant,
+        ridge_error=ridge,
     )
 
 
@@ -101,6 +102,23 @@ def test_a_system_no_better_than_the_constant_shows_nothing():
     assert evidence(runs=unknown).unlearned(["d"], ["ours"]) == []
 
 
+def test_a_system_no_better_than_ridge_shows_nothing():
+    runs = {("d", "theirs"): {seed: run(seed, [0.8, 1.2], ridge=1.04) for seed in (1, 2, 3)}}
+    (idle,) = evidence(runs=runs).unlearned(["d"], ["theirs"])
+    assert idle == "theirs has learned nothing here: error 1.00, that of the ridge baseline 1.04"
+    clear = {("d", "theirs"): {seed: run(seed, [0.8, 1.2], ridge=1.06) for seed in (1, 2, 3)}}
+    assert evidence(runs=clear).unlearned(["d"], ["theirs"]) == []
+
+
+@pytest.mark.parametrize(("wrong", "idle"), [(30, True), (22, False)])
+def test_a_system_that_is_worse_than_a_coin_on_a_kind_of_clips_shows_nothing(wrong, idle):
+    kinds = ["congruent"] * 40 + ["majority"] * 40 + ["silent"]
+    flips = [0.0] * 40 + [1.0] * wrong + [0.0] * (40 - wrong) + [math.nan]
+    runs = {("d", "theirs"): {1: run(1, [0.5] * 81, kind=kinds, flip=flips)}}
+    said = evidence(runs=runs).unlearned(["d"], ["theirs"])
+    assert said == ["theirs gets the sign of 75 % of majority clips wrong"] * idle
+
+
 def test_one_system_is_compared_with_each_that_shares_seeds():
     runs = {("d", "late"): {7: run(7, [1.0, 1.0])}}
     findings = evidence(runs=runs).against_each(["d"], "ours", ["theirs", "late", "nobody"])
@@ -120,6 +138,7 @@ def test_a_share_counts_runs():
     assert finding.interval.estimate == pytest.approx(2 / 3)
     assert finding.interval.p == 1  # 2 of 3 is the likeliest count at .5, with 1 of 3
     assert (finding.unit, finding.seeds) == ("share of runs (2 of 3)", (1, 2, 3))
+    assert finding.alike == SMALLEST_EFFECT
     none = made.share("a test", ["d"], "nobody", [], null=0.5, margin=0.6)
     assert none.missing == "no finished run of nobody on d"
 

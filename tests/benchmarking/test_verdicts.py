@@ -61,7 +61,7 @@ def test_a_rule_says_which_of_three(effect, deviation, expected, equivalent, nul
     assert (one.needed is None) == (expected != UNDECIDED)
 
 
-def test_both_directions_are_corrected_and_what_was_not_tested_does_not_count():
+def test_both_directions_are_corrected_by_the_number_of_claims_that_have_a_test():
     sure, alone = finding(0.2, 0.2), decided(finding(0.2, 0.2))[0]
     assert alone.verdict == HOLDS
     assert alone.p == pytest.approx(sure.interval.p_above(0.0))
@@ -69,12 +69,33 @@ def test_both_directions_are_corrected_and_what_was_not_tested_does_not_count():
     assert against.verdict == FAILS
     assert against.p_fails == pytest.approx(2 * finding(-0.15, 0.2).interval.p_below(0.05))
     nothing = dataclasses.replace(sure, missing="no run")
-    assert decided(sure, None, nothing)[0].p == alone.p
+    assert decided(sure, None)[0].p == alone.p
+    # That one was left without a result makes the others no surer.
+    assert decided(sure, None, nothing)[0].p == pytest.approx(2 * alone.p)
     assert [each.verdict for each in decided(sure, None, nothing)[1:]] == [UNTESTED] * 2
     many = decided(*[sure] * 12)
     assert {each.verdict for each in many} == {UNDECIDED}
     mirrored = decided(*[finding(-0.15, 0.2)] * 12)
     assert {each.verdict for each in mirrored} == {UNDECIDED}  # as hard to refute as to hold
+
+
+def test_a_share_that_is_not_worth_a_claim_may_yet_be_far_from_chance():
+    interval = seed_interval(np.array([0.4, 0.45, 0.42, 0.44, 0.43, 0.41, 0.43]), null=1 / 3)
+    share = dataclasses.replace(finding(0, 1), interval=interval, margin=2 / 3)
+    assert decided(share)[0].equivalent  # within the margin, as an effect would be
+    (one,) = decided(dataclasses.replace(share, alike=0.05))
+    assert (one.verdict, one.equivalent) == (FAILS, False)
+    (near,) = decided(dataclasses.replace(share, alike=0.2))
+    assert near.equivalent
+
+
+def test_what_decides_a_joint_claim_against_it_is_corrected_for_its_parts():
+    weak = finding(0.0, 0.08, seeds=5)
+    joint = weakest_finding("both", [weak, finding(0.4, 0.1, seeds=5)])
+    (alone,), (both,) = decided(weak), decided(joint)
+    assert alone.verdict == both.verdict == UNDECIDED
+    assert both.needed == weak.interval.units_to_tell_from(0.05, level=0.05 / 2)
+    assert both.needed > alone.needed
 
 
 def test_without_a_result_nothing_was_tested():

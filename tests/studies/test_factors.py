@@ -1,6 +1,7 @@
 """studies/accuracy/factors: its grid, its effects, its tables and figure from small runs."""
 
 import csv
+import dataclasses
 import importlib.util
 import itertools
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 
 from deadpan.benchmarking.evidence import Evidence, MeasuredRun
 from deadpan.benchmarking.grid import read_grid
+from deadpan.training.predictions import Predictions
 
 SCRIPT = Path(__file__).parents[2] / "studies/accuracy/factors.py"
 SIZES = {"width": 4, "heads": 1, "layers": 1}
@@ -59,6 +61,23 @@ def test_runs_become_tables_and_a_figure(script, tmp_path, monkeypatch):
     assert f"| gate per corpus |  | {np.mean(own):.3f} ± {np.std(own, ddof=1):.3f} |" in page
     assert "| reader: flat: GRU instead of flat: none |" in page
     assert (tmp_path / "factors.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_systems_that_get_signs_wrong_are_seen(script, tmp_path):
+    predictions = Predictions(
+        ids=("a", "b", "c"),
+        words=("",) * 3,
+        kinds=("congruent", "majority", "majority"),
+        labels=("sentiment",),
+        truth=np.array([[1.0], [-2.0], [0.0]]),
+        predicted=np.array([[0.5], [1.0], [1.0]]),
+    )
+    columns = script._columns(predictions)
+    assert list(columns["kind"]) == ["congruent", "majority", "majority"]
+    assert columns["error"] == pytest.approx([0.5, 3.0, 1.0])
+    assert columns["flip"] == pytest.approx([0, 1, np.nan], nan_ok=True)
+    real = dataclasses.replace(predictions, kinds=("",) * 3)
+    assert set(script._columns(real)) == {"error"}
 
 
 def made_up(errors):

@@ -26,6 +26,13 @@ def test_without_shared_data_what_needs_them_is_left_out_and_said(capsys):
     assert "lexicon: left out, it needs" in capsys.readouterr().out
 
 
+def test_the_committed_page_of_the_claims_is_written_too():
+    for seeds in (None, 2):
+        made = SCRIPT["commands"](["claims"], shared=True, seeds=seeds)
+        ((_, command),) = made
+        assert ("--pages studies/claims" in " ".join(command)) == (seeds is None)
+
+
 def test_fewer_seeds_have_runs_and_tables_of_their_own():
     made = {study.name: command for study, command in SCRIPT["commands"]([], shared=True, seeds=3)}
     assert made.pop("materials")[1:] == ["studies/accuracy/materials.py"]

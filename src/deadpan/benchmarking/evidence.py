@@ -231,6 +231,7 @@ class Evidence:
             else seed_interval(shares, null=null),
             unit=f"share of runs ({successes} of {len(outcomes)}{'' if alone else ', by seed'})",
             margin=margin,
+            alike=SMALLEST_EFFECT,
             percent=True,
         )
         return finding if outcomes else self._without_runs(finding)

@@ -36,6 +36,8 @@ class Finding:
         unit: unit of the effect, in words.
         margin: the smallest effect that would matter; one that is surely below it refutes the
             claim.
+        alike: how far from no effect, either way, does not matter; None = as far as the margin.
+            A share is told otherwise: one that is not worth a claim may yet be far from chance.
         percent: whether the effect is a share, shown times 100.
         missing: why there is no result; "" if there is one.
         parts: of a joint test the intervals of its comparisons, of which ``interval`` is the
@@ -50,6 +52,7 @@ class Finding:
     unit: str
     margin: float
     percent: bool = False
+    alike: float | None = None
     missing: str = ""
     parts: tuple[Interval, ...] = ()
 
@@ -78,11 +81,13 @@ class Finding:
 
     @property
     def p_equivalent(self) -> float:
-        """P value of an effect beyond the margin in either direction; of one comparison alone."""
+        """P value of an effect further than ``alike`` from none, of one comparison alone."""
         if len(self.parts) > 1:
             return 1.0
-        other_way = self.interval.p_above(2 * self.interval.null - self.margin)
-        return float(np.maximum(self.interval.p_below(self.margin), other_way))
+        none = self.interval.null
+        far = self.margin - none if self.alike is None else self.alike
+        sides = (self.interval.p_below(none + far), self.interval.p_above(none - far))
+        return float(np.maximum(*sides))
 
     def without_result(self, reason: str) -> "Finding":
         """The same test, with the reason why it has no result."""
@@ -121,7 +126,8 @@ class Claim:
 class DecidedClaim:
     """A claim with its verdict.
 
-    All p values are one-sided and multiplied by the number of claims that were tested. An effect
+    All p values are one-sided and multiplied by the number of claims that have a deciding test,
+    with a result or without: which of them are left without one depends on the runs. An effect
     cannot both be missing and be as large as the margin: of the two hypotheses that a claim may be
     decided by, one at most is true, so that Bonferroni's factor for both directions of all claims
     is the number of claims (Shaffer 1986).
@@ -174,8 +180,7 @@ def verdict_on(finding: Finding | None, p: float, p_fails: float) -> Verdict:
 
 def decide(claims: Sequence[Claim]) -> list[DecidedClaim]:
     """Give each claim a verdict; p values are corrected together, see :class:`DecidedClaim`."""
-    tested = [claim.deciding for claim in claims if claim.deciding and claim.deciding.tested]
-    number = len(tested)
+    number = sum(claim.deciding is not None for claim in claims)
     decided: list[DecidedClaim] = []
     for claim in claims:
         finding = claim.deciding
@@ -206,10 +211,14 @@ def _units_to_decide(finding: Finding, level: float) -> int | None:
     """Seeds or trials at which a test would probably decide, of its weakest part."""
     interval = finding.interval
     numbers = [
-        interval.units_to_tell_from(value, level=level)
-        for value, other in (
-            (interval.null, interval.estimate > interval.null),
-            (finding.margin, interval.estimate < finding.margin),
+        interval.units_to_tell_from(value, level=corrected)
+        for value, other, corrected in (
+            (interval.null, interval.estimate > interval.null, level),
+            (
+                finding.margin,
+                interval.estimate < finding.margin,
+                level / max(1, len(finding.parts)),
+            ),
         )
         if other
     ]

@@ -144,6 +144,18 @@ def test_a_run_that_is_lost_leaves_its_claims_untested(plan):
     assert found["gate beats a fixed primary"].verdict == HOLDS
 
 
+def test_a_gate_gains_nothing_over_primaries_that_have_learned_nothing(plan):
+    def idle(case):
+        made = favourable(case)
+        if case.system in FIXED:
+            made["columns"] = columns(error=1.6, seed=case.settings.seed)
+        return made
+
+    found = verdicts(plan, idle)["gate beats a fixed primary"]
+    assert found.verdict == UNTESTED
+    assert "HCT-A has learned nothing here" in found.claim.deciding.missing
+
+
 def test_a_gate_that_always_ends_on_text_sees_nothing(plan):
     def stubborn(case):
         made = favourable(case)

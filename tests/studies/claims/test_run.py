@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import run as script
 from measuring import Measuring, untrained
-from plan import read_plan
+from plan import FIXED_FILES, read_plan
 
 from deadpan.benchmarking.runner import Silent
 from deadpan.errors import DeadpanError
@@ -218,7 +218,10 @@ def test_the_command_shows_its_progress_and_its_verdicts(config, tmp_path, capsy
     made_by = json.loads((out / "claims.json").read_text())["command"]
     assert made_by.startswith("python studies/claims/run.py --config ")
     assert made_by.endswith("--only congruent")
-    script.main([*command, "--resume"])
+    pages = tmp_path / "pages"
+    script.main([*command, "--resume", "--pages", str(pages)])
+    assert {path.name for path in pages.iterdir()} == set(script.PAGES)
+    assert (pages / "claims.md").read_bytes() == (out / "claims.md").read_bytes()
     again = capsys.readouterr()
     assert again.out == first.out
     assert "0 runs to do, 1 finished before" in again.err
@@ -303,11 +306,38 @@ def test_a_study_goes_on_with_its_plan_and_its_code_alone(whole, monkeypatch, tm
     kept = {path: path.read_bytes() for path in (folder / "out").glob("claims.*")}
     with pytest.raises(DeadpanError, match="the plan .* changed after the first run: .* then, "):
         study(folder, systems=FEW, seeds=[1, 2, 4], resume=True)
-    write(folder, systems=FEW)
+    plan = read_plan(write(folder, systems=FEW))
+    assert plan.hash == fixed["configuration"]
+    for changed in ({"seeds": 2}, {"full": True}, {"only": ["congruent"]}):
+        other = read_plan(plan.path, **changed)
+        assert other.fixed == plan.fixed
+        with pytest.raises(DeadpanError, match="the configuration .*--seeds.* changed after the "):
+            script.refuse_another_plan(other, folder / "out", ended=True)
     monkeypatch.setattr(script, "commit", lambda: {"commit": "f00", "dirty": False})
     with pytest.raises(DeadpanError, match="the code changed after the first run: .* f00 now; go"):
-        study(folder, systems=FEW, resume=True)
+        script.refuse_another_plan(plan, folder / "out", ended=False)
     assert kept == {path: path.read_bytes() for path in (folder / "out").glob("claims.*")}
+    (folder / "out" / script.PLAN).unlink()
+    with pytest.raises(DeadpanError, match=r"has runs but no plan\.json, so that nobody knows"):
+        study(folder, systems=FEW, resume=True)
+
+
+def test_later_code_writes_the_page_of_runs_that_are_all_made(whole, monkeypatch, tmp_path):
+    out, page = whole
+    folder = tmp_path / "study"
+    shutil.copytree(out.parent, folder)
+    monkeypatch.setattr(script, "commit", lambda: {"commit": "f00", "dirty": False})
+    again = study(folder, systems=FEW, resume=True)
+    assert again.commits == page.commits
+    (folder / "out" / "runs" / measures(out)[0].relative_to(out / "runs")).unlink()
+    with pytest.raises(DeadpanError, match="the code changed after the first run"):
+        study(folder, systems=FEW, resume=True)
+
+
+def test_rules_margins_and_statistics_are_fixed_with_the_plan():
+    names = {path.name for path in FIXED_FILES}
+    assert names >= {"plan.py", "catalogue.py", "evidence.py", "verdicts.py", "intervals.py"}
+    assert all(path.is_file() for path in FIXED_FILES)
 
 
 def test_a_page_of_several_commits_is_refused(whole):
