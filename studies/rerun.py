@@ -28,11 +28,11 @@ class Study:
     Attributes:
         name: of the study.
         script: its path in ``studies/``.
-        hours: on two cores, with all seeds.
+        hours: on two cores, with all of its seeds.
         generated: options on generated clips alone; None = it has none of them.
         shared: options where ``../shared/data`` is there; None = the same.
-        seeded: whether it takes ``--seeds``; a table that does not is left out where fewer are
-            wanted.
+        seeds: how many it has of most of its systems; None = it takes no ``--seeds``, and is left
+            out where fewer are wanted, unless it is a material.
         material: whether it makes no table, but what other studies read.
         page: whether it writes its page beside its runs, and must be told to go on with them, and
             where the committed page stands.
@@ -43,7 +43,7 @@ class Study:
     hours: float
     generated: Sequence[str] | None = ()
     shared: Sequence[str] | None = None
-    seeded: bool = True
+    seeds: int | None = 5
     material: bool = False
     page: bool = False
 
@@ -51,8 +51,8 @@ class Study:
 GENERATED = ("--only", "controlled")
 
 STUDIES = (
-    Study("demo", "demo/run.py", 0.1, seeded=False),
-    Study("materials", "accuracy/materials.py", 0.2, None, [], seeded=False, material=True),
+    Study("demo", "demo/run.py", 0.1, seeds=None),
+    Study("materials", "accuracy/materials.py", 0.2, None, [], seeds=None, material=True),
     Study(
         "options", "accuracy/options.py", 2.0, GENERATED,
         ["--only", "mosi_mpnet,mosi_glove,meld_emotion,meld_emotion_context,meld_sentiment,"
@@ -62,10 +62,11 @@ STUDIES = (
         "tuned", "accuracy/options.py", 0.7, None,
         ["--config", "studies/accuracy/tuned.yaml", "--only", "mosi_mpnet,mosi_glove,ravdess4"],
     ),
-    Study("attributes", "accuracy/attributes.py", 0.1, None, [], seeded=False),
-    Study("lexicon", "accuracy/lexicon.py", 0.1, None, [], seeded=False),
+    Study("attributes", "accuracy/attributes.py", 0.1, None, [], seeds=None),
+    Study("lexicon", "accuracy/lexicon.py", 0.1, None, [], seeds=None),
     Study(
         "factors", "accuracy/factors.py", 2.0, GENERATED, ["--only", "controlled,ravdess4"],
+        seeds=10,
     ),
     Study(
         "missing", "accuracy/missing.py", 0.5, GENERATED, ["--only", "controlled,ravdess4"],
@@ -74,18 +75,24 @@ STUDIES = (
         "uncertainty", "accuracy/uncertainty.py", 0.3, GENERATED,
         ["--only", "controlled,mosi_text"],
     ),
-    Study("kernels", "accuracy/kernels.py", 0.6),
+    Study("kernels", "accuracy/kernels.py", 0.6, seeds=10),
     Study(
         "compare", "compare/run.py", 3.0, GENERATED,
         ["--only", "ravdess4,mosi229,mosi_text,controlled"],
+        seeds=10,
     ),
     Study("kinds", "accuracy/kinds.py", 0.5),
     Study(
         "claims", "claims/run.py", 3.0,
         ["--only", "congruent,incongruent 30%,incongruent 80%,audio carries,vision carries"],
-        [], page=True,
+        [], seeds=10, page=True,
     ),
 )  # fmt: skip
+
+
+def hours_of(study: Study, seeds: int | None) -> float:
+    """About how long a study takes with its first seeds, as one seed takes as long as another."""
+    return study.hours * (min(1.0, seeds / study.seeds) if seeds and study.seeds else 1.0)
 
 
 def commands(
@@ -99,12 +106,12 @@ def commands(
             continue
         if options is None:
             print(f"{study.name}: left out, it needs {SHARED}")
-        elif seeds and not (study.seeded or study.material):
+        elif seeds and not (study.seeds or study.material):
             print(f"{study.name}: left out, it has no seeds to choose from")
         else:
             command = [sys.executable, f"studies/{study.script}", *options]
             runs = Path("runs")
-            if seeds and study.seeded:
+            if seeds and study.seeds:
                 runs /= f"{seeds}_seeds"
                 command += ["--seeds", str(seeds)]
                 command += [] if study.page else ["--runs", str(runs), "--out", str(runs)]
@@ -132,8 +139,11 @@ def main() -> int:
         )
     made = commands(names, shared=SHARED.is_dir(), seeds=arguments.seeds)
     for study, command in made:
-        print(f"{study.hours:4.1f} h  {shlex.join(['python', *command[1:]])}")
-    print(f"{sum(study.hours for study, _ in made):4.1f} h in all, on two cores, with all seeds")
+        hours = hours_of(study, arguments.seeds)
+        print(f"{hours:4.1f} h  {shlex.join(['python', *command[1:]])}")
+    hours = sum(hours_of(study, arguments.seeds) for study, _ in made)
+    which = f"the first {arguments.seeds} of their" if arguments.seeds else "all"
+    print(f"about {hours:.1f} h in all, on two cores, with {which} seeds")
     if arguments.list:
         return 0
     code = commit()

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = runpy.run_path(str(ROOT / "studies" / "rerun.py"))
@@ -43,6 +44,32 @@ def test_fewer_seeds_have_runs_and_tables_of_their_own():
         assert "--seeds 3" in text
         where = "--out runs/3_seeds/claims" if name == "claims" else "--runs runs/3_seeds --out"
         assert where in text
+
+
+def test_fewer_seeds_take_their_share_of_the_hours(capsys, monkeypatch):
+    hours = SCRIPT["hours_of"]
+    for study in SCRIPT["STUDIES"]:
+        assert hours(study, None) == hours(study, 99) == study.hours
+        assert hours(study, 2) == pytest.approx(study.hours * 2 / (study.seeds or 2))
+    monkeypatch.setattr("sys.argv", ["rerun.py", "--list", "--seeds", "2", "--only", "kernels"])
+    assert SCRIPT["main"]() == 0
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last == "about 0.1 h in all, on two cores, with the first 2 of their seeds"
+
+
+def test_the_number_of_seeds_is_that_of_the_grid():
+    for study in SCRIPT["STUDIES"]:
+        if study.seeds:
+            script = ROOT / "studies" / study.script
+            options = [*(study.shared or ()), "--config", script.with_suffix(".yaml")]
+            config = ROOT / options[options.index("--config") + 1]
+            if not config.exists():  # of the name of the study, or of the first of its grids
+                config = script.with_name(
+                    {"kinds": "options"}.get(study.name, study.name) + ".yaml"
+                )
+            values = yaml.safe_load(config.read_text())
+            more = values.get("headline", {}).get("seeds", [])
+            assert study.seeds == len([*values["seeds"], *more])
 
 
 @pytest.mark.parametrize(
