@@ -1,8 +1,9 @@
 """Make every study again by today's code: ``python studies/rerun.py [--only NAME,NAME] [--list]``.
 
 The commands go one after the other, two runs at a time; each skips what has finished, so this may
-be stopped and started at will. With ``--seeds N`` each has so many seeds, and tables and runs stand
-in ``runs/N_seeds``. What needs ``../shared/data`` is left out, and said, where that is not there.
+be stopped and started at will, by the same code: a study adds no run to those of other code. With
+``--seeds N`` each has so many seeds, and tables and runs stand in ``runs/N_seeds``. What needs
+``../shared/data`` is left out, and said, where that is not there.
 Uncommitted changes of the package are refused: every table names the commit it was made by.
 """
 

@@ -16,11 +16,12 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = Path(__file__).with_suffix(".json")
@@ -47,6 +48,36 @@ SYSTEMS: Mapping[str, tuple[str, Sequence[str]]] = {
     "EFLSTM, CTC": ("unaligned", ("--model", "EFLSTM", "--model.ctc", "true")),
 }
 """The data and the options of ``deadpan train`` of each system."""
+
+OTHER_CODE = Path(__file__).with_name("other_code.yaml")
+"""Tables of other code, each with the reason why it stays."""
+
+GRIDS: Mapping[str, str | Mapping[str, Mapping[str, Any]]] = {
+    **{
+        f"accuracy/{name}": f"accuracy/{grid}.yaml"
+        for name, grid in {
+            "attributes.csv": "options",
+            "factors.csv": "factors",
+            "kernels.csv": "kernels",
+            "missing.csv": "missing",
+            "options.csv": "options",
+            "options.json": "options",
+            "tuned.csv": "tuned",
+            "tuned.json": "tuned",
+            "uncertainty.csv": "uncertainty",
+        }.items()
+    },
+    "accuracy/kinds.csv": "accuracy/options.yaml accuracy/families.yaml",
+    "accuracy/lexicon.csv": {"LF-LSTM": {"model": "LFLSTM"}},
+    "claims/claims.csv": "claims/claims.yaml",
+    "claims/claims.json": "claims/claims.yaml",
+    "compare/tables.json": "compare/compare.yaml",
+    "demo/scores.json": {"HCTMG": {}},
+}
+"""The tables that name the commits of their runs, and the systems of each: grids, or settings."""
+
+OF_OTHERS = ("parity/parity.csv", "parity/parity.json")
+"""Tables whose commits are of the repositories that were compared: they hold no run."""
 
 STEPS = {"aligned": (12, 12, 12), "unaligned": (9, 23, 17)}
 WIDTHS = {"text": 12, "audio": 5, "vision": 7}
@@ -134,6 +165,119 @@ def record(root: Path, commit: str) -> None:
     print(f"{commit}: {code[:12]}")
 
 
+def names_commits(file: Path) -> bool:
+    """Whether a CSV has a column of commits, or a JSON says the word."""
+    text = file.read_text(encoding="utf-8")
+    first = text.partition("\n")[0]
+    return "commit" in (first.split(",") if file.suffix == ".csv" else text)
+
+
+def runs_of(file: Path) -> set[tuple[str, str]]:
+    """The systems of a table and the commits of their runs; "" where it names no system."""
+    if file.suffix == ".csv":
+        with file.open(newline="", encoding="utf-8") as opened:
+            rows = list(csv.DictReader(opened))
+        return {
+            (system, commit)
+            for row in rows
+            for system in _systems_of(row)
+            for commit in row["commit"].split()
+        }
+    content = json.loads(file.read_text(encoding="utf-8"))
+    if isinstance(content, list):  # the tables of a grid, whose notes name the commits
+        return {
+            (row["system"], commit)
+            for table in content
+            for row in table["rows"]
+            if row["seeds"]
+            for note in table["notes"]
+            if note.startswith("commit ")
+            for commit in note.removeprefix("commit ").split(", ")
+        }
+    if "runs" in content:
+        return {(run["system"], run["commit"]) for run in content["runs"]}
+    commit = content["commit"] + ("+" if content["dirty"] else "")
+    return {(row["system"], commit) for row in content["rows"] if row["parameters"]}
+
+
+def _systems_of(row: Mapping[str, str]) -> list[str]:
+    if "structure" in row:
+        return [f"{row['structure']}: {row['reader']}"]
+    return row.get("system", row.get("systems", "")).split("; ")
+
+
+def settings_of(grids: str | Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The settings of each system of some grids, those of single data sets laid over it."""
+    if not isinstance(grids, str):
+        return {name: dict(settings) for name, settings in grids.items()}
+    systems: dict[str, dict[str, Any]] = {}
+    for grid in grids.split():
+        values = yaml.safe_load((ROOT / "studies" / grid).read_text(encoding="utf-8"))
+        for name, own in values["systems"].items():
+            layers = [values.get("settings", {}), own, *own.get("per_data", {}).values()]
+            settings = {key: x for layer in layers for key, x in layer.items()}
+            options = [layer.get("model_options", {}) for layer in layers]
+            settings["model_options"] = {k: x for each in options for k, x in each.items()}
+            systems[name] = settings
+    return systems
+
+
+def trained_as(settings: Mapping[str, Any]) -> set[str]:
+    """The systems of ``SYSTEMS`` that share with a system of a grid the code that trains it."""
+    model, options = settings.get("model", "HCTMG"), settings.get("model_options", {})
+    marks = {
+        "HCTMG, no reader": model == "HCTMG" and options.get("reader") == "none",
+        "HCTMG, attention pooling": model == "HCTMG" and options.get("pooling") == "attention",
+        "HCTMG, gate per clip": options.get("gate_per") == "clip",
+        "HCTMG, modality dropout": options.get("modality_dropout", 0) > 0,
+        "HCTMG, distribution": settings.get("loss") == "distribution",
+        "HCTMG, EMA and OneCycle": settings.get("ema", 0) > 0
+        or settings.get("schedule") == "onecycle",
+        "EFLSTM, CTC": bool(options.get("ctc")),
+    }
+    return {model} | {name for name, has in marks.items() if has}
+
+
+def otherwise(
+    runs: Iterable[tuple[str, str]],
+    systems: Mapping[str, Mapping[str, Any]],
+    recorded: Mapping[str, Mapping[str, Any]],
+    today: Mapping[str, Any],
+) -> list[str]:
+    """Why a table is not known to be of today's code, a reason each; empty where it is.
+
+    Args:
+        runs: system and commit; see :func:`runs_of`.
+        systems: of the table's grid; see :func:`settings_of`.
+        recorded: the content of same_code.json.
+        today: its entry of today's code.
+    """
+    entries = {commit: entry for entry in recorded.values() for commit in entry["commits"]}
+    reasons: set[str] = set()
+    for system, commit in runs:
+        if commit not in entries:
+            reasons.add(f"commit {commit} is not in {FILE.name}")
+            continue
+        if system and system not in systems:
+            reasons.add(f"{system} is no system of its grid any more")
+            continue
+        named = [systems[system]] if system else systems.values()
+        needed = {name for settings in named for name in trained_as(settings)}
+        changed = needed.intersection(differing(entries[commit], today))
+        reasons |= {f"commit {commit} trains {name} otherwise" for name in changed}
+    return sorted(reasons)
+
+
+def tables_of_other_code(today: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The tables that are not known to be of today's code, with the reasons."""
+    found = {
+        name: otherwise(runs_of(ROOT / "studies" / name), settings_of(grids), known(), today)
+        for name, grids in GRIDS.items()
+        if (ROOT / "studies" / name).exists() and names_commits(ROOT / "studies" / name)
+    }
+    return {name: reasons for name, reasons in found.items() if reasons}
+
+
 def git(*arguments: str) -> str:
     return subprocess.run(
         ["git", "-C", str(ROOT), *arguments], check=True, capture_output=True, text=True
@@ -161,6 +305,8 @@ def main() -> None:
     for entry in found.values():
         if other := differing(entry, today):
             print(f"{', '.join(entry['commits'])}: other losses for {', '.join(other)}")
+    for name, reasons in tables_of_other_code(today).items():
+        print(f"studies/{name}: {'; '.join(reasons)}")
 
 
 if __name__ == "__main__":

@@ -304,7 +304,8 @@ def benchmark(
         full: use the sizes for a bigger machine, which the file has under ``full``.
         seeds: run so many seeds of each data set, the first of the file; by default all. A later
             call with more and ``resume`` adds theirs.
-        resume: continue the grid in ``out``, skipping the runs that have finished.
+        resume: continue the grid in ``out``, skipping the runs that have finished. None is added to
+            runs of other code; tables of finished runs may be written by any code.
         reuse: a folder of other grids' folders, such as ``runs``: a run that one of them has of the
             same settings, commit, torch, kernels and processor is copied instead of made again.
         watch: is called as runs proceed.

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from grid_study import arguments_of, finished_cases, write_files
+from grid_study import arguments_of, finished_runs, write_files
 
 from deadpan.benchmarking.evidence import Evidence, MeasuredRun, error_avoided
 from deadpan.benchmarking.grid import Case
 from deadpan.benchmarking.verdicts import Finding
+from deadpan.cli.output import run_script
 from deadpan.metrics.incongruity import sign_flips
 from deadpan.show.drawing import INK, MUTED, picture
 from deadpan.training.opened import RunDirectory
@@ -165,7 +166,8 @@ def paint(each: Mapping[str, Sequence[Finding]]) -> Callable[[Any], None]:
 
 def main() -> None:
     arguments = arguments_of(__doc__.splitlines()[0], "factors")
-    evidence, rows = measured(finished_cases(arguments), arguments.runs / "runs")
+    runs = finished_runs(arguments)
+    evidence, rows = measured(runs.cases, runs.places)
     each = {data: effects(evidence, data) for data in dict.fromkeys(row["data"] for row in rows)}
     only = ",".join(each)
     text = (
@@ -177,10 +179,12 @@ def main() -> None:
         "![Effect of each factor](factors.svg)\n\n"
     )
     text += "\n".join(table(evidence, data, findings) for data, findings in each.items())
+    text += runs.notes
     count = sum(map(len, each.values()))
     drawn = picture("factors", paint(each), (7.2, 0.7 * len(each) + 0.26 * count))
     write_files(arguments.out, "factors", rows, text, drawn)
+    runs.refuse_failures()
 
 
 if __name__ == "__main__":
-    main()
+    run_script("studies/accuracy/factors.py", main)

@@ -1,14 +1,19 @@
 """What studies of a grid share: their options, the run of the grid, the files they write."""
 
 import argparse
+import dataclasses
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import deadpan
 from deadpan.benchmarking.grid import Case
+from deadpan.benchmarking.run import runs_without_result
 from deadpan.benchmarking.runner import finished
 from deadpan.cli.progress import watching_grid
+from deadpan.errors import DeadpanError
 from deadpan.files import write_atomically, write_csv
 from deadpan.show.drawing import Picture
 
@@ -40,8 +45,50 @@ def grid_parser(summary: str) -> argparse.ArgumentParser:
     return parser
 
 
-def finished_cases(arguments: argparse.Namespace) -> list[Case]:
-    """Run the grid, or what is left of it, and give the cases that have finished."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StudyRuns:
+    """The runs of a study's grid.
+
+    Attributes:
+        folder: of the grid.
+        cases: the runs that have finished.
+        remarks: the systems with fewer seeds than the grid has, and the runs that diverged late.
+        failures: why each run that was given up was, by its directory below ``runs``.
+    """
+
+    folder: Path
+    cases: Sequence[Case]
+    remarks: Sequence[str]
+    failures: Mapping[str, str]
+
+    @property
+    def places(self) -> Path:
+        """The folder below which each case has its directory."""
+        return self.folder / "runs"
+
+    @property
+    def notes(self) -> str:
+        """The remarks as Markdown, to stand below the tables; "" where there is none."""
+        return "".join(f"\n- {remark}" for remark in self.remarks) + "\n" if self.remarks else ""
+
+    def refuse_failures(self) -> None:
+        """Raise DeadpanError if runs gave no result; called once what can be written is."""
+        if self.failures:
+            raise without_result(self.failures, self.folder)
+
+
+def without_result(failures: Mapping[str, str], folder: Path) -> DeadpanError:
+    """The error of a study some of whose runs gave no result."""
+    again = shlex.join(["python", *sys.argv])
+    return runs_without_result(failures, folder / "failures.json", again)
+
+
+def finished_runs(arguments: argparse.Namespace) -> StudyRuns:
+    """Run the grid, or what is left of it, and give what has finished.
+
+    Raises:
+        DeadpanError: nothing has finished, or other code has made runs that are there.
+    """
     with watching_grid() as watch:
         grid = deadpan.benchmark(
             arguments.config,
@@ -54,10 +101,20 @@ def finished_cases(arguments: argparse.Namespace) -> list[Case]:
             reuse=arguments.runs.parent if arguments.runs.parent.is_dir() else None,
             watch=watch,
         )
-    done = [case for case in grid.cases if finished(case, arguments.runs / "runs")]
-    if not done:
-        raise SystemExit(f"{arguments.runs}: no run has finished; see failures.json there")
-    return done
+    runs = arguments.runs / "runs"
+    done = [case for case in grid.cases if finished(case, runs)]
+    if not done:  # then each was given up
+        raise without_result(grid.failures, arguments.runs)
+    without = [data for data in arguments.only if data not in {table.data for table in grid.tables}]
+    return StudyRuns(
+        folder=arguments.runs,
+        cases=done,
+        remarks=[
+            *(f"{data}: no run has finished" for data in without),
+            *(f"{table.data}: {remark}" for table in grid.tables for remark in table.remarks),
+        ],
+        failures=grid.failures,
+    )
 
 
 def write_files(

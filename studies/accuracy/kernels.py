@@ -16,8 +16,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from grid_study import arguments_of, finished_cases, write_files
+from grid_study import StudyRuns, arguments_of, finished_runs, write_files
 
+from deadpan.cli.output import run_script
 from deadpan.errors import DeadpanError
 from deadpan.layers.native.library import SWITCH, kernels, library
 from deadpan.training.opened import RunDirectory
@@ -35,14 +36,16 @@ METRICS = {
 Row = dict[str, Any]
 
 
-def rows_of(arguments: argparse.Namespace, computed_by: str) -> list[Row]:
-    """Run the grid in this process, and give a row for each run."""
-    own, rows = with_runs(arguments, computed_by), []
-    for case in finished_cases(own):
-        run = RunDirectory(own.runs / "runs" / case.directory)
+def rows_of(runs: StudyRuns, computed_by: str) -> list[Row]:
+    """A row for each run."""
+    rows: list[Row] = []
+    for case in runs.cases:
+        run = RunDirectory(runs.places / case.directory)
         facts, gate, scores = run.environment(), run.gate(), run.scores().rows[-1]
         if facts.native != (computed_by == C):
-            raise DeadpanError(f"{run.path}: was not computed by {computed_by}; remove {own.runs}")
+            raise DeadpanError(
+                f"{run.path}: was not computed by {computed_by}; remove {runs.folder}"
+            )
         primary = gate.primary if gate else ""
         row = {"kernels": computed_by, "seed": case.settings.seed, "primary": primary}
         row |= {name: scores.metrics[name] for name in METRICS if name != "seconds"}
@@ -57,12 +60,12 @@ def with_runs(arguments: argparse.Namespace, computed_by: str) -> argparse.Names
     return argparse.Namespace(**vars(arguments) | {"runs": runs})
 
 
-def by_torch(arguments: argparse.Namespace) -> list[Row]:
-    """The rows of torch alone: in a process of its own, as the library is loaded once."""
-    subprocess.run(
-        [sys.executable, __file__, *sys.argv[1:]], env=os.environ | {SWITCH: "0"}, check=True
-    )
-    return rows_of(arguments, TORCH)
+def by_torch(arguments: argparse.Namespace) -> StudyRuns:
+    """The runs of torch alone: in a process of its own, as the library is loaded once."""
+    command = [sys.executable, __file__, *sys.argv[1:]]
+    if subprocess.run(command, env=os.environ | {SWITCH: "0"}).returncode:
+        raise DeadpanError("runs by torch gave no result, see above; there is nothing to compare")
+    return finished_runs(with_runs(arguments, TORCH))
 
 
 def compared(rows: Sequence[Row]) -> str:
@@ -105,13 +108,15 @@ def text_of(rows: Sequence[Row]) -> str:
 def main() -> None:
     arguments = arguments_of(__doc__.splitlines()[0], "kernels")
     if os.environ.get(SWITCH) == "0":
-        finished_cases(with_runs(arguments, TORCH))
+        finished_runs(with_runs(arguments, TORCH)).refuse_failures()
         return
     if library() is None:
         raise SystemExit(f"no C kernels to compare with: {kernels()}")
-    rows = by_torch(arguments) + rows_of(arguments, C)
-    write_files(arguments.out, "kernels", rows, text_of(rows))
+    torch, own = by_torch(arguments), finished_runs(with_runs(arguments, C))
+    rows = rows_of(torch, TORCH) + rows_of(own, C)
+    write_files(arguments.out, "kernels", rows, text_of(rows) + torch.notes + own.notes)
+    own.refuse_failures()
 
 
 if __name__ == "__main__":
-    main()
+    run_script("studies/accuracy/kernels.py", main)

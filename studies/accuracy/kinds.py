@@ -15,10 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from grid_study import HERE, finished_cases, grid_parser, write_files
+from grid_study import HERE, StudyRuns, finished_runs, grid_parser, write_files
 
 from deadpan.benchmarking.evidence import Evidence, MeasuredRun, error_avoided
 from deadpan.benchmarking.grid import Case
+from deadpan.cli.output import run_script
 from deadpan.data.generated.controlled import INCONGRUENT, KINDS
 from deadpan.show.drawing import INK, MUTED, picture
 from deadpan.training.opened import RunDirectory
@@ -38,8 +39,8 @@ ZERO = "0 for every clip"
 Row = dict[str, Any]
 
 
-def measured(name: str, arguments: argparse.Namespace) -> tuple[Evidence, list[Row]]:
-    """The errors of a grid on each test clip, and their means by kind of clip, a row each."""
+def grid_of(name: str, arguments: argparse.Namespace) -> StudyRuns:
+    """Run a grid, on the data set of it that is tabulated."""
     own = argparse.Namespace(
         config=HERE / f"{name}.yaml",
         runs=arguments.runs / name,
@@ -48,10 +49,15 @@ def measured(name: str, arguments: argparse.Namespace) -> tuple[Evidence, list[R
         workers=arguments.workers,
         ray=arguments.ray,
     )
+    return finished_runs(own)
+
+
+def measured(runs: StudyRuns) -> tuple[Evidence, list[Row]]:
+    """The errors of a grid on each test clip, and their means by kind of clip, a row each."""
     rows: list[Row] = []
     found: dict[tuple[str, str], dict[int, MeasuredRun]] = {}
-    for case in finished_cases(own):
-        run = RunDirectory(own.runs / "runs" / case.directory)
+    for case in runs.cases:
+        run = RunDirectory(runs.places / case.directory)
         predictions = run.predictions()
         kinds, error = np.array(predictions.kinds), errors(predictions)[:, 0]
         commit = run.environment().commit_name
@@ -64,7 +70,7 @@ def measured(name: str, arguments: argparse.Namespace) -> tuple[Evidence, list[R
             valid_loss=float(np.nanmin(run.epochs().valid_loss)),
             constant_error=np.nan,
         )
-    return Evidence(runs=found, shared_clips={GRIDS[name]}), rows
+    return Evidence(runs=found, shared_clips={data for data, _ in found}), rows
 
 
 def by_kind(
@@ -191,12 +197,16 @@ def main() -> None:
     asked = arguments.grids.split(",")
     if unknown := set(asked) - GRIDS.keys():
         parser.error(f"no such grid: {', '.join(sorted(unknown))}; there are {', '.join(GRIDS)}")
-    found = {GRIDS[name]: measured(name, arguments) for name in asked}
+    grids = {GRIDS[name]: grid_of(name, arguments) for name in asked}
+    found = {data: measured(runs) for data, runs in grids.items()}
     made = [row for _, rows in found.values() for row in rows]
     systems = len({(row["data"], row["system"]) for row in made})
     drawn = picture("kinds", paint(made), (10.0, 1.2 + 0.24 * systems))
-    write_files(arguments.out, "kinds", made, text_of(found), drawn)
+    text = text_of(found) + "".join(runs.notes for runs in grids.values())
+    write_files(arguments.out, "kinds", made, text, drawn)
+    for runs in grids.values():
+        runs.refuse_failures()
 
 
 if __name__ == "__main__":
-    main()
+    run_script("studies/accuracy/kinds.py", main)

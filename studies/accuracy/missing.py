@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from grid_study import arguments_of, finished_cases, write_files
+from grid_study import arguments_of, finished_runs, write_files
 
 from deadpan.analysis.contributions import subset_outputs
 from deadpan.benchmarking.grid import Case
+from deadpan.cli.output import run_script
 from deadpan.data.dataset import Clip
 from deadpan.models.base import Model
 from deadpan.show.drawing import MUTED, picture, series_looks
@@ -233,7 +234,8 @@ def paint(each: Sequence[Scores]) -> Callable[[Any], None]:
 def main() -> None:
     arguments = arguments_of(__doc__.splitlines()[0], "missing")
     only = ",".join(arguments.only)
-    rows, columns = rows_of(finished_cases(arguments), arguments.runs / "runs")
+    runs = finished_runs(arguments)
+    rows, columns = rows_of(runs.cases, runs.places)
     each = scores_of(rows, columns)
     text = (
         "# Test clips that lack modalities or steps\n\n"
@@ -243,11 +245,12 @@ def main() -> None:
         "that lose each modality at a rate of 15 %. Steps are dropped each by itself, the same for "
         "all systems, after normalisation; no clip loses its last.\n\n"
         "![Curves over the rate of missing steps, and scores by modalities present](missing.svg)"
-        "\n\n" + "\n".join(map(tables, each))
+        "\n\n" + "\n".join(map(tables, each)) + runs.notes
     )
     drawn = picture("missing", paint(each), (7.2, 0.7 + 2.7 * len(each)))
     write_files(arguments.out, "missing", rows, text, drawn)
+    runs.refuse_failures()
 
 
 if __name__ == "__main__":
-    main()
+    run_script("studies/accuracy/missing.py", main)

@@ -16,9 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from grid_study import arguments_of, finished_cases, write_files
+from grid_study import arguments_of, finished_runs, write_files
 
 from deadpan.benchmarking.grid import Case
+from deadpan.cli.output import run_script
 from deadpan.files import write_atomically
 from deadpan.show.drawing import INK, MUTED, picture
 from deadpan.training.opened import RunDirectory
@@ -27,6 +28,13 @@ TITLES = {
     "options": "What each option does to HCT-MG, on the test split",
     "tuned": "Every system after the same search, on the test split",
 }
+P = (
+    "p: two-sided sign-flip test against HCT-MG over the test clips, of errors that are means over "
+    "seeds, corrected for the number of systems (Holm); it speaks of these trained networks, not "
+    "of other seeds."
+)
+"""What the p of the tables is."""
+
 Table = dict[str, Any]
 """One data set of the grid, as its tables.json has it."""
 
@@ -104,8 +112,8 @@ def choices_of(table: Table, searched: Mapping[str, Mapping[str, Any]]) -> str:
 def main() -> None:
     arguments = arguments_of(__doc__.splitlines()[0], "options")
     name = arguments.config.stem
-    rows: list[dict[str, Any]] = []
-    rows += rows_of(finished_cases(arguments), arguments.runs / "runs")
+    runs, rows = finished_runs(arguments), list[dict[str, Any]]()
+    rows += rows_of(runs.cases, runs.places)
     tables = json.loads((arguments.runs / "tables.json").read_text(encoding="utf-8"))
     for table in tables:
         markdown = (arguments.runs / f"{table['data']}.md").read_text(encoding="utf-8")
@@ -123,15 +131,16 @@ def main() -> None:
         f"# {TITLES.get(name, name)}\n\n"
         f"`python studies/accuracy/options.py {config}--only {only}`; each "
         f"run's seed and commit are in {name}.csv. Mean ± standard deviation over seeds; the best "
-        "epoch is that of the lowest validation loss. p: against HCT-MG, over seeds and clips, "
-        f"corrected for the number of systems.\n\n![First metric of each system]({name}.svg)\n\n"
+        f"epoch is that of the lowest validation loss. {P}\n\n"
+        f"![First metric of each system]({name}.svg)\n\n"
     )
     text += "\n".join(table["markdown"] for table in tables)
     systems = sum(len(table["rows"]) for table in tables)
     drawn = picture(name, paint(tables), (7.2, 0.6 * len(tables) + 0.24 * systems))
     write_files(arguments.out, name, rows, text, drawn)
     write_atomically(arguments.out / f"{name}.json", json.dumps(tables, indent=1).encode())
+    runs.refuse_failures()
 
 
 if __name__ == "__main__":
-    main()
+    run_script("studies/accuracy/options.py", main)

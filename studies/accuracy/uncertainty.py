@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from grid_study import arguments_of, finished_cases, write_files
+from grid_study import arguments_of, finished_runs, write_files
 
 from deadpan.benchmarking.grid import Case
+from deadpan.cli.output import run_script
 from deadpan.training.opened import RunDirectory
 
 COLUMNS = {
@@ -89,9 +90,12 @@ def text_of(rows: list[dict[str, Any]], only: Sequence[str]) -> str:
 
 def main() -> None:
     arguments = arguments_of(__doc__.splitlines()[0], "uncertainty")
-    rows = rows_of(finished_cases(arguments), arguments.runs / "runs")
-    write_files(arguments.out, "uncertainty", rows, text_of(rows, arguments.only))
+    runs = finished_runs(arguments)
+    rows = rows_of(runs.cases, runs.places)
+    text = text_of(rows, arguments.only) + runs.notes
+    write_files(arguments.out, "uncertainty", rows, text)
+    runs.refuse_failures()
 
 
 if __name__ == "__main__":
-    main()
+    run_script("studies/accuracy/uncertainty.py", main)

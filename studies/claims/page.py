@@ -95,7 +95,14 @@ class Page:
         facts += [f"{name}: skipped, {why}" for name, why in plan.skipped.items()]
         if self.unfinished:
             facts.append(f"{self.unfinished} runs of the study have no result: go on with --resume")
-        return facts + [f"{place}: {why}" for place, why in self.failures.items()]
+        facts += [f"{place}: {why}" for place, why in self.failures.items()]
+        return facts + self._divergences
+
+    @property
+    def _divergences(self) -> list[str]:
+        """The runs that diverged after a better epoch, by their place."""
+        every = (run for runs in self.evidence.runs.values() for run in runs.values())
+        return [f"{run.place}: {why}" for run in every if (why := run.epochs.divergence)]
 
     @property
     def _deciding(self) -> int:
@@ -210,6 +217,7 @@ def json_values(page: Page) -> dict[str, Any]:
                 "parameters": run.parameters,
                 "primary": run.primary,
                 "at_the_cap": run.at_the_cap,
+                "divergence": run.epochs.divergence,
             }
             for (data, system), runs in page.evidence.runs.items()
             for run in runs.values()

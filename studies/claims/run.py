@@ -34,10 +34,10 @@ from plan import Plan, read_plan
 
 from deadpan.benchmarking.runner import GridWatch, finished, refuse_other_clips, run_cases
 from deadpan.benchmarking.verdicts import decide
-from deadpan.cli.output import one_line
+from deadpan.cli.output import run_script
 from deadpan.cli.progress import watching_grid
 from deadpan.cluster import opened_pool
-from deadpan.errors import DeadpanError, os_failure
+from deadpan.errors import DeadpanError
 from deadpan.files import home_path, read_json, write_atomically, write_csv, write_json
 from deadpan.locks import LOCK, alone
 from deadpan.options import typed
@@ -248,12 +248,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except (DeadpanError, OSError) as error:
-        text = os_failure(error) if isinstance(error, OSError) else str(error)
-        print(one_line(f"{COMMAND}: error: {text}"), file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt as interrupt:
-        print(interrupt, file=sys.stderr)
-        sys.exit(130)
+    run_script(COMMAND, lambda: main(sys.argv[1:]))

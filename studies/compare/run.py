@@ -8,12 +8,16 @@ data sets that were not asked for stay as they are.
 
 import argparse
 import json
+import shlex
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import deadpan
+from deadpan.benchmarking.run import runs_without_result
+from deadpan.cli.output import run_script
 from deadpan.cli.progress import watching_grid
 from deadpan.files import write_atomically
 
@@ -46,6 +50,26 @@ def with_costs(text: str, tables: Sequence[Mapping[str, Any]]) -> str:
     return before + START + costs(tables) + END + rest.split(END, 1)[1]
 
 
+def keep_tables(grid: Path, out: Path) -> None:
+    """Copy the tables of a grid, beside those of data sets that were not asked for."""
+    tables = json.loads((grid / "tables.json").read_text(encoding="utf-8"))
+    out.mkdir(parents=True, exist_ok=True)
+    for table in tables:
+        for suffix in ("md", "csv"):
+            shutil.copyfile(
+                grid / f"{table['data']}.{suffix}",
+                out / f"{table['data']}.{suffix}",
+            )
+    if (before := out / "tables.json").exists():
+        new = {table["data"] for table in tables}
+        old = json.loads(before.read_text(encoding="utf-8"))
+        tables = [table for table in old if table["data"] not in new] + tables
+    write_atomically(out / "tables.json", (json.dumps(tables, indent=1) + "\n").encode())
+    if (readme := out / "README.md").exists():
+        text = with_costs(readme.read_text(encoding="utf-8"), tables)
+        write_atomically(readme, text.encode())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="controlled", help="data sets of the grid, as in a,b")
@@ -59,7 +83,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.runs /= "compare"
     with watching_grid() as watch:
-        deadpan.benchmark(
+        grid = deadpan.benchmark(
             HERE / "compare.yaml",
             out=arguments.runs,
             only=arguments.only.split(","),
@@ -70,23 +94,12 @@ def main() -> None:
             reuse=arguments.runs.parent if arguments.runs.parent.is_dir() else None,
             watch=watch,
         )
-    tables = json.loads((arguments.runs / "tables.json").read_text(encoding="utf-8"))
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    for table in tables:
-        for suffix in ("md", "csv"):
-            shutil.copyfile(
-                arguments.runs / f"{table['data']}.{suffix}",
-                arguments.out / f"{table['data']}.{suffix}",
-            )
-    if (before := arguments.out / "tables.json").exists():
-        new = {table["data"] for table in tables}
-        old = json.loads(before.read_text(encoding="utf-8"))
-        tables = [table for table in old if table["data"] not in new] + tables
-    write_atomically(arguments.out / "tables.json", (json.dumps(tables, indent=1) + "\n").encode())
-    if (readme := arguments.out / "README.md").exists():
-        text = with_costs(readme.read_text(encoding="utf-8"), tables)
-        write_atomically(readme, text.encode())
+    if grid.tables:
+        keep_tables(arguments.runs, arguments.out)
+    if grid.failures:
+        again = shlex.join(["python", *sys.argv])
+        raise runs_without_result(grid.failures, arguments.runs / "failures.json", again)
 
 
 if __name__ == "__main__":
-    main()
+    run_script("studies/compare/run.py", main)

@@ -15,8 +15,10 @@ COLUMNS = (
     MetricColumn("acc7", "Acc-7"),
 )
 
+DIVERGENCES = ("a set, HCT-MG, seed 2: diverged at epoch 3",)
 
-def seed(number, mae, acc, *, errors=(0.1, 0.2, 0.3), seconds=60.0):
+
+def seed(number, mae, acc, *, errors=(0.1, 0.2, 0.3), seconds=60.0, divergences=()):
     return SeedScores(
         seed=number,
         metrics={"mae": mae, "acc7": acc},
@@ -25,12 +27,13 @@ def seed(number, mae, acc, *, errors=(0.1, 0.2, 0.3), seconds=60.0):
         parameters=1234,
         commits=("abc",),
         places=(f"p{number}",),
+        divergences=divergences,
     )
 
 
 def table(**changed):
     systems = {
-        "HCT-MG": [seed(1, 0.8, 0.4), seed(2, 0.9, 0.5)],
+        "HCT-MG": [seed(1, 0.8, 0.4), seed(2, 0.9, 0.5, divergences=DIVERGENCES)],
         "Mul<T>_&": [seed(1, 1.0, 0.45, errors=(1.0, 1.0, 1.0), seconds=120.0)],
         "none": [],
     }
@@ -66,6 +69,8 @@ def test_every_format_says_the_same():
     assert "| HCT-MG | 1,234 | 60.0 s |  | **0.850 ± 0.071** | **45.0 ± 7.1** |" in lines
     assert "| none |  |  |  | - | - |" in lines
     assert "none: 0 of 2 seeds; killed" in rendering.markdown(made)
+    assert "- a set, HCT-MG, seed 2: diverged at epoch 3" in rendering.markdown(made)
+    assert made.remarks == ["none: 0 of 2 seeds; killed", *DIVERGENCES]
     rows = list(csv.DictReader(io.StringIO(rendering.csv(made))))
     assert [row["system"] for row in rows] == ["majority", "HCT-MG", "Mul<T>_&", "none"]
     assert float(rows[1]["mae"]) == pytest.approx(0.85)

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from deadpan.benchmarking import reuse
+from deadpan.benchmarking import provenance, reuse
 from deadpan.benchmarking.grid import read_grid
 from deadpan.benchmarking.run import run_grid
 from deadpan.benchmarking.runner import RETRIES, Silent, run_cases, work
@@ -299,6 +299,137 @@ def test_a_grid_does_not_go_on_with_other_clips(tmp_path):
         run(tmp_path, resume=True, watch=memory, **changed)
     assert (memory.todo, two.exists()) == ([], False)
     assert (tmp_path / "out" / "tables.json").read_bytes() == tables
+
+
+SHORT = {
+    "seeds": [1],
+    "settings": {"epochs": 1, "data_options": {"clips": 20}},
+    "systems": {"one": {"model": "LFDNN"}, "two": {"model": "LFLSTM"}},
+}
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    """A grid of two runs, whose environments a test may rewrite in its copy."""
+    folder = tmp_path_factory.mktemp("short")
+    run(folder, **SHORT)
+    return folder
+
+
+def made_by(folder, changes):
+    """Rewrite what made the runs of a grid: one set of changes for all, or one by system."""
+    for file in folder.glob("out/runs/*/*/*/environment.json"):
+        facts = json.loads(file.read_text())
+        file.write_text(json.dumps(facts | changes.get(file.parts[-3], changes)))
+
+
+def today(monkeypatch, commit, *, dirty=False, **computes):
+    computes = {"deadpan": "0.1.0", "torch": "2.6", "native": True} | computes
+    monkeypatch.setattr(provenance, "commit", lambda: {"commit": commit, "dirty": dirty})
+    monkeypatch.setattr(provenance, "what_computes", lambda: computes)
+
+
+THEN = {"commit": "12ab", "dirty": False, "deadpan": "0.1.0", "torch": "2.6", "native": True}
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "told"),
+    [
+        (
+            THEN,
+            {"commit": "34cd"},
+            r"the code changed after the first run: commit 12ab then, commit 34cd now, .* go on "
+            r"with what it was \(git checkout 12ab\), or begin in another folder \(--out",
+        ),
+        (THEN, {"commit": "12ab", "dirty": True}, r"commit 12ab then, commit 12ab\+ now"),
+        (
+            THEN | {"dirty": True},
+            {"commit": "12ab"},
+            r"commit 12ab\+ then, commit 12ab now, and a table compares runs of one code; begin in",
+        ),
+        (
+            {"one": THEN, "two": THEN | {"commit": "56ef"}},
+            {"commit": "12ab"},
+            r"commit 12ab, commit 56ef then, commit 12ab now, .* of one code; begin in another",
+        ),
+        (
+            THEN,
+            {"commit": "12ab", "torch": "2.7"},
+            r"commit 12ab with torch 2.6 and kernels in C then, commit 12ab with torch 2.7 .* "
+            r"\(pip install torch==2.6\)",
+        ),
+        (THEN, {"commit": "12ab", "native": False}, r"\(kernels in C, see DEADPAN_NATIVE\)"),
+        (
+            THEN | {"commit": None, "dirty": None},
+            {"commit": None, "dirty": None, "deadpan": "0.2.0"},
+            r"deadpan 0.1.0 then, deadpan 0.2.0 now, .* \(pip install deadpan==0.1.0\)",
+        ),
+    ],
+)
+def test_a_grid_does_not_go_on_with_other_code(short, tmp_path, monkeypatch, then, now, told):
+    shutil.copytree(short / "out", tmp_path / "out")
+    made_by(tmp_path, then)
+    today(monkeypatch, **now)
+    # Of finished runs later code may write the tables, which name the commit of the runs.
+    written = run(tmp_path, resume=True, **SHORT)
+    made = then.get("one", then)["commit"] or "unknown"
+    assert any(note.startswith(f"commit {made}") for note in written.tables[0].notes)
+    before = {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    memory = Memory()
+    with pytest.raises(DeadpanError, match=told):
+        run(tmp_path, resume=True, watch=memory, **SHORT | {"seeds": [1, 2]})
+    assert memory.todo == []
+    assert before == {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+
+
+def test_a_run_that_was_interrupted_does_not_go_on_with_other_code(short, tmp_path, monkeypatch):
+    shutil.copytree(short / "out", tmp_path / "out")
+    made_by(tmp_path, THEN)
+    today(monkeypatch, "34cd")
+    one, two = (next(tmp_path.glob(f"out/runs/*/{name}/*")) for name in ("one", "two"))
+    shutil.rmtree(two)
+    for name in ("model.safetensors", "scores.json"):
+        (one / name).unlink()
+    (one / "checkpoint.safetensors").touch()  # of the epoch before it was interrupted
+    with pytest.raises(DeadpanError, match="commit 12ab then, commit 34cd now"):
+        run(tmp_path, resume=True, **SHORT)
+    (one / "checkpoint.safetensors").unlink()  # it has not ended an epoch: it begins here
+    assert [row.seeds for row in run(tmp_path, resume=True, **SHORT).tables[0].rows[-2:]] == [1, 1]
+
+
+def test_the_processor_may_be_another_and_a_damaged_run_is_no_other_code(
+    short, tmp_path, monkeypatch
+):
+    shutil.copytree(short / "out", tmp_path / "out")
+    made_by(tmp_path, THEN | {"processor": "AVX9", "kernels": "avx9"})
+    today(monkeypatch, "12ab")
+    one, two = (next(tmp_path.glob(f"out/runs/*/{name}/*")) for name in ("one", "two"))
+    shutil.rmtree(two)
+    (tmp_path / "out/runs/a_set/one/.seed_9.making").mkdir()
+    (tmp_path / "out/runs/a_set/one/.seed_9.making/config.yaml").touch()
+    old = shutil.copytree(one, one.with_name("seed_9"))
+    (old / "environment.json").write_text("[")
+    assert run(tmp_path, resume=True, **SHORT).failures == {}
+
+
+def test_runs_of_another_data_set_are_of_the_same_code_too(short, tmp_path, monkeypatch):
+    shutil.copytree(short / "out", tmp_path / "out")
+    made_by(tmp_path, THEN)
+    today(monkeypatch, "34cd")
+    with pytest.raises(DeadpanError, match="commit 12ab then, commit 34cd now"):
+        run(tmp_path, resume=True, **SHORT | {"data": {"another": {"data": "controlled"}}})
+
+
+def test_a_run_that_diverged_is_named_beside_its_table(short, tmp_path):
+    shutil.copytree(short / "out", tmp_path / "out")
+    (file,) = tmp_path.glob("out/runs/*/two/*/epochs.csv")
+    header, first = file.read_text().splitlines()
+    names, values = header.split(","), first.split(",")
+    last = dict(zip(names, values, strict=True)) | {"epoch": "2", "valid_loss": "nan", "best": "0"}
+    file.write_text("\n".join([header, first, ",".join(last[name] for name in names)]) + "\n")
+    run(tmp_path, resume=True, **SHORT)
+    told = "- a set, two, seed 1: diverged at epoch 2; scored by its best epoch before, 1\n"
+    assert told in (tmp_path / "out" / "a set.md").read_text()
 
 
 @pytest.mark.parametrize("gone", ["seed_*", "trial*"])

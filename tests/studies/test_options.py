@@ -71,6 +71,11 @@ def test_a_grid_with_a_search_has_files_of_its_name_and_tells_what_was_chosen(
     assert not (tmp_path / "tables/options.md").exists()
 
 
+@pytest.mark.parametrize("name", ["options", "tuned"])
+def test_the_committed_page_says_what_its_p_is(script, name):
+    assert script.P in (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+
+
 def test_other_data_sets_stay_as_they_are(script):
     old = [{"data": "a", "mae": 1}, {"data": "b", "mae": 2}, {"data": "b", "mae": 3}]
     new = [{"data": "b", "mae": 4}, {"data": "c", "mae": 5}]

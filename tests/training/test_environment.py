@@ -44,6 +44,15 @@ def test_of_two_environments_in_which_torch_computes_the_reason_is_no_change():
     assert dataclasses.replace(avx2, kernels="unknown").changes(avx512) == []
 
 
+def test_other_code_is_a_change_where_it_is_known():
+    clean, dirty = (
+        dataclasses.replace(ENVIRONMENT, commit="12ab", dirty=dirty) for dirty in (False, True)
+    )
+    installed = dataclasses.replace(ENVIRONMENT, commit=None, dirty=None)
+    assert clean.changes(dirty) == ["commit 12ab+ (was 12ab)"]
+    assert clean.changes(clean) == installed.changes(clean) == []
+
+
 def test_an_extra_is_there_or_names_its_command(monkeypatch):
     monkeypatch.setattr(
         module, "requires", lambda _: ["torch>=2", "a>=1; extra == 'x'", 'b; extra == "y-z"']

@@ -31,6 +31,23 @@ def test_nothing_improved_nothing_froze(tmp_path):
     assert (history.best_epoch, history.frozen_epoch) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("losses", "told"),
+    [
+        ((0.5, 0.4, "nan"), "diverged at epoch 3; scored by its best epoch before, 2"),
+        ((0.5, "inf", 0.4), ""),  # of finite outputs: training went on
+        ((0.5, 0.4, 0.6), ""),
+    ],
+)
+def test_an_end_by_divergence_is_told(tmp_path, losses, told):
+    file = tmp_path / "epochs.csv"
+    best = [1, 1, 0]
+    lines = [f"{n},1,{x},1,{b},0" for n, (x, b) in enumerate(zip(losses, best, strict=True), 1)]
+    header = "epoch,train_loss,valid_loss,seconds,best,frozen"
+    file.write_text("\n".join([header, *lines]) + "\n")
+    assert epoch_history(file).divergence == told
+
+
 def test_a_metric_that_was_not_recorded_is_refused(tmp_path):
     header = [*HEADER, "valid_mae"]
     write_csv(tmp_path / "epochs.csv", header, [[1, 1, 1, 1, 1, 0, 0.5]])

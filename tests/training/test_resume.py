@@ -268,6 +268,8 @@ def test_a_run_that_diverged_and_was_killed_ends_as_if_it_had_not_been_killed(
         interrupt(tmp_path / "run", Diverging(patched, 2, epoch=2))
     train(tmp_path / "run", resume=True)
     assert run_contents(tmp_path / "run") == run_contents(tmp_path / "whole")
+    told = RunDirectory(tmp_path / "run").epochs().divergence
+    assert told == "diverged at epoch 2; scored by its best epoch before, 1"
 
 
 @pytest.mark.parametrize("others", [True, False])
@@ -303,7 +305,21 @@ def test_going_on_with_what_computes_other_bits_is_recorded(tmp_path, monkeypatc
     )
     if epoch:
         assert "deadpan 0.0.9 (was 0.1.0), threads 7 (was 1)" in recorded.warnings[0]
-        assert "no longer bit for bit what it would have been" in recorded.warnings[0]
+        assert "may differ in bits from what it would have been" in recorded.warnings[0]
+
+
+def test_a_run_that_goes_on_at_another_commit_names_both(tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    for commit, watch in (("12ab", StopAt(epoch=1)), ("34cd", StopAt(step=1)), ("34cd", None)):
+        monkeypatch.setattr(environment, "commit", lambda c=commit: {"commit": c, "dirty": False})
+        if watch:
+            interrupt(out, watch, resume=out.exists())
+        else:
+            train(out, resume=True)
+    recorded = RunDirectory(out).environment()
+    assert recorded.commit_name == "34cd"
+    (warning,) = recorded.warnings
+    assert warning.startswith("after epoch 1 it goes on with commit 34cd (was 12ab): it may differ")
 
 
 def test_an_older_run_that_knows_no_processor_goes_on_unremarked(whole, tmp_path):

@@ -111,7 +111,7 @@ def as_json(tables: Sequence[GridTable]) -> str:
 
 
 def table_notes(table: GridTable) -> list[str]:
-    """How to read the table, then what is particular to it, then what failed."""
+    """How to read the table, then what is particular to it, then what failed or diverged."""
     notes = [
         "mean ± standard deviation over seeds; shares in percent; best mean in bold; best epoch by "
         "validation loss; the test split opened once for each run",
@@ -119,7 +119,7 @@ def table_notes(table: GridTable) -> list[str]:
         f"two-sided, Holm's correction for all systems of this table; clips count as independent",
     ]
     notes += table.notes
-    notes += [f"{row.system}: {row.failure}" for row in table.rows if row.failure]
+    notes += table.remarks
     if any(cell.paper is not None for row in table.rows for cell in row.cells.values()):
         notes.append("in brackets: the figure that the HCT-MG paper prints")
     return notes

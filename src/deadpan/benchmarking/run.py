@@ -10,6 +10,7 @@ import numpy as np
 
 from deadpan.benchmarking import rendering
 from deadpan.benchmarking.grid import Case, Grid
+from deadpan.benchmarking.provenance import refuse_other_code
 from deadpan.benchmarking.reuse import reuse_runs
 from deadpan.benchmarking.runner import GridWatch, finished, refuse_other_clips, run_cases
 from deadpan.benchmarking.table import GridTable, make_tables, read_run
@@ -64,8 +65,8 @@ def run_grid(
         pool: where the processes run.
 
     Raises:
-        DeadpanError: ``out`` is taken or not there, ``reuse`` is no folder, or another process
-            works in ``out``.
+        DeadpanError: ``out`` is taken or not there, ``reuse`` is no folder, another process works
+            in ``out``, or runs are to be made and other code has made some that are there.
         DataError: the data of a run that is there has changed.
     """
     if reuse and not reuse.is_dir():
@@ -84,9 +85,11 @@ def run_grid(
     list(grid.cases(folds, {}))
     out.mkdir(parents=True, exist_ok=True)
     with alone(out / LOCK, "deadpan benchmark"):
-        shutil.copyfile(grid.path, out / "grid.yaml")
         runs, failures = out / "runs", dict[Path, str]()
-        refuse_other_clips([*trials, *_possible_cases(grid, folds, trials, runs)], runs)
+        possible = [*trials, *_possible_cases(grid, folds, trials, runs)]
+        refuse_other_code(possible, runs)
+        refuse_other_clips(possible, runs)
+        shutil.copyfile(grid.path, out / "grid.yaml")
         if trials:
             failures |= run_cases(trials, runs, workers=workers, watch=watch, pool=pool)
         chosen, searched = _choices(grid, trials, runs)
@@ -101,6 +104,21 @@ def run_grid(
         reasons = {str(path): reason for path, reason in failures.items()}
         write_json(out / "failures.json", reasons)
     return Benchmark(tables=tables, failures=reasons, cases=cases)
+
+
+def runs_without_result(failures: Mapping[str, str], file: Path, again: str) -> DeadpanError:
+    """The error of a grid whose tables are written although runs of it were given up.
+
+    Args:
+        failures: why, by the run's directory.
+        file: in which they stand.
+        again: the command that goes on.
+    """
+    first = next(iter(failures.values()))
+    return DeadpanError(
+        f"{len(failures)} runs gave no result (first: {first}); all in {file}; once mended, go on "
+        f"with: {again}"
+    )
 
 
 def _possible_cases(

@@ -78,6 +78,7 @@ class GridTable:
         rows: baselines first, then systems in the order of the grid.
         against: the reference of the paired tests.
         notes: what must be known to read it, a sentence each.
+        divergences: the runs that diverged after a better epoch, which is scored.
     """
 
     data: str
@@ -85,6 +86,13 @@ class GridTable:
     rows: Sequence[Row]
     against: str
     notes: Sequence[str]
+    divergences: Sequence[str] = ()
+
+    @property
+    def remarks(self) -> list[str]:
+        """The systems with fewer seeds than the grid has, and why; then the runs that diverged."""
+        failures = [f"{row.system}: {row.failure}" for row in self.rows if row.failure]
+        return [*failures, *self.divergences]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,6 +107,7 @@ class SeedScores:
         parameters: of the model; 0 for a baseline.
         commits: of the code that trained it.
         places: of its runs.
+        divergences: its runs that diverged after a better epoch, by name.
     """
 
     seed: int
@@ -108,6 +117,7 @@ class SeedScores:
     parameters: int
     commits: tuple[str, ...]
     places: tuple[str, ...]
+    divergences: tuple[str, ...] = ()
 
 
 def make_tables(
@@ -226,7 +236,16 @@ def make_table(
         for name, seeds in [*((name, ()) for name in constants), *systems.items()]
     ]
     all_notes = [*more_notes, *(paper_notes(paper) if paper else ())]
-    return GridTable(data=data, columns=columns, rows=rows, against=against, notes=all_notes)
+    return GridTable(
+        data=data,
+        columns=columns,
+        rows=rows,
+        against=against,
+        notes=all_notes,
+        divergences=[
+            name for seeds in systems.values() for run in seeds for name in run.divergences
+        ],
+    )
 
 
 def _p_values(systems: Mapping[str, Sequence[SeedScores]], against: str) -> dict[str, float]:
@@ -281,6 +300,11 @@ def seed_scores(cases: Sequence[Case], runs: Path) -> SeedScores:
         parameters=environment.parameters,
         commits=tuple(sorted({fold.environment.commit_name for fold in folds})),
         places=tuple(str(case.directory) for case in cases),
+        divergences=tuple(
+            f"{case.name}: {fold.divergence}"
+            for case, fold in zip(cases, folds, strict=True)
+            if fold.divergence
+        ),
     )
 
 
@@ -317,14 +341,17 @@ class _Fold:
     environment: Environment
     predictions: Predictions
     seconds: float
+    divergence: str
 
 
 def _scored_fold(run: RunDirectory) -> _Fold:
+    epochs = run.epochs()
     return _Fold(
         task=run.task(),
         environment=run.environment(),
         predictions=run.predictions(),
-        seconds=float(run.epochs().seconds.sum()),
+        seconds=float(epochs.seconds.sum()),
+        divergence=epochs.divergence,
     )
 
 

@@ -14,7 +14,6 @@ from deadpan import api
 from deadpan.cli import Command
 from deadpan.cli.output import note, resumable, show, show_json, write_table
 from deadpan.cli.parsers import Outputs, call, command_parser, outputs_of, parse
-from deadpan.errors import DeadpanError
 from deadpan.files import home_path
 
 if TYPE_CHECKING:
@@ -121,6 +120,7 @@ def _export(exported: "Exported", options: Options, outputs: Outputs) -> None:
 
 
 def _benchmark(study: "Benchmark", options: Options, outputs: Outputs) -> None:
+    from deadpan.benchmarking.run import runs_without_result
     from deadpan.cli.run_tables import grid_table
 
     out = _grid_folder(options)
@@ -129,11 +129,8 @@ def _benchmark(study: "Benchmark", options: Options, outputs: Outputs) -> None:
     if study.tables:
         note(f"{out}/tables.html, tables.json and, for each data set, .md .csv .tex")
     if study.failures:
-        first = next(iter(study.failures.values()))
-        raise DeadpanError(
-            f"{len(study.failures)} runs gave no result (first: {first}); all in "
-            f"{out}/failures.json; once mended, go on with: {_resuming(options['again'])}"
-        )
+        again = _resuming(options["again"])
+        raise runs_without_result(study.failures, out / "failures.json", again)
 
 
 def _list_models(models: Sequence[Mapping[str, Any]], options: Options, outputs: Outputs) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOBase
 from pathlib import Path
@@ -67,6 +67,27 @@ class Remarks:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as the stream has it
         """All else is the stream's."""
         return getattr(self._stream, name)
+
+
+def run_script(name: str, main: Callable[[], None]) -> None:
+    """Run a script of the studies as a command is run: what the user can mend is one line.
+
+    Its exit status is 2 then, and 130 after an interrupt, which may say itself how to go on.
+
+    Args:
+        name: of the script, before its errors.
+        main: the script.
+    """
+    try:
+        main()
+    except (DeadpanError, OSError) as error:
+        text = os_failure(error) if isinstance(error, OSError) else str(error)
+        print(one_line(f"{name}: error: {text}"), file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt as interrupt:
+        text = str(interrupt) or f"{name}: interrupted; go on with the same command"
+        print(text, file=sys.stderr)
+        sys.exit(130)
 
 
 def one_line(text: str) -> str:

@@ -78,7 +78,7 @@ class Environment:
         model_module: of the model's class, where it is none of deadpan's; "" for deadpan's.
         initial_weights: SHA-256 of the weights it started from; "" where the seed drew them.
         warnings: of the model on this processor, of what it started from, and of going on with
-            another processor; an older run has none.
+            another processor or other code; an older run has none.
     """
 
     command: str
@@ -109,13 +109,14 @@ class Environment:
         return commit_name(self.commit, self.dirty)
 
     def changes(self, now: "Environment") -> list[str]:
-        """What differs in another environment so that it computes other bits."""
-        names = ["deadpan", "torch", "threads", "native", "processor"]
+        """What differs in another environment so that it may compute other bits."""
+        names = {"commit_name": "commit"}
+        names |= {name: name for name in ("deadpan", "torch", "threads", "native", "processor")}
         if self.native and now.native:  # else they say why torch computes, whose bits are the same
-            names.append("kernels")
+            names["kernels"] = "kernels"
         return [
-            f"{name} {getattr(now, name)} (was {getattr(self, name)})"
-            for name in names
+            f"{title} {getattr(now, name)} (was {getattr(self, name)})"
+            for name, title in names.items()
             if getattr(self, name) not in ("", "unknown", getattr(now, name))
         ]
 

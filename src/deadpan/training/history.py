@@ -44,6 +44,19 @@ class EpochHistory:
         default_factory=dict
     )
 
+    @property
+    def divergence(self) -> str:
+        """That training ended because the model diverged, and what was scored; "" where it did not.
+
+        Training ends behind the epoch whose outputs are not finite; its validation loss is NaN.
+        """
+        if not len(self.valid_loss) or not np.isnan(self.valid_loss[-1]):
+            return ""
+        return (
+            f"diverged at epoch {self.epochs[-1]}; scored by its best epoch before, "
+            f"{self.best_epoch}"
+        )
+
     def valid_metric(self, key: str) -> Float[np.ndarray, " epoch"]:
         """A metric on the validation split after each epoch; RunError if it was not recorded."""
         if key not in self.valid_metrics:

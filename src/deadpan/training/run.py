@@ -261,15 +261,15 @@ def _initialized(
 
 
 def _record_changes(run: RunDirectory, now: Environment, epoch: int) -> None:
-    """Record that an interrupted run goes on after an epoch with what computes other bits."""
+    """Record that an interrupted run goes on after an epoch with what may compute other bits."""
     before = run.environment()
     if not (changes := before.changes(now)):
         return
     warnings = [*before.warnings]
     if epoch:  # else it begins here
         warnings.append(
-            f"after epoch {epoch} it goes on with {', '.join(changes)}: no longer bit for bit what "
-            f"it would have been uninterrupted"
+            f"after epoch {epoch} it goes on with {', '.join(changes)}: it may differ in bits "
+            f"from what it would have been uninterrupted"
         )
     run.write_environment(dataclasses.replace(now, warnings=warnings))
 

@@ -1,9 +1,11 @@
 """The page on made-up runs, with names that would break it if they could."""
 
 import csv
+import dataclasses
 import json
 import math
 
+import numpy as np
 import pytest
 from breakdown import make_tables
 from catalogue import claims
@@ -39,6 +41,23 @@ def page(tmp_path_factory):
         failures={"a/place": "<i>why</i>"},
         unfinished=1,
     )
+
+
+def test_a_run_that_diverged_is_named(page):
+    diverged = np.array([2.0, 1.0, np.nan])
+    runs = {key: dict(by_seed) for key, by_seed in page.evidence.runs.items()}
+    (key, by_seed), *_ = runs.items()
+    seed, run = next(iter(by_seed.items()))
+    epochs = dataclasses.replace(run.epochs, valid_loss=diverged)
+    by_seed[seed] = dataclasses.replace(run, epochs=epochs)
+    evidence = dataclasses.replace(page.evidence, runs=runs)
+    shown = dataclasses.replace(page, evidence=evidence)
+    told = "diverged at epoch 3; scored by its best epoch before, 2"
+    assert f"- {run.place}: {told}" in as_markdown(shown)
+    assert told in Html(as_html(shown)).text
+    values = {(r["data"], r["system"], r["seed"]): r for r in json_values(shown)["runs"]}
+    assert values[*key, seed]["divergence"] == told
+    assert told not in as_markdown(page)
 
 
 def test_html_is_whole_and_what_the_data_say_is_escaped(page):
