@@ -97,11 +97,11 @@ def fit_uncertainty(task: Task, clips: Sequence[Clip], outputs: Outputs) -> Unce
     count = count_groups(groups)
     noun, wanted = "group", "videos or speakers"
     if all(group is None for group in groups):
-        noun = wanted = "clip"
+        noun, wanted = "clip", "clips"
     too_few = (
         f"no {100 * LEVEL:.0f} % intervals: the validation split has {count_of(count, noun)}, and "
-        f"they need at least {FEWEST}; give it clips of {FEWEST - count} more {wanted} and train "
-        "again"
+        f"they need at least {FEWEST}; put at least {FEWEST - count} more {wanted} into it, and "
+        "train again"
     )
     note = "" if fitted else too_few
     return Uncertainty(level=LEVEL, clips=len(clips), groups=count, note=note, intervals=fitted)
