@@ -74,7 +74,7 @@ STUDIES = (
     ),
     Study(
         "uncertainty", "accuracy/uncertainty.py", 0.3, GENERATED,
-        ["--only", "controlled,mosi_text"],
+        ["--only", "controlled,mosi_text,mosi_mpnet,ravdess4"],
     ),
     Study("kernels", "accuracy/kernels.py", 0.6, seeds=10),
     Study(

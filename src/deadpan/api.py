@@ -158,7 +158,9 @@ def predict(
     Returns:
         A row for each clip: its split, where the data have splits, its id, words, labels where it
         has them, and predictions; of numbers also ``low_LABEL`` and ``high_LABEL``, the interval
-        that holds 90 % of labels, and ``positive_probability_LABEL``, where the run has them.
+        that is to hold 90 % of labels, and ``positive_probability_LABEL``, where the run has them.
+        Where clips lack modalities that the run was trained on, ``missing`` names those of each:
+        intervals were fitted on all validation clips alike, and may hold fewer labels there.
     """
     from deadpan.training.opened import RunDirectory
     from deadpan.training.scoring import predict_run

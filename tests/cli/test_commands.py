@@ -106,7 +106,10 @@ def test_scores_are_json_and_nothing_else(deadpan, trained):
     assert json.loads(out) == json.loads((trained / "scores.json").read_text())
 
 
-NO_INTERVALS = "no 90 % intervals: the validation split has 3 groups, and they need at least 9\n"
+NO_INTERVALS = (
+    "no 90 % intervals: the validation split has 3 groups, and they need at least 9; put at least "
+    "6 more videos or speakers into it, and train again\n"
+)
 
 
 def test_predictions_are_a_table(deadpan, trained, monkeypatch):
@@ -265,9 +268,10 @@ def test_export_says_where_how_large_and_how_near(deadpan, trained, tmp_path):
 
 
 def test_int8_tells_what_it_costs(deadpan, trained, tmp_path):
-    status, out, _ = deadpan("export", trained, "--int8", "--out", tmp_path / "m.onnx")
+    status, out, err = deadpan("export", trained, "--int8", "--out", tmp_path / "m.onnx")
     assert status == 0
     assert "outputs having a standard deviation of" in out
+    assert "fitted for the model before int8" in err
 
 
 def test_what_is_refused(refused, trained, tmp_path):

@@ -15,6 +15,8 @@ def test_the_file_is_as_sure_as_the_run(tmp_path):
     data = {**DATA, "clips": 120}
     for loss in ("l1", "distribution"):
         run = train(tmp_path / loss, data_options=data, epochs=1, loss=loss)
+        (fitted,) = run.uncertainty().intervals.values()
+        assert fitted["of_quantiles"] == (loss == "distribution")
         rows = deadpan.predict(run.path, "controlled", **data)
         clips = [c for part in deadpan.load("controlled", **data).splits.values() for c in part]
         predictions = Predictor(deadpan.export(run.path).path)(

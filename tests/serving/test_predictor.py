@@ -14,6 +14,7 @@ from deadpan.models import HCTMG, LFDNN
 from deadpan.serving import predictor as serving
 from deadpan.serving.predictor import Predictor, give_back
 from deadpan.tasks import make_task
+from deadpan.training.uncertainty import Uncertainty, uncertain
 from tests.contracts.small import WIDTHS
 from tests.exporting.exported import (
     UNSCALED,
@@ -119,6 +120,23 @@ def test_intervals_and_signs_come_with_a_prediction(tmp_path):
     assert set(got.positive_probability.ravel().tolist()) <= {0.0, 0.5, 1.0}
 
 
+def test_a_distribution_has_the_intervals_and_signs_of_its_run(tmp_path):
+    task = make_task("regression", ("sentiment",), "distribution")
+    fitted = {**INTERVAL, "radii": [-0.1], "of_quantiles": True, "temperature": 1.5}
+    uncertainty = {"level": 0.9, "intervals": {"sentiment": fitted}}
+    facts = {"bins": task.bins.tolist(), "uncertainty": uncertainty}
+    model = built(LFDNN, outputs=task.outputs)
+    got = predictor(tmp_path / "m.onnx", model, **facts)(ragged(20))
+    run = Uncertainty(**uncertainty, clips=20, groups=20)
+    for mine, theirs in zip(
+        (got.low, got.high, got.positive_probability),
+        uncertain(task, got.outputs, run),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(mine, theirs)
+    assert len(np.unique(np.round(got.high - got.low, 6))) > 1
+
+
 def test_a_file_without_intervals_has_none_and_a_distribution_still_has_signs(tmp_path):
     got = predictor(tmp_path / "m.onnx", built(LFDNN))(ragged(3))
     for values in (got.low, got.high, got.positive_probability):
@@ -142,6 +160,7 @@ def test_a_file_without_intervals_has_none_and_a_distribution_still_has_signs(tm
         {"intervals": {"mood": INTERVAL}},
         {"intervals": {"sentiment": {**INTERVAL, "radii": [-1]}}},
         {"intervals": {"sentiment": {**INTERVAL, "radii": None}}},
+        {"intervals": {"sentiment": {**INTERVAL, "of_quantiles": True}}},  # of numbers
     ],
 )
 def test_intervals_that_no_export_writes_are_refused(wrong, tmp_path):

@@ -177,7 +177,8 @@ def test_a_table_without_labels_keeps_its_order_and_has_no_splits(header, run, t
         np.save(data / "audio" / f"{clip}.npy", random.normal(size=(3, 6)).astype(np.float32))
     predicted = deadpan.predict(run, data)
     assert [row["id"] for row in predicted] == ids
-    keys = {"id", "group", "words", "kind", "prediction_sentiment"}
+    keys = {"id", "group", "words", "kind", "prediction_sentiment", "missing"}
+    assert {row["missing"] for row in predicted} == {"text vision"}
     assert all(row.keys() == keys for row in predicted)
     facts = deadpan.inspect(data)
     assert (facts["labels"], facts["unsplit"], facts["baseline"]) == ([], True, None)

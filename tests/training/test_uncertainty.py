@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 
 import deadpan
+from deadpan.cli import main
 from deadpan.data.dataset import Clip
+from deadpan.data.store.writing import write_store
 from deadpan.errors import DeadpanError, RunError
 from deadpan.files import nan_to_none
 from deadpan.metrics.distributions import signed_probability
 from deadpan.options import record
 from deadpan.tasks import make_task
-from deadpan.training.opened import RunDirectory
+from deadpan.training.opened import RunDirectory, open_run
+from deadpan.training.scoring import predict_dataset
 from deadpan.training.uncertainty import (
     UncertaintyScores,
     fit_uncertainty,
@@ -76,7 +79,13 @@ def test_the_json_of_scores_is_read_back():
 
 @pytest.mark.parametrize(
     ("groups", "note"),
-    [(None, "has 8 clips, and they need at least 9"), (["a", "b"] * 4, "has 2 groups")],
+    [
+        (
+            None,
+            "has 8 clips, and they need at least 9; put at least 1 more clips into it, and train",
+        ),
+        (["a", "b"] * 4, "has 2 groups, and they need at least 9; put at least 7 more videos"),
+    ],
 )
 def test_a_validation_split_too_small_gives_no_interval_but_a_sentence(groups, note):
     task, labels, outputs = numbers(8)
@@ -204,6 +213,26 @@ def test_a_run_keeps_its_intervals_and_every_prediction_has_one(run):
         assert -3 <= low <= high <= 3
         assert 0 <= row["positive_probability_sentiment"] <= 1
         assert float(written["low_sentiment"]) == pytest.approx(low, abs=1e-5)
+
+
+def test_clips_that_lack_modalities_are_named(run):
+    whole = deadpan.load("controlled", **MANY)
+    opened = open_run(run)
+    assert "missing" not in predict_dataset(opened, whole)[0]
+    *others, last = whole["test"]
+    sequences = {**last.sequences, "audio": last.sequences["audio"][:0]}
+    del sequences["vision"]
+    test = [*others, dataclasses.replace(last, sequences=sequences)]
+    rows_of_all = predict_dataset(opened, dataclasses.replace(whole, splits={"test": test}))
+    assert [row["missing"] for row in rows_of_all] == [""] * len(others) + ["audio vision"]
+
+
+def test_predict_says_how_many_clips_lack_modalities(run, tmp_path, capsys):
+    file = tmp_path / "text.safetensors"
+    write_store(deadpan.load("controlled", **MANY).only(["text"]), file, source={})
+    assert main(["predict", str(run), "--data", str(file)]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "120 of 120 clips lack modalities of the run (audio, vision); their intervals" in told
 
 
 def test_a_run_of_an_older_version_is_fitted_as_it_is_evaluated(run):

@@ -101,6 +101,14 @@ def _predict(rows: Sequence[Mapping[str, Any]], options: Options, outputs: Outpu
     uncertainty = RunDirectory(home_path(options["run"])).uncertainty()
     if uncertainty and uncertainty.note:
         note(uncertainty.note)
+    lacking = [row["missing"] for row in rows if row.get("missing")]
+    if uncertainty and uncertainty.intervals and lacking:
+        names = ", ".join(dict.fromkeys(" ".join(lacking).split()))
+        note(
+            f"{len(lacking):,} of {len(rows):,} clips lack modalities of the run ({names}); their "
+            f"intervals were fitted on all validation clips alike, and may hold fewer labels than "
+            f"{100 * uncertainty.level:.0f} %"
+        )
 
 
 def _path(page: Path, options: Options, outputs: Outputs) -> None:
@@ -112,11 +120,15 @@ def _paths(pages: Sequence[Path], options: Options, outputs: Outputs) -> None:
 
 
 def _export(exported: "Exported", options: Options, outputs: Outputs) -> None:
+    from deadpan.training.opened import RunDirectory
+
     print(f"{exported.path}: {exported.size / 1e6:,.2f} MB")
     line = f"on random clips it differs from the model by at most {exported.deviation:.1e}"
     if options["int8"]:
         line += f", outputs having a standard deviation of {exported.spread:.1e}"
     print(line)
+    if options["int8"] and RunDirectory(home_path(options["run"])).uncertainty():
+        note("intervals and probabilities of signs are those fitted for the model before int8")
 
 
 def _benchmark(study: "Benchmark", options: Options, outputs: Outputs) -> None:

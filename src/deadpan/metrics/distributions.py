@@ -19,6 +19,26 @@ def expectation(logits: np.ndarray, values: np.ndarray) -> np.ndarray:
     return (probabilities(logits) * values).sum(axis=-1)
 
 
+def quantiles(logits: np.ndarray, bins: np.ndarray, share: float) -> np.ndarray:
+    """Label below which there is a share of the distribution, float64 [...].
+
+    The first and the last bin reach half a bin out of the labels' range, as all reach half a bin
+    to both sides of their value.
+
+    Args:
+        logits: [..., bin].
+        bins: values at the middle of each bin, [bin].
+        share: above 0 and below 1.
+    """
+    each = probabilities(logits)
+    up_to = np.cumsum(each, axis=-1)
+    index = np.minimum((up_to < share).sum(axis=-1), len(bins) - 1)[..., None]
+    own = np.take_along_axis(each, index, axis=-1)[..., 0]
+    before = np.take_along_axis(up_to, index, axis=-1)[..., 0] - own
+    width = bins[1] - bins[0]
+    return bins[index[..., 0]] + width * ((share - before) / own - 0.5)
+
+
 def signed_probability(outputs: np.ndarray, bins: np.ndarray) -> np.ndarray:
     """Probability that each label is above 0, float64 [clip, label]; NaN for one without a sign.
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from deadpan.errors import DeadpanError, unknown_name
 from deadpan.metrics.conformal import ConformalInterval, uncertain_decisions
-from deadpan.metrics.distributions import expectation, probabilities, signed_probability
+from deadpan.metrics.distributions import expectation, probabilities
 
 Clip = Mapping[str, Any]
 """Features [step, width] of each modality that the clip has, as anything numpy can read."""
@@ -134,8 +134,7 @@ class Predictor:
             feeds = self._padded([features[i] for i in batch])
             outputs[batch] = self._run(feeds, len(batch))
         decisions = decode_outputs(self.task, outputs, self.bins)
-        above = None if self.bins is None else signed_probability(outputs, self.bins)
-        low, high, positive = uncertain_decisions(decisions, self.intervals, above)
+        low, high, positive = uncertain_decisions(decisions, outputs, self.bins, self.intervals)
         return PredictorOutput(
             labels=self.labels,
             outputs=outputs,
@@ -315,7 +314,11 @@ def _intervals(facts: Mapping[str, Any]) -> list[ConformalInterval | None]:
     if not isinstance(intervals, dict) or (intervals and list(intervals) != labels):
         raise DeadpanError("intervals are not those of the labels")
     values = cast("dict[str, Any]", intervals)
-    return [ConformalInterval.from_json(values[x]) if values else None for x in labels]
+    has_bins = facts.get("bins") is not None
+    return [
+        ConformalInterval.from_json(values[x], has_bins=has_bins) if values else None
+        for x in labels
+    ]
 
 
 def _are_bins(value: object, labels: int) -> bool:

@@ -25,7 +25,7 @@ from deadpan.training.uncertainty import (
     score_uncertainty,
     uncertain_columns,
 )
-from deadpan.types import SPLITS
+from deadpan.types import SPLITS, Modality
 
 
 def evaluate_run(run: RunDirectory) -> dict[str, Any]:
@@ -109,7 +109,8 @@ def predict_run(run: RunDirectory, source: str, **options: Any) -> list[dict[str
 def predict_dataset(opened: OpenedRun, dataset: Dataset) -> list[dict[str, Any]]:
     """Predict the clips of another data set, as they are before normalisation.
 
-    See :func:`predict_run`.
+    See :func:`predict_run`. Where a clip lacks modalities of the model, each row names those that
+    its clip lacks under ``missing``: intervals were fitted on all validation clips alike.
     """
     model, task, run, name = opened.model, opened.task, opened.files, dataset.name
     dataset = _common_modalities(dataset, model.widths, run)
@@ -119,11 +120,16 @@ def predict_dataset(opened: OpenedRun, dataset: Dataset) -> list[dict[str, Any]]
         if clips := dataset[split]:
             outputs = predict_clips(model, clips, dataset.widths)
             names = truth_names(task, dataset)
-            split_rows = prediction_rows(task, clips, outputs, names, uncertainty)
+            split_rows = prediction_rows(
+                task, clips, outputs, names, uncertainty, modalities=tuple(model.widths)
+            )
             first = {} if dataset.unsplit else {"split": split}
             rows += [first | row for row in split_rows]
     if not rows:
         raise DataError(f"{name}: has no clip to predict")
+    if not any(row["missing"] for row in rows):
+        for row in rows:
+            del row["missing"]
     return rows
 
 
@@ -162,6 +168,8 @@ def prediction_rows(
     outputs: Float[np.ndarray, "clip output"],
     names: tuple[str, ...] | None,
     uncertainty: Uncertainty | None = None,
+    *,
+    modalities: Sequence[Modality] = (),
 ) -> list[dict[str, Any]]:
     """One row per clip: id, group, words, kind, labels, predictions, intervals.
 
@@ -171,6 +179,8 @@ def prediction_rows(
         outputs: of the model.
         names: of the clips' labels; None = no labels to write beside the predictions.
         uncertainty: of the run; None = no intervals are known.
+        modalities: those of them that a clip lacks are named, under ``missing``; none = no such
+            column.
     """
     columns = uncertain_columns(task, outputs, uncertainty)
     truths = [dict(zip(names or (), clip.label, strict=names is not None)) for clip in clips]
@@ -183,11 +193,16 @@ def prediction_rows(
             **({f"label_{name}": float(truth.get(name, 0)) for name in task.labels if truth}),
             **{f"prediction_{name}": float(x) for name, x in zip(task.labels, values, strict=True)},
             **{column: values_of[index] for column, values_of in columns.items()},
+            **({"missing": _missing(clip, modalities)} if modalities else {}),
         }
         for index, (clip, truth, values) in enumerate(
             zip(clips, truths, task.decisions(outputs), strict=True)
         )
     ]
+
+
+def _missing(clip: Clip, modalities: Sequence[Modality]) -> str:
+    return " ".join(name for name in modalities if not len(clip.sequences.get(name, ())))
 
 
 def _common_modalities(dataset: Dataset, widths: dict[str, int], run: RunDirectory) -> Dataset:

@@ -17,12 +17,12 @@ from deadpan.metrics.conformal import (
     THIRDS,
     ConformalInterval,
     count_groups,
+    fit_distribution_interval,
     fit_interval,
     third_edges,
     third_of,
     uncertain_decisions,
 )
-from deadpan.metrics.distributions import signed_probability
 from deadpan.models import Model
 from deadpan.options import NullableFloat, record
 from deadpan.tasks import Classes, Task
@@ -58,7 +58,9 @@ class Uncertainty:
             raise DeadpanError(
                 f"has intervals of {', '.join(self.intervals)}, wanted {', '.join(task.labels)}"
             )
-        return [ConformalInterval.from_json(value) for value in self.intervals.values()]
+        has_bins = task.bins is not None
+        values = self.intervals.values()
+        return [ConformalInterval.from_json(value, has_bins=has_bins) for value in values]
 
 
 def read_uncertainty(name: str, values: object, task: Task) -> Uncertainty:
@@ -81,17 +83,25 @@ def fit_uncertainty(task: Task, clips: Sequence[Clip], outputs: Outputs) -> Unce
     """
     groups = clip_groups(clips)
     decisions, labels = task.decisions(outputs), labels_of(clips)
-    bounds = task.bounds
-    fitted = {
-        name: dataclasses.asdict(interval)
-        for name, predicted, label in zip(task.labels, decisions.T, labels.T, strict=True)
-        if (interval := fit_interval(predicted, label, groups, bounds=bounds)) is not None
-    }
+    bounds, bins = task.bounds, task.bins
+    fitted = dict[str, Any]()
+    for index, name in enumerate(task.labels):
+        if bins is None:
+            interval = fit_interval(decisions[:, index], labels[:, index], groups, bounds=bounds)
+        else:
+            logits, own = outputs.reshape(len(outputs), *bins.shape)[:, index], bins[index]
+            truth = labels[:, index]
+            interval = fit_distribution_interval(logits, own, truth, groups, bounds=bounds)
+        if interval is not None:
+            fitted[name] = dataclasses.asdict(interval)
     count = count_groups(groups)
-    noun = "clip" if all(group is None for group in groups) else "group"
+    noun, wanted = "group", "videos or speakers"
+    if all(group is None for group in groups):
+        noun, wanted = "clip", "clips"
     too_few = (
         f"no {100 * LEVEL:.0f} % intervals: the validation split has {count_of(count, noun)}, and "
-        f"they need at least {FEWEST}"
+        f"they need at least {FEWEST}; put at least {FEWEST - count} more {wanted} into it, and "
+        "train again"
     )
     note = "" if fitted else too_few
     return Uncertainty(level=LEVEL, clips=len(clips), groups=count, note=note, intervals=fitted)
@@ -113,8 +123,7 @@ def uncertain(
         uncertainty: of the run; None for a run of a version that fitted none.
     """
     fitted = uncertainty.fitted(task) if uncertainty else [None] * len(task.labels)
-    above = None if task.bins is None else signed_probability(outputs, task.bins)
-    return uncertain_decisions(task.decisions(outputs), fitted, above)
+    return uncertain_decisions(task.decisions(outputs), outputs, task.bins, fitted)
 
 
 def uncertain_columns(
