@@ -41,6 +41,7 @@ def test_it_needs_neither_torch_nor_onnx(tmp_path):
         "assert 'onnxruntime' not in sys.modules\n"
         f"said = Predictor({str(file)!r})([{{'text': np.ones((3, 6))}}])\n"
         "assert said.outputs.shape == (1, 1)\n"
+        "assert np.float64(5e-324) * 1 > 0, 'a caller computes otherwise afterwards'\n"
         "print(*sorted({'torch', 'onnx', 'pandas', 'scipy', 'sklearn'} & set(sys.modules)))\n"
     )
     told = subprocess.run(
