@@ -62,7 +62,11 @@ STUDIES = (
         "tuned", "accuracy/options.py", 0.7, None,
         ["--config", "studies/accuracy/tuned.yaml", "--only", "mosi_mpnet,mosi_glove,ravdess4"],
     ),
-    Study("attributes", "accuracy/attributes.py", 0.1, None, [], seeded=False),
+    Study(
+        "attributes", "accuracy/attributes.py", 0.1, None,
+        ["--highlight", "HCT-MG", "recommended (attention pooling)",
+         "AttentionPool, rated sentences first"], seeded=False,
+    ),
     Study("lexicon", "accuracy/lexicon.py", 0.1, None, [], seeded=False),
     Study(
         "factors", "accuracy/factors.py", 2.0, GENERATED, ["--only", "controlled,ravdess4"],
