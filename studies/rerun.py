@@ -63,7 +63,11 @@ STUDIES = (
         "tuned", "accuracy/options.py", 0.7, None,
         ["--config", "studies/accuracy/tuned.yaml", "--only", "mosi_mpnet,mosi_glove,ravdess4"],
     ),
-    Study("attributes", "accuracy/attributes.py", 0.1, None, [], seeds=None),
+    Study(
+        "attributes", "accuracy/attributes.py", 0.1, None,
+        ["--highlight", "HCT-MG", "recommended (attention pooling)",
+         "AttentionPool, rated sentences first"], seeds=None,
+    ),
     Study("lexicon", "accuracy/lexicon.py", 0.1, None, [], seeds=None),
     Study(
         "factors", "accuracy/factors.py", 2.0, GENERATED, ["--only", "controlled,ravdess4"],

@@ -7,16 +7,18 @@
 options.json, the tables of the grid; options.csv, a row a run with its seed and commit; options.md;
 and options.svg and .png; another grid's files bear its name, and its page tells what its search
 chose. A grid that is there goes on; finished runs are skipped, and only they are shown. The data
-sets of options.json and options.csv that were not asked for stay as they are.
+sets of options.json and options.csv that were not asked for stay as they are. removed.csv, which is
+only read, has the runs of options that are no longer in the code.
 """
 
 import csv
 import json
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from grid_study import arguments_of, finished_runs, write_files
+from grid_study import HERE, arguments_of, finished_runs, write_files
 
 from deadpan.benchmarking.grid import Case
 from deadpan.cli.output import run_script
@@ -109,6 +111,43 @@ def choices_of(table: Table, searched: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def taken_out(tables: Sequence[Table]) -> str:
+    """The runs of options that are no longer in the code, beside HCT-MG's of then, as Markdown.
+
+    removed.csv has a row a run: the columns of options.csv, the edition of generated data, and the
+    commit in whose options.csv the row stood.
+    """
+    with (HERE / "removed.csv").open(newline="", encoding="utf-8") as file:
+        runs = list(csv.DictReader(file))
+    text = "\n## Taken out of the code again\n\n"
+    text += "These options did not pay on validation. Their rows are those of removed.csv.\n"
+    for table in tables:
+        own = [run for run in runs if run["data"] == table["data"]]
+        if not own:
+            continue
+        edition = f", {own[0]['edition']} edition" if own[0]["edition"] else ""
+        columns = [column for column in table["columns"] if own[0].get(column["key"])]
+        arrows = {True: "↑", False: "↓"}
+        titles = [f"{x['title']} {arrows[x['higher_is_better']]}" for x in columns]
+        text += f"\n### {table['data']}{edition}\n\n| system | seeds | {' | '.join(titles)} |\n"
+        text += "| --- " + "| ---: " * (1 + len(columns)) + "|\n"
+        for system in dict.fromkeys(run["system"] for run in own):
+            seeds = [run for run in own if run["system"] == system]
+            cells = [of_seeds([float(run[x["key"]]) for run in seeds], x) for x in columns]
+            text += f"| {system} | {len(seeds)} | {' | '.join(cells)} |\n"
+        commits = ", ".join(sorted({run["commit"] for run in own}))
+        source = ", ".join(sorted({run["table"] for run in own}))
+        text += f"\n- runs of the commits {commits}, in options.csv at {source}\n"
+    return text
+
+
+def of_seeds(values: Sequence[float], column: Mapping[str, Any]) -> str:
+    """Mean ± standard deviation of a metric, as the other tables show it."""
+    scale, digits = (100, 1) if column["percent"] else (1, 3)
+    mean, deviation = statistics.mean(values), statistics.stdev(values)
+    return f"{scale * mean:.{digits}f} ± {scale * deviation:.{digits}f}"
+
+
 def main() -> None:
     arguments = arguments_of(__doc__.splitlines()[0], "options")
     name = arguments.config.stem
@@ -135,6 +174,7 @@ def main() -> None:
         f"![First metric of each system]({name}.svg)\n\n"
     )
     text += "\n".join(table["markdown"] for table in tables)
+    text += taken_out(tables) if name == "options" else ""
     systems = sum(len(table["rows"]) for table in tables)
     drawn = picture(name, paint(tables), (7.2, 0.6 * len(tables) + 0.24 * systems))
     write_files(arguments.out, name, rows, text, drawn)

@@ -64,6 +64,16 @@ def test_a_table_of_transcripts_becomes_a_store(table, bert, opened):
     assert sorted(path.name for path in table.parents[1].iterdir()) == ["data", "out.safetensors"]
 
 
+def test_a_store_says_that_its_tokenizer_may_be_anothers(table, tmp_path):
+    lacking, said = encode(table, save_encoder(tmp_path / "other", vocab_size=200)).warnings
+    assert said.startswith("text: the tokenizer of other has ")
+    store = tmp_path / "out.safetensors"
+    assert load(store).warnings == (lacking, said)
+    # What was said of this encoder does not hold of the next.
+    own = encode_dataset(store, tmp_path / "again", str(save_encoder(tmp_path / "own")), LAYERS)
+    assert own.warnings == (lacking,)
+
+
 def test_features_beside_the_table_are_kept_and_a_second_encoder_is_added(table, bert, gpt2):
     for clip in "abc":
         (table.parent / "audio").mkdir(exist_ok=True)

@@ -8,7 +8,7 @@ import transformers
 from deadpan.encoding.text_encoder import SAMPLE, encoder_name, open_encoder
 from deadpan.errors import DataError, DeadpanError
 
-from .tiny_encoders import CONFIGS, save_encoder
+from .tiny_encoders import CONFIGS, save_encoder, wordpiece
 
 
 def states_of(folder, ids):
@@ -110,6 +110,10 @@ def too_many_tokens(folder):
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
 
 
+def other_padding(folder):
+    wordpiece(padding=1).save_pretrained(folder)
+
+
 def of_images(folder):
     config = transformers.ViTConfig(
         hidden_size=8,
@@ -138,6 +142,10 @@ def inside_another(folder):
         (pickled, "its weights are a pickle, which is never opened; save them as safetensors"),
         (remove("tokenizer.json"), "has no tokenizer .*; copy tokenizer.json into it"),
         (too_many_tokens, r"does not fit: it has \d+ tokens, and the encoder embeddings of \d+"),
+        (
+            other_padding,
+            r"does not fit: it pads with token 1, and config.json says 0 .pad_token_id.;",
+        ),
         (of_images, "is no text encoder .vit reads pixel_values.; give one that reads text"),
         (edit("config.json", num_hidden_layers=4), "its weights lack 'encoder.layer.3.attention"),
         (edit("config.json", hidden_size=16), "cannot be loaded"),
@@ -158,6 +166,23 @@ def test_a_folder_that_is_no_encoder_is_refused(damage, told, tmp_path, capfd):
     assert str(caught.value).startswith(f"{folder}: ")
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_tokenizer_with_few_of_the_tokens_is_told_of(tmp_path):
+    tokens = len(wordpiece())
+    padded = save_encoder(tmp_path / "padded", vocab_size=int(tokens / 0.92))
+    assert open_encoder(str(padded)).warnings == ()
+    other = save_encoder(tmp_path / "other", vocab_size=int(tokens / 0.88))
+    (warning,) = open_encoder(str(other)).warnings
+    assert warning.startswith(f"the tokenizer of other has {tokens} tokens, and the encoder embedd")
+
+
+def test_a_configuration_without_padding_fits_every_tokenizer(tmp_path):
+    for name, padding in (("none", None), ("minus one", -1)):
+        folder = save_encoder(tmp_path / name)
+        edit("config.json", pad_token_id=padding)(folder)
+        other_padding(folder)
+        assert open_encoder(str(folder)).tokenizer.pad_token_id == 1
 
 
 def test_what_is_no_folder_is_refused(tmp_path, monkeypatch):

@@ -27,9 +27,13 @@ CONFIGS = {
 }
 
 
-def wordpiece():
-    """A tokenizer like BERT's: it strips case and splits ideographs and punctuation."""
-    names = [*SPECIAL, *PIECES, *LETTERS, *(f"##{letter}" for letter in LETTERS)]
+def wordpiece(padding=0):
+    """A tokenizer like BERT's: it strips case and splits ideographs and punctuation.
+
+    Its padding has number 0 or 1, and unknown words have the other.
+    """
+    special = SPECIAL if padding == 0 else ("[UNK]", "[PAD]", *SPECIAL[2:])
+    names = [*special, *PIECES, *LETTERS, *(f"##{letter}" for letter in LETTERS)]
     vocabulary = {name: index for index, name in enumerate(names)}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
@@ -60,7 +64,8 @@ def byte_level():
 def save_encoder(folder, kind="bert", *, seed=0, tokenizer=True, **changes):
     """Save an encoder of this kind; returns the folder."""
     make, own = CONFIGS[kind]
-    tokens = byte_level() if kind in ("gpt2", "llama") else wordpiece()
+    # MPNet's positions skip token 1, whatever its configuration says.
+    tokens = byte_level() if kind in ("gpt2", "llama") else wordpiece(int(kind == "mpnet"))
     common = {
         "vocab_size": len(tokens),
         "hidden_size": 8,

@@ -96,6 +96,14 @@ def test_tokens_and_five_states_of_sound_a_second_become_a_store(folders, tmp_pa
     assert dataset.recipes["text"].states == "token"
 
 
+def test_a_store_says_that_the_tokenizer_may_be_anothers(folders, tmp_path):
+    labelled_clips(tmp_path / "clips", 3, text=True)
+    other = save_encoder(tmp_path / "other", vocab_size=200)
+    dataset = extract(tmp_path, chosen({**folders, "text": other}, text="2"))
+    (said,) = [text for text in dataset.warnings if "tokenizer" in text]
+    assert said.startswith("text: the tokenizer of other has ")
+
+
 def test_what_was_measured_is_not_measured_again_but_for_other_layers(folders, tmp_path):
     labelled_clips(tmp_path / "clips", 3, text=True)
     extract(tmp_path, chosen(folders, text="all", audio="all"))

@@ -80,6 +80,7 @@ def test_what_must_be_known_to_read_them(facts):
         "unscaled": {},
     }
     assert list(reading_notes(facts)) == [
+        "--normalization scales every modality; --unscaled decides",
         "text: mpnet, layers 6-9",
         "audio: medians, and shares beyond and cut, are of one step in 4, 1,500 in all",
     ]

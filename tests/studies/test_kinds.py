@@ -46,6 +46,7 @@ def test_small_runs_become_a_table(kinds, tmp_path, monkeypatch):
     config.write_text(yaml.safe_dump(TINY), encoding="utf-8")
     out.mkdir()
     monkeypatch.setattr(kinds, "HERE", tmp_path)
+    (tmp_path / "reached.yaml").write_text("easy: 100")
     arguments = ["kinds", "--grids", "families", "--runs", str(tmp_path), "--out", str(out)]
     monkeypatch.setattr(sys, "argv", [*arguments, "--workers", "1"])
     kinds.main()
@@ -65,8 +66,9 @@ def test_small_runs_become_a_table(kinds, tmp_path, monkeypatch):
     total = sum(count * mae(kind) for kind, count in parts.items() if count)
     np.testing.assert_allclose(total / clips["all"], mae("all"))
     share = 100 * np.mean(1 - mae("incongruent", "other") / mae("incongruent"))
-    (line,) = [x for x in (out / "kinds.md").read_text().splitlines() if x.startswith("| other")]
+    line, _ = [x for x in (out / "kinds.md").read_text().splitlines() if x.startswith("| other")]
     assert f"| {share:.1f} % (" in line
+    assert (out / "kinds.md").read_text().count(" % | yes |") == 2
     assert (out / "kinds.png").stat().st_size > 1000
 
 
@@ -76,3 +78,27 @@ def test_an_unknown_grid_is_named(kinds, monkeypatch, capsys):
         kinds.main()
     assert error.value.code == 2
     assert "no such grid: x; there are options, families" in capsys.readouterr().err
+
+
+def test_a_system_reaches_the_stated_error_on_every_kind_or_does_not(kinds):
+    def rows(system, seed, majority, combination):
+        errors = {"majority": majority, "combination": combination}
+        return [{"system": system, "seed": seed, "kind": k, "mae": x} for k, x in errors.items()]
+
+    each = [
+        *rows(kinds.ZERO, "", 2.0, 1.0),
+        *(*rows("reads", 1, 1.0, 0.7), *rows("reads", 2, 1.0, 0.8)),
+        *rows("reads one kind", 1, 0.2, 0.76),
+    ]
+    assert kinds.reached(each, 0.75).splitlines()[2:] == [
+        "| system | majority | combination | reached |",
+        "| --- | ---: | ---: | ---: |",
+        "| reads | 50 % | 75 % | yes |",
+        "| reads one kind | 10 % | 76 % | no |",
+    ]
+
+
+def test_the_easy_setting_has_a_stated_error_below_a_guess():
+    bounds = yaml.safe_load(SCRIPT.with_name("reached.yaml").read_text())
+    assert bounds.keys() == read_grid(SCRIPT.with_name("families.yaml")).data.keys()
+    assert all(0 < bound < 1 for bound in bounds.values())

@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+import statistics
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,23 @@ def test_the_grid_recommends_what_the_package_does():
     own = systems["recommended (attention pooling)"]
     recommended = {"model": model, "model_options": own["model_options"]}
     assert recommended == read_configuration("recommended")
+
+
+def test_options_that_were_taken_out_of_the_code_stay_in_the_page(script):
+    text = script.taken_out(json.loads((FOLDER / "options.json").read_text()))
+    assert (FOLDER / "options.md").read_text(encoding="utf-8").endswith(text)
+    rows = list(csv.DictReader((FOLDER / "removed.csv").read_text().splitlines()))
+    for data, key in (("ravdess4", "mean_f1"), ("controlled", "mae")):
+        assert all(row[key] for row in rows if row["data"] == data)
+        section = text.split(f"### {data}")[1].split("###")[0]
+        options = {row["system"] for row in rows if row["data"] == data} - {"HCT-MG"}
+        for system in options:
+            assert f"| {system} | " in section
+    assert "### controlled, first edition" in text
+    is_own = {"data": "controlled", "system": "downsampling by 4"}.items()
+    by_hand = statistics.mean(float(row["mae"]) for row in rows if is_own <= row.items())
+    assert f"| downsampling by 4 | 3 | {by_hand:.3f} ± " in text
+
+
+def test_a_grid_without_these_data_sets_has_no_rows_of_them(script):
+    assert "###" not in script.taken_out([{"data": "mosi_mpnet", "columns": []}])

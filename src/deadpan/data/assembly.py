@@ -81,8 +81,9 @@ class RawClips:
 
 
 ASSUMED_TEXT: Mapping[Modality, str] = {TEXT: "assumed to be word vectors or states of an encoder"}
-"""What the field's files hold as text, though they do not say so. Distances between vectors carry
-the information there, and they are scaled already."""
+"""What the field's formats hold as text, though their files do not say so. A reader uses this where
+its format says so, and never for the name alone: in a table of one's own every modality is scaled.
+Distances between vectors carry the information there, and they are scaled already."""
 WORD_VECTORS: Mapping[Modality, str] = {TEXT: "word vectors"}
 """The text of a source whose words were looked up in word vectors."""
 

@@ -80,7 +80,7 @@ def encode_dataset(
         with closing(EncodedPieces(part_file(path), opened, recipe, distinct)) as encoded:
             encoded.compute(watch)
             result = _with_modality(dataset, modality, recipe, pieces, encoded)
-            said = context_warnings(dataset, recipe, pieces, contexts)
+            said = (*opened.warnings, *context_warnings(dataset, recipe, pieces, contexts))
             warnings = (*result.warnings, *(f"{modality}: {text}" for text in said))
             result = dataclasses.replace(result, warnings=warnings)
             write_store(result, path, source=provenance(source, data_options))

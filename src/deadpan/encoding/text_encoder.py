@@ -1,7 +1,7 @@
 """Frozen text encoders of transformers: opened from a folder or by name, and run up to a layer."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,12 @@ READ = (
 """The files that decide what an encoder gives, which are hashed."""
 LIBRARIES = ("torch", "transformers", "tokenizers")
 SAMPLE = "a sample of text"
+FEWEST = 0.9
+"""Share of the embeddings that a tokenizer that fits has tokens for, at least.
+
+Makers pad the embeddings to a round number, by a few in ten thousand (Qwen, T5) to two in a hundred
+(Phi-2); where a tenth has no token, the tokenizer is more likely another encoder's.
+"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,6 +71,7 @@ class TextEncoder:
         width: numbers in a hidden state.
         longest: tokens that it reads at most; None if nothing limits them.
         layers: its layers in order; none if their inputs are not its hidden states.
+        warnings: what makes it doubtful that the tokenizer is this encoder's.
     """
 
     name: str
@@ -75,6 +82,7 @@ class TextEncoder:
     width: int
     longest: int | None
     layers: Sequence[nn.Module] = ()
+    warnings: tuple[str, ...] = ()
 
     def tokens(self, prompt: str) -> Tokens:
         """Split a prompt into tokens, however long it is."""
@@ -133,12 +141,7 @@ def open_encoder(name: str, *, download: bool = True) -> TextEncoder:
     with quiet(transformers):
         model = _load_model(transformers, folder)
         tokenizer = _load_tokenizer(transformers, folder)
-    vocabulary, embeddings = len(tokenizer), model.get_input_embeddings().num_embeddings
-    if vocabulary > embeddings:
-        raise DataError(
-            f"{folder}: its tokenizer does not fit: it has {vocabulary:,} tokens, and the encoder "
-            f"embeddings of {embeddings:,}; give the tokenizer of this encoder"
-        )
+    warnings = tuple(_tokenizer_warnings(folder, encoder_name(name), model, tokenizer))
     longest = _longest(model, tokenizer)
     sample = torch.tensor([tokenizer(SAMPLE)["input_ids"][:longest] or [0]])
     inputs = {"input_ids": sample, "attention_mask": torch.ones_like(sample)}
@@ -157,6 +160,7 @@ def open_encoder(name: str, *, download: bool = True) -> TextEncoder:
         width=width,
         longest=longest,
         layers=layers,
+        warnings=warnings,
     )
 
 
@@ -199,6 +203,37 @@ def _load_tokenizer(transformers: Any, folder: Path) -> Any:  # noqa: ANN401 - a
     if not tokenizer.is_fast:
         raise DataError(f"{folder}: its tokenizer is no fast one; give it a tokenizer.json")
     return tokenizer
+
+
+def _tokenizer_warnings(
+    folder: Path,
+    name: str,
+    model: Any,  # noqa: ANN401 - transformers has no types
+    tokenizer: Any,  # noqa: ANN401 - as above
+) -> Iterator[str]:
+    """What speaks against a tokenizer that is not certainly another encoder's.
+
+    Raises:
+        DataError: it is: its numbers have no embeddings, or it pads with another one.
+    """
+    vocabulary, embeddings = len(tokenizer), model.get_input_embeddings().num_embeddings
+    if vocabulary > embeddings:
+        raise DataError(
+            f"{folder}: its tokenizer does not fit: it has {vocabulary:,} tokens, and the encoder "
+            f"embeddings of {embeddings:,}; give the tokenizer of this encoder"
+        )
+    padding, wanted = tokenizer.pad_token_id, getattr(model.config, "pad_token_id", None)
+    # Some configurations write -1 for none.
+    if padding is not None and wanted is not None and wanted >= 0 and padding != wanted:
+        raise DataError(
+            f"{folder}: its tokenizer does not fit: it pads with token {padding:,}, and {CONFIG} "
+            f"says {wanted:,} (pad_token_id); give the tokenizer of this encoder, all its files"
+        )
+    if vocabulary < FEWEST * embeddings:
+        yield (
+            f"the tokenizer of {name} has {vocabulary:,} tokens, and the encoder embeddings of "
+            f"{embeddings:,}; if it is not the encoder's own, these states mean nothing"
+        )
 
 
 def _longest(model: Any, tokenizer: Any) -> int | None:  # noqa: ANN401 - transformers has no types

@@ -78,12 +78,14 @@ class OpenedEncoders:
         widths: numbers in a step.
         meters: of sound and faces.
         text: the encoder of words; None if none was chosen.
+        warnings: sentences on what makes an encoder doubtful, each with its modality.
     """
 
     recipes: Mapping[Modality, ModalityRecipe]
     widths: Mapping[Modality, int]
     meters: Meters
     text: str | None
+    warnings: tuple[str, ...] = ()
 
     def size(self, recordings: Sequence[Path]) -> str:
         """How large the states of some recordings may be, as a sentence."""
@@ -160,6 +162,7 @@ def open_recipes(
         )
     recipes: dict[Modality, ModalityRecipe] = {}
     widths: dict[Modality, int] = {}
+    warnings: list[str] = []
     meters: dict[str, Callable[[Models], Hearing | SpeakersFace]] = {}
     for name in wanted:
         choice = choices[name]
@@ -168,6 +171,7 @@ def open_recipes(
             groups = _groups(encoder.name, choice.layers, encoder.depth)
             options = EncodingOptions(layers=choice.layers, states="token")
             recipes[name] = recipe_of(encoder, options)
+            warnings += (f"{name}: {warning}" for warning in encoder.warnings)
         else:
             kind: MediaKind = "audio" if name == AUDIO else "vision"
             folder = media_encoder_folder(choice.encoder)
@@ -178,7 +182,9 @@ def open_recipes(
             meters[name] = partial(make, folder=folder, groups=groups, columns=recipe.columns)
         widths[name] = len(groups) * encoder.width
     text = choices[TEXT].encoder if TEXT in wanted else None
-    return OpenedEncoders(recipes=recipes, widths=widths, meters=meters, text=text)
+    return OpenedEncoders(
+        recipes=recipes, widths=widths, meters=meters, text=text, warnings=tuple(warnings)
+    )
 
 
 def _groups(name: str, layers: str, depth: int) -> Groups:

@@ -527,6 +527,7 @@ def _with_features(
     unscaled = WORD_VECTORS
     if features.plan.encoders:
         unscaled = dict.fromkeys(recipes, "states of an encoder")
+        warnings += features.plan.encoders.warnings
     if AUDIO in widths and (licence := find_recipe(recipe).licence):
         warnings.append(f"{AUDIO}: {licence}")
     return dataclasses.replace(

@@ -38,6 +38,8 @@ def reading_notes(facts: Mapping[str, Any]) -> Iterator[str]:
         reasons = ", ".join(f"{name} ({why})" for name, why in unscaled.items())
         rest = ", ".join(name for name in facts["modalities"] if name not in unscaled)
         yield f"--normalization scales {rest or 'nothing'}; not {reasons}; --unscaled decides"
+    else:
+        yield "--normalization scales every modality; --unscaled decides"
     for name, recipe in facts["recipes"].items():
         yield f"{name}: {recipe['shown']}"
     for name, modality in facts["modalities"].items():

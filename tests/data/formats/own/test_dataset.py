@@ -10,6 +10,9 @@ from deadpan.data.dataset import fingerprint
 from deadpan.data.formats.own.dataset import own_dataset
 from deadpan.data.formats.own.feature_files import SUFFIXES
 from deadpan.data.formats.own.folders import FeatureFolder
+from deadpan.data.normalization import fit_normalizer
+from deadpan.data.store.reading import store_dataset
+from deadpan.data.store.writing import write_store
 from deadpan.errors import DataError
 from deadpan.types import SPLITS
 
@@ -108,10 +111,34 @@ def test_transcripts_and_word_vectors_are_the_modality_text(home):
     assert dataset.warnings == ("1 clips have a transcript without words: they lack text",)
 
 
-def test_what_a_folder_called_text_holds_is_assumed_and_inspect_says_so(home):
+def test_the_name_of_a_modality_does_not_decide_how_it_is_scaled(home):
     (home / "audio").rename(home / "text")
-    unscaled = deadpan.inspect(home)["unscaled"]
-    assert unscaled == {"text": "assumed to be word vectors or states of an encoder"}
+    dataset = own_dataset(home)
+    assert dataset.widths.keys() == {"text", "face"}
+    assert dataset.unscaled == {}
+    normalizer = fit_normalizer(
+        dataset["train"], dataset.widths, "standard", unscaled=dataset.unscaled
+    )
+    assert normalizer.centers.keys() == {"text", "face"}
+
+
+def test_an_option_names_what_is_not_scaled_and_inspect_says_so(home):
+    (home / "audio").rename(home / "text")
+    for names, unscaled in (("text", ["text"]), ("face, text", ["face", "text"])):
+        facts = deadpan.inspect(home, unscaled=names)
+        assert facts["unscaled"] == dict.fromkeys(unscaled, "data_options.unscaled")
+    write_store(own_dataset(home, unscaled="face"), home / "store", source={})
+    assert store_dataset(home / "store").unscaled == {"face": "data_options.unscaled"}
+    (home / "text").rename(home / "audio")
+    table(home, "id,text,label,split\na,Good film,1.5,train\nb,odd,-1,valid\n")
+    (home / "glove.txt").write_text("good 1 2\nfilm 3 4\n")
+    dataset = own_dataset(home, vectors=home / "glove.txt", unscaled="text,audio")
+    assert dataset.unscaled == {"text": "word vectors", "audio": "data_options.unscaled"}
+
+
+def test_what_is_not_scaled_must_be_a_modality(home):
+    told = "unscaled: unknown modality 'fac'; did you mean 'face'? known: audio, face"
+    assert told in refusal(home, unscaled="fac")
 
 
 def test_a_folder_whose_name_no_model_takes_is_refused(home):

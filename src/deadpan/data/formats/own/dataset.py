@@ -8,7 +8,6 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from deadpan.data.assembly import (
-    ASSUMED_TEXT,
     WORD_VECTORS,
     RawClip,
     RawClips,
@@ -30,7 +29,7 @@ from deadpan.data.formats.own.table import (
     read_clip_table,
 )
 from deadpan.errors import DataError, unknown_name
-from deadpan.types import SPLITS, split_name
+from deadpan.types import SPLITS, Modality, split_name
 
 FILE_COLUMNS = ("file", "filename", "path", "filepath")
 """Columns of the recording's file; the first that exists is used."""
@@ -47,6 +46,7 @@ def own_dataset(
     split: str = "",
     task: str = "auto",
     vectors: Path | None = None,
+    unscaled: str = "",
     featureless: bool = False,
 ) -> Dataset:
     """Read a data set from a folder with a clip table and a folder of files per modality.
@@ -78,6 +78,9 @@ def own_dataset(
     ``interpret_labels``), except that MMSA's convention requires those that are no classes to be in
     [-3, 3]. They may have decimal commas, if all have.
 
+    Normalisation scales every modality alike, whatever it is called, but for the vectors and for
+    those that ``unscaled`` names.
+
     A clip lacks a modality if it has no file, a file without a step, or a transcript without a
     word; all these are counted. A word without a vector is a step of zeros.
 
@@ -92,6 +95,8 @@ def own_dataset(
         split: the column of splits.
         task: regression, emotions, classes or scores; "auto" infers it.
         vectors: word vectors in GloVe's text format, of any width.
+        unscaled: modalities that normalisation leaves as they are, separated by commas: word
+            vectors, say, or states of an encoder.
         featureless: no option, but what ``load_transcripts`` wants: clips with a transcript need no
             features.
 
@@ -105,8 +110,8 @@ def own_dataset(
     targets = own_labels(file, table, label=_one_option(file, label, labels), task=task)
     features = own_features(file, table, vectors, featureless=featureless)
     name = path if path.name not in ("", "..") else path.resolve()
-    unscaled = ASSUMED_TEXT if vectors is None else WORD_VECTORS
-    return _assembled(name, file, table, targets, features, unscaled)
+    reasons = _unscaled(file, features, unscaled, embedded=vectors is not None)
+    return _assembled(name, file, table, targets, features, reasons)
 
 
 def labelled_recordings(
@@ -156,6 +161,18 @@ def _one_option(path: Path, label: str, labels: str) -> str:
     if label and labels:
         raise DataError(f"{path}: got label and labels, which are one option; give one of them")
     return label or labels
+
+
+def _unscaled(
+    path: Path, features: OwnFeatures, names: str, *, embedded: bool
+) -> dict[Modality, str]:
+    """Why modalities are not scaled; DataError if one of the named is not there."""
+    reasons = dict(WORD_VECTORS) if embedded else {}
+    for name in filter(None, map(str.strip, names.split(","))):
+        if name not in features.widths:
+            raise DataError(f"{path}: unscaled: {unknown_name('modality', name, features.widths)}")
+        reasons.setdefault(name, "data_options.unscaled")
+    return reasons
 
 
 def _assembled(
