@@ -76,8 +76,8 @@ GRIDS: Mapping[str, str | Mapping[str, Mapping[str, Any]]] = {
 }
 """The tables that name the commits of their runs, and the systems of each: grids, or settings."""
 
-OF_OTHERS = ("parity/parity.csv", "parity/parity.json")
-"""Tables whose commits are of the repositories that were compared: they hold no run."""
+OF_OTHERS = ("parity/parity.csv", "parity/parity.json", "accuracy/removed.csv")
+"""Tables of no system of today: of the repositories that were compared, and of what was removed."""
 
 STEPS = {"aligned": (12, 12, 12), "unaligned": (9, 23, 17)}
 WIDTHS = {"text": 12, "audio": 5, "vision": 7}

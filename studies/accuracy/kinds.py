@@ -12,6 +12,7 @@ clips that each system avoids, and which reach the stated error; and kinds.svg a
 import argparse
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from deadpan.show.drawing import INK, MUTED, picture
 from deadpan.training.opened import RunDirectory
 from deadpan.training.predictions import errors
 
+REACHED = Path(__file__).with_name("reached.yaml")
 GRIDS = {"options": "controlled", "families": "easy"}
 """Grids, and the data set of each that is tabulated."""
 
@@ -203,7 +205,7 @@ def text_of(found: Mapping[str, tuple[Evidence, Sequence[Row]]]) -> str:
         "",
         "Dotted: the error of 0 for every clip.",
     ]
-    bounds = yaml.safe_load((HERE / "reached.yaml").read_text(encoding="utf-8"))
+    bounds = yaml.safe_load(REACHED.read_text(encoding="utf-8"))
     for data, (evidence, rows) in found.items():
         lines += ["", f"## {data}", "", table(evidence, rows)]
         if data in bounds:

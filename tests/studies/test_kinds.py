@@ -47,6 +47,7 @@ def test_small_runs_become_a_table(kinds, tmp_path, monkeypatch):
     out.mkdir()
     monkeypatch.setattr(kinds, "HERE", tmp_path)
     (tmp_path / "reached.yaml").write_text("easy: 100")
+    monkeypatch.setattr(kinds, "REACHED", tmp_path / "reached.yaml")
     arguments = ["kinds", "--grids", "families", "--runs", str(tmp_path), "--out", str(out)]
     monkeypatch.setattr(sys, "argv", [*arguments, "--workers", "1"])
     kinds.main()
