@@ -1,4 +1,4 @@
-"""Write the tables of README and of two pages: ``python studies/readme.py``.
+"""Write the tables of README and of other pages: ``python studies/readme.py``.
 
 They come from the files of the studies and benchmarks. A table stands between
 ``<!-- table: NAME -->`` and ``<!-- end -->``; nothing else is touched.
@@ -166,6 +166,76 @@ def speed() -> str:
     return markdown([*head, "padded to 50/375/500 steps"], rows)
 
 
+SURE = 0.05
+"""Below this a p, corrected for all systems of its table, is no chance."""
+
+
+def comparison() -> str:
+    """HCT-MG beside the best other system of each table of the comparison."""
+    rows: list[list[str]] = []
+    for table in read("studies/compare/tables.json"):
+        column = next(x for x in table["columns"] if x["key"] == SHOWN[table["data"]])
+        systems = {row["system"]: row for row in table["rows"] if row["seeds"]}
+        ours = systems.pop(OURS)
+        best = max(systems.values(), key=lambda row: sign_of(column) * row[column["key"]])
+        # p is of errors, which the first metric measures.
+        first = table["columns"][0]
+        gains = {
+            name: sign_of(first) * (row[first["key"]] - ours[first["key"]])
+            for name, row in systems.items()
+            if row["p"] is not None and row["p"] < SURE
+        }
+        ahead = [name for name, gain in gains.items() if gain > 0]
+        rows.append(
+            [
+                table["data"],
+                column["title"],
+                of_seeds(column, ours),
+                f"{of_seeds(column, best)} ({best['system']}, p {chance(best['p'])})",
+                f"{len(gains) - len(ahead)} of {len(systems)}",
+                ", ".join(ahead) or "none",
+                commit_of(table),
+            ]
+        )
+    head = ["data", "metric", OURS, "best other system", "surely behind", "surely ahead", "commit"]
+    return markdown(head, rows)
+
+
+def gate() -> str:
+    """HCT-MG beside the best of the three that fix its primary modality, in the comparison."""
+    rows: list[list[str]] = []
+    for table in read("studies/compare/tables.json"):
+        column = next(x for x in table["columns"] if x["key"] == SHOWN[table["data"]])
+        systems = {row["system"]: row for row in table["rows"]}
+        fixed = [systems[name] for name in ("HCT-T", "HCT-A", "HCT-V") if name in systems]
+        if not fixed:
+            continue
+        best = max(fixed, key=lambda row: sign_of(column) * row[column["key"]])
+        told = f"{of_seeds(column, best)} ({best['system']})"
+        edition = ", first edition" if table["data"] == "controlled" else ""
+        cells = [f"{table['data']}{edition}", column["title"], of_seeds(column, systems[OURS])]
+        rows.append([*cells, told, chance(best["p"])])
+    return markdown(["data", "metric", OURS, "best fixed primary", "p"], rows)
+
+
+def sign_of(column: dict[str, Any]) -> int:
+    return 1 if column["higher_is_better"] else -1
+
+
+def of_seeds(column: dict[str, Any], row: dict[str, Any]) -> str:
+    return number(column, row[column["key"]], row[f"{column['key']}_sd"])
+
+
+def chance(p: float) -> str:
+    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
+
+
+def commit_of(table: dict[str, Any]) -> str:
+    """The commits that a table's notes name."""
+    notes = [note for note in table["notes"] if note.startswith("commit")]
+    return ", ".join(note.split(maxsplit=1)[1] for note in notes)
+
+
 def outcome(column: dict[str, Any], lacking: float) -> str:
     """Whether an aim was reached, given how much is lacking; below zero there is more than that."""
     if lacking <= 0:
@@ -326,6 +396,8 @@ def rows_of(path: str) -> list[dict[str, str]]:
 TABLES: dict[str, Callable[[], str]] = {
     "demo": demo,
     "accuracy": accuracy,
+    "comparison": comparison,
+    "gate": gate,
     "speed": speed,
     "goals": goals,
     "further_goals": further_goals,
@@ -333,6 +405,8 @@ TABLES: dict[str, Callable[[], str]] = {
 DOCUMENTS = (
     "README.md",
     "docs/tutorials/first_run.md",
+    "docs/hct_mg.md",
+    "studies/compare/README.md",
     "benchmarks/README.md",
     "studies/README.md",
 )

@@ -23,6 +23,8 @@ def test_every_study_and_every_table_is_listed():
     studies = (ROOT / "studies/README.md").read_text(encoding="utf-8")
     for folder in (path for path in (ROOT / "studies").iterdir() if path.is_dir()):
         assert f"({folder.name}" in studies, folder.name
+    for page in (ROOT / "studies/accuracy").glob("*.md"):
+        assert f"(accuracy/{page.name})" in studies, page.name
     benchmarks = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
     tables = list((ROOT / "benchmarks/results").glob("*.md"))
     assert len(tables) > 5

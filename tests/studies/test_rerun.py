@@ -1,6 +1,7 @@
 """``make studies``: that each study's script is there, and that bad calls are refused."""
 
 import runpy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,12 @@ def test_the_committed_page_of_the_claims_is_written_too():
         made = SCRIPT["commands"](["claims"], shared=True, seeds=seeds)
         ((_, command),) = made
         assert ("--pages studies/claims" in " ".join(command)) == (seeds is None)
+
+
+def test_the_committed_figure_of_attributes_is_made_again():
+    ((_, command),) = SCRIPT["commands"](["attributes"], shared=True)
+    page = (ROOT / "studies/accuracy/attributes.md").read_text(encoding="utf-8")
+    assert f"`{shlex.join(['python', *command[1:]])}`" in page
 
 
 def test_fewer_seeds_have_runs_and_tables_of_their_own():
