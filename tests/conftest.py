@@ -6,6 +6,7 @@ import inspect
 import os
 import random
 import sys
+import tempfile
 from importlib.machinery import SourceFileLoader
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -16,14 +17,6 @@ from unittest import mock
 # with another number of threads, and workers share the cores.
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 os.environ["MPLBACKEND"] = "agg"
-
-# Tests write 20,000 small files, have many of them synced, and delete them all: in memory, where
-# that has room and compiled code may stand there, none of it waits for a disk.
-MEMORY = Path("/dev/shm")
-if "TMPDIR" not in os.environ and MEMORY.is_dir():
-    space = os.statvfs(MEMORY)
-    if space.f_bavail * space.f_frsize > 2**32 and not space.f_flag & os.ST_NOEXEC:
-        os.environ["TMPDIR"] = str(MEMORY)
 
 # Processes that tests start find the package compiled; else each would compile it for itself.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -36,6 +29,14 @@ from jaxtyping._import_hook import _JaxtypingLoader, _optimized_cache_from_sourc
 from jaxtyping._storage import pop_shape_memo, push_shape_memo
 
 IN_CI = os.environ.get("CI") == "true"
+
+# Tests write 20,000 small files, have many of them synced, and delete them all: in memory, where
+# that has room and compiled code may stand there, none of it waits for a disk.
+MEMORY = Path("/dev/shm")
+if "TMPDIR" not in os.environ and MEMORY.is_dir():
+    space = os.statvfs(MEMORY)
+    if space.f_bavail * space.f_frsize > 2**32 and not space.f_flag & os.ST_NOEXEC:
+        tempfile.tempdir = os.environ["TMPDIR"] = str(MEMORY)
 
 # The first example pays for imports, and the machine may be busy: time says nothing here, neither
 # of one example nor of how fast examples are drawn. Every run draws the same ones.

@@ -3,7 +3,7 @@
     python studies/accuracy/kinds.py [--grids options,families] [--workers N]
 
 Of the grid ``options.yaml`` its data set ``controlled``, and the grid ``families.yaml``, which asks
-whether each family of networks can read such clips at all; reached.yaml says what counts as that.
+whether each family of networks can read such clips at all; ``REACHED`` says what counts as that.
 Grids that are there go on; finished runs are skipped. Writes kinds.csv, a row for each run and kind
 with the run's seed and commit; kinds.md, means over seeds, the share of the error on incongruent
 clips that each system avoids, and which reach the stated error; and kinds.svg and .png.
@@ -12,11 +12,9 @@ clips that each system avoids, and which reach the stated error; and kinds.svg a
 import argparse
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from grid_study import HERE, StudyRuns, finished_runs, grid_parser, write_files
 
 from deadpan.benchmarking.evidence import Evidence, MeasuredRun, error_avoided
@@ -27,7 +25,11 @@ from deadpan.show.drawing import INK, MUTED, picture
 from deadpan.training.opened import RunDirectory
 from deadpan.training.predictions import errors
 
-REACHED = Path(__file__).with_name("reached.yaml")
+REACHED = {"easy": 0.75}
+"""What counts as reading clips, set before the grid was run: by data set the largest mean absolute
+error, as a share of that of a guess of 0, on every kind of clip. A quarter less than a guess is
+more than chance takes away, and of a ``combination`` no modality alone gives any of it."""
+
 GRIDS = {"options": "controlled", "families": "easy"}
 """Grids, and the data set of each that is tabulated."""
 
@@ -205,11 +207,10 @@ def text_of(found: Mapping[str, tuple[Evidence, Sequence[Row]]]) -> str:
         "",
         "Dotted: the error of 0 for every clip.",
     ]
-    bounds = yaml.safe_load(REACHED.read_text(encoding="utf-8"))
     for data, (evidence, rows) in found.items():
         lines += ["", f"## {data}", "", table(evidence, rows)]
-        if data in bounds:
-            lines += ["", reached(rows, bounds[data])]
+        if data in REACHED:
+            lines += ["", reached(rows, REACHED[data])]
     return "\n".join(lines) + "\n"
 
 

@@ -46,8 +46,7 @@ def test_small_runs_become_a_table(kinds, tmp_path, monkeypatch):
     config.write_text(yaml.safe_dump(TINY), encoding="utf-8")
     out.mkdir()
     monkeypatch.setattr(kinds, "HERE", tmp_path)
-    (tmp_path / "reached.yaml").write_text("easy: 100")
-    monkeypatch.setattr(kinds, "REACHED", tmp_path / "reached.yaml")
+    monkeypatch.setattr(kinds, "REACHED", {"easy": 100})
     arguments = ["kinds", "--grids", "families", "--runs", str(tmp_path), "--out", str(out)]
     monkeypatch.setattr(sys, "argv", [*arguments, "--workers", "1"])
     kinds.main()
@@ -99,7 +98,7 @@ def test_a_system_reaches_the_stated_error_on_every_kind_or_does_not(kinds):
     ]
 
 
-def test_the_easy_setting_has_a_stated_error_below_a_guess():
-    bounds = yaml.safe_load(SCRIPT.with_name("reached.yaml").read_text())
+def test_the_easy_setting_has_a_stated_error_below_a_guess(kinds):
+    bounds = kinds.REACHED
     assert bounds.keys() == read_grid(SCRIPT.with_name("families.yaml")).data.keys()
     assert all(0 < bound < 1 for bound in bounds.values())
