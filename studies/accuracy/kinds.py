@@ -26,9 +26,10 @@ from deadpan.training.opened import RunDirectory
 from deadpan.training.predictions import errors
 
 REACHED = {"easy": 0.75}
-"""What counts as reading clips, set before the grid was run: by data set the largest mean absolute
-error, as a share of that of a guess of 0, on every kind of clip. A quarter less than a guess is
-more than chance takes away, and of a ``combination`` no modality alone gives any of it."""
+"""What counts as reading clips: by data set the largest mean absolute error, as a share of that of
+a guess of 0, on every kind of clip. A quarter less than a guess is more than chance takes away, and
+of a ``combination`` no modality alone gives any of it. It was set when runs of the grid had begun,
+by someone who had not seen a score of them."""
 
 GRIDS = {"options": "controlled", "families": "easy"}
 """Grids, and the data set of each that is tabulated."""
