@@ -54,6 +54,8 @@ FIRST_EDITION = ("c356427f2c3e",)
 SECONDS, ENCODING_SECONDS = 60, 100
 """What training the recommended model on text, and encoding MOSI, may take, in CPU-seconds."""
 RECOMMENDED = "recommended (attention pooling)"
+SURE = 0.05
+"""Below this a p, corrected for all systems of its table, is no chance."""
 
 
 def read(path: str) -> Any:
@@ -105,7 +107,7 @@ def accuracy() -> str:
         systems = {row["system"]: row for row in table["rows"] if row[key] is not None}
         constant = systems.get("train mean", systems.get("majority"))
         trained = [row for row in systems.values() if row["seeds"] and row["system"] != OURS]
-        best = max(trained, key=lambda row: row[key] * (1 if column["higher_is_better"] else -1))
+        best = max(trained, key=lambda row: sign_of(column) * row[key])
         ours = systems[OURS]
         rows.append(
             [
@@ -113,8 +115,8 @@ def accuracy() -> str:
                 column["title"],
                 number(column, constant[key] if constant else None),
                 number(column, systems["ridge"][key]),
-                number(column, ours[key], ours[f"{key}_sd"]),
-                f"{number(column, best[key], best[f'{key}_sd'])} ({best['system']})",
+                of_seeds(column, ours),
+                f"{of_seeds(column, best)} ({best['system']})",
                 str(ours["seeds"]),
             ]
         )
@@ -164,10 +166,6 @@ def speed() -> str:
         "speech-like lengths",
     ]
     return markdown([*head, "padded to 50/375/500 steps"], rows)
-
-
-SURE = 0.05
-"""Below this a p, corrected for all systems of its table, is no chance."""
 
 
 def comparison() -> str:
@@ -254,7 +252,7 @@ def goals() -> str:
     for data, aims in GOALS.items():
         for key, aim in aims.items():
             column = next(column for column in options[data]["columns"] if column["key"] == key)
-            sign = 1 if column["higher_is_better"] else -1
+            sign = sign_of(column)
             systems = {
                 f"{row['system']}{after}": row
                 for tables, after in ((options, ""), (tuned, ", after the search"))
@@ -307,13 +305,8 @@ def beside_pool(options: dict[str, Any]) -> Iterator[list[str]]:
 def no_mean_worse(table: dict[str, Any]) -> list[str]:
     """Whether the recommended model is as good as HCT-MG in every mean, and better in most."""
     systems = {row["system"]: row for row in table["rows"]}
-    signed = {True: 1, False: -1}
     gains = [
-        (
-            x,
-            signed[x["higher_is_better"]]
-            * (systems[RECOMMENDED][x["key"]] - systems[OURS][x["key"]]),
-        )
+        (x, sign_of(x) * (systems[RECOMMENDED][x["key"]] - systems[OURS][x["key"]]))
         for x in table["columns"]
     ]
     better = sum(gain > 0 for _, gain in gains)

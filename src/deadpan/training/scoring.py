@@ -25,7 +25,7 @@ from deadpan.training.uncertainty import (
     score_uncertainty,
     uncertain_columns,
 )
-from deadpan.types import SPLITS, Modality
+from deadpan.types import SPLITS
 
 
 def evaluate_run(run: RunDirectory) -> dict[str, Any]:
@@ -116,20 +116,22 @@ def predict_dataset(opened: OpenedRun, dataset: Dataset) -> list[dict[str, Any]]
     dataset = _common_modalities(dataset, model.widths, run)
     dataset, uncertainty = opened.normalizer(dataset), run.uncertainty()
     rows: list[dict[str, Any]] = []
+    lacking: list[str] = []
     for split in SPLITS:
         if clips := dataset[split]:
             outputs = predict_clips(model, clips, dataset.widths)
             names = truth_names(task, dataset)
-            split_rows = prediction_rows(
-                task, clips, outputs, names, uncertainty, modalities=tuple(model.widths)
-            )
+            split_rows = prediction_rows(task, clips, outputs, names, uncertainty)
             first = {} if dataset.unsplit else {"split": split}
             rows += [first | row for row in split_rows]
+            lacking += [
+                " ".join(m for m in model.widths if not len(clip.sequences.get(m, ())))
+                for clip in clips
+            ]
     if not rows:
         raise DataError(f"{name}: has no clip to predict")
-    if not any(row["missing"] for row in rows):
-        for row in rows:
-            del row["missing"]
+    if any(lacking):
+        rows = [row | {"missing": each} for row, each in zip(rows, lacking, strict=True)]
     return rows
 
 
@@ -168,8 +170,6 @@ def prediction_rows(
     outputs: Float[np.ndarray, "clip output"],
     names: tuple[str, ...] | None,
     uncertainty: Uncertainty | None = None,
-    *,
-    modalities: Sequence[Modality] = (),
 ) -> list[dict[str, Any]]:
     """One row per clip: id, group, words, kind, labels, predictions, intervals.
 
@@ -179,8 +179,6 @@ def prediction_rows(
         outputs: of the model.
         names: of the clips' labels; None = no labels to write beside the predictions.
         uncertainty: of the run; None = no intervals are known.
-        modalities: those of them that a clip lacks are named, under ``missing``; none = no such
-            column.
     """
     columns = uncertain_columns(task, outputs, uncertainty)
     truths = [dict(zip(names or (), clip.label, strict=names is not None)) for clip in clips]
@@ -193,16 +191,11 @@ def prediction_rows(
             **({f"label_{name}": float(truth.get(name, 0)) for name in task.labels if truth}),
             **{f"prediction_{name}": float(x) for name, x in zip(task.labels, values, strict=True)},
             **{column: values_of[index] for column, values_of in columns.items()},
-            **({"missing": _missing(clip, modalities)} if modalities else {}),
         }
         for index, (clip, truth, values) in enumerate(
             zip(clips, truths, task.decisions(outputs), strict=True)
         )
     ]
-
-
-def _missing(clip: Clip, modalities: Sequence[Modality]) -> str:
-    return " ".join(name for name in modalities if not len(clip.sequences.get(name, ())))
 
 
 def _common_modalities(dataset: Dataset, widths: dict[str, int], run: RunDirectory) -> Dataset:
